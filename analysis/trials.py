@@ -1,0 +1,60 @@
+"""From network steps to trials: the per-trial view of a recording, and the past of a trial.
+
+A recording runs in steps; behaviour is told in trials. One step a trial belongs to the phase in which the choice is made
+(named by the recording's attribute `choice_phase`), and choice and reward are stored there.
+"""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.errors import InputError, nearest
+
+
+def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
+    """One variable of a recording at the choice step of every trial.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        With the dimension `step`, the coordinates `trial` and `phase` along it, and the attribute
+        `choice_phase`.
+    name : str
+        A variable along `step`, e.g. "choice" (animal, condition, episode, step).
+
+    Returns
+    -------
+    xarray.DataArray
+        The same variable with `step` replaced by `trial`, e.g. (animal, condition, episode, trial).
+    """
+    if name not in recording:
+        names = sorted(map(str, recording.data_vars))
+        raise InputError(f"the recording has no {name!r}, only {', '.join(names)}.{nearest(name, names)}")
+    if "step" not in recording[name].dims:
+        dims = ", ".join(map(str, recording[name].dims))
+        raise InputError(f"{name!r} has the dimensions ({dims}) and no steps; use it as it is.")
+    phase = recording.attrs["choice_phase"]
+    at_choice = recording[name].isel(step=np.flatnonzero(recording["phase"].values == phase))
+    trial = at_choice["trial"].values
+    if not trial.size or len(np.unique(trial)) < len(trial):
+        raise InputError(f"phase {phase!r} must be one step a trial, got {trial.size} steps for its trials.")
+    return at_choice.swap_dims(step="trial").reset_coords(drop=True)
+
+
+def lag_trials(values: NDArray, lag: int) -> NDArray:
+    """What `values` were `lag` trials ago; -1 (integers) or NaN (floats) before the first trial.
+
+    Parameters
+    ----------
+    values : (session, trial, ...)
+        Booleans cannot mark what is missing and are refused.
+    lag : int
+        At least 0, in trials.
+    """
+    if lag < 0 or values.dtype.kind not in "if":
+        raise InputError(
+            f"lag_trials takes signed integers or floats and lag >= 0, got {values.dtype}, {lag}."
+        )
+    past = np.full_like(values, -1 if values.dtype.kind == "i" else np.nan)
+    past[:, lag:] = values[:, : values.shape[1] - lag] if lag < values.shape[1] else values[:, :0]
+    return past
