@@ -1,7 +1,7 @@
 """The experiments: one file (or folder) a paradigm, found by its name.
 
-A paradigm is any ``paradigms/NAME.py`` or ``paradigms/NAME/`` whose name does not begin with an underscore; it
-holds an ``EXPERIMENT``. Listing and describing them reads only their docstrings, without importing torch.
+A paradigm is any ``paradigms/NAME.py`` or ``paradigms/NAME/`` whose name does not begin with an underscore;
+it holds an ``EXPERIMENT``. Listing and describing them reads only their docstrings, without importing torch.
 """
 
 import ast

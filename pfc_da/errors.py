@@ -1,7 +1,7 @@
 """Errors a user can mend, each told in one line.
 
-A message names what was given, what is allowed and how to mend it. The command line prints it after ``error:`` and
-exits with code 2; a library user catches it as a plain ``ValueError`` or ``OSError``.
+A message names what was given, what is allowed and how to mend it. The command line prints it after
+``error:`` and exits with code 2; a library user catches it as a plain ``ValueError`` or ``OSError``.
 """
 
 import difflib

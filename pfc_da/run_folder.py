@@ -45,10 +45,10 @@ _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf"
 
 
 class Manifest(BaseModel):
-    """What a run folder holds: its resolved configuration, where it came from, how far it got, what it cost.
+    """What a run folder holds: its configuration, where it came from, how far it got, what it cost.
 
-    `status` is ``running`` while a process works on it (or was killed there), ``waiting`` when a command ended
-    well with stages still to do, and ``finished`` when every stage is done.
+    `status` is ``running`` while a process works on it (or was killed there), ``waiting`` when a command
+    ended well with stages still to do, and ``finished`` when every stage is done.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -141,9 +141,9 @@ class RunFolder:
     """A run folder held by this process: its configuration, its files and the stages done.
 
     Get one from `open` (create or continue) or `existing` (a later stage of an earlier run); both take the
-    folder's lock. As a context manager it writes ``running`` into the manifest on entry, and on exit the status,
-    the wall and CPU time, and lets the lock go. A pickled copy, as a worker process gets it, can write files but
-    holds no lock.
+    folder's lock. As a context manager it writes ``running`` into the manifest on entry, and on exit the
+    status, the wall and CPU time, and lets the lock go. A pickled copy, as a worker process gets it, can
+    write files but holds no lock.
     """
 
     def __init__(self, path: Path, manifest: Manifest, lock: IO[str] | None) -> None:
