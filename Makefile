@@ -1,6 +1,6 @@
 # Each target does everything on a machine that has only Python 3.11, pip, gcc and make.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
