@@ -1,0 +1,176 @@
+"""A network and a task in closed loop: all sessions advance together, step by step.
+
+The network's input x is, in this order: the task's observation, the last action (one-hot, on the step after the
+choice), and the feedback (the last reward, the last reward-prediction error, or both), also for one step.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from pfc_da.dopamine import DopamineSystem
+from pfc_da.network import PFCNetwork, Weights
+from pfc_da.task import Step, Task
+
+NOISE_BLOCK = 64
+"""Steps of noise drawn at once: bounds memory, and keeps draws independent of how long a session is."""
+FEEDBACK_CHANNELS = {"reward": 1, "rpe": 1, "both": 2, "none": 0}
+NEEDS_RPE = ("rpe", "both")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What is done to an animal while its weights are frozen.
+
+    Attributes
+    ----------
+    name
+        Name in the recording.
+    hidden_reset
+        The state is set back to its initial value at the start of every trial.
+    reward_input, action_input
+        Whether the network sees feedback and its last action.
+    trained
+        False replays the weights the animal was born with.
+    """
+
+    name: str = "frozen"
+    hidden_reset: bool = False
+    reward_input: bool = True
+    action_input: bool = True
+    trained: bool = True
+
+
+FROZEN = Condition()
+CONTROLS = (
+    FROZEN,
+    Condition(name="hidden_reset", hidden_reset=True),
+    Condition(name="no_reward_input", reward_input=False),
+    Condition(name="no_action_input", action_input=False),
+    Condition(name="untrained", trained=False),
+)
+"""Frozen test and the controls of Wang et al. 2016 (arXiv 1611.05763) and 2018 (doi 10.1038/s41593-018-0147-8)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rollout:
+    """What happened in a batch of sessions; step first, then session.
+
+    `state[t]` is what step t starts from and `state[t + 1]` what it leaves behind, unless the hidden state was reset in
+    between. `action` is -1 on steps without a choice, `is_choice` is (step,). `rpe` is what the agent computed, without
+    `injected`. `problem` holds the labels fixed for a session, `labels` those of each step.
+    """
+
+    x: Tensor
+    before: Tensor
+    after: Tensor
+    drive: Tensor
+    logits: Tensor
+    value: Tensor
+    action: Tensor
+    reward: Tensor
+    rpe: Tensor
+    injected: Tensor
+    is_choice: Tensor
+    labels: Mapping[str, Tensor]
+    problem: Mapping[str, Tensor]
+
+    @property
+    def reward_per_trial(self) -> Tensor:
+        """Mean reward a trial of each session, dimension (session,)."""
+        return self.reward.sum(0) / self.is_choice.sum()
+
+
+def input_size(task: Task, feedback: str) -> int:
+    """Number of input channels of a network on this task."""
+    return task.observation_size + task.n_actions + FEEDBACK_CHANNELS[feedback]
+
+
+def rollout(
+    network: PFCNetwork,
+    effective: Weights,
+    task: Task,
+    dopamine: DopamineSystem,
+    *,
+    sessions: int,
+    task_rng: torch.Generator,
+    choice_rng: torch.Generator,
+    noise_rng: torch.Generator,
+    feedback: str = "reward",
+    condition: Condition = FROZEN,
+) -> Rollout:
+    """Run `sessions` sessions of `task`; gradients flow where they are enabled.
+
+    Parameters
+    ----------
+    effective
+        `network.effective(weights)`.
+    task_rng, choice_rng, noise_rng
+        Streams of the problems, of the choices given the policy, and of the network's noise.
+    """
+    n_steps, per_trial = task.n_steps, len(task.phases)
+    is_choice = torch.tensor([task.phase(t) == task.choice_phase for t in range(n_steps)])
+    one_hot, zeros = torch.eye(task.n_actions), torch.zeros(sessions)
+    no_action, no_input = torch.full((sessions,), -1), torch.zeros(sessions, task.n_actions)
+    gumbel = -torch.empty(task.n_trials, sessions, task.n_actions).exponential_(generator=choice_rng).log_()
+
+    task_state, step = task.reset(task_rng, sessions)
+    problem = task.problem_labels(task_state)
+    state = start = network.initial_state(effective, sessions)
+    action_input, last_injected, last_rpe, last_value = no_input, zeros, zeros, zeros
+    tape: dict[str, list[Tensor]] = {}
+    for t in range(n_steps):
+        if t % NOISE_BLOCK == 0:
+            noise = network.draw_noise(noise_rng, sessions, min(NOISE_BLOCK, n_steps - t))
+        if condition.hidden_reset and t % per_trial == 0:
+            state = start
+        x = _input(step, action_input, last_rpe, feedback, condition)
+        before = state
+        state, drive = network.step(effective, state, x, None if noise is None else noise[t % NOISE_BLOCK])
+        action, action_input = no_action, no_input
+        if is_choice[t] or feedback in NEEDS_RPE:
+            logits, value = network.read_out(effective, state)
+            if t > 0:
+                last_rpe = dopamine.rpe(step.reward, last_value, value) + last_injected
+            last_value = value
+        if is_choice[t]:
+            action = (logits.detach() + gumbel[t // per_trial]).argmax(1)
+            action_input = one_hot[action]
+        task_state, step = task.step(task_state, action)
+        last_injected = dopamine.injected(step.labels, step.reward)
+        row = {"x": x, "before": before, "after": state, "drive": drive, "action": action, "reward": step.reward}
+        for name, tensor in (row | {"injected": last_injected} | dict(step.labels)).items():
+            tape.setdefault(name, []).append(tensor)
+    stacked = {name: torch.stack(tensors) for name, tensors in tape.items()}
+    return _finish(network, effective, dopamine, is_choice, problem, stacked)
+
+
+def _input(step: Step, action_input: Tensor, last_rpe: Tensor, feedback: str, condition: Condition) -> Tensor:
+    parts = [step.observation, action_input if condition.action_input else torch.zeros_like(action_input)]
+    if feedback in ("reward", "both"):
+        parts.append((step.reward * condition.reward_input)[:, None])
+    if feedback in NEEDS_RPE:
+        parts.append((last_rpe.detach() * condition.reward_input)[:, None])
+    return torch.cat(parts, 1)
+
+
+def _finish(
+    network: PFCNetwork,
+    effective: Weights,
+    dopamine: DopamineSystem,
+    is_choice: Tensor,
+    problem: Mapping[str, Tensor],
+    tape: dict[str, Tensor],
+) -> Rollout:
+    """Read policy and value out of all steps at once and compute the prediction errors."""
+    after = tape["after"]
+    logits, value = network.read_out(effective, after.flatten(0, 1))
+    logits, value = logits.unflatten(0, after.shape[:2]), value.unflatten(0, after.shape[:2])
+    next_value = torch.cat([value[1:], torch.zeros_like(value[:1])])
+    fields = {name: tape.pop(name) for name in ("x", "before", "after", "drive", "action", "reward", "injected")}
+    rpe = dopamine.rpe(fields["reward"], value, next_value).detach()
+    return Rollout(
+        **fields, logits=logits, value=value, rpe=rpe, is_choice=is_choice, labels=tape, problem=problem
+    )
