@@ -10,7 +10,8 @@ nominal 95 % covers the true mean in 80 % (n = 4), 84 % (n = 5), 89 % (n = 8) an
 test measures two of them). Read an interval over 4 animals as about 80 %; the values of every animal are kept
 in `Statistic.by_animal` so that a reader may do better.
 
-References: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 and 14, doi 10.1201/9780429246593.
+References: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 and 14, doi
+10.1201/9780429246593.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,9 +76,8 @@ def summarise(
     rng : numpy.random.Generator
         Draws the resamples.
 
-    Notes
-    -----
-    One animal has no interval over animals: low and high are NaN. See the module docstring for the small-n bias.
+    Notes ----- One animal has no interval over animals: low and high are NaN. See the module docstring for
+    the small-n bias.
     """
     values = _vector(key, values_by_animal)
     low, high = bootstrap_mean(values, rng=rng)
@@ -131,10 +131,9 @@ def summarise_sessions(
     if len(lengths) != 1:
         raise InputError(f"{key}: arrays must have the same number of sessions, got {sorted(lengths)}.")
     n = lengths.pop()
-    low, high = np.nan, np.nan
-    if n > 1:
-        drawn = rng.integers(n, size=(N_DRAWS_REFIT, n))
-        low, high = percentile_interval([compute(*(array[index] for array in sessions)) for index in drawn])
+    drawn = rng.integers(n, size=(N_DRAWS_REFIT if n > 1 else 0, n))
+    draws = [compute(*(array[index] for array in sessions)) for index in drawn]
+    low, high = percentile_interval(draws or [np.nan])
     return Statistic(
         key=key,
         condition=condition,

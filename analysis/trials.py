@@ -1,7 +1,7 @@
 """From network steps to trials: the per-trial view of a recording, and the past of a trial.
 
-A recording runs in steps; behaviour is told in trials. One step a trial belongs to the phase in which the choice is made
-(named by the recording's attribute `choice_phase`), and choice and reward are stored there.
+A recording runs in steps; behaviour is told in trials. One step a trial belongs to the phase in which the
+choice is made (named by the recording's attribute `choice_phase`), and choice and reward are stored there.
 """
 
 import numpy as np
