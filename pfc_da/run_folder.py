@@ -227,15 +227,14 @@ class RunFolder:
             return False
         return all(file.exists() for file in self._outputs(stage))
 
-    def mark_done(self, stage: str) -> None:
-        """Record `stage` as done; the stages after it are to be done again."""
-        kept = {
-            name: self.manifest.stages[name] for name in STAGES[: STAGES.index(stage)] if self.is_done(name)
-        }
-        self.manifest = self.manifest.model_copy(
-            update={"stages": kept | {stage: _hash(self.manifest.config)}}
-        )
-        self._write_manifest("running")
+    @contextlib.contextmanager
+    def doing(self, stage: str) -> Iterator[None]:
+        """Do `stage` inside: recorded as done at the end, with the stages after it to be done again."""
+        earlier = STAGES[: STAGES.index(stage)]
+        kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
+        self._set_stages(kept)
+        yield
+        self._set_stages(kept | {stage: _hash(self.manifest.config)})
 
     def animal(self, index: int) -> Path:
         """Return the folder of animal `index`: its weights, training state and learning curve."""
@@ -252,6 +251,10 @@ class RunFolder:
         trained = len(folders) - len(training)
         part = sum((folder / "state.safetensors").exists() for folder in training)
         return f"{trained} of {len(folders)} animals trained" + (f" and {part} part-way" if part else "")
+
+    def _set_stages(self, stages: dict[str, str]) -> None:
+        self.manifest = self.manifest.model_copy(update={"stages": stages})
+        self._write_manifest("running")
 
     def _outputs(self, stage: str) -> Iterator[Path]:
         if stage == "train":

@@ -1,0 +1,329 @@
+"""The run folder keeps whole files, one writer, and refuses what it cannot honestly continue."""
+
+import errno
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pfc_da.errors import DiskFull, InputError
+from pfc_da.run_folder import STAGES, Manifest, RunFolder, read_manifest, write_atomic
+
+CONFIG = {"paradigm": "bandit", "seed": 3, "animals": 2, "train": {"updates": 30, "sessions": 8}, "task": {}}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "Läufe" / "été 1"
+
+
+def write_outputs(folder: RunFolder, stage: str) -> None:
+    """Write the files `stage` leaves."""
+    names = {"replay": ["recording.nc"], "compare": ["comparison.csv"], "report": ["report.html"]}
+    animals = [f"animals/{index:03d}/weights.safetensors" for index in range(folder.manifest.animals)]
+    for name in names.get(stage, animals):
+        folder.write_atomic(name, lambda file: file.write_text(stage))
+
+
+def finish(out: Path) -> None:
+    with RunFolder.open(out, CONFIG) as folder:
+        for stage in STAGES:
+            with folder.doing(stage):
+                write_outputs(folder, stage)
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+
+def test_stages_are_remembered_and_end_in_finished(out):
+    with RunFolder.open(out, CONFIG) as folder:
+        with folder.doing("train"):
+            assert read_manifest(out).status == "running"
+            write_outputs(folder, "train")
+    assert read_manifest(out).status == "waiting"
+
+    with RunFolder.existing(out) as folder:
+        assert [stage for stage in STAGES if folder.is_done(stage)] == ["train"]
+        for stage in STAGES[1:]:
+            with folder.doing(stage):
+                write_outputs(folder, stage)
+    manifest = read_manifest(out)
+    assert manifest.status == "finished"
+    assert (manifest.paradigm, manifest.seed, manifest.animals) == ("bandit", 3, 2)
+    assert manifest.config == CONFIG
+    assert manifest.versions["numpy"]
+
+
+def test_a_stage_done_again_or_without_its_file_is_not_done(out):
+    finish(out)
+    with RunFolder.existing(out) as folder:
+        (out / "animals/001/weights.safetensors").unlink()
+        assert not folder.is_done("train")
+        with folder.doing("replay"):
+            assert not folder.is_done("replay")
+        assert [stage for stage in STAGES[1:] if folder.is_done(stage)] == ["replay"]
+
+
+def test_a_stage_that_fails_is_not_done(out):
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        with RunFolder.open(out, CONFIG) as folder, folder.doing("train"):
+            write_outputs(folder, "train")
+            raise ZeroDivisionError("planted")
+    assert read_manifest(out).status == "failed"
+    assert read_manifest(out).stages == {}
+
+
+def test_status_after_an_interrupt(out):
+    with pytest.raises(KeyboardInterrupt, match="planted"):
+        with RunFolder.open(out, CONFIG):
+            raise KeyboardInterrupt("planted")
+    assert read_manifest(out).status == "interrupted"
+
+
+def test_times_add_up_over_continued_runs(out):
+    spent = []
+    for _ in range(2):
+        with RunFolder.open(out, CONFIG):
+            sum(range(2_000_000))
+        spent.append(read_manifest(out))
+    assert 0 < spent[0].cpu_s < spent[1].cpu_s
+    assert 0 < spent[0].wall_s < spent[1].wall_s
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"train": {"updates": 31, "sessions": 8}}, "train.updates is 30 there and 31 was asked for"),
+        ({"paradigm": "monkey_juice"}, 'paradigm is "bandit" there and "monkey_juice" was asked for'),
+        ({"task": {"n_arms": 2}}, "task.n_arms is absent there and 2 was asked for"),
+        ({"train": {"updates": 30}}, "train.sessions is 8 there and absent was asked for"),
+    ],
+)
+def test_another_configuration_is_refused_and_left_alone(out, change, words):
+    finish(out)
+    before = files(out)
+    with pytest.raises(InputError, match=words) as caught:
+        RunFolder.open(out, CONFIG | change)
+    assert "another --out, or --force" in str(caught.value)
+    assert files(out) == before
+
+
+def test_force_removes_the_run_and_nothing_else(out):
+    finish(out)
+    (out / "notes.txt").write_text("mine")
+    with RunFolder.open(out, CONFIG | {"seed": 4}, force=True) as folder:
+        assert not any(folder.is_done(stage) for stage in STAGES)
+    left = {file.name for file in out.iterdir()}
+    assert left == {"notes.txt", "manifest.json", ".lock"}
+    assert read_manifest(out).seed == 4
+
+
+def _without(key):
+    def change(content):
+        del content[key]
+
+    return change
+
+
+def _with(**values):
+    return lambda content: content.update(values)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (_without("config"), "is damaged: config: Field required"),
+        (_with(animals="four"), "is damaged: animals: Input should be a valid integer"),
+        (_with(status="asleep"), "is damaged: status: Input should be"),
+        (_with(extra=1), "is damaged: extra: Extra inputs"),
+        (_with(wall_s=-1.0), "is damaged: wall_s: Input should be greater"),
+        (_with(schema_version=99), "has schema_version 99; this version of pfc_da reads 1"),
+        (_without("schema_version"), "has schema_version None"),
+    ],
+)
+@pytest.mark.parametrize("force", [False, True])
+def test_a_manifest_of_another_shape_is_named_and_left_alone(out, change, words, force):
+    finish(out)
+    content = json.loads((out / "manifest.json").read_text())
+    change(content)
+    (out / "manifest.json").write_text(json.dumps(content))
+    before = files(out)
+    with pytest.raises(InputError, match=words) as caught:
+        RunFolder.open(out, CONFIG, force)
+    assert str(out / "manifest.json") in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert files(out) == before
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema_version": 1, "sta', b"\xff\xfe\x00", b"[1, 2]", b"null"])
+def test_a_damaged_manifest_is_named_and_left_alone(out, content):
+    finish(out)
+    (out / "manifest.json").write_bytes(content)
+    with pytest.raises(InputError, match="manifest.json is damaged: it (is not JSON|holds a)") as caught:
+        RunFolder.existing(out)
+    assert "\n" not in str(caught.value)
+    assert (out / "manifest.json").read_bytes() == content
+
+
+def test_a_folder_of_other_files_is_no_run_folder(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match=r"holds other files \(thesis.tex\) and no manifest.json"):
+        RunFolder.open(tmp_path, CONFIG, force=True)
+    with pytest.raises(InputError, match="is not a run folder: it has no manifest.json"):
+        RunFolder.existing(tmp_path)
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    for path in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(InputError, match="is not a folder: a file is in the way"):
+            RunFolder.open(path, CONFIG)
+        with pytest.raises(InputError, match="is not a run folder"):
+            RunFolder.existing(path)
+
+
+def test_a_folder_that_cannot_be_made():
+    with pytest.raises(InputError, match="cannot write in /proc/pfc_da: .*Make it writable or give another"):
+        RunFolder.open("/proc/pfc_da", CONFIG)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_read_only_file_is_named(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(InputError, match=f"cannot write {tmp_path}/a.csv: {os.strerror(number)}. Make it"):
+        write_atomic(tmp_path / "a.csv", lambda file: file.write_text("x"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_previous_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    path.write_text("before")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull, match=f"no space left on the disk while writing {path}; .* is whole"):
+        write_atomic(path, lambda file: file.write_text("after"))
+    assert files(tmp_path) == {str(path): b"before"}
+
+
+def fill_csv(file: Path) -> None:
+    file.write_text("0123456789\n" * 200_000)
+
+
+def fill_netcdf(file: Path) -> None:
+    import numpy as np
+    import xarray as xr
+
+    xr.Dataset({"activity": ("step", np.random.default_rng(0).normal(size=300_000))}).to_netcdf(
+        file, engine="h5netcdf"
+    )
+
+
+def fill_safetensors(file: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({"weight": np.zeros(300_000)}, file)
+
+
+@pytest.mark.parametrize("writer", [fill_csv, fill_netcdf, fill_safetensors])
+def test_a_really_full_disk(tmp_path, writer):
+    """A file system of 1 MB, written by each library that writes ours."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], capture_output=True
+    ).returncode:
+        pytest.skip("only root on Linux can mount a small file system to fill")
+    try:
+        with RunFolder.open(small / "run", CONFIG) as folder:
+            folder.write_atomic("file.csv", lambda file: file.write_text("before"))
+            with pytest.raises(DiskFull, match="no space left on the disk while writing .*file.csv"):
+                folder.write_atomic("file.csv", writer)
+            assert (folder.path / "file.csv").read_text() == "before"
+        assert {file.name for file in (small / "run").iterdir()} == {"file.csv", "manifest.json", ".lock"}
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_any_other_error_of_the_writer_passes_through(tmp_path):
+    def broken(file):
+        file.write_text("half")
+        raise TypeError("planted")
+
+    with pytest.raises(TypeError, match="planted"):
+        write_atomic(tmp_path / "a.csv", broken)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_written_files_of_a_killed_run_are_removed(out):
+    finish(out)
+    script = (
+        "import os, sys; from pathlib import Path; from pfc_da.run_folder import write_atomic\n"
+        "write_atomic(Path(sys.argv[1]), lambda file: (file.write_text('half'), os.kill(os.getpid(), 9)))"
+    )
+    target = out / "animals/001/state.safetensors"
+    assert subprocess.run([sys.executable, "-c", script, target]).returncode == -9
+    stale = {name for name in files(out) if ".writing-" in name}
+    assert len(stale) == 1
+    RunFolder.open(out, CONFIG).close()
+    assert not {name for name in files(out) if ".writing-" in name}
+    assert not target.exists()
+
+
+def test_a_start_killed_before_its_manifest_can_be_repeated(out):
+    out.mkdir(parents=True)
+    (out / ".lock").touch()
+    (out / ".writing-17-manifest.json").write_text("{")
+    with RunFolder.open(out, CONFIG):
+        pass
+    assert read_manifest(out).status == "waiting"
+
+
+def test_two_writers_cannot_hold_one_folder(out):
+    with RunFolder.open(out, CONFIG):
+        for attempt in (lambda: RunFolder.open(out, CONFIG), lambda: RunFolder.existing(out)):
+            with pytest.raises(
+                InputError, match=rf"is being written by another process \(process {os.getpid()}\)"
+            ):
+                attempt()
+    RunFolder.existing(out).close()
+
+
+def test_a_refused_open_lets_the_lock_go(out):
+    finish(out)
+    with pytest.raises(InputError, match="another configuration"):
+        RunFolder.open(out, CONFIG | {"seed": 4})
+    RunFolder.open(out, CONFIG).close()
+
+
+def test_a_worker_gets_a_copy_that_writes_but_holds_no_lock(out):
+    with RunFolder.open(out, CONFIG) as folder:
+        copy = pickle.loads(pickle.dumps(folder))
+        copy.write_atomic("animals/000/weights.safetensors", lambda file: file.write_text("w"))
+        copy.close()
+        with pytest.raises(InputError, match="is being written by another process"):
+            RunFolder.existing(out)
+        assert folder.kept() == "1 of 2 animals trained"
+        copy.write_atomic("animals/001/state.safetensors", lambda file: file.write_text("s"))
+        assert folder.kept() == "1 of 2 animals trained and 1 part-way"
+
+
+def test_the_manifest_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        Manifest.model_construct(status="running").status = "finished"
+
+
+def test_it_loads_no_torch():
+    code = "import sys, pfc_da.run_folder; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
