@@ -16,6 +16,13 @@ class DiskFull(OSError):
     """No space was left while writing; the file that stood there before is whole."""
 
 
+def damaged(path: object, why: str) -> InputError:
+    """Return the error for a file that cannot be read as what it should be; it was not touched."""
+    return InputError(
+        f"{path} is damaged: {why}. It was left as it is; mend or remove it, or give another --out."
+    )
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the allowed name closest to `name`, or an empty string.
 

@@ -24,7 +24,7 @@ from typing import IO, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from pfc_da.errors import DiskFull, InputError
+from pfc_da.errors import DiskFull, InputError, damaged
 
 SCHEMA_VERSION = 1
 STAGES = ("train", "replay", "compare", "report")
@@ -85,9 +85,9 @@ def read_manifest(path: str | Path) -> Manifest:
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}.") from error
     except ValueError as error:
-        raise _damaged(file, f"it is not JSON ({error})") from error
+        raise damaged(file, f"it is not JSON ({error})") from error
     if not isinstance(content, dict):
-        raise _damaged(file, f"it holds a {type(content).__name__}, not an object")
+        raise damaged(file, f"it holds a {type(content).__name__}, not an object")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
             f"{file} has schema_version {content.get('schema_version')!r}; this version of pfc_da reads "
@@ -97,7 +97,7 @@ def read_manifest(path: str | Path) -> Manifest:
         return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _damaged(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise damaged(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
@@ -403,12 +403,6 @@ def _remove_stale(path: Path) -> None:
 
 def _hash(config: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _damaged(file: Path, why: str) -> InputError:
-    return InputError(
-        f"{file} is damaged: {why}. It was left as it is; mend or remove it, or give another --out."
-    )
 
 
 def _is_disk_full(error: Exception) -> bool:

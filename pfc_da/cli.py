@@ -1,0 +1,298 @@
+"""The command line, ``pfc-da``.
+
+Exit codes: 0 done, 2 bad input or configuration, 1 an internal failure, 130 interrupted. Whatever ends a
+command early is told in one line on stderr. Heavy imports happen inside the commands that need them.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from pfc_da.errors import DiskFull, InputError, damaged, nearest
+
+if TYPE_CHECKING:
+    from pfc_da.progress import Progress
+    from pfc_da.run_folder import RunFolder
+    from pfc_da.settings import RunSettings
+
+app = typer.Typer(
+    help="A prefrontal network trained by dopamine, in the experiments of recorded animals.",
+    add_completion=False,
+    rich_markup_mode=None,  # rich costs a tenth of a second to import, for the help text alone
+    pretty_exceptions_enable=False,
+)
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"must be a whole number, got {text!r}.") from None
+
+
+def _positive(text: str) -> int:
+    if (number := _whole_number(text)) < 1:
+        raise typer.BadParameter(f"must be 1 or more, got {number}.")
+    return number
+
+
+def _option(help: str, kind: Callable[[str], Any] | None = None, metavar: str = "INT") -> Any:
+    return typer.Option(help=help, parser=kind, metavar=metavar, show_default=False)
+
+
+Paradigm = Annotated[str, typer.Argument(metavar="PARADIGM", help="One of those 'pfc-da list' shows.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The --out of an earlier 'pfc-da run' or 'train'.")]
+Out = Annotated[Path | None, _option("Folder to write; runs/PARADIGM unless given.", metavar="FOLDER")]
+Animals = Annotated[int | None, _option("How many animals (trained seeds).", _whole_number)]
+Seed = Annotated[int | None, _option("Seed all randomness comes from.", _whole_number)]
+Network = Annotated[str | None, _option("Prefrontal network.", metavar="rate|lstm")]
+Rule = Annotated[str | None, _option("Plasticity rule.", metavar="three-factor|bptt")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, such as train.updates=500; repeatable.", metavar="KEY=VALUE"),
+]
+Config = Annotated[Path | None, _option("Settings as YAML.", metavar="FILE")]
+Quick = Annotated[bool, typer.Option("--quick", help="A small run of about a minute, to see that it works.")]
+Force = Annotated[bool, typer.Option("--force", help="Start over, whatever run the folder holds.")]
+Again = Annotated[bool, typer.Option("--force", help="Do it again if it is done.")]
+Workers = Annotated[int | None, _option("Processes at once; one a CPU core unless given.", _positive)]
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the paradigms."""
+    from pfc_da import paradigms
+
+    names = paradigms.names()
+    width = max(map(len, names), default=0)
+    for name in names:
+        print(f"{name:<{width}}  {paradigms.describe(name)}")
+
+
+def _training_command(name: str, summary: str, only: str | None) -> None:
+    """Add the command `name`, which starts or continues a run and does all its stages, or only one."""
+
+    @app.command(name, help=summary)
+    def command(
+        paradigm: Paradigm,
+        animals: Animals = None,
+        seed: Seed = None,
+        out: Out = None,
+        network: Network = None,
+        rule: Rule = None,
+        sets: Sets = None,
+        config: Config = None,
+        quick: Quick = False,
+        force: Force = False,
+        workers: Workers = None,
+    ) -> None:
+        from pfc_da.run_folder import STAGES, RunFolder
+        from pfc_da.settings import resolve
+
+        settings = resolve(
+            paradigm,
+            config_file=config,
+            sets=sets or (),
+            quick=quick,
+            network=network,
+            rule=rule,
+            animals=animals,
+            seed=seed,
+        )
+        out = out or Path("runs") / paradigm
+        folder = RunFolder.open(out, settings.model_dump(mode="json"), force)
+        _work(folder, settings, (only,) if only else STAGES, force, workers)
+
+
+_training_command("run", "Train, freeze, replay, compare, report; or continue that.", None)
+_training_command("train", "Train animals only; or continue that.", "train")
+
+
+@app.command()
+def replay(run: Run, force: Again = False, workers: Workers = None) -> None:
+    """Run trained animals with frozen weights and record them."""
+    _redo(run, "replay", force, workers)
+
+
+@app.command()
+def compare(run: Run, force: Again = False) -> None:
+    """Hold a recording's statistics beside published ones."""
+    _redo(run, "compare", force)
+
+
+@app.command()
+def report(run: Run, force: Again = False) -> None:
+    """Write the report of a run, one HTML file."""
+    _redo(run, "report", force)
+
+
+def main() -> NoReturn:
+    """Run the command line on the arguments of this process, and end the process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    sys.exit(exit_code(sys.argv[1:] or ["--help"]))
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    # make and shells send the signal to the group and again to the child: only the first counts
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+class _Ended(Exception):
+    """A command that ended early, with its exit code and the line that says so."""
+
+    def __init__(self, code: int, line: str) -> None:
+        super().__init__(line)
+        self.code = code
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Run the command line on `arguments`, say what went wrong in one line, and return the exit code."""
+    try:
+        code = app(arguments, prog_name="pfc-da", standalone_mode=False)
+    except _Ended as ended:
+        _say(str(ended), sys.stderr)
+        return ended.code
+    except (InputError, DiskFull) as error:
+        _say(f"error: {error}", sys.stderr)
+        return 2
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of typer, whose classes are private
+            _say(f"error: {_usage(error)}", sys.stderr)
+            return 2
+        _say(str(_failure(error, None)), sys.stderr)
+        return 1
+    if code == 130:  # typer's word for Ctrl-C; a run folder tells its own story before that
+        _say("interrupted: nothing was kept; the same command starts again.", sys.stderr)
+    return code or 0
+
+
+def _usage(error: Any) -> str:
+    """Say what is wrong with the command line, with the nearest option there is."""
+    command = error.ctx.command if error.ctx else None
+    message = error.format_message().rstrip(".")
+    if command and hasattr(error, "possibilities"):
+        options = ["--help", *(option for parameter in command.params for option in parameter.opts)]
+        message = f"No such option {error.option_name}.{nearest(error.option_name, options)}"
+    stop = "" if message.endswith("?") else "."
+    name = f" {command.name}" if command and command.name else ""
+    return f"{message}{stop} 'pfc-da{name} --help' shows what is allowed."
+
+
+def _say(line: str, stream: Any = None) -> None:
+    print(" ".join(line.split()), file=stream or sys.stdout, flush=True)
+
+
+def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> None:
+    """Do one stage of an earlier run, with the configuration that run was made with."""
+    from pfc_da.run_folder import STAGES, RunFolder
+
+    folder = RunFolder.existing(run)
+    settings = _settings_of(folder)
+    for earlier in STAGES[: STAGES.index(stage)]:
+        if not folder.is_done(earlier):
+            folder.close()
+            raise InputError(
+                f"{run}: {stage} needs {earlier}, which is not done ({folder.kept()}). "
+                f"Continue with the 'pfc-da run' or 'train' that made it, or 'pfc-da {earlier} {run}'."
+            )
+    _work(folder, settings, (stage,), force, workers)
+
+
+def _settings_of(folder: "RunFolder") -> "RunSettings":
+    from pydantic import ValidationError
+
+    from pfc_da.settings import RunSettings
+
+    try:
+        return RunSettings.model_validate(folder.manifest.config)
+    except ValidationError as error:
+        folder.close()
+        first = error.errors()[0]
+        key = ".".join(map(str, ("config", *first["loc"])))
+        raise damaged(folder.path / "manifest.json", f"{key}: {first['msg']}") from error
+
+
+def _work(
+    folder: "RunFolder", settings: "RunSettings", stages: tuple[str, ...], force: bool, workers: int | None
+) -> None:
+    """Do those of `stages` that are not done, or all under `force`, and say what there is now."""
+    from pfc_da.progress import Progress
+
+    to_do = [stage for stage in stages if force or not folder.is_done(stage)]
+    if not to_do:
+        _say(f"{folder.path}: {', '.join(stages)} finished already{_where(folder)}. --force does it again.")
+        folder.close()
+        return
+    with _told(folder), folder, Progress() as progress:
+        for stage in to_do:
+            with folder.doing(stage):
+                _do(stage, settings, folder, progress, workers)
+    _say(f"{folder.path}: {', '.join(stages)} finished{_where(folder)}.")
+
+
+def _do(
+    stage: str, settings: "RunSettings", folder: "RunFolder", progress: "Progress", workers: int | None
+) -> None:
+    if stage == "report":
+        from pfc_da.analysis.report import write_report
+
+        write_report(folder.path)
+        return
+    from pfc_da import paradigms
+
+    experiment = paradigms.load(settings.paradigm)
+    match stage:
+        case "train":
+            experiment.train(settings, folder, progress, workers)
+        case "replay":
+            experiment.replay(settings, folder, progress, workers)
+        case "compare":
+            experiment.compare(settings, folder)
+
+
+def _where(folder: "RunFolder") -> str:
+    report = folder.path / "report.html"
+    return f", report in {report}" if folder.is_done("report") else ""
+
+
+@contextmanager
+def _told(folder: "RunFolder") -> Iterator[None]:
+    """Turn what ends the work on a run folder into one line that says what the folder keeps."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        line = f"interrupted: {folder.path} keeps {folder.kept()}; the same command continues."
+        raise _Ended(130, line) from None
+    except (InputError, DiskFull):
+        raise
+    except Exception as error:
+        raise _failure(error, folder.path) from error
+
+
+def _failure(error: Exception, directory: Path | None) -> _Ended:
+    """Keep the traceback of an internal failure in a file and say where."""
+    if os.environ.get("PFC_DA_DEBUG") == "1":
+        traceback.print_exception(error)
+    text = "".join(traceback.format_exception(error))
+    try:
+        file = directory / "error.txt" if directory else Path(tempfile.mkstemp("-pfc-da.txt")[1])
+        file.write_text(text, encoding="utf-8")
+        where = f"its traceback is in {file}"
+    except OSError:
+        where = "its traceback could not be saved; PFC_DA_DEBUG=1 shows it"
+    return _Ended(1, f"error: internal failure, {type(error).__name__}: {error} ({where}).")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+"""What a user types and reads: exit codes, one-line errors, continuing, and a quick start."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pfc_da import cli, paradigms
+from pfc_da.errors import DiskFull, InputError
+from pfc_da.run_folder import read_manifest
+
+
+class FakeExperiment:
+    """Stands in for a paradigm: writes the files of each stage, and counts how often it was asked to."""
+
+    def __init__(self):
+        self.done = []
+        self.fail = {}
+
+    def train(self, settings, folder, progress, workers=None):
+        report = progress.task("train animals", settings.animals)
+        for index in range(settings.animals):
+            self._write("train", folder, f"animals/{index:03d}/weights.safetensors")
+            report(index + 1)
+
+    def replay(self, settings, folder, progress, workers=None):
+        self._write("replay", folder, "recording.nc")
+
+    def compare(self, settings, folder):
+        self._write("compare", folder, "comparison.csv")
+
+    def report(self, path):
+        self.done.append("report")
+        (path / "report.html").write_text("report")
+
+    def _write(self, stage, folder, name):
+        self.done.append(stage)
+        if stage in self.fail:
+            raise self.fail[stage]
+        folder.write_atomic(name, lambda file: file.write_text(stage))
+
+
+@pytest.fixture
+def experiment(monkeypatch):
+    import pfc_da.analysis.report
+
+    fake = FakeExperiment()
+    monkeypatch.setattr(paradigms, "load", lambda name: fake)
+    monkeypatch.setattr(pfc_da.analysis.report, "write_report", fake.report)
+    return fake
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command line in this process; give exit code, stdout and stderr without the progress line."""
+
+    def run(*arguments):
+        code = cli.exit_code([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return code, out, re.sub(r"^train \d+/\d+.*\n", "", err)
+
+    return run
+
+
+def assert_one_line(result, words, code=2, start="error: "):
+    given, out, err = result
+    assert given == code, err
+    assert out == ""
+    assert err.startswith(start) and err.endswith("\n") and err.count("\n") == 1, err
+    assert re.search(words, err), err
+
+
+STAGES_OF_TWO = ["train", "train", "replay", "compare", "report"]
+
+
+def test_run_does_every_stage_once_and_then_leaves_the_run_alone(experiment, call, tmp_path):
+    out = tmp_path / "süß 1"
+    command = ("run", "bandit", "--animals", 2, "--seed", 5, "--out", out, "--quick")
+    code, said, err = call(*command)
+    assert (code, err) == (0, "")
+    assert said == f"{out}: train, replay, compare, report finished, report in {out}/report.html.\n"
+    assert experiment.done == STAGES_OF_TWO
+    manifest = read_manifest(out)
+    assert (manifest.status, manifest.seed, manifest.animals) == ("finished", 5, 2)
+
+    code, said, err = call(*command)
+    assert (code, err) == (0, "")
+    assert f"finished already, report in {out}/report.html. --force does it again." in said
+    assert experiment.done == STAGES_OF_TWO
+
+    assert call(*command, "--force")[0] == 0
+    assert experiment.done == 2 * STAGES_OF_TWO
+
+
+def test_stages_one_by_one(experiment, call, tmp_path):
+    out = tmp_path / "run"
+    assert_one_line(call("replay", out), "is not a run folder: it has no manifest.json")
+    assert call("train", "bandit", "--animals", 1, "--out", out, "--quick")[:2] == (
+        0,
+        f"{out}: train finished.\n",
+    )
+    assert_one_line(call("report", out), "report needs replay, which is not done .1 of 1 animals trained")
+    for stage in ("replay", "compare", "report"):
+        assert call(stage, out)[0] == 0
+    assert experiment.done == ["train", "replay", "compare", "report"]
+    assert read_manifest(out).status == "finished"
+
+    assert "finished already" in call("compare", out)[1]
+    assert call("compare", out, "--force")[0] == 0
+    assert experiment.done[4:] == ["compare"]
+    assert call("run", "bandit", "--animals", 1, "--out", out, "--quick")[0] == 0
+    assert experiment.done[5:] == ["report"]
+
+
+def test_a_failed_run_is_continued_by_the_same_command(experiment, call, tmp_path):
+    command = ("run", "bandit", "--animals", 2, "--out", tmp_path / "run", "--quick")
+    experiment.fail["replay"] = KeyError("planted")
+    result = call(*command)
+    assert_one_line(
+        result, r"internal failure, KeyError: 'planted' \(its traceback is in .*/error.txt\)", code=1
+    )
+    assert "KeyError: 'planted'" in (tmp_path / "run" / "error.txt").read_text()
+    assert read_manifest(tmp_path / "run").status == "failed"
+
+    experiment.fail.clear()
+    assert call(*command)[0] == 0
+    assert experiment.done == ["train", "train", "replay", "replay", "compare", "report"]
+
+
+def test_debug_shows_the_traceback(experiment, call, tmp_path, monkeypatch):
+    monkeypatch.setenv("PFC_DA_DEBUG", "1")
+    experiment.fail["train"] = RuntimeError("planted\nin two lines")
+    code, _, err = call("run", "bandit", "--out", tmp_path / "run", "--quick")
+    assert code == 1
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("error: internal failure, RuntimeError: planted in two lines (")
+
+
+def test_a_failure_outside_a_run_is_kept_too(call, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(paradigms, "names", lambda: 1 / 0)
+    assert_one_line(call("list"), "internal failure, ZeroDivisionError: division by zero", code=1)
+    assert "ZeroDivisionError" in next(tmp_path.glob("*-pfc-da.txt")).read_text()
+
+
+def test_bad_input_met_while_working_is_one_line(experiment, call, tmp_path):
+    for error in (
+        InputError("weights.safetensors is damaged: planted."),
+        DiskFull("no space left: planted."),
+    ):
+        experiment.fail["train"] = error
+        result = call("run", "bandit", "--out", tmp_path / "run", "--quick")
+        assert_one_line(result, "planted", code=2)
+        assert not (tmp_path / "run" / "error.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ("rnu bandit", "No such command 'rnu'. Did you mean 'run'?"),
+        ("run bandit --anmals 3", "No such option --anmals. Did you mean '--animals'?"),
+        ("--hepl", "No such option --hepl. Did you mean '--help'?"),
+        ("run bandit --out", "Option '--out' requires an argument."),
+        ("run", "Missing argument 'PARADIGM'."),
+        ("run bandit juice", "unexpected extra argument.* .juice.\\."),
+        ("run bandit --animals three", "'--animals': must be a whole number, got 'three'."),
+        ("run bandit --seed 1.5", "'--seed': must be a whole number, got '1.5'."),
+        ("run bandit --workers 0", "'--workers': must be 1 or more, got 0."),
+        ("run bandti", "'bandti'.* Did you mean 'bandit'?"),
+        ("run bandit --animals 0", "animals.* 0"),
+        ("run bandit --seed -1", "seed.*-1"),
+        ("run bandit --network ltsm", "ltsm.*Did you mean 'lstm'"),
+        ("run bandit --rule three-facto", "three-facto.*Did you mean 'three-factor'"),
+        ("run bandit --set train.updates", "train.updates"),
+        ("run bandit --set train.update=5", "train.update.*Did you mean 'train.updates'"),
+        ("run bandit --set train.updates=many", "train.updates.*many"),
+        ("run bandit --set train.updates=-1", "train.updates.*-1"),
+        ("run bandit --set train.updates=nan", "train.updates.*nan"),
+        ("run bandit --set rule.discount=1.5", "rule.discount.*1.5"),
+        ("run bandit --set =3", "error: .*=3"),
+        ("run bandit --config missing.yaml", "missing.yaml"),
+        ("run bandit --config .", "error: .*\\."),
+        ("run bandit --config broken.yaml", "broken.yaml"),
+        ("run bandit --config list.yaml", "list.yaml"),
+        ("run bandit --config unknown.yaml", "trian.*Did you mean 'train'"),
+        ("run bandit --config binary.yaml", "binary.yaml"),
+        ("run bandit --out taken", "taken is not a folder"),
+        ("run bandit --out taken/below", "taken/below is not a folder"),
+        ("run bandit --out /proc/pfc_da", "cannot write in /proc/pfc_da"),
+        ("run bandit --out .", "holds other files .* and no manifest.json"),
+        ("replay nowhere", "nowhere is not a run folder"),
+        ("compare taken", "taken is not a run folder"),
+    ],
+)
+def test_bad_input_is_one_line(call, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("mine")
+    (tmp_path / "broken.yaml").write_text("train: [1, 2\nrule: }")
+    (tmp_path / "list.yaml").write_text("- 1\n- 2\n")
+    (tmp_path / "unknown.yaml").write_text("trian:\n  updates: 3\n")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x01")
+    assert_one_line(call(*arguments.split()), words)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_another_configuration_is_refused(experiment, call, tmp_path):
+    command = ("run", "bandit", "--animals", 1, "--out", tmp_path / "run", "--quick")
+    assert call(*command)[0] == 0
+    result = call(*command, "--set", "train.updates=7")
+    assert_one_line(result, "train.updates is .* there and 7 was asked for. Give another --out, or --force")
+    assert call(*command, "--set", "train.updates=7", "--force")[0] == 0
+
+
+def test_a_damaged_manifest_is_one_line(call, tmp_path):
+    (tmp_path / "manifest.json").write_text("{")
+    assert_one_line(call("compare", tmp_path), "manifest.json is damaged: it is not JSON .* left as it is")
+
+
+def test_settings_in_a_manifest_that_are_none(experiment, call, tmp_path):
+    out = tmp_path / "run"
+    assert call("train", "bandit", "--animals", 1, "--out", out, "--quick")[0] == 0
+    manifest = out / "manifest.json"
+    damaged = manifest.read_text().replace('"updates"', '"updatse"')
+    manifest.write_text(damaged)
+    assert_one_line(call("replay", out), "manifest.json is damaged: config.train.updatse")
+    assert manifest.read_text() == damaged
+
+
+def test_list_shows_every_paradigm_with_its_first_sentence(call):
+    code, out, err = call("list")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == list(paradigms.names())
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_the_help_names_every_command(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    for command in ("list", "run", "train", "replay", "compare", "report", "bench"):
+        assert re.search(rf"^  {command} ", out, re.MULTILINE), command
+    assert "..." not in out.split("Commands:")[1], "a summary is too long for the page"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"]])
+def test_starting_costs_less_than_half_a_second(arguments):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "pfc_da.cli", *arguments], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "bandti"], ["replay", "nowhere"]])
+def test_starting_loads_nothing_heavy(arguments):
+    code = (
+        "import sys; from pfc_da import cli; cli.exit_code(sys.argv[1:])\n"
+        "heavy = {'torch', 'brian2', 'numpy', 'pandas', 'xarray', 'matplotlib', 'statsmodels', 'rich'}\n"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+SLOW_TRAINING = """
+import time
+from pfc_da import cli, paradigms
+
+class Slow:
+    def train(self, settings, folder, progress, workers=None):
+        folder.write_atomic("animals/000/weights.safetensors", lambda file: file.write_text("w"))
+        folder.write_atomic("animals/001/state.safetensors", lambda file: file.write_text("s"))
+        print("ready", flush=True)
+        time.sleep(60)
+
+paradigms.load = lambda name: Slow()
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_what_is_kept(tmp_path, number):
+    out = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-c",
+        SLOW_TRAINING,
+        "run",
+        "bandit",
+        "--animals",
+        "3",
+        "--out",
+        out,
+        "--quick",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err == (
+        f"interrupted: {out} keeps 1 of 3 animals trained and 1 part-way; the same command continues.\n"
+    )
+    assert read_manifest(out).status == "interrupted"
+
+
+def test_two_commands_cannot_write_one_folder(tmp_path, call):
+    out = tmp_path / "run"
+    command = ["run", "bandit", "--animals", "3", "--out", str(out), "--quick"]
+    script = [sys.executable, "-c", SLOW_TRAINING, *command]
+    with subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            words = rf"is being written by another process \(process {process.pid}\)"
+            assert_one_line(call(*command), words)
+            assert_one_line(call("replay", out), words)
+        finally:
+            process.kill()
+
+
+def test_a_folder_one_may_not_write(tmp_path):
+    """As another user than root, whom permissions do not stop."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent != Path("/") and parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    code = (
+        "import os, sys; from pfc_da import cli, settings, run_folder, progress; os.setuid(65534)\n"
+        "sys.exit(cli.exit_code(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "run", "bandit", "--quick", "--out"]
+    done = subprocess.run([*command, tmp_path / "run"], capture_output=True, text=True)
+    result = done.returncode, done.stdout, done.stderr
+    assert_one_line(result, r"cannot write in .*: Permission denied. Make it writable or give another --out")
