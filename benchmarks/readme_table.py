@@ -1,7 +1,8 @@
 """Write the README's table from a finished run, misses included: ``python benchmarks/readme_table.py RUN``.
 
-Every row of the run's comparison.csv becomes a row of the table, in its order; the n of the simulated number
-comes from statistics.csv. Nothing is chosen, rounded beyond three digits, or left out.
+Every row of the run's comparison.csv that holds a simulated number becomes a row of the table, in its order;
+those without one are counted below it. The n of the simulated number comes from statistics.csv. Nothing is
+chosen by hand.
 """
 
 import csv
@@ -37,27 +38,32 @@ def source(row: dict[str, str]) -> str:
 
 def table(run: Path) -> str:
     """Markdown table of a run folder's comparisons, and one line that counts them."""
-    counted = {
-        (row["key"], row["condition"]): f"{row['n']} {row['n_of']}" for row in rows(run / "statistics.csv")
-    }
-    compared = rows(run / "comparison.csv")
+    statistics = rows(run / "statistics.csv")
+    counted = {(row["key"], row["condition"]): f"{row['n']} {row['n_of']}" for row in statistics}
+    references = rows(run / "comparison.csv")
+    compared = [row for row in references if (row["key"], row["condition"]) in counted]
     lines = [HEAD, ["---"] * len(HEAD)]
     for row in compared:
         lines.append(
             [
                 " ".join(part for part in (f"`{row['key']}`", row["condition"]) if part),
                 with_interval(row["simulated"], row["sim_low"], row["sim_high"]),
-                counted.get((row["key"], row["condition"]), "–"),
+                counted[row["key"], row["condition"]],
                 with_interval(row["reference"], row["ref_low"], row["ref_high"]),
                 row["kind"],
-                row["verdict"] + (f": {row['why']}" if row["why"] else ""),
+                row["verdict"] + (f": {row['why']}" if row["verdict"] == "not comparable" else ""),
                 source(row),
             ]
         )
-    verdicts = [row["verdict"] for row in compared]
-    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("inside", "outside", "not comparable"))
     text = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
-    return f"{text}\n\n{len(compared)} comparisons: {counts}."
+    return f"{text}\n\n{summary([row['verdict'] for row in compared], len(references) - len(compared))}"
+
+
+def summary(verdicts: list[str], missing: int) -> str:
+    """One line that counts the verdicts, and the references the run has no number for."""
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("inside", "outside", "not comparable"))
+    rest = f"{missing} more references have no simulated number in this run"
+    return f"{len(verdicts)} comparisons: {counts}; {rest}."
 
 
 def replace_table(readme: str, new: str) -> str:
