@@ -1,14 +1,15 @@
-"""What a trial could make a unit fire for: object value, chosen value, and the choice and reward of the trial before.
+"""What a unit could fire for: object value, chosen value, and the choice and reward of the trial before.
 
-Object value is what the animal can know, not what the task hides: the income an object yielded lately, each trial
-weighted by half for every `half_life` trials it lies back (local income: Sugrue, Corrado & Newsome 2004),
+Object value is what the animal can know, not what the task hides: the income an object yielded lately, a
+trial counting half for every `half_life` trials it lies back (local income: Sugrue, Corrado & Newsome
+2004),
 
     V_o(t) = sum_{k>=1} w^k r_o(t-k) / sum_{k>=1} w^k,    w = 2^(-1/half_life),
 
-where r_o is the reward of a trial on which o was chosen and 0 of a trial on which it was not. The sums run over the
-trials of the session so far; without the denominator the estimate would climb from 0 in every session, and anything
-else that climbs in a session would look like value. The published neurons were held against a value of the same
-kind, derived from recent choices and rewards (Tsutsui et al. 2016).
+where r_o is the reward of a trial on which o was chosen and 0 of a trial on which it was not. The sums
+run over the trials of the session so far; without the denominator the estimate would climb from 0 in
+every session, and whatever else climbs in a session would look like value. The published neurons were
+held against a value of this kind, derived from recent experience (Tsutsui et al. 2016).
 
 References
 ----------
@@ -87,7 +88,7 @@ def compute_chosen_value(object_value: np.ndarray, choice: np.ndarray) -> np.nda
 def compute_regressors(
     choice: np.ndarray, reward: np.ndarray, object_value: np.ndarray
 ) -> Mapping[str, np.ndarray]:
-    """Regressors of a unit's activity on a trial, by name; leave out of the mapping what a phase cannot hold yet.
+    """Regressors of a unit's activity on a trial, by name; leave out what a phase cannot hold yet.
 
     Parameters
     ----------
@@ -101,9 +102,10 @@ def compute_regressors(
     Returns
     -------
     mapping of (episode, trial)
-        ``last_choice`` (-1 or 1), ``last_reward`` (as given), ``last_interaction`` (last choice x last reward minus
-        its mean, so that the two main effects keep their meaning), ``object_value_0``, ``object_value_1``,
-        ``chosen_value``, ``choice`` (-1 or 1). NaN where missing, as on the first trial of a session.
+        ``last_choice`` (-1 or 1), ``last_reward`` (as given), ``last_interaction`` (last choice x (last
+        reward - its mean), so that the two main effects keep their meaning), ``object_value_0``,
+        ``object_value_1``, ``chosen_value``, ``choice`` (-1 or 1). NaN where missing, as on the first
+        trial of a session.
     """
     _check_same_shape(choice=choice, reward=reward)
     if object_value.shape != (*choice.shape, 2):
