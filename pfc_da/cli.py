@@ -7,8 +7,6 @@ command early is told in one line on stderr. Heavy imports happen inside the com
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -282,6 +280,9 @@ def _told(folder: "RunFolder") -> Iterator[None]:
 
 def _failure(error: Exception, directory: Path | None) -> _Ended:
     """Keep the traceback of an internal failure in a file and say where."""
+    import tempfile
+    import traceback
+
     if os.environ.get("PFC_DA_DEBUG") == "1":
         traceback.print_exception(error)
     text = "".join(traceback.format_exception(error))
