@@ -171,7 +171,7 @@ def exit_code(arguments: list[str]) -> int:
         _say(str(_failure(error, None)), sys.stderr)
         return 1
     if code == 130:  # typer's word for Ctrl-C; a run folder tells its own story before that
-        _say("interrupted: nothing was kept; the same command starts again.", sys.stderr)
+        _say("interrupted: give the same command to begin again.", sys.stderr)
     return code or 0
 
 
@@ -188,7 +188,7 @@ def _usage(error: Any) -> str:
 
 
 def _say(line: str, stream: Any = None) -> None:
-    print(" ".join(line.split()), file=stream or sys.stdout, flush=True)
+    print(" ".join(line.splitlines()), file=stream or sys.stdout, flush=True)
 
 
 def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> None:
@@ -200,9 +200,13 @@ def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> Non
     for earlier in STAGES[: STAGES.index(stage)]:
         if not folder.is_done(earlier):
             folder.close()
+            remedy = (
+                "the command that made it goes on"
+                if earlier == "train"
+                else f"'pfc-da {earlier} {run}' does it"
+            )
             raise InputError(
-                f"{run}: {stage} needs {earlier}, which is not done ({folder.kept()}). "
-                f"Continue with the 'pfc-da run' or 'train' that made it, or 'pfc-da {earlier} {run}'."
+                f"{run}: {stage} needs {earlier}, which is not done ({folder.kept()}); {remedy}."
             )
     _work(folder, settings, (stage,), force, workers)
 
@@ -232,6 +236,7 @@ def _work(
         _say(f"{folder.path}: {', '.join(stages)} finished already{_where(folder)}. --force does it again.")
         folder.close()
         return
+    (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
     with _told(folder), folder, Progress() as progress:
         for stage in to_do:
             with folder.doing(stage):

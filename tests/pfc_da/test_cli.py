@@ -129,6 +129,7 @@ def test_a_failed_run_is_continued_by_the_same_command(experiment, call, tmp_pat
 
     experiment.fail.clear()
     assert call(*command)[0] == 0
+    assert not (tmp_path / "run" / "error.txt").exists()
     assert experiment.done == ["train", "train", "replay", "replay", "compare", "report"]
 
 
