@@ -1,0 +1,123 @@
+"""Two learning curves: across training (weights change), and across trials of a frozen session (they do not).
+
+The claim of meta-reinforcement learning lies in the second: with every weight frozen, choices still improve
+from trial to trial of a session, from chance at the first (Wang et al. 2018, doi 10.1038/s41593-018-0147-8).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfc_da.analysis.statistic import bootstrap_mean
+from pfc_da.errors import InputError
+
+
+def summarise_training(
+    curves: Sequence[pd.DataFrame], column: str = "reward_per_trial", *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Mean over animals of one column of their learning curves, with a 95 % bootstrap interval over animals.
+
+    Parameters
+    ----------
+    curves : sequence of DataFrame
+        One an animal, as in ``learning_curve.csv``: a row an update, with the columns `update` and `column`.
+    column : str
+        What to average.
+    rng : numpy.random.Generator
+        Draws the resamples.
+
+    Returns
+    -------
+    DataFrame
+        Columns update, mean, low, high, n (animals). Animals need not have logged the same updates: `n` says
+        how many did; where one did, low and high are NaN.
+    """
+    for curve in curves:
+        _check_columns(curve, column)
+    table = pd.concat([curve.set_index("update")[column] for curve in curves], axis=1).sort_index()
+    values = table.to_numpy(dtype=float).T  # (animal, update)
+    low, high = bootstrap_mean(values, rng=rng)
+    return pd.DataFrame(
+        {
+            "update": table.index,
+            "mean": table.mean(axis=1).to_numpy(),
+            "low": low,
+            "high": high,
+            "n": np.isfinite(values).sum(axis=0),
+        }
+    )
+
+
+def compute_updates_to_criterion(
+    curve: pd.DataFrame, criterion: float, column: str = "reward_per_trial", *, window: int = 1
+) -> float:
+    """First update at which the mean of the last `window` rows of a learning curve reaches a criterion.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        Learning curve of one animal, in the order of its updates.
+    criterion : float
+        In units of `column`; reached from below.
+    window : int
+        Rows averaged, all of which must exist. A single noisy row passes a criterion long before the mean
+        does: with one row this is a time of the luckiest batch.
+
+    Returns
+    -------
+    float
+        NaN if the curve never reaches it. Count these: a mean over the animals that did is not a mean over
+        animals.
+    """
+    _check_columns(curve, column)
+    if window < 1:
+        raise InputError(f"window must be at least 1 row, got {window}.")
+    smooth = curve[column].rolling(window).mean().to_numpy()
+    reached = np.flatnonzero(smooth >= criterion)
+    return float(curve["update"].iloc[reached[0]]) if reached.size else np.nan
+
+
+def summarise_session(values: NDArray, *, rng: np.random.Generator) -> pd.DataFrame:
+    """Mean by trial of a session, with a 95 % bootstrap interval over the first dimension.
+
+    Parameters
+    ----------
+    values : (animal, session, trial) or (session, trial)
+        E.g. reward, or whether the better arm was chosen; NaN where missing. With animals, sessions are
+        averaged first and animals are resampled; without, sessions are.
+    rng : numpy.random.Generator
+        Draws the resamples.
+
+    Returns
+    -------
+    DataFrame
+        Columns trial (from 0), mean, low, high, n (animals or sessions with a value on that trial).
+    """
+    if values.ndim not in (2, 3):
+        raise InputError(f"values must be ([animal,] session, trial), got {values.ndim} dimension(s).")
+    samples = values if values.ndim == 2 else _mean_of_known(values, axis=1)
+    low, high = bootstrap_mean(samples, rng=rng)
+    return pd.DataFrame(
+        {
+            "trial": np.arange(samples.shape[1]),
+            "mean": _mean_of_known(samples, axis=0),
+            "low": low,
+            "high": high,
+            "n": np.isfinite(samples).sum(axis=0),
+        }
+    )
+
+
+def _mean_of_known(values: NDArray, axis: int) -> NDArray:
+    """Mean of what is not NaN, NaN (and no warning) where nothing is known."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(axis=axis) / known.sum(axis=axis)
+
+
+def _check_columns(curve: pd.DataFrame, column: str) -> None:
+    missing = {"update", column} - set(curve)
+    if missing:
+        raise InputError(f"learning curve lacks {sorted(missing)}; it has {', '.join(map(str, curve))}.")
