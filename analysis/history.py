@@ -1,0 +1,199 @@
+"""What past choices and rewards do to the next choice: lagged logistic regression, win-stay and lose-shift.
+
+With c = 1 for option 1, -1 for option 0 and 0 for a trial without a choice, and r the reward,
+
+    logit P(choice_t = 1) = bias + sum_k  reward_k r_{t-k} c_{t-k} + choice_k c_{t-k},    k = 1..lags,
+
+so reward_k is what a unit of reward k trials ago adds to the pull of the option it came from, and choice_k
+what having chosen it adds, rewarded or not (positive: stay, negative: alternate), both in log odds. The
+rewards of both options share one kernel, as in Lau & Glimcher 2005 (doi 10.1901/jeab.2005.110-04), whose
+regressors are differences (R_1 - R_0 and C_1 - C_0) just like these.
+
+Trials of a session depend on one another beyond these lags, so the covariance is clustered by session: the
+score of a whole session is one observation (sandwich estimator, Liang & Zeger 1986, doi
+10.1093/biomet/73.1.13), with Student's t on sessions - 1 degrees of freedom. On planted kernels the intervals
+cover 94 to 96 % with 4 to 25 sessions of 120 trials; sessions that differ among themselves need more. One
+session has no clusters: its intervals are those of the model itself, and `interval` says so.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import norm, t
+
+from pfc_da.analysis.statistic import LEVEL
+from pfc_da.analysis.trials import lag_trials
+from pfc_da.errors import InputError
+
+MAX_ITERATIONS = 30
+SEPARATED = 30.0  # log odds: a choice so certain was never undecided, and its weights have no finite maximum
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogisticFit:
+    """Maximum-likelihood weights (weight,), covariance and intervals; NaN where no finite maximum exists."""
+
+    weights: NDArray
+    covariance: NDArray
+    low: NDArray
+    high: NDArray
+    interval: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryKernels:
+    """Kernels in log odds with 95 % intervals, index 0 for the trial before.
+
+    Attributes
+    ----------
+    choice, choice_low, choice_high, reward, reward_low, reward_high : (lag,)
+        NaN where choices follow from the regressors without exception, or a regressor never varies.
+    bias : float
+        Log odds of option 1 without any history.
+    interval : str
+    n_trials, n_sessions : int
+        What the fit used.
+    """
+
+    choice: NDArray
+    choice_low: NDArray
+    choice_high: NDArray
+    reward: NDArray
+    reward_low: NDArray
+    reward_high: NDArray
+    bias: float
+    interval: str
+    n_trials: int
+    n_sessions: int
+
+
+def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKernels:
+    """Choice and reward history kernels of one animal.
+
+    Parameters
+    ----------
+    choice : (session, trial) int
+        0 or 1; -1 where no choice was made: not predicted, and no pull on later choices.
+    reward : (session, trial)
+        NaN (a reward that is not known) takes out the trials that would look back on it.
+    lags : int
+        How many trials back; the first `lags` trials of a session are not predicted.
+
+    Notes ----- Choices of a player that depends on anything smoother than `lags` trials ago leave it in the
+    last lags: do not read the end of a kernel as the end of a memory.
+    """
+    _check(choice, reward, lags)
+    if choice.max() > 1:
+        raise InputError(f"history kernels take choices 0, 1 or -1, got choices up to {choice.max()}.")
+    signed = np.where(choice < 0, 0, 2 * choice - 1).astype(float)
+    income = np.where(choice < 0, 0, signed * reward)
+    past = [lag_trials(values, k) for values in (income, signed) for k in range(1, lags + 1)]
+    design = np.stack([np.ones_like(signed), *past], axis=-1)  # (session, trial, 1 + 2 lags)
+    used = (choice >= 0) & np.isfinite(design).all(axis=-1)
+    session = np.nonzero(used)[0]
+    fit = fit_logistic(design[used], choice[used] == 1, session)
+    kernels = {
+        name + end: values[1 + i * lags : 1 + (i + 1) * lags]
+        for i, name in enumerate(("reward", "choice"))
+        for end, values in (("", fit.weights), ("_low", fit.low), ("_high", fit.high))
+    }
+    return HistoryKernels(
+        **kernels,
+        bias=float(fit.weights[0]),
+        interval=fit.interval,
+        n_trials=int(used.sum()),
+        n_sessions=len(np.unique(session)),
+    )
+
+
+def fit_logistic(design: NDArray, outcome: NDArray, cluster: NDArray) -> LogisticFit:
+    """Logistic regression by Newton's method with covariance clustered by session.
+
+    Parameters
+    ----------
+    design : (trial, weight)
+        Regressors, the constant among them.
+    outcome : (trial,) bool
+    cluster : (trial,) int
+        Session of each trial. With one session the covariance is the inverse of the observed information.
+
+    Returns
+    -------
+    LogisticFit
+        All NaN if regressors are collinear or separate the outcomes, so that the likelihood has no maximum.
+    """
+    weights = _maximise_likelihood(design, outcome)
+    p = expit(design @ weights)
+    bread = _inverse(design.T @ (design * (p * (1 - p))[:, None]))
+    clusters, index = np.unique(cluster, return_inverse=True)
+    if len(clusters) > 1:
+        score = np.zeros((len(clusters), len(weights)))
+        np.add.at(score, index, design * (outcome - p)[:, None])
+        n, k, g = *design.shape, len(clusters)
+        covariance = bread @ (score.T @ score) @ bread * (g / (g - 1)) * ((n - 1) / (n - k))
+        reach, interval = t.ppf((1 + LEVEL) / 2, g - 1), "95 % clustered by session"
+    else:
+        covariance, reach, interval = bread, norm.ppf((1 + LEVEL) / 2), "95 % of the model, one session"
+    error = reach * np.sqrt(np.diag(covariance))
+    return LogisticFit(
+        weights=weights, covariance=covariance, low=weights - error, high=weights + error, interval=interval
+    )
+
+
+def _maximise_likelihood(design: NDArray, outcome: NDArray) -> NDArray:
+    weights = np.zeros(design.shape[1])
+    for _ in range(MAX_ITERATIONS):
+        log_odds = design @ weights
+        p = expit(log_odds)
+        step = _inverse(design.T @ (design * (p * (1 - p))[:, None])) @ (design.T @ (outcome - p))
+        weights = weights + step
+        if np.abs(log_odds).max(initial=0) > SEPARATED or not np.isfinite(step).all():
+            break
+        if np.abs(step).max() < 1e-9:
+            return weights
+    return np.full_like(weights, np.nan)
+
+
+def _inverse(information: NDArray) -> NDArray:
+    """Inverse of the information; NaN where it is not finite or singular to rounding."""
+    if not np.isfinite(information).all() or np.linalg.cond(information) > 1e12:
+        return np.full_like(information, np.nan)
+    return np.linalg.inv(information)
+
+
+def compute_win_stay(choice: NDArray, reward: NDArray) -> float:
+    """Chance of repeating the last choice after it was rewarded, over all pairs of neighbouring trials.
+
+    Parameters
+    ----------
+    choice : (session, trial) int
+        Any number of options from 0; -1 where missing. A pair with a missing half does not count.
+    reward : (session, trial)
+        Any amount above 0 is a win.
+    """
+    stayed, won = _stay(choice, reward)
+    return float(stayed[won].mean()) if won.any() else np.nan
+
+
+def compute_lose_shift(choice: NDArray, reward: NDArray) -> float:
+    """Chance of changing the last choice after it was not rewarded; arguments as in `compute_win_stay`."""
+    stayed, won = _stay(choice, reward)
+    return float(1 - stayed[~won].mean()) if (~won).any() else np.nan
+
+
+def _stay(choice: NDArray, reward: NDArray) -> tuple[NDArray, NDArray]:
+    """For all pairs of neighbouring trials: was the choice repeated, was the first one rewarded."""
+    _check(choice, reward, 1)
+    pair = (choice[:, :-1] >= 0) & (choice[:, 1:] >= 0) & np.isfinite(reward[:, :-1])
+    return (choice[:, 1:] == choice[:, :-1])[pair], (reward[:, :-1] > 0)[pair]
+
+
+def _check(choice: NDArray, reward: NDArray, lags: int) -> None:
+    if choice.ndim != 2 or choice.shape != reward.shape:
+        raise InputError(
+            f"choice and reward must both be (session, trial), got {choice.shape}, {reward.shape}."
+        )
+    if not 1 <= lags < choice.shape[1]:
+        raise InputError(f"lags must lie in 1..{choice.shape[1] - 1} for this many trials, got {lags}.")
