@@ -111,8 +111,9 @@ def compute_fractions(counts: Counts) -> tuple[NDArray, NDArray]:
 
 def compute_log_ratios(choices: NDArray, income: NDArray) -> tuple[NDArray, NDArray]:
     """Log ratios of choices and of incomes, (...,) from (..., object); NaN in both where a count is 0."""
-    usable = (choices > 0).all(axis=-1) & (income > 0).all(axis=-1)
-    ratios = [np.log(np.where(usable[..., None], n, 1)) @ np.array([1.0, -1.0]) for n in (choices, income)]
+    usable = np.minimum(choices, income).min(axis=-1) > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = [np.log(counts[..., 0] / counts[..., 1]) for counts in (choices, income)]
     return np.where(usable, ratios[0], np.nan), np.where(usable, ratios[1], np.nan)
 
 
