@@ -98,33 +98,43 @@ def test_planted_coding_is_found_and_nothing_else(null, n_sessions, n_trials):
         assert found[~codes[name]].mean() < 0.10, name  # 150 units at 5 %: below 10 % with probability .99
 
 
-def false_positive_rates(null, n_sessions, n_trials, n_datasets):
+def false_positive_rates(null, n_sessions, n_trials, n_datasets, level=0.05, make_activity=make_drift):
     naive, held = [], []
+    names = ("last_choice", "last_reward", "object_value_0", "object_value_1")
     for seed in range(n_datasets):
         rng = np.random.default_rng([7, seed])
-        regressors = pick(
-            make_behaviour(rng, n_sessions, n_trials),
-            "last_choice",
-            "last_reward",
-            "object_value_0",
-            "object_value_1",
-        )
-        drift = make_drift(rng, n_sessions, n_trials, 40)
-        naive.append(regress_units(drift, regressors).p[2:] <= 0.05)
-        held.append(compute_null_p(drift, regressors, null=null, n_pairings=99, rng=rng)[2:] <= 0.05)
+        regressors = pick(make_behaviour(rng, n_sessions, n_trials), *names)
+        activity = make_activity(rng, n_sessions, n_trials, 40)
+        naive.append(regress_units(activity, regressors).p[2:] <= level)
+        held.append(compute_null_p(activity, regressors, null=null, n_pairings=99, rng=rng)[2:] <= level)
     return np.mean(naive), np.mean(held)
 
 
-def test_drift_alone_fools_the_t_test_but_not_the_session_null():
-    naive, held = false_positive_rates("session", 10, 100, 15)
-    assert naive > 0.25
+@pytest.mark.parametrize("n_sessions", [8, 20])
+def test_drift_alone_fools_the_t_test_but_not_the_session_null(n_sessions):
+    naive, held = false_positive_rates("session", n_sessions, 100, 25)
+    assert naive > 0.5
+    assert 0.03 < held < 0.075
+
+
+def test_the_tail_of_the_session_null_is_not_too_thin():
+    naive, held = false_positive_rates("session", 8, 100, 50, level=0.001)
+    assert naive > 0.3
+    assert held < 0.002
+
+
+def test_rare_bursts_are_no_coding_to_the_session_null():
+    def make_bursts(rng, n_sessions, n_trials, n_units):
+        return 50.0 * (rng.random((n_sessions, n_trials, n_units)) < 0.01)
+
+    _, held = false_positive_rates("session", 10, 100, 25, make_activity=make_bursts)
     assert 0.02 < held < 0.08
 
 
 def test_drift_alone_fools_the_t_test_but_not_the_shift_null():
-    naive, held = false_positive_rates("shift", 1, 300, 30)
-    assert naive > 0.25
-    assert held < 0.08
+    naive, held = false_positive_rates("shift", 1, 300, 40)
+    assert naive > 0.5
+    assert held < 0.085
 
 
 def test_a_climb_common_to_all_sessions_is_no_coding_to_the_session_null():
@@ -137,7 +147,7 @@ def test_a_climb_common_to_all_sessions_is_no_coding_to_the_session_null():
     assert (held <= 0.05).mean() < 0.15
 
 
-@pytest.mark.parametrize(("null", "n_sessions", "n_trials"), [("session", 6, 40), ("shift", 1, 120)])
+@pytest.mark.parametrize(("null", "n_sessions", "n_trials"), [("session", 8, 30), ("shift", 1, 120)])
 def test_null_p_is_the_brute_force_one(null, n_sessions, n_trials):
     """Residuals of a regressor on the others by lstsq, paired wrongly, refitted by statsmodels."""
     rng = np.random.default_rng(6)
@@ -167,8 +177,10 @@ def test_null_p_is_the_brute_force_one(null, n_sessions, n_trials):
 
         t_true = fit_t(held[:, k])
         drawn = [fit_t(paired) for paired in draw_pairings(own, null, 25, np.random.default_rng(0))]
-        possible = len(drawn) if null == "session" else len(drawn) // 2
-        expected = min((1 + np.sum(np.array(drawn) >= t_true)) / (1 + possible), 1)
+        if null == "session":
+            expected = 2 * stats.norm.sf(t_true / np.sqrt(np.mean(np.square(drawn))))
+        else:
+            expected = min((1 + np.sum(np.array(drawn) >= t_true)) / (1 + len(drawn) // 2), 1)
         assert p[k, 1] == pytest.approx(expected)
 
 
@@ -253,7 +265,7 @@ def test_p_values_of_pure_noise_are_uniform():
         (lambda a, x: regress_units(a, x).of("y"), "regressor must be one of x, got 'y'"),
         (
             lambda a, x: compute_null_p(a, x, null="session", rng=None),
-            "at least 6 sessions, got 2. Use null 'shift'",
+            "at least 8 sessions, got 2. Use null 'shift'",
         ),
         (lambda a, x: compute_null_p(a, x, null="shift", rng=None), "at least 95 trials, got 30"),
         (
