@@ -20,8 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
-from scipy.stats import norm, t
+from scipy.special import expit, ndtri, stdtrit
 
 from pfc_da.analysis.statistic import LEVEL
 from pfc_da.analysis.trials import lag_trials
@@ -133,9 +132,9 @@ def fit_logistic(design: NDArray, outcome: NDArray, cluster: NDArray) -> Logisti
         np.add.at(score, index, design * (outcome - p)[:, None])
         n, k, g = *design.shape, len(clusters)
         covariance = bread @ (score.T @ score) @ bread * (g / (g - 1)) * ((n - 1) / (n - k))
-        reach, interval = t.ppf((1 + LEVEL) / 2, g - 1), "95 % clustered by session"
+        reach, interval = stdtrit(g - 1, (1 + LEVEL) / 2), "95 % clustered by session"
     else:
-        covariance, reach, interval = bread, norm.ppf((1 + LEVEL) / 2), "95 % of the model, one session"
+        covariance, reach, interval = bread, ndtri((1 + LEVEL) / 2), "95 % of the model, one session"
     error = reach * np.sqrt(np.diag(covariance))
     return LogisticFit(
         weights=weights, covariance=covariance, low=weights - error, high=weights + error, interval=interval
@@ -172,6 +171,11 @@ def compute_win_stay(choice: NDArray, reward: NDArray) -> float:
         Any number of options from 0; -1 where missing. A pair with a missing half does not count.
     reward : (session, trial)
         Any amount above 0 is a win.
+
+    Notes
+    -----
+    An interval over the sessions of one animal comes from `summarise_sessions`, with this function as its
+    `compute`; one over animals from `summarise`.
     """
     stayed, won = _stay(choice, reward)
     return float(stayed[won].mean()) if won.any() else np.nan

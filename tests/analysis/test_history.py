@@ -5,6 +5,7 @@ from scipy.special import expit
 
 from pfc_da.analysis.history import compute_lose_shift, compute_win_stay, fit_history, fit_logistic
 from pfc_da.analysis.observers import Alternation, play_baited
+from pfc_da.analysis.statistic import summarise_sessions
 
 REWARD, CHOICE, BIAS = np.array([1.2, 0.6, 0.3]), np.array([-0.5, 0.2, 0.1]), 0.2
 
@@ -130,6 +131,10 @@ def test_win_stay_and_lose_shift_are_recovered():
         choice[:, t] = np.where(stay, choice[:, t - 1], 1 - choice[:, t - 1])
     assert compute_win_stay(choice, reward) == pytest.approx(0.85, abs=0.01)
     assert compute_lose_shift(choice, reward) == pytest.approx(0.70, abs=0.01)
+    few = [choice[:40], reward[:40]]  # the interval over the sessions of one animal
+    statistic = summarise_sessions("win_stay", compute_win_stay, few, units="probability", rng=rng)
+    error = np.sqrt(0.85 * 0.15 / (reward[:40, :-1] > 0).sum())  # pairs are independent here
+    assert statistic.high - statistic.low == pytest.approx(2 * 1.96 * error, rel=0.25)
 
 
 def test_win_stay_and_lose_shift_by_hand():
