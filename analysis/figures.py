@@ -1,0 +1,208 @@
+"""The panels of a run: the tables they draw, what is said of them, and their files.
+
+A panel has one name and one table of numbers, ``figures/NAME.csv``; the drawing beside it, ``NAME.svg``,
+shows nothing that the table does not hold.
+
+Tables and their columns, one row a mark. Columns in brackets may be missing. Any table may also hold
+``interval``, ``n`` and ``n_of`` (what `low` and `high` are, over how many of what): the captions repeat them.
+
+learning_curve
+    animal (number, or the word ``mean`` in the rows of the mean over animals), update, trials,
+    reward_per_trial, [low, high] (interval of the mean; empty for single animals)
+within_session
+    trial, mean, low, high, condition
+raster
+    episode, trial, choice (0 = A or left, 1 = B or right, -1 none), reward, p_a, p_b (hidden probabilities)
+matching
+    animal, episode, choice_fraction, income_fraction, log_choice_ratio, log_income_ratio,
+    [slope, slope_low, slope_high, bias] (the fitted generalised matching law, the same in every row)
+history
+    kind (``choice`` or ``reward``), lag (trials), estimate, low, high
+selectivity
+    variable, fraction, low, high, reference, ref_low, ref_high (published fraction, empty if none)
+controls
+    condition, estimate, low, high, chance
+units
+    animal, unit, is_excitatory, tau (s), mean_rate_hz, and p-values of selectivity ``p_VARIABLE``
+unit_activity
+    animal, unit, group_kind (``value`` or ``choice``), group (in the order to draw),
+    step_in_trial, phase, mean_hz, sem_hz
+
+`units` and `unit_activity` are drawn by the unit browser of the report, not here.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pfc_da.analysis.plots import (
+    STYLE,
+    plot_controls,
+    plot_history,
+    plot_learning_curve,
+    plot_matching_fractions,
+    plot_matching_ratios,
+    plot_raster,
+    plot_selectivity,
+    plot_within_session,
+)
+from pfc_da.errors import InputError, nearest
+from pfc_da.run_folder import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH, HEIGHT = 3.6, 2.7  # inches; a panel is legible at its own size on a telephone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """What the report says of a panel and how it is drawn.
+
+    Attributes
+    ----------
+    title, caption : str
+        Heading, and what each mark means.
+    plots : tuple of functions ``(numbers, ax) -> ax``
+        Drawn side by side in the SVG file.
+    columns : str
+        Columns the table must have, with spaces between.
+    rows : str
+        Column whose distinct values each need a row of height; empty for a panel of fixed height.
+    row_height : float
+        Inches a row.
+    wide : bool
+        Takes the width of two panels.
+    """
+
+    title: str
+    caption: str
+    plots: tuple[Callable[[pd.DataFrame, "Axes"], "Axes"], ...]
+    columns: str
+    rows: str = ""
+    row_height: float = 0.36
+    wide: bool = False
+
+
+PANELS: dict[str, Panel] = {
+    "learning_curve": Panel(
+        title="Learning over training",
+        caption="Reward per trial while the weights change.",
+        plots=(plot_learning_curve,),
+        columns="animal update trials reward_per_trial",
+    ),
+    "within_session": Panel(
+        title="Learning within a session",
+        caption="Weights frozen: what improves here is carried by activity alone. Bands are intervals.",
+        plots=(plot_within_session,),
+        columns="trial mean low high condition",
+    ),
+    "controls": Panel(
+        title="Controls",
+        caption="Reward per trial with frozen weights, whole and with one ingredient taken away.",
+        plots=(plot_controls,),
+        columns="condition estimate low high chance",
+        rows="condition",
+    ),
+    "raster": Panel(
+        title="Choices of single sessions",
+        caption="Ticks up: A chosen; down: B. Long ticks with a dot were rewarded. Lines are the hidden "
+        "reward probabilities of A and B, from 0 to 1 in each strip.",
+        plots=(plot_raster,),
+        columns="episode trial choice reward p_a p_b",
+        rows="episode",
+        row_height=0.85,
+        wide=True,
+    ),
+    "history": Panel(
+        title="What choices depend on",
+        caption="Lagged logistic regression of choice on past rewards and past choices.",
+        plots=(plot_history,),
+        columns="kind lag estimate low high",
+    ),
+    "matching": Panel(
+        title="Matching",
+        caption="A point is a session. Dashes: exact matching. "
+        "Line and band: generalised matching law with the interval of its slope.",
+        plots=(plot_matching_fractions, plot_matching_ratios),
+        columns="animal episode choice_fraction income_fraction log_choice_ratio log_income_ratio",
+        wide=True,
+    ),
+    "selectivity": Panel(
+        title="Selectivity of units",
+        caption="Fraction of units whose activity depends on each variable. Open diamonds: published.",
+        plots=(plot_selectivity,),
+        columns="variable fraction low high reference ref_low ref_high",
+        rows="variable",
+    ),
+}
+BROWSER_COLUMNS = {
+    "units": "animal unit is_excitatory tau mean_rate_hz",
+    "unit_activity": "animal unit group_kind group step_in_trial phase mean_hz sem_hz",
+}
+
+
+def write_figures(numbers: Mapping[str, pd.DataFrame], folder: str | Path) -> None:
+    """Save every table as ``NAME.csv`` and, where it is a panel, its drawing as ``NAME.svg``.
+
+    Parameters
+    ----------
+    numbers : mapping of str to DataFrame
+        Tables by name, with the columns listed at the top of this module.
+    folder : path
+        Made if missing. Files are written aside and renamed.
+
+    Raises
+    ------
+    InputError
+        If a name is not one of ours or a table lacks a column.
+    """
+    folder = Path(folder)
+    for name, table in numbers.items():
+        check_table(name, table)
+        _write(folder / f"{name}.csv", table.to_csv(index=False))
+        if name in PANELS:
+            _write(folder / f"{name}.svg", draw_svg(name, table))
+
+
+def check_table(name: str, table: pd.DataFrame, where: str = "") -> None:
+    """Raise InputError unless `table` is known by `name`, has rows, and has the columns it needs."""
+    needed = {**{key: panel.columns for key, panel in PANELS.items()}, **BROWSER_COLUMNS}
+    if name not in needed:
+        raise InputError(
+            f"No figure is called {name!r}; there are {', '.join(needed)}.{nearest(name, needed)}"
+        )
+    where = where or f"the table {name!r}"
+    missing = [column for column in needed[name].split() if column not in table]
+    if missing:
+        raise InputError(
+            f"{where} lacks the column(s) {', '.join(missing)}; it needs {needed[name].replace(' ', ', ')}."
+        )
+    if table.empty:
+        raise InputError(f"{where} has no rows; leave it out if there is nothing to draw.")
+
+
+def draw_svg(name: str, table: pd.DataFrame, plot: int | None = None) -> str:
+    """Return a panel as SVG text; `plot` picks one of its plots, None draws all of them side by side."""
+    from matplotlib import rc_context  # 0.5 s: only when something is drawn
+    from matplotlib.figure import Figure
+
+    panel = PANELS[name]
+    plots = panel.plots if plot is None else panel.plots[plot : plot + 1]
+    width = 2 * WIDTH if panel.wide and (plot is None or len(panel.plots) == 1) else WIDTH
+    height = 0.85 + panel.row_height * table[panel.rows].nunique() if panel.rows else HEIGHT
+    with rc_context(STYLE):
+        figure = Figure(figsize=(width, height))
+        for draw, ax in zip(plots, figure.subplots(1, len(plots), squeeze=False)[0], strict=True):
+            draw(table, ax)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", dpi=200, metadata={"Date": None})
+    return file.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomic(path, lambda aside: aside.write_text(text, encoding="utf-8"))
