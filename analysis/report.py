@@ -1,0 +1,188 @@
+"""One self-contained page, ``report.html``, for a run folder: opens from disk, asks the network for nothing.
+
+Everything shown is read back from the run folder (``manifest.json``, ``statistics.csv``, ``comparison.csv``,
+``figures/*.csv``), so it can be made again from those files alone. A content security policy in the page
+forbids every outside load; the only addresses are DOI links.
+"""
+
+import json
+import re
+from pathlib import Path
+from string import Template
+
+import pandas as pd
+
+from pfc_da.analysis.figures import PANELS, check_table, draw_svg
+from pfc_da.analysis.report_html import asset, count, describe, find, tag, text, value, words
+from pfc_da.analysis.report_tables import comparison_table, misses, statistics_table
+from pfc_da.analysis.report_units import unit_browser
+from pfc_da.errors import InputError
+from pfc_da.run_folder import STAGES, Manifest, read_manifest, write_atomic
+
+# Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.
+THEMED = {
+    "#1b1f24": "ink",
+    "#667085": "muted",
+    "#d5dae1": "faint",
+    "#fdfdfe": "paper",
+    "#0072b2": "blue",
+    "#d55e00": "vermillion",
+    "#009e73": "green",
+    "#e69f00": "orange",
+    "#cc79a7": "purple",
+}
+# The statistic that a panel draws, whose interval and n its caption repeats.
+STATISTIC_OF = {
+    "controls": "reward_no_reward_input",
+    "matching": "matching_slope",
+    "history": "history_reward",
+    "selectivity": "fraction_selective",
+}
+NAMES = "key condition verdict why kind source doi locator interval n_of ref_n_of units group".split()
+
+
+def write_report(run_folder: str | Path) -> Path:
+    """Write ``report.html`` into a run folder and return its path.
+
+    Parameters
+    ----------
+    run_folder : path
+        Holds ``manifest.json``. Of ``statistics.csv``, ``comparison.csv`` and ``figures/*.csv`` those
+        present are shown, and the others named as left out.
+
+    Raises
+    ------
+    InputError
+        If `run_folder` is none, or a file in it is damaged: the message names it; it is left as it is.
+    """
+    folder = Path(run_folder)
+    manifest = read_manifest(folder)
+    statistics = _read_table(folder / "statistics.csv")
+    comparison = _read_table(folder / "comparison.csv")
+    figures = {name: _read_table(folder / "figures" / f"{name}.csv", name) for name in PANELS}
+    units = [_read_table(folder / "figures" / f"{name}.csv", name) for name in ("units", "unit_activity")]
+    page = Template(asset("report_template.html")).substitute(
+        css=asset("report.css"),
+        js=asset("report.js"),
+        title=text(words(manifest.paradigm)),
+        lead=text(_lead(manifest, statistics)),
+        banner=_banner(manifest),
+        tiles=_tiles(manifest, statistics, comparison),
+        misses=misses(comparison),
+        comparison=comparison_table(comparison, statistics),
+        panels="\n".join(
+            _panel(name, table, statistics) for name, table in figures.items() if table is not None
+        ),
+        left_out=_left_out([name for name, table in figures.items() if table is None]),
+        browser=unit_browser(*units),
+        statistics=statistics_table(statistics),
+        run=_run(manifest),
+    )
+    write_atomic(folder / "report.html", lambda aside: aside.write_text(page, encoding="utf-8"))
+    return folder / "report.html"
+
+
+def _read_table(path: Path, name: str = "") -> pd.DataFrame | None:
+    """Return the CSV, None if there is no such file; check the columns of a figure's table."""
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, "string"))  # a group called 1 is a name
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}. It was left as it is.") from None
+    if name:
+        check_table(name, table, where=str(path))
+    return table
+
+
+def _lead(manifest: Manifest, statistics: pd.DataFrame | None) -> str:
+    network, rule = (_setting(manifest, statistics, name) for name in ("network", "rule"))
+    animals = f"{manifest.animals} animal{'' if manifest.animals == 1 else 's'}"
+    return f"{network} network, trained by {rule}; {animals}; seed {manifest.seed}"
+
+
+def _setting(manifest: Manifest, statistics: pd.DataFrame | None, name: str) -> str:
+    """Name of the network or rule: from the settings, else from the statistics computed with it."""
+    setting = manifest.config.get(name)
+    if isinstance(setting, str):
+        return setting
+    if statistics is not None and name in statistics and len(statistics):
+        return str(statistics[name].iloc[0])
+    return f"unknown {name}"
+
+
+def _status(manifest: Manifest) -> str:
+    """Status as a reader means it: the report is written before its own run is marked as finished."""
+    return "finished" if set(STAGES[:-1]) <= set(manifest.stages) else manifest.status
+
+
+def _banner(manifest: Manifest) -> str:
+    status = _status(manifest)
+    if status == "finished":
+        return ""
+    return tag("p", f"This run is {tag('strong', text(status))}: not all of it is done.", class_="banner")
+
+
+def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.DataFrame | None) -> str:
+    tiles = []
+    for key, name in (
+        ("reward_per_trial", "Reward per trial, weights frozen"),
+        ("matching_slope", "Matching slope"),
+    ):
+        if (row := find(statistics, key)) is not None:
+            tiles.append((name, value(row["estimate"], row["low"], row["high"]), describe(row)))
+    if comparison is not None:
+        counts = comparison["verdict"].value_counts()
+        rest = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("outside", "not comparable"))
+        tiles.append(("Inside their reference", f"{counts.get('inside', 0)} of {len(comparison)}", rest))
+    cost = f"{manifest.wall_s:.0f} s elapsed, {manifest.cpu_s:.0f} s of CPU"
+    tiles.append(("Status", text(_status(manifest)), cost))
+    return "\n".join(
+        tag("div", tag("dt", name) + tag("dd", value + tag("small", text(more))))
+        for name, value, more in tiles
+    )
+
+
+def _panel(name: str, table: pd.DataFrame, statistics: pd.DataFrame | None) -> str:
+    panel = PANELS[name]
+    single = len(panel.plots) == 1
+    drawings = [draw_svg(name, table, plot) for plot in range(len(panel.plots))]
+    inline = "".join(_inline(svg, f"{name}{plot}", panel.title) for plot, svg in enumerate(drawings))
+    scrolls = {"tabindex": 0, "role": "group", "aria_label": panel.title} if panel.wide and single else {}
+    plots = tag("div", inline, class_="plots single" if single else "plots", **scrolls)
+    source = f"Numbers: {tag('code', f'figures/{name}.csv')}."
+    caption = f"{text(panel.caption)} {_intervals(name, table, statistics)}{source}"
+    content = tag("h3", text(panel.title)) + plots + tag("figcaption", caption)
+    return tag("figure", content, id=f"figure-{name}", class_="wide" if panel.wide else "narrow")
+
+
+def _intervals(name: str, table: pd.DataFrame, statistics: pd.DataFrame | None) -> str:
+    """Say what the intervals are and over how many of what, as far as the run folder tells."""
+    row = table.iloc[0] if "interval" in table else find(statistics, STATISTIC_OF.get(name, ""))
+    return "" if row is None else text(f"Intervals: {row['interval']}, {count(row['n'], row['n_of'])}. ")
+
+
+def _left_out(names: list[str]) -> str:
+    items = [tag("li", text(f"{PANELS[name].title}: this run has no figures/{name}.csv.")) for name in names]
+    return tag("div", "Left out:" + tag("ul", "".join(items)), class_="note", id="left-out") if items else ""
+
+
+def _inline(svg: str, prefix: str, title: str) -> str:
+    """Return a drawing for the page: no XML head, ids of its own, a name, colours that follow the theme."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+    for colour, name in THEMED.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{text(title)}"', 1)
+
+
+def _run(manifest: Manifest) -> str:
+    facts = {"commit": manifest.commit, "schema version": manifest.schema_version, **manifest.versions}
+    listed = "".join(
+        tag("div", tag("dt", text(name)) + tag("dd", text(fact))) for name, fact in facts.items()
+    )
+    settings = tag("pre", text(json.dumps(manifest.config, indent=2, ensure_ascii=False)), tabindex=0)
+    return tag("dl", listed, class_="facts") + tag("details", tag("summary", "Settings") + settings)
