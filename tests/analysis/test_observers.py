@@ -155,6 +155,9 @@ def test_upper_confidence_by_hand():
     rewards, failures, rng = np.array([[6, 2]]), np.array([[4, 2]]), np.random.default_rng(0)
     assert UpperConfidence(1).choose(rewards, failures, rng) == 1
     assert UpperConfidence(0).choose(rewards, failures, rng) == 0
+    # They are equal at chi = (.1 / (1/sqrt 4 - 1/sqrt 10))^2 / ln 14 = .1122.
+    assert UpperConfidence(0.1115).choose(rewards, failures, rng) == 0
+    assert UpperConfidence(0.1130).choose(rewards, failures, rng) == 1
     untried = np.array([[5, 0, 0]])
     drawn = [UpperConfidence(0).choose(untried, untried * 0, rng).item() for _ in range(50)]
     assert set(drawn) == {1, 2}  # every arm once, first
