@@ -47,7 +47,9 @@ def compute_object_value(
     """
     _check_same_shape(choice=choice, reward=reward)
     if not half_life > 0:
-        raise InputError(f"half_life must be above 0 trials, got {half_life}. (Some 3 to 20 are usual.)")
+        raise InputError(
+            f"half_life must be above 0 trials, got {half_life}. (To weigh all trials alike, give a large number.)"
+        )
     if np.max(choice) >= n_objects:
         raise InputError(f"choice must lie below n_objects = {n_objects}, got {np.max(choice)}.")
     keep = 0.5 ** (1 / half_life)
