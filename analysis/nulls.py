@@ -1,17 +1,17 @@
 """What a relation between activity and behaviour looks like by chance when both drift slowly.
 
-Activity drifts, values change in blocks, and two slow series agree by accident far more often than a t-test
-allows: counted at the 5 % level, 59 to 66 % of the random walks of our test "code value". Shuffling trials does
-not mend it, and turning the session round in a circle does so only in part (5 to 16 %, more in short sessions).
-Two ways pair activity with the behaviour of another time instead (Harris 2020):
+Activity drifts, values change in blocks, and two slow series agree by accident far more often than a
+t-test allows: counted at the 5 % level, 57 to 66 % of the random walks of our test "code value". Shuffling
+trials does not mend it, and turning the session round in a circle does so only in part (5 to 16 %, more in
+short sessions). Two ways pair activity with the behaviour of another time instead (Harris 2020):
 
 ``session``  the behaviour of another session, trial by trial. Holds when sessions are draws of one task, and
              keeps whatever is locked to the trial's number in the session (same test: 5.4 %). Needs several
              sessions.
 ``shift``    the behaviour of the same session some trials earlier or later, activity held in the middle of
              the session. For a single session. Rests on behaviour or activity being stationary; 2 % for one
-             regressor, 5.2 % (600 trials) and 6.5 % (300 trials) for value among four. Costs two fifths of the
-             trials and gives no p-value below 1 / (a fifth of the trials + 1).
+             regressor, 5.2 % (600 trials) and 6.5 % (300 trials) for value among four. Costs two fifths of
+             the trials and gives no p-value below 1 / (a fifth of the trials + 1).
 
 References
 ----------

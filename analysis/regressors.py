@@ -47,9 +47,7 @@ def compute_object_value(
     """
     _check_same_shape(choice=choice, reward=reward)
     if not half_life > 0:
-        raise InputError(
-            f"half_life must be above 0 trials, got {half_life}. (To weigh all trials alike, give a large number.)"
-        )
+        raise InputError(f"half_life must be above 0 trials, got {half_life}. (Large: all trials alike.)")
     if np.max(choice) >= n_objects:
         raise InputError(f"choice must lie below n_objects = {n_objects}, got {np.max(choice)}.")
     keep = 0.5 ** (1 / half_life)
