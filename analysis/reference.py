@@ -109,9 +109,8 @@ def _parse(text: str, name: str) -> Iterator[ReferenceStatistic]:
         try:
             if None in row or None in row.values():
                 raise InputError("the row must have as many fields as the header. (A comma without quotes?)")
-            values = {column: _number(column, row[column]) for column in _NUMBERS}
-            values["n"] = _count(row["n"])
-            yield ReferenceStatistic(**{**row, **values})  # type: ignore[arg-type]
+            numbers = {column: _number(column, row[column]) for column in _NUMBERS}
+            yield ReferenceStatistic(**{**row, **numbers, "n": _count(row["n"])})  # type: ignore[arg-type]
         except InputError as error:
             raise InputError(f"{name} row {number}: {error}") from None
 
@@ -145,7 +144,7 @@ def _problems(row: ReferenceStatistic) -> Iterator[str]:
         yield f"doi must look like 10.1038/ncomms12554, got {row.doi!r}."
     yield from _problems_of_interval(row)
     if (row.n is None) != row.n_of.startswith(NONE):
-        yield f"an empty n needs its reason in n_of ('{NONE}...'), a given n what it counts, got {row.n_of!r}."
+        yield f"an empty n needs its reason in n_of ('{NONE}...') and a given n what it counts: {row.n_of!r}."
     if row.n is not None and row.n < 1:
         yield f"n must be at least 1, got {row.n}."
 
