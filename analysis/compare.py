@@ -127,7 +127,7 @@ def _incomparable(statistic: Statistic, reference: ReferenceStatistic) -> str:
         return "the reference has no interval"
     if statistic.n_of not in SAMPLES:
         return f"the simulated interval runs over {statistic.n_of}, no sample of animals or neurons"
-    # Chance and claims in words (no n) and observers (as many episodes as one likes) are no samples of anything.
+    # Chance and claims in words (no n) and observers (any number of episodes) are no samples of anything.
     if reference.n is not None and reference.kind != "derived" and reference.n_of not in SAMPLES:
         return f"the reference interval runs over {reference.n_of}, no sample of animals or neurons"
     return ""
