@@ -62,7 +62,13 @@ def plot_learning_curve(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     is_mean = numbers["animal"].astype(str) == "mean"
     for index, (_, rows) in enumerate(numbers[~is_mean].groupby("animal", sort=False)):
         label = "one animal" if index == 0 else None
-        ax.plot(rows["trials"], rows["reward_per_trial"], color=BLUE, linewidth=0.8, alpha=0.45, label=label)
+        style = {
+            "color": BLUE,
+            "linewidth": 0.8,
+            "alpha": 0.45,
+            "rasterized": len(numbers) > 10 * MANY_POINTS,
+        }
+        ax.plot(rows["trials"], rows["reward_per_trial"], label=label, **style)
     mean = numbers[is_mean]
     if len(mean):
         ax.plot(mean["trials"], mean["reward_per_trial"], color=INK, label="mean of animals")
@@ -117,7 +123,7 @@ def plot_matching_ratios(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     finite = np.isfinite(income) & np.isfinite(choice)  # a side never chosen, or never paid, has no log ratio
     _identity(ax, income[finite].min(), income[finite].max())
     _cloud(ax, income[finite], choice[finite])
-    if "slope" in numbers:
+    if "slope" in numbers and numbers["slope"].notna().any():
         fit, x = numbers.iloc[0], np.linspace(income[finite].min(), income[finite].max(), 101)
         label = f"slope {fit['slope']:.2f} [{fit['slope_low']:.2f}, {fit['slope_high']:.2f}]"
         ax.plot(x, fit["bias"] + fit["slope"] * x, color=VERMILLION, label=label)

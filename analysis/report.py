@@ -158,8 +158,12 @@ def _panel(name: str, table: pd.DataFrame, statistics: pd.DataFrame | None) -> s
 
 def _intervals(name: str, table: pd.DataFrame, statistics: pd.DataFrame | None) -> str:
     """Say what the intervals are and over how many of what, as far as the run folder tells."""
-    row = table.iloc[0] if "interval" in table else find(statistics, STATISTIC_OF.get(name, ""))
-    return "" if row is None else text(f"Intervals: {row['interval']}, {count(row['n'], row['n_of'])}. ")
+    row = find(statistics, STATISTIC_OF.get(name, ""))
+    if "interval" in table and table["interval"].notna().any():
+        row = table.dropna(subset="interval").iloc[0]
+    return (
+        "" if row is None else text(f"Intervals: {row['interval']}, {count(row.get('n'), row.get('n_of'))}. ")
+    )
 
 
 def _left_out(names: list[str]) -> str:

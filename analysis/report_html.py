@@ -1,9 +1,11 @@
 """How values become HTML in the report: everything that came from data is escaped here."""
 
 import html
+import math
 import re
 from decimal import Decimal
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 
@@ -39,7 +41,7 @@ def words(name: object) -> str:
 
 def label(row: pd.Series) -> str:
     """Return what a row of statistics or comparisons is about, in words, not escaped."""
-    return " ".join(filter(None, (words(row["key"]), words(row["condition"]))))
+    return ", ".join(filter(None, (words(row["key"]), words(row["condition"]))))
 
 
 def value(estimate: float, low: float, high: float) -> str:
@@ -48,25 +50,32 @@ def value(estimate: float, low: float, high: float) -> str:
     Examples
     --------
     >>> value(0.64, 0.58, 0.7)
-    '<span class="number"><b>0.64</b> [0.58, 0.70]</span>'
+    '<span class="number"><b>0.64</b> <span>[0.58, 0.70]</span></span>'
     """
-    given = [number for number in (estimate, low, high) if not pd.isna(number)]
-    decimals = max((_decimals(number) for number in given), default=0)
-    shown, *ends = (
-        "–" if pd.isna(x) else f"{x:.{decimals}f}".replace("-", "−") for x in (estimate, low, high)
-    )
-    interval = "" if "–" in ends else f" [{ends[0]}, {ends[1]}]"
-    return tag("span", f"{tag('b', shown)}{interval}", class_="number")
+    decimals = max(_decimals(number) for number in (estimate, low, high))
+    middle, bottom, top = (_digits(number, decimals) for number in (estimate, low, high))
+    interval = "" if pd.isna(low) or pd.isna(high) else f" {tag('span', f'[{bottom}, {top}]')}"
+    return tag("span", f"{tag('b', middle)}{interval}", class_="number")
 
 
 def _decimals(number: float) -> int:
     """Decimals that three significant digits need: none for 1234, two for 0.64."""
+    if not math.isfinite(number):
+        return 0
     return max(0, -int(Decimal(f"{number:.3g}").normalize().as_tuple().exponent))
 
 
-def count(n: object, n_of: object) -> str:
+def _digits(number: float, decimals: int) -> str:
+    """Return a number as printed: a dash for none, the sign of infinity for an open end."""
+    if pd.isna(number):
+        return "–"
+    shown = f"{number:.{decimals}f}" if math.isfinite(number) else f"{'-' if number < 0 else ''}∞"
+    return shown.replace("-", "−")
+
+
+def count(n: Any, n_of: object) -> str:
     """Return n and what it counts, not escaped."""
-    return "n not given" if pd.isna(n) else f"n = {n:g} {words(n_of)}".strip()
+    return "n not given" if pd.isna(n) else f"n = {int(n)} {words(n_of)}".strip()
 
 
 def describe(row: pd.Series) -> str:

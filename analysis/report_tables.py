@@ -72,7 +72,7 @@ def statistics_table(statistics: pd.DataFrame | None) -> str:
 def _comparison_row(group: pd.DataFrame, columns: list[str], statistic: pd.Series | None) -> str:
     """Return one statistic (all rows of `group` have its simulated value) with its references by column."""
     first = group.iloc[0]
-    more = "n not given" if statistic is None else describe(statistic)
+    more = "" if statistic is None else describe(statistic)
     simulated = _entry(first["simulated"], first["sim_low"], first["sim_high"], text(more))
     cells = [
         tag("th", text(words(first["key"])) + tag("span", text(words(first["condition"]))), **_head(first)),

@@ -69,6 +69,7 @@ matching_slope||.64|.58|.70|.60|.50|.70|{LAU}|2|not comparable|memory
 fraction_selective|object_value|.49|.41|.60|.58|.51|.65|{TSUTSUI}|205|inside|
 fraction_selective|last_choice|.61|.52|.70|.40|||{TSUTSUI}|205|outside|
 firing_rate|{HOSTILE}|4.91|||3.2|2.8|3.7|{HOSTILE_SOURCE}|30|not comparable|no n
+cv2|||||.9|.8|1|{PLANTED}|9|not comparable|this run holds no such number
 """
 
 
@@ -247,13 +248,13 @@ def planted(run, tmp_path_factory) -> tuple[str, str]:
 def test_page_shows_everything_and_the_console_is_silent(opened):
     dom, console = opened
     assert console == ""
-    assert len(body_rows(dom, "comparison-table")) == 5  # six comparisons of five statistics
+    assert len(body_rows(dom, "comparison-table")) == 6  # seven comparisons of six statistics
     assert len(body_rows(dom, "statistics-table")) == 7
-    assert "5 of 5 rows" in dom
+    assert "6 of 6 rows" in dom
     assert set(re.findall(r'<figure id="figure-(\w+)"', dom)) == set(PANELS)
     assert "rate network, trained by three-factor; 2 animals; seed 0" in dom
     assert 'class="banner"' not in dom  # all stages before the report are done
-    assert "<b>0.431</b> [0.425, 0.438]" in dom
+    assert "<b>0.431</b> <span>[0.425, 0.438]" in dom
     assert "Animal 0, unit 0, excitatory" in dom
 
 
@@ -346,11 +347,11 @@ def test_table_sorts_by_number_and_filters_by_text_and_verdict(run, tmp_path):
     """
     dom, _ = browse(page_of(run), tmp_path, script=script)
     assert re.search(r'data-seen="([^"]*)"', dom)[1].split("|") == [
-        "ascending:0.4312,0.49,0.61,0.64,4.91",
-        "descending:4.91,0.64,0.61,0.49,0.4312",
+        "ascending:0.4312,0.49,0.61,0.64,4.91,",
+        "descending:4.91,0.64,0.61,0.49,0.4312,",
         "fraction_selective last_choice,fraction_selective object_value",
         "fraction_selective last_choice",
-        "1 of 5 rows",
+        "1 of 6 rows",
     ]
 
 
@@ -379,8 +380,8 @@ def test_references_of_one_statistic_stand_side_by_side(run):
         row for row in body_rows(page_of(run), "comparison-table") if 'data-key="matching_slope' in row
     )
     cells = dict(re.findall(r'data-label="([^"]+)"[^>]*>(.*?)</td>', row, re.DOTALL))
-    assert "<b>0.64</b> [0.58, 0.70]" in cells["simulated"] and "n = 2 animals" in cells["simulated"]
-    assert "<b>0.80</b> [0.75, 0.86]" in cells["recorded"] and "n = 40 units" in cells["recorded"]
+    assert "<b>0.64</b> <span>[0.58, 0.70]" in cells["simulated"] and "n = 2 animals" in cells["simulated"]
+    assert "<b>0.80</b> <span>[0.75, 0.86]" in cells["recorded"] and "n = 40 units" in cells["recorded"]
     assert "unverified" in cells["published"] and ">doi:10.1901/jeab.2005.110-04</a>" in cells["published"]
     assert cells["ideal observer"] == ""
     assert "outside (recorded)" in cells["verdict"] and "not comparable (unverified)" in cells["verdict"]
@@ -388,7 +389,7 @@ def test_references_of_one_statistic_stand_side_by_side(run):
 
 def test_misses_lead_the_page(run):
     listed = re.search(r'id="misses">(.*?)</div>', page_of(run), re.DOTALL)[1]
-    assert len(re.findall("<li>", listed)) == 2 and "fraction selective last choice" in listed
+    assert len(re.findall("<li>", listed)) == 2 and "fraction selective, last choice" in listed
 
 
 def test_what_a_run_does_not_have_is_named_as_left_out(run, tmp_path):
@@ -492,6 +493,27 @@ def test_raster_puts_every_choice_and_reward_in_its_place():
     assert ticks == 100 + 2  # one a trial, and the two frame lines
 
 
+@pytest.mark.parametrize("name", PANELS)
+def test_one_animal_without_intervals_is_drawn(name):
+    """Of one animal there is no interval; a side never paid leaves no finite log ratio."""
+    numbers = run_tables()[name]
+    for column in ("low", "high", "slope", "slope_low", "slope_high", "reference", "log_income_ratio"):
+        if column in numbers:
+            numbers[column] = np.nan
+    assert "nan" not in "".join(ET.fromstring(draw_svg(name, numbers)).itertext())
+
+
+def test_a_caption_repeats_what_its_table_says_of_the_intervals(run, tmp_path):
+    run = copy_of(run, tmp_path)
+    numbers = run_tables()["within_session"].assign(
+        interval="95 % bootstrap over sessions", n=40, n_of="sessions"
+    )
+    write_figures({"within_session": numbers}, run / "figures")
+    page = write_report(run).read_text(encoding="utf-8")
+    caption = re.search(r'id="figure-within_session".*?<figcaption>(.*?)</figcaption>', page, re.DOTALL)[1]
+    assert "Intervals: 95 % bootstrap over sessions, n = 40 sessions." in caption
+
+
 def test_many_sessions_do_not_make_a_page_of_megabytes():
     many = pd.concat([run_tables()["matching"]] * 60)
     assert len(draw_svg("matching", many)) < 400_000
@@ -542,11 +564,12 @@ def test_every_colour_of_the_drawings_follows_the_theme():
 @pytest.mark.parametrize(
     ("numbers", "shown"),
     [
-        ((0.64, 0.58, 0.7), "<b>0.64</b> [0.58, 0.70]"),
+        ((0.64, 0.58, 0.7), "<b>0.64</b> <span>[0.58, 0.70]</span>"),
         ((0.4, np.nan, np.nan), "<b>0.4</b>"),
-        ((-0.4312, -0.5, 0.25), "<b>\u22120.431</b> [\u22120.500, 0.250]"),
-        ((1234.5, 1200, 1300), "<b>1234</b> [1200, 1300]"),
+        ((-0.4312, -0.5, 0.25), "<b>\u22120.431</b> <span>[\u22120.500, 0.250]</span>"),
+        ((1234.5, 1200, 1300), "<b>1234</b> <span>[1200, 1300]</span>"),
         ((np.nan, np.nan, np.nan), "<b>–</b>"),
+        ((np.nan, -np.inf, 1.0), "<b>–</b> <span>[\u2212∞, 1]</span>"),
     ],
 )
 def test_numbers_have_as_many_decimals_as_their_interval(numbers, shown):
