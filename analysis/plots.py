@@ -62,13 +62,10 @@ def plot_learning_curve(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     is_mean = numbers["animal"].astype(str) == "mean"
     for index, (_, rows) in enumerate(numbers[~is_mean].groupby("animal", sort=False)):
         label = "one animal" if index == 0 else None
-        style = {
-            "color": BLUE,
-            "linewidth": 0.8,
-            "alpha": 0.45,
-            "rasterized": len(numbers) > 10 * MANY_POINTS,
-        }
-        ax.plot(rows["trials"], rows["reward_per_trial"], label=label, **style)
+        line = ax.plot(
+            rows["trials"], rows["reward_per_trial"], color=BLUE, linewidth=0.8, alpha=0.45, label=label
+        )
+        line[0].set_rasterized(len(numbers) > 10 * MANY_POINTS)
     mean = numbers[is_mean]
     if len(mean):
         ax.plot(mean["trials"], mean["reward_per_trial"], color=INK, label="mean of animals")
