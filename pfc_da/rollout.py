@@ -58,14 +58,13 @@ CONTROLS = (
 class Rollout:
     """What happened in a batch of sessions; step first, then session.
 
-    `state[t]` is what step t starts from and `state[t + 1]` what it leaves behind, unless the hidden state was reset in
-    between. `action` is -1 on steps without a choice, `is_choice` is (step,). `rpe` is what the agent computed, without
+    `state` has one entry more than there are steps: `state[t + 1]` is what step t leaves behind, and what step t + 1 starts
+    from unless the hidden state is reset in between. `action` is -1 on steps without a choice, `is_choice` is (step,). `rpe` is what the agent computed, without
     `injected`. `problem` holds the labels fixed for a session, `labels` those of each step.
     """
 
     x: Tensor
-    before: Tensor
-    after: Tensor
+    state: Tensor
     drive: Tensor
     logits: Tensor
     value: Tensor
@@ -120,14 +119,13 @@ def rollout(
     problem = task.problem_labels(task_state)
     state = start = network.initial_state(effective, sessions)
     action_input, last_injected, last_rpe, last_value = no_input, zeros, zeros, zeros
-    tape: dict[str, list[Tensor]] = {}
+    tape: dict[str, list[Tensor]] = {"state": [start]}
     for t in range(n_steps):
         if t % NOISE_BLOCK == 0:
             noise = network.draw_noise(noise_rng, sessions, min(NOISE_BLOCK, n_steps - t))
         if condition.hidden_reset and t % per_trial == 0:
             state = start
         x = _input(step, action_input, last_rpe, feedback, condition)
-        before = state
         state, drive = network.step(effective, state, x, None if noise is None else noise[t % NOISE_BLOCK])
         action, action_input = no_action, no_input
         if is_choice[t] or feedback in NEEDS_RPE:
@@ -140,7 +138,7 @@ def rollout(
             action_input = one_hot[action]
         task_state, step = task.step(task_state, action)
         last_injected = dopamine.injected(step.labels, step.reward)
-        row = {"x": x, "before": before, "after": state, "drive": drive, "action": action, "reward": step.reward}
+        row = {"x": x, "state": state, "drive": drive, "action": action, "reward": step.reward}
         for name, tensor in (row | {"injected": last_injected} | dict(step.labels)).items():
             tape.setdefault(name, []).append(tensor)
     stacked = {name: torch.stack(tensors) for name, tensors in tape.items()}
@@ -165,11 +163,11 @@ def _finish(
     tape: dict[str, Tensor],
 ) -> Rollout:
     """Read policy and value out of all steps at once and compute the prediction errors."""
-    after = tape["after"]
+    after = tape["state"][1:]
     logits, value = network.read_out(effective, after.flatten(0, 1))
     logits, value = logits.unflatten(0, after.shape[:2]), value.unflatten(0, after.shape[:2])
     next_value = torch.cat([value[1:], torch.zeros_like(value[:1])])
-    fields = {name: tape.pop(name) for name in ("x", "before", "after", "drive", "action", "reward", "injected")}
+    fields = {name: tape.pop(name) for name in ("x", "state", "drive", "action", "reward", "injected")}
     rpe = dopamine.rpe(fields["reward"], value, next_value).detach()
     return Rollout(
         **fields, logits=logits, value=value, rpe=rpe, is_choice=is_choice, labels=tape, problem=problem

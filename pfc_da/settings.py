@@ -74,8 +74,9 @@ class TrainSettings(Settings):
 class ReplaySettings(Settings):
     """What to record with the weights frozen."""
 
-    sessions: int = Field(256, ge=2, le=1_000_000, description="sessions of each animal and condition")
-    recorded_sessions: int = Field(32, ge=1, le=100_000, description="sessions with unit activity")
+    held_out_sessions: int = Field(1000, ge=2, le=1_000_000, description="sessions behind mean reward and regret")
+    sessions: int = Field(200, ge=2, le=100_000, description="sessions recorded step by step")
+    unit_sessions: int = Field(40, ge=1, le=10_000, description="sessions recorded with unit activity")
 
 
 class RunSettings(Settings):
@@ -90,3 +91,102 @@ class RunSettings(Settings):
     replay: ReplaySettings = ReplaySettings()
     task: dict[str, Any] = {}
     test_task: dict[str, Any] = {}
+
+
+def resolve(
+    layers: Iterable[Mapping[str, Any]], *, config_file: Path | None = None, sets: Iterable[str] = ()
+) -> RunSettings:
+    """Merge `layers`, then a YAML file, then `key=value` texts, later ones winning, and validate.
+
+    Examples
+    --------
+    >>> resolve([{"paradigm": "bandit"}], sets=["train.updates=20"]).train.updates
+    20
+
+    Raises
+    ------
+    InputError
+        In one line, with the nearest name for a misspelt setting and the range and unit for a bad value.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _merge(merged, layer)
+    if config_file is not None:
+        merged = _merge(merged, _read_yaml(config_file))
+    for text in sets:
+        merged = _merge(merged, _parse(text))
+    try:
+        return RunSettings.model_validate(merged)
+    except pydantic.ValidationError as error:
+        raise InputError(_explain(error.errors()[0])) from error
+
+
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(old)
+    for key, value in new.items():
+        nested = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
+        both[key] = _merge(both[key], value) if nested else value
+    return both
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the settings {path}: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise InputError(f"{path} must map names of settings to values, such as 'train: {{updates: 500}}'.")
+    return content
+
+
+def _parse(text: str) -> dict[str, Any]:
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set needs KEY=VALUE, such as train.updates=500, got {text!r}.")
+    try:
+        content: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        content = value
+    if isinstance(content, str):  # YAML 1.1 takes 1e-4 for text
+        try:
+            content = float(content)
+        except ValueError:
+            pass
+    for part in reversed(key.strip().split(".")):
+        content = {part: content}
+    return content
+
+
+def _explain(error: Any) -> str:
+    """One line for the first problem pydantic found."""
+    path = ".".join(map(str, error["loc"]))
+    owner, field = _find(error["loc"])
+    if error["type"] == "extra_forbidden":
+        names = sorted(owner.model_fields)
+        prefix = "".join(f"{part}." for part in error["loc"][:-1])
+        close = difflib.get_close_matches(str(error["loc"][-1]), names, n=1, cutoff=0.5)
+        hint = f" Did you mean '{prefix}{close[0]}'?" if close else ""
+        return f"no setting '{path}'.{hint} There are: {', '.join(prefix + name for name in names)}."
+    told = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    about = f" ({field.description})" if field is not None and field.description else ""
+    given = "" if isinstance(error["input"], dict) else f" got {error['input']!r};"
+    return f"setting '{path}'{about}:{given} {told}."
+
+
+def _find(location: tuple[Any, ...]) -> tuple[type[Settings], Any]:
+    """The settings class a location lies in, and its field if there is one."""
+    owner: type[Settings] = RunSettings
+    for part in location[:-1]:
+        field = owner.model_fields.get(part)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Settings)):
+            return owner, field
+        owner = field.annotation
+    return owner, owner.model_fields.get(location[-1]) if location else None

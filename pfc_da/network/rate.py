@@ -19,7 +19,6 @@ doi 10.1103/PhysRevLett.97.188104.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -31,31 +30,33 @@ from pfc_da.task import STEP_S
 
 RATE_SCALE_HZ = 10.0
 """Presynaptic rate at which s = 1."""
-FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH = 4.7576, 0.4657, 0.1095
-"""Softplus fit to the Siegert curve: r = gain * softplus((I - threshold) / width)."""
-RECTIFIED_TANH_MAX_HZ = 50.0
 RESTING_RATE_HZ = 4.0
 """Rate at which a network starts, within the recorded range of prefrontal cells."""
+FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH = 4.7576, 0.4657, 0.1095
+"""Softplus fit to the Siegert curve: r = gain * softplus((I - threshold) / width)."""
+TANH_MAX_HZ = 50.0
+BYTE_SD = math.sqrt((256**2 - 1) / 12)
+"""S.d. of a uniformly random byte."""
 
 
 def lif_rate(drive: Tensor) -> Tensor:
-    """Rate in Hz of a LIF neuron driven by `drive` (1 = threshold)."""
-    return FI_GAIN_HZ * functional.softplus((drive - FI_THRESHOLD) / FI_WIDTH)
+    """Rate in Hz of a LIF neuron driven by `drive` (1 = distance from rest to threshold)."""
+    return functional.softplus(drive - FI_THRESHOLD, beta=1 / FI_WIDTH) * (FI_GAIN_HZ / FI_WIDTH)
 
 
 def lif_slope(drive: Tensor) -> Tensor:
     """Derivative of `lif_rate` in Hz per unit of drive."""
-    return (FI_GAIN_HZ / FI_WIDTH) * torch.sigmoid((drive - FI_THRESHOLD) / FI_WIDTH)
+    return torch.sigmoid((drive - FI_THRESHOLD) / FI_WIDTH).mul_(FI_GAIN_HZ / FI_WIDTH)
 
 
 def rectified_tanh_rate(drive: Tensor) -> Tensor:
     """Plain curve, 50 Hz times tanh of the rectified drive: no noise-driven foot, saturates."""
-    return RECTIFIED_TANH_MAX_HZ * torch.tanh(torch.relu(drive))
+    return TANH_MAX_HZ * torch.tanh(torch.relu(drive))
 
 
 def rectified_tanh_slope(drive: Tensor) -> Tensor:
     """Derivative of `rectified_tanh_rate` in Hz per unit of drive."""
-    return RECTIFIED_TANH_MAX_HZ * (1 - torch.tanh(drive) ** 2) * (drive > 0)
+    return TANH_MAX_HZ * (1 - torch.tanh(drive) ** 2) * (drive > 0)
 
 
 CURVES = {"lif": (lif_rate, lif_slope), "rectified_tanh": (rectified_tanh_rate, rectified_tanh_slope)}
@@ -75,10 +76,9 @@ class RateNetwork(PFCNetwork):
         self.sign[self.n_excitatory :] = -1.0
         self.mask = 1.0 - torch.eye(settings.n_units)
         self.a = 1.0 - torch.exp(-STEP_S / self.tau)
-        noise_free = settings.neurons_per_unit == 0
-        self.noise_scale = None if noise_free else self.a / (
-            RATE_SCALE_HZ * math.sqrt(max(settings.neurons_per_unit, 1) * STEP_S)
-        )
+        self.keep, self.a_per_hz = 1.0 - self.a, self.a / RATE_SCALE_HZ
+        k = settings.neurons_per_unit
+        self.noise_sd = self.a / (RATE_SCALE_HZ * math.sqrt(k * STEP_S)) if k else None
 
     @property
     def tau(self) -> Tensor:
@@ -93,13 +93,21 @@ class RateNetwork(PFCNetwork):
         """Excitatory units come first."""
         return self.sign > 0
 
+    def drive_at(self, rate_hz: float) -> float:
+        """Drive at which a unit fires at `rate_hz`, by bisection."""
+        low, high = -2.0, 20.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if float(self.rate(torch.tensor(middle))) < rate_hz else (low, middle)
+        return low
+
     def init(self, rng: torch.Generator) -> Weights:
         """Balanced start: inhibition cancels excitation onto every unit, so no eigenvalue stands out."""
         n, n_e = self.n_units, self.n_excitatory
         magnitude = torch.empty(n, n).exponential_(generator=rng) * self.mask
         magnitude[n_e:] *= magnitude[:n_e].sum(0) / magnitude[n_e:].sum(0).clamp(min=1e-9)
         radius = (magnitude * self.sign[:, None]).var(dim=1).sum().sqrt()  # of a random matrix, rows balanced
-        drive = _resting_drive(self.rate)
+        drive = self.drive_at(RESTING_RATE_HZ)
         slope = float(self.slope(torch.tensor(drive))) / RATE_SCALE_HZ
         read_out_gain = self.settings.read_out_gain / math.sqrt(n_e)
         return {
@@ -125,16 +133,23 @@ class RateNetwork(PFCNetwork):
         return torch.full((batch, self.n_units), RESTING_RATE_HZ / RATE_SCALE_HZ)
 
     def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> Tensor | None:
-        """Standard normal numbers times the s.d. of shot noise at 1 Hz."""
-        if self.noise_scale is None:
+        """Zero-mean numbers with the s.d. of shot noise at 1 Hz, dimensions (step, session, unit).
+
+        They are uniform: synapses filter them into something near normal, and random bytes cost a seventh of normal
+        numbers, which would otherwise be the dearest part of a step.
+        """
+        if self.noise_sd is None:
             return None
-        return torch.randn(n_steps, batch, self.n_units, generator=rng).mul_(self.noise_scale)
+        n = n_steps * batch * self.n_units
+        words = torch.empty(-(-n // 8), dtype=torch.int64).random_(-(2**63), None, generator=rng)
+        noise = words.view(torch.int8)[:n].view(n_steps, batch, self.n_units)
+        return noise.float().add_(0.5).mul_(self.noise_sd / BYTE_SD)
 
     def step(self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """One step of 100 ms."""
         drive = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), state, effective["w"])
         rate = self.rate(drive)
-        state = torch.lerp(state, rate / RATE_SCALE_HZ, self.a)
+        state = torch.addcmul(state * self.keep, rate, self.a_per_hz)
         if noise is not None:
             state = torch.addcmul(state, noise, rate.detach().sqrt())
         return state, drive
@@ -147,12 +162,3 @@ class RateNetwork(PFCNetwork):
         """Linear in the gating of the excitatory units."""
         out = torch.addmm(effective["b_read"], state, effective["w_read"])
         return out[:, :-1], out[:, -1]
-
-
-def _resting_drive(rate: Callable[[Tensor], Tensor]) -> float:
-    """Drive at which a unit fires at the resting rate, by bisection."""
-    low, high = -2.0, 5.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if float(rate(torch.tensor(middle))) < RESTING_RATE_HZ else (low, middle)
-    return low

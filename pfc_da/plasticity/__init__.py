@@ -8,8 +8,8 @@ import abc
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
-from pfc_da.dopamine import DopamineSystem
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.rollout import Rollout
 from pfc_da.settings import RuleSettings
@@ -26,18 +26,22 @@ class PlasticityRule(abc.ABC):
         self.discount = settings.discount ** (1 / steps_per_trial)
         self.trace_decay = settings.trace_decay ** (1 / steps_per_trial)
 
-    def init(self, network: PFCNetwork, rng: torch.Generator) -> Weights:
-        """Fixed quantities of the rule itself (random feedback weights); empty for most."""
-        return {}
-
     @abc.abstractmethod
-    def change(
-        self,
-        network: PFCNetwork,
-        weights: Weights,
-        rule_state: Weights,
-        rollout: Rollout,
-        dopamine: DopamineSystem,
-        entropy: float,
-    ) -> Weights:
-        """Wanted change (ascent direction) of every weight, by name, mean over sessions and steps."""
+    def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
+        """Wanted change (ascent direction) of every weight, by name: mean over steps and sessions.
+
+        Parameters
+        ----------
+        rollout
+            Made with `network.effective(weights)`; with gradients enabled if the rule `needs_autograd`.
+        entropy
+            Weight of policy entropy now.
+        """
+
+
+def discounted_sum(delta: Tensor, decay: float) -> Tensor:
+    """sum_k decay^k delta(t+k), along the first dimension (step)."""
+    total = delta.clone()
+    for t in range(len(total) - 2, -1, -1):
+        total[t].add_(total[t + 1], alpha=decay)
+    return total

@@ -25,14 +25,17 @@ doi 10.3389/fncir.2015.00085 (three factors); random feedback: Lillicrap et al. 
 import torch
 from torch import Tensor
 
-from pfc_da.dopamine import DopamineSystem
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.network.rate import RATE_SCALE_HZ, RESTING_RATE_HZ, RateNetwork
-from pfc_da.plasticity import PlasticityRule
+from pfc_da.plasticity import PlasticityRule, discounted_sum
+from pfc_da.rng import torch_stream
 from pfc_da.rollout import Rollout
 
-PEAK_HZ, PEAK_SCALE_HZ = 60.0, 30.0
-LOG_RATE_OFFSET_HZ = 0.3
+PEAK_HZ = 60.0
+LOG_RATE_OFFSET = 0.03
+"""Added to a mean gating (1 = 10 Hz) before its logarithm is taken, so that a silent unit is pulled with finite force."""
+BLOCK = 32
+"""Steps worked on at once: what they need stays in the processor's cache."""
 
 
 class ThreeFactor(PlasticityRule):
@@ -40,32 +43,44 @@ class ThreeFactor(PlasticityRule):
 
     name = "three-factor"
 
-    def init(self, network: PFCNetwork, rng: torch.Generator) -> Weights:
-        """Fixed random feedback weights (unit, action + value); none when feedback is symmetric."""
+    def feedback(self, network: RateNetwork, effective: Weights) -> Tensor:
+        """Feedback weights B (unit, action + value)."""
         if self.settings.feedback_weights == "symmetric":
-            return {}
-        scale = 1.0 / network.n_units**0.5
-        return {"feedback": torch.randn(network.n_units, network.n_actions + 1, generator=rng) * scale}
+            return effective["w_read"]
+        rng = torch_stream(0, "random feedback", network.n_units)  # the same at every update, by construction
+        return torch.randn(network.n_units, network.n_actions + 1, generator=rng) / network.n_units**0.5
 
-    def change(self, network, weights, rule_state, rollout, dopamine, entropy) -> Weights:
+    def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
         """Closed form over the whole batch: two matrix products."""
-        assert isinstance(network, RateNetwork)
+        if not isinstance(network, RateNetwork):
+            raise TypeError(f"the three-factor rule needs a RateNetwork, got {type(network).__name__}.")
         effective = network.effective(weights)
         advantage = self.dopamine_sum(rollout.rpe + rollout.injected)
         read_out = self.read_out_signal(rollout, advantage, entropy)  # (step, session, action + 1)
-        feedback = rule_state.get("feedback", effective["w_read"])
-        signal = (read_out @ feedback.T).mul_(network.a / RATE_SCALE_HZ)  # (step, session, unit)
-        for t in range(len(signal) - 2, -1, -1):
-            signal[t].addcmul_(signal[t + 1], 1 - network.a)  # now a_j Q_j / 10 Hz
-        signal += self.homeostasis(network, rollout)
-        post = signal.mul_(network.slope(rollout.drive)).flatten(0, 1)
-        return _gather(network, weights, rollout, post, read_out.flatten(0, 1))
+        to_units = self.feedback(network, effective).T * network.a_per_hz  # (action + 1, unit)
+        pull, ceiling = self.homeostasis(network, rollout), network.drive_at(PEAK_HZ)
+        total = {"w": torch.zeros_like(weights["w"]), "w_in": torch.zeros_like(weights["w_in"]), "b": 0.0}
+        later = torch.zeros_like(rollout.drive[0])
+        for last in range(len(rollout.drive), 0, -BLOCK):
+            block = slice(max(last - BLOCK, 0), last)
+            drive, signal = rollout.drive[block], read_out[block] @ to_units
+            for t in reversed(range(len(signal))):
+                later = signal[t].addcmul_(later, network.keep)  # a_j Q_j / 10 Hz
+            post = (signal + pull).mul_(network.slope(drive))
+            post.sub_(torch.relu(drive - ceiling), alpha=self.settings.peak_penalty)
+            post = post.flatten(0, 1)
+            total["w"].addmm_(rollout.state[block].flatten(0, 1).T, post)
+            total["w_in"].addmm_(rollout.x[block].flatten(0, 1).T, post)
+            total["b"] = total["b"] + post.sum(0)
+        total["w"] *= network.sign[:, None] * torch.sign(weights["w"]) * network.mask  # from signed w to its magnitude
+        total["w_read"] = rollout.state[1:].flatten(0, 1).T @ read_out.flatten(0, 1) * network.is_excitatory[:, None]
+        total["b_read"] = read_out.sum((0, 1))
+        n = rollout.reward.numel()
+        return {name: tensor / n for name, tensor in total.items()}
 
     def dopamine_sum(self, delta: Tensor) -> Tensor:
         """A(t) times the adaptive gain, dimensions (step, session)."""
-        total = delta.clone()
-        for t in range(len(total) - 2, -1, -1):
-            total[t] += self.discount * self.trace_decay * total[t + 1]
+        total = discounted_sum(delta, self.discount * self.trace_decay)
         return total / (total.std() + 1e-6)
 
     def read_out_signal(self, rollout: Rollout, advantage: Tensor, entropy: float) -> Tensor:
@@ -79,23 +94,7 @@ class ThreeFactor(PlasticityRule):
         return torch.cat([actor, self.settings.value_weight * advantage[..., None]], -1)
 
     def homeostasis(self, network: RateNetwork, rollout: Rollout) -> Tensor:
-        """Pull towards each unit's resting log rate and away from rates above 60 Hz, per Hz."""
-        rate = network.activity(rollout.drive)
-        mean = rate.mean((0, 1)) + LOG_RATE_OFFSET_HZ
-        pull = -2 * self.settings.rate_penalty * torch.log(mean / (RESTING_RATE_HZ + LOG_RATE_OFFSET_HZ)) / mean
-        excess = torch.relu(rate - PEAK_HZ)
-        return pull - (2 * self.settings.peak_penalty / PEAK_SCALE_HZ**2) * excess
-
-
-def _gather(network, weights, rollout, post, read_out) -> Weights:
-    """Sum pre times post over steps and sessions, and carry the sign of Dale's law back to the magnitudes."""
-    n = len(post)
-    pre, after = rollout.before.flatten(0, 1), rollout.after.flatten(0, 1)
-    sign = network.sign[:, None] * torch.sign(weights["w"]) * network.mask
-    return {
-        "w": (pre.T @ post) * sign / n,
-        "w_in": (rollout.x.flatten(0, 1).T @ post) / n,
-        "b": post.mean(0),
-        "w_read": (after.T @ read_out) * network.is_excitatory[:, None] / n,
-        "b_read": read_out.mean(0),
-    }
+        """Pull of each unit's mean gating towards its resting value, on a logarithmic scale, dimension (unit,)."""
+        mean = rollout.state.mean((0, 1)).clamp(min=0) + LOG_RATE_OFFSET
+        rest = RESTING_RATE_HZ / RATE_SCALE_HZ + LOG_RATE_OFFSET
+        return -2 * self.settings.rate_penalty / RATE_SCALE_HZ * torch.log(mean / rest) / mean

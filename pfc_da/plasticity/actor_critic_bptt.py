@@ -1,0 +1,45 @@
+r"""The reference rule: advantage actor-critic by backpropagation through time, as in Wang et al. 2018.
+
+    grad L = sum_t  A(t) grad log pi(a_t)  +  c (G(t) - V(t)) grad V(t)  +  beta grad H(pi_t)
+
+A(t) = sum_k (gamma lambda)^k delta(t+k) is the advantage, normalised over the batch for the actor; G(t) = A(t) + V(t) is
+the return. Gradients pass through V only in the second term: the target G is held fixed.
+
+References
+----------
+Wang et al. 2018, doi 10.1038/s41593-018-0147-8, equation of the Methods; Mnih et al. 2016, arXiv 1602.01783; generalised
+advantage: Schulman et al. 2016, arXiv 1506.02438.
+"""
+
+import torch
+
+from pfc_da.network import PFCNetwork, Weights
+from pfc_da.plasticity import PlasticityRule, discounted_sum
+from pfc_da.rollout import Rollout
+
+
+class ActorCriticBPTT(PlasticityRule):
+    """Exact gradient of the actor-critic objective; needs a rollout made with gradients enabled."""
+
+    name = "bptt"
+    needs_autograd = True
+
+    def objective(self, rollout: Rollout, entropy: float) -> torch.Tensor:
+        """What one update climbs: mean over steps and sessions."""
+        advantage = discounted_sum(rollout.rpe + rollout.injected, self.discount * self.trace_decay)
+        target = advantage + rollout.value.detach()
+        log_policy = torch.log_softmax(rollout.logits[rollout.is_choice], -1)  # (trial, session, action)
+        chosen = log_policy.gather(-1, rollout.action[rollout.is_choice][..., None])[..., 0]
+        at_choice = advantage[rollout.is_choice]
+        actor = (chosen * (at_choice - at_choice.mean()) / (at_choice.std() + 1e-6)).mean()
+        critic = -0.5 * ((target - rollout.value) ** 2).mean()
+        uncertainty = -(log_policy.exp() * log_policy).sum(-1).mean()
+        return actor + self.settings.value_weight * critic + entropy * uncertainty
+
+    def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
+        """Gradient of the objective with respect to every weight."""
+        gradients = torch.autograd.grad(self.objective(rollout, entropy), list(weights.values()), allow_unused=True)
+        return {
+            name: torch.zeros_like(weights[name]) if gradient is None else gradient
+            for name, gradient in zip(weights, gradients, strict=True)
+        }

@@ -1,0 +1,153 @@
+"""Replay: sessions with the weights frozen, under one condition after another, recorded.
+
+Every animal and condition meets the same problems, with the same draws for reward and for choice given the policy, so
+that what differs between two of them is the animal or the condition. Weights are bit-identical afterwards: nothing here
+writes to them, and `replay_animal` checks it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+
+from pfc_da.network import Weights
+from pfc_da.recording import describe
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import Condition, Rollout, rollout
+from pfc_da.settings import RunSettings
+from pfc_da.task import STEP_S, Task
+from pfc_da.train import Agent, Trained, build_agent
+
+CHUNK = 200
+"""Sessions advanced together. Bounds memory, and is part of which random numbers a session gets."""
+
+Arrays = dict[str, np.ndarray]
+PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy")
+
+
+def replay_animal(
+    settings: RunSettings,
+    task: Task,
+    trained: Trained,
+    animal: int,
+    conditions: Sequence[Condition],
+    report: Callable[[int, str], None],
+) -> xr.Dataset:
+    """Replay one animal under every condition, the first of which is recorded with its units.
+
+    Returns
+    -------
+    xarray.Dataset
+        The recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret are of
+        all held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step by step.
+    """
+    torch.set_num_threads(1)
+    agent, done = build_agent(settings, task), 0
+    before = {name: tensor.clone() for name, tensor in trained.weights.items()}
+    by_condition: list[Arrays] = []
+    units: list[np.ndarray] = []
+    for condition in conditions:
+        weights = trained.weights if condition.trained else trained.born
+        chunks: list[Arrays] = []
+        for first, batch in _replay(agent, settings, task, weights, condition, animal):
+            chunks.append(_totals(batch))
+            if first < settings.replay.sessions:
+                chunks[-1] |= _steps(task, batch)
+            if condition == conditions[0] and first < settings.replay.unit_sessions:
+                units.append(agent.network.activity(batch.drive).transpose(0, 1).numpy())
+            done += batch.action.shape[1]
+            report(done, condition.name)
+        by_condition.append(_join(chunks))
+    if any(not torch.equal(before[name], tensor) for name, tensor in trained.weights.items()):
+        raise RuntimeError(f"weights of animal {animal} changed while frozen")
+    activity = np.concatenate(units)[: settings.replay.unit_sessions]
+    return _assemble(agent, settings, task, by_condition, activity, [condition.name for condition in conditions])
+
+
+def _replay(
+    agent: Agent, settings: RunSettings, task: Task, weights: Weights, condition: Condition, animal: int
+) -> Iterator[tuple[int, Rollout]]:
+    """Chunks of sessions, with the number of the first session of each."""
+    n_held_out = max(settings.replay.held_out_sessions, settings.replay.sessions)
+    with torch.inference_mode():
+        effective = agent.network.effective(weights)
+        for first in range(0, n_held_out, CHUNK):
+            yield (
+                first,
+                rollout(
+                    agent.network,
+                    effective,
+                    task,
+                    agent.dopamine,
+                    sessions=min(CHUNK, n_held_out - first),
+                    task_rng=torch_stream(settings.seed, "replay", "task", first),
+                    choice_rng=torch_stream(settings.seed, "replay", "choice", first),
+                    noise_rng=torch_stream(settings.seed, "replay", "noise", first, animal),
+                    feedback=settings.network.feedback,
+                    condition=condition,
+                ),
+            )
+
+
+def _totals(batch: Rollout) -> Arrays:
+    """One number a session."""
+    totals = {"held_out_reward": batch.reward_per_trial.numpy()}
+    if "regret" in batch.labels:
+        totals["held_out_regret"] = batch.labels["regret"].sum(0).numpy()
+    return totals
+
+
+def _steps(task: Task, batch: Rollout) -> Arrays:
+    """Everything kept step by step, session first."""
+    policy = torch.softmax(batch.logits, -1).masked_fill(~batch.is_choice[:, None, None], torch.nan)
+    by_step = {
+        "choice": batch.action.to(torch.int8),
+        "reward": batch.reward,
+        "value": batch.value,
+        "rpe": batch.rpe,
+        "dopamine_injected": batch.injected,
+        "policy": policy,
+        **{name: batch.labels[name] for name in task.step_labels},
+    }
+    fixed = {name: batch.problem[name].numpy() for name in task.session_labels}
+    return {name: tensor.transpose(0, 1).numpy() for name, tensor in by_step.items()} | fixed
+
+
+def _join(chunks: list[Arrays]) -> Arrays:
+    return {name: np.concatenate([chunk[name] for chunk in chunks if name in chunk]) for name in chunks[0]}
+
+
+def _assemble(
+    agent: Agent,
+    settings: RunSettings,
+    task: Task,
+    by_condition: list[Arrays],
+    activity: np.ndarray,
+    names: list[str],
+) -> xr.Dataset:
+    steps, per_trial = np.arange(task.n_steps), len(task.phases)
+    dims = {name: ("condition", "episode", "step") for name in PER_STEP}
+    dims["policy"] += ("action",)
+    dims |= {name: ("condition", "held_out_episode") for name in ("held_out_reward", "held_out_regret")}
+    dims |= {name: ("condition", "episode", "step", *more) for name, more in task.step_labels.items()}
+    n_kept = {"episode": settings.replay.sessions}
+    variables = {}
+    for name in by_condition[0]:
+        if name in dims:
+            variables[name] = dims[name], np.stack([arrays[name] for arrays in by_condition])
+        else:  # the same problems under every condition
+            variables[name] = ("episode", *task.session_labels[name]), by_condition[0][name]
+    dataset = xr.Dataset(
+        {**variables, "activity": (("recorded_episode", "step", "unit"), activity)},
+        coords={
+            "condition": names,
+            "trial": ("step", steps // per_trial),
+            "phase": ("step", [task.phase(step) for step in steps]),
+            "time_in_trial": ("step", (steps % per_trial + 1) * STEP_S),
+            "tau": ("unit", agent.network.tau.numpy()),
+            "is_excitatory": ("unit", agent.network.is_excitatory.numpy()),
+            "recorded_episode": np.arange(len(activity)),
+        },
+    )
+    return describe(dataset.isel(n_kept, missing_dims="ignore"), task.descriptions, agent.network.activity_units)

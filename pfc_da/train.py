@@ -1,0 +1,239 @@
+"""Training: a batch of sessions, dopamine, a change of the weights, again.
+
+One animal is one seed. Everything random in update u is drawn from streams named by u, so the state of a training is its
+weights, the memory of its synaptic step and the number of updates done: `state.safetensors`, written whole every
+`checkpoint_every` updates. A training continued from there ends with the same bits as one never interrupted.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from pfc_da.dopamine import DopamineSystem
+from pfc_da.errors import InputError, damaged
+from pfc_da.network import PFCNetwork, Weights
+from pfc_da.network.lstm import LSTMNetwork
+from pfc_da.network.rate import RateNetwork
+from pfc_da.plasticity import PlasticityRule
+from pfc_da.plasticity.actor_critic_bptt import ActorCriticBPTT
+from pfc_da.plasticity.synaptic_step import STEPS
+from pfc_da.plasticity.three_factor import ThreeFactor
+from pfc_da.rng import derive_seed, torch_stream
+from pfc_da.rollout import Rollout, input_size, rollout
+from pfc_da.run_folder import write_atomic
+from pfc_da.settings import RunSettings
+from pfc_da.task import Task
+
+CURVE_COLUMNS = (
+    "update",
+    "trials",
+    "cpu_s",
+    "reward_per_trial",
+    "rpe_sd",
+    "policy_entropy",
+    "rate_mean_hz",
+    "skipped",
+)
+GIVE_UP_AFTER = 50
+"""Non-finite updates in a row after which an animal counts as diverged."""
+
+WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
+
+NETWORKS: dict[str, type[RateNetwork] | type[LSTMNetwork]] = {"rate": RateNetwork, "lstm": LSTMNetwork}
+RULES: dict[str, type[PlasticityRule]] = {"three-factor": ThreeFactor, "bptt": ActorCriticBPTT}
+
+
+@dataclasses.dataclass(frozen=True)
+class Agent:
+    """A network, the dopamine it computes, and the rule that trains it, for one task."""
+
+    network: PFCNetwork
+    rule: PlasticityRule
+    dopamine: DopamineSystem
+
+
+def build_agent(settings: RunSettings, task: Task) -> Agent:
+    """Put together what `settings` name."""
+    if settings.rule.kind == "three-factor" and settings.network.kind != "rate":
+        raise InputError(
+            "rule 'three-factor' needs the eligibility of network 'rate', got network "
+            f"{settings.network.kind!r}. Use --network rate, or --rule bptt."
+        )
+    channels = input_size(task, settings.network.feedback)
+    network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
+    rule = RULES[settings.rule.kind](settings.rule, len(task.phases))
+    return Agent(network, rule, DopamineSystem(rule.discount))
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """Weights of one animal, frozen, and those it was born with."""
+
+    weights: Weights
+    born: Weights
+    diverged: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """A training in progress; `curve` has one row an update and the columns of `CURVE_COLUMNS`."""
+
+    weights: Weights
+    memory: Weights
+    curve: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def update(self) -> int:
+        """Updates done."""
+        return len(self.curve)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last updates were all non-finite."""
+        last = self.curve[-GIVE_UP_AFTER:]
+        return len(last) == GIVE_UP_AFTER and last[-1][-1] - last[0][-1] == GIVE_UP_AFTER - 1
+
+
+def train_update(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> Training:
+    """One update: a batch of sessions, then the rule, then the synaptic step. A non-finite change is skipped."""
+    started, update, rule = time.process_time(), training.update, settings.rule
+    done = update / max(settings.train.updates, 1)
+    learning_rate = rule.learning_rate * (1 - (1 - rule.final_learning_rate) * done)
+    entropy = rule.entropy * max(0.0, 1 - done / rule.entropy_until)
+    weights = training.weights
+    if agent.rule.needs_autograd:
+        weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
+    with torch.set_grad_enabled(agent.rule.needs_autograd):
+        batch = rollout(
+            agent.network,
+            agent.network.effective(weights),
+            task,
+            agent.dopamine,
+            sessions=settings.train.sessions,
+            task_rng=torch_stream(seed, "train", "task", update),
+            choice_rng=torch_stream(seed, "train", "choice", update),
+            noise_rng=torch_stream(seed, "train", "noise", update),
+            feedback=settings.network.feedback,
+        )
+        change = agent.rule.change(agent.network, weights, batch, entropy)
+    norm = torch.stack([tensor.square().sum() for tensor in change.values()]).sum().sqrt()
+    finite = bool(torch.isfinite(norm))
+    memory, weights = training.memory, training.weights
+    if finite:
+        change = {name: tensor * min(1.0, rule.max_norm / float(norm)) for name, tensor in change.items()}
+        weights, memory = STEPS[rule.synaptic_step](weights, change, memory, learning_rate)
+    row = _curve_row(agent, batch, settings, training, finite, time.process_time() - started)
+    return Training(weights, memory, (*training.curve, row))
+
+
+def train_animal(
+    settings: RunSettings, task: Task, animal: int, folder: Path, report: Callable[[int, str], None]
+) -> None:
+    """Train one animal to the end, or go on where an earlier process stopped; write its weights.
+
+    Parameters
+    ----------
+    folder
+        `animals/NNN` of the run.
+    report
+        Called with the updates done and a short note.
+    """
+    torch.set_num_threads(1)
+    agent, seed, parent = build_agent(settings, task), animal_seed(settings, animal), os.getppid()
+    if (folder / WEIGHTS).exists():
+        load_trained(settings, task, animal, folder)  # refuses a damaged one
+        return report(settings.train.updates, "trained before")
+    training = _load_training(folder / STATE) or Training(agent.network.init(torch_stream(seed, "birth")), {})
+    report(training.update, "")
+    while training.update < settings.train.updates and not training.diverged:
+        training = train_update(agent, settings, task, training, seed)
+        if os.getppid() != parent:  # the run was killed; whoever continues it owns the folder now
+            os._exit(1)
+        if training.update % settings.train.checkpoint_every == 0:
+            _save_training(training, folder)
+            report(training.update, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
+    _save_training(training, folder)
+    tensors = {name: tensor.contiguous() for name, tensor in training.weights.items()}
+    told = {"animal": str(animal), "diverged": str(training.diverged).lower()}
+    write_atomic(folder / WEIGHTS, lambda aside: save_file(tensors, aside, told))
+    (folder / STATE).unlink()
+    report(settings.train.updates, "diverged" if training.diverged else "")
+
+
+def animal_seed(settings: RunSettings, animal: int) -> int:
+    """Seed of one animal of a run."""
+    return derive_seed(settings.seed, "animal", animal)
+
+
+def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -> Trained:
+    """Read the weights of a trained animal.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or belongs to another network; it is left as it is.
+    """
+    born = build_agent(settings, task).network.init(torch_stream(animal_seed(settings, animal), "birth"))
+    path = folder / WEIGHTS
+    weights, told = _read(path)
+    shapes = {name: tensor.shape for name, tensor in weights.items()}
+    if shapes != {name: tensor.shape for name, tensor in born.items()}:
+        raise damaged(path, "its weights are not those of the configured network")
+    return Trained(weights, born, told.get("diverged") == "true")
+
+
+def _read(path: Path) -> tuple[Weights, dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise damaged(path, f"it cannot be read as safetensors ({' '.join(str(error).split())})") from error
+
+
+def _load_training(path: Path) -> Training | None:
+    if not path.exists():
+        return None
+    tensors, _ = _read(path)
+    try:
+        curve = tuple(map(tuple, tensors.pop("curve").tolist()))
+        parts = {kind: {} for kind in ("weights", "memory")}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts[kind][rest] = tensor
+    except KeyError as error:
+        raise damaged(path, f"it is no training state ({error} is unknown or missing)") from error
+    return Training(parts["weights"], parts["memory"], curve)
+
+
+def _save_training(training: Training, folder: Path) -> None:
+    """Write the state in one piece, then the learning curve drawn from it."""
+    tensors = {f"weights.{name}": tensor.contiguous() for name, tensor in training.weights.items()}
+    tensors |= {f"memory.{name}": tensor.contiguous() for name, tensor in training.memory.items()}
+    tensors["curve"] = torch.tensor(training.curve, dtype=torch.float64).reshape(-1, len(CURVE_COLUMNS))
+    write_atomic(folder / STATE, lambda aside: save_file(tensors, aside))
+    lines = [",".join(CURVE_COLUMNS), *(",".join(f"{number:.10g}" for number in row) for row in training.curve)]
+    write_atomic(folder / "learning_curve.csv", lambda aside: aside.write_text("\n".join(lines) + "\n"))
+
+
+def _curve_row(
+    agent: Agent, batch: Rollout, settings: RunSettings, training: Training, finite: bool, cpu_s: float
+) -> tuple[float, ...]:
+    before = training.curve[-1] if training.curve else (0.0,) * len(CURVE_COLUMNS)
+    log_policy = torch.log_softmax(batch.logits[batch.is_choice].detach(), -1)
+    return (
+        training.update + 1,
+        before[1] + batch.action.shape[1] * int(batch.is_choice.sum()),
+        before[2] + cpu_s,
+        float(batch.reward_per_trial.mean()),
+        float(batch.rpe.std()),
+        float(-(log_policy.exp() * log_policy).sum(-1).mean()),
+        float(agent.network.activity(batch.drive.detach()).mean()),
+        before[-1] + (not finite),
+    )
