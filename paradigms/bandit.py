@@ -1,38 +1,142 @@
+"""Two-armed bandits: new reward probabilities every session, never shown, learned by choosing.
+
+What the agent saw, did and got. Two arms, 100 trials a session. On the choice step a go signal is on and an arm is taken;
+one step later the last action and its reward (1 or 0) are seen, nothing else. The two probabilities are drawn anew for
+every session and stay fixed within it:
+
+    independent                p1, p2 ~ U(0, 1)
+    correlated_uniform         p1 ~ U(0, 1), p2 = 1 - p1
+    correlated_easy            p1 = .1 or .9,   p2 = 1 - p1
+    correlated_medium          p1 = .25 or .75, p2 = 1 - p1
+    correlated_hard            p1 = .4 or .6,   p2 = 1 - p1
+
+Simplified: a trial is two steps of 100 ms; the trial number is not an input (in the paper it is). Choice and outcome are
+steps of one trial, so that a hidden state reset at every trial start forgets the last outcome too.
+
+Ideal observers for these sessions are in `pfc_da.analysis.observers`.
+
+References
+----------
+Wang et al. 2016, "Learning to reinforcement learn", arXiv 1611.05763, doi 10.48550/arXiv.1611.05763, section 3.1.
+"""
+
 import dataclasses
-from typing import ClassVar, Any
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
 import torch
+import xarray as xr
 from torch import Tensor
-from pfc_da.task import Task, Step
+
+from pfc_da.analysis import behaviour, units
+from pfc_da.errors import InputError, nearest
+from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.settings import RunSettings
+from pfc_da.task import Step, Task
+
+ARMS: dict[str, tuple[float, float] | None] = {
+    "independent": None,
+    "correlated_uniform": None,
+    "correlated_easy": (0.1, 0.9),
+    "correlated_medium": (0.25, 0.75),
+    "correlated_hard": (0.4, 0.6),
+}
+"""Variant -> the two values p1 can take, None for all of [0, 1]. Wang et al. 2016, section 3.1."""
+CHANCE = 0.5
+"""Reward a trial of random choices, every variant."""
+
+
+class BanditState(NamedTuple):
+    """Problems and progress of a batch of sessions."""
+
+    p_reward: Tensor  # (session, action)
+    pays: Tensor  # (trial, session, action) whether the arm would pay
+    step: int
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bandit(Task):
+    """Two-armed Bernoulli bandit; `arms` is one of `ARMS`."""
+
     arms: str = "independent"
+
     phases: ClassVar = ("choice", "outcome")
     choice_phase: ClassVar = "choice"
     n_actions: ClassVar = 2
     observation_size: ClassVar = 1
-    step_labels: ClassVar = {}
+    session_labels: ClassVar = {"p_reward": ("action",)}
+    step_labels: ClassVar = {"regret": ()}
+    descriptions: ClassVar = {
+        "p_reward": ("1", "reward probability of each arm"),
+        "regret": ("rewards", "best arm's reward probability less the chosen arm's, 0 on steps without a choice"),
+        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
+        "held_out_regret": ("rewards", "expected reward lost in each held-out session"),
+    }
 
-    def reset(self, rng, batch):
+    def __post_init__(self) -> None:
+        if self.arms not in ARMS:
+            raise InputError(f"no arms {self.arms!r}.{nearest(self.arms, ARMS)} There are: {', '.join(ARMS)}.")
+
+    def reset(self, rng: torch.Generator, batch: int) -> tuple[BanditState, Step]:
+        """Draw arms, and for every trial and arm whether it would pay."""
         p = torch.rand(batch, 2, generator=rng)
-        if self.arms == "uniform":
-            p = torch.stack([p[:, 0], 1 - p[:, 0]], 1)
-        u = torch.rand(self.n_trials, batch, 2, generator=rng)
-        pays = (u < p).float()
-        go, wait = torch.ones(batch, 1), torch.zeros(batch, 1)
-        nothing = torch.zeros(batch)
-        state = (p, pays, go, wait, nothing, 0)
-        return state, Step(go, nothing, {})
+        if (values := ARMS[self.arms]) is not None:
+            p = torch.tensor(values)[(p > 0.5).long()]
+        if self.arms != "independent":
+            p[:, 1] = 1 - p[:, 0]
+        pays = (torch.rand(self.n_trials, batch, 2, generator=rng) < p).float()
+        return BanditState(p, pays, 0), Step(torch.ones(batch, 1), torch.zeros(batch), {})
 
-    def problem_labels(self, state):
-        return {"p_reward": state[0]}
+    def problem_labels(self, state: BanditState) -> dict[str, Tensor]:
+        """The reward probabilities."""
+        return {"p_reward": state.p_reward}
 
-    def step(self, state, action):
-        p, pays, go, wait, nothing, t = state
-        is_choice = t % 2 == 0
-        if is_choice:
-            r = pays[t // 2].gather(1, action[:, None])[:, 0]
-            obs = wait
-        else:
-            r, obs = nothing, go
-        return (p, pays, go, wait, nothing, t + 1), Step(obs, r, {})
+    def step(self, state: BanditState, action: Tensor) -> tuple[BanditState, Step]:
+        """A choice is paid at once and seen on the next step."""
+        trial, phase = divmod(state.step, 2)
+        nothing = torch.zeros(len(state.p_reward))
+        after = state._replace(step=state.step + 1)
+        if phase == 1:
+            return after, Step(torch.ones(len(nothing), 1), nothing, {"regret": nothing})
+        reward = state.pays[trial].gather(1, action[:, None])[:, 0]
+        lost = state.p_reward.amax(1) - state.p_reward.gather(1, action[:, None])[:, 0]
+        return after, Step(nothing[:, None], reward, {"regret": lost})
+
+
+def analyse(
+    recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
+) -> Findings:
+    """Reward and regret against the observers, controls, strategy, units."""
+    arms = str((settings.task | settings.test_task).get("arms", "independent"))
+    choice, reward = behaviour.get_choices(recording, "choice")
+    strategy = behaviour.compute_strategy(choice, reward, rng=rng)
+    rewards = behaviour.compute_rewards(recording, condition=arms, rng=rng)
+    regret = behaviour.compute_regrets(recording, condition=arms, rng=rng)
+    n = recording.sizes["recorded_episode"]
+    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    p = [units.regress_phases(*own, rng=rng) for own in zip(activity, choice[:, :n], reward[:, :n], strict=True)]
+    before_choice = phases.index("choice")
+    selectivity = units.compute_selectivity(p, before_choice, rng=rng)
+    p_reward = recording["p_reward"].isel(animal=0, missing_dims="ignore").values  # (episode, action)
+    trials = choice.shape[-1]
+    figures = {
+        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
+        "within_session": behaviour.tabulate_within_session(recording, rng=rng),
+        "controls": behaviour.tabulate_controls(rewards, CHANCE),
+        "raster": behaviour.tabulate_raster(choice[0], reward[0], np.repeat(p_reward[:, None], trials, 1)),
+        "history": behaviour.tabulate_history(strategy),
+        "selectivity": units.tabulate_selectivity(selectivity, {}),
+        "units": units.tabulate_units(recording, p, before_choice),
+        "unit_activity": units.tabulate_unit_activity(activity, choice[:, :n], reward[:, :n], phases),
+    }
+    return Findings([*rewards, regret, *strategy, *units.compute_rates(recording, rng=rng), *selectivity], figures)
+
+
+EXPERIMENT = Experiment(
+    name="bandit",
+    task=Bandit,
+    defaults={"train": {"updates": 1000}, "replay": {"held_out_sessions": 4000}},
+    analyse=analyse,
+)

@@ -1,17 +1,19 @@
-r"""Monkey juice: two images on a screen, juice baited on both, the better one unsignalled.
+r"""Monkey juice: two images on a screen, juice baited on both, the better one never signalled.
 
 What the animal saw, did and got. A fixation point; then images A and B, one on each side, sides drawn anew every trial;
 then the fixation point goes off and a saccade to one side chooses its image; the other image goes off and juice comes or
-not. An image that is not chosen keeps its juice, so the longer it was left the surer it pays:
+does not. An image that is not chosen keeps its juice, so the longer it was left the surer it pays:
 
     p(a) = 1 - (1 - p0(a))^(n(a) + 1),        n(a) = trials since a was last chosen,   p0(A) + p0(B) = 0.5
 
-Which image has the higher p0 is never shown and may change without a signal. A session is a list of blocks; most sessions
-here have one. As in the model of Wang et al., p0 of training sessions is drawn from [0, .1], [.2, .3] and [.4, .5] and that
-of test sessions from [0, .5], so that two gaps are new to the animal.
+p0 is never shown, and with `changes` it is drawn anew at unsignalled times. As in the model of Wang et al., p0(A) of
+training sessions is drawn from [0, .1], [.2, .3] and [.4, .5] and that of test sessions from all of [0, .5], so that two
+gaps are new to the animal.
 
-Simplified: one step of 100 ms each for fixation, cue, saccade and outcome; fixation is not broken and every saccade lands
-on an image. `images=False` is the plain variant of the model, two actions and no images.
+Simplified: one step of 100 ms each for fixation, cue, saccade and outcome; fixation is never broken and every saccade
+lands on an image. `images=False` is the plain variant of the model, two actions without images. Declared choices of ours,
+not the papers': that the unchosen image goes off, that sessions have 100 trials, that trials since the last choice start
+at 0 for both images.
 
 References
 ----------
@@ -21,29 +23,46 @@ doi 10.1038/s41593-018-0147-8, simulation 1, schedule as in two independent re-i
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
+import numpy as np
+import pandas as pd
 import torch
+import xarray as xr
 from torch import Tensor
 
+from pfc_da.analysis import behaviour, units
+from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.trials import per_trial
+from pfc_da.errors import InputError, nearest
+from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 
 P0_SUM = 0.5
-"""p0(A) + p0(B)."""
-P0_RANGES = {"training": ((0.0, 0.1), (0.2, 0.3), (0.4, 0.5)), "full": ((0.0, 0.5),), "gaps": ((0.1, 0.2), (0.3, 0.4))}
+"""p0(A) + p0(B): Wang et al. 2018, as in two re-implementations."""
+P0_RANGES = {
+    "training": ((0.0, 0.1), (0.2, 0.3), (0.4, 0.5)),
+    "full": ((0.0, 0.5),),
+    "gaps": ((0.1, 0.2), (0.3, 0.4)),
+}
+"""Where p0(A) is drawn from: the ranges of training, all of it, what training leaves out."""
 BLOCK_TRIALS = (50, 150)
-"""Shortest and longest block in trials: Tsutsui et al. 2016."""
-A, B, LEFT, RIGHT = 0, 1, 0, 1
+"""Shortest and longest block in trials, with `changes`: Tsutsui et al. 2016."""
+CHANCE = 0.3761
+"""Reward a trial of 50/50 choices over 100 trials, mean over p0 in [0, .5]; derived, see `data/reference_statistics.csv`."""
+FEATURES = ("fixation point", "go", "A left", "A right", "B left", "B right")
 
 
 class JuiceState(NamedTuple):
-    """Problem and progress of a batch of sessions."""
+    """Problems and progress of a batch of sessions."""
 
     p0: Tensor  # (trial, session, object)
     block: Tensor  # (trial, session)
-    side_of_a: Tensor  # (trial, session)
+    side_of_a: Tensor  # (trial, session), 0 left, 1 right
     draws: Tensor  # (trial, session, object), uniform: an object pays if its draw is below its probability
-    screens: tuple[Tensor, ...]  # of fixation, cue and saccade, (trial, session, feature)
+    screens: tuple[Tensor, ...]  # of fixation, cue and saccade, each (trial or 1, session, feature)
     since: Tensor  # (session, object) trials since last chosen
     step: int
 
@@ -55,69 +74,151 @@ class MonkeyJuice(Task):
     Attributes
     ----------
     p0
-        Where the base probability of image A is drawn from: `training`, `full` or `gaps`.
+        Where p0 of image A is drawn from, one of `P0_RANGES`.
     changes
         Whether p0 is drawn anew at unsignalled times within a session.
     images
-        False for the plain two-action variant, where actions themselves are baited.
+        False for the plain two-action variant, in which the sides themselves are baited.
     """
 
     p0: str = "training"
     changes: bool = False
     images: bool = True
 
-    phases: ClassVar[tuple[str, ...]] = ("fixation", "cue", "saccade", "outcome")
-    choice_phase: ClassVar[str] = "saccade"
-    n_actions: ClassVar[int] = 2
-    observation_size: ClassVar[int] = 6
+    phases: ClassVar = ("fixation", "cue", "saccade", "outcome")
+    choice_phase: ClassVar = "saccade"
+    n_actions: ClassVar = 2
+    observation_size: ClassVar = len(FEATURES)
+    step_labels: ClassVar = {
+        "chosen_object": (),
+        "side_of_a": (),
+        "block": (),
+        "p0": ("object",),
+        "p_object": ("object",),
+        "regret": (),
+    }
+    descriptions: ClassVar = {
+        "chosen_object": ("1", "image chosen, 0 A and 1 B, -1 on steps without a choice"),
+        "side_of_a": ("1", "side of image A, 0 left and 1 right"),
+        "block": ("1", "block of the trial within its session"),
+        "p0": ("1", "base reward probability of each image"),
+        "p_object": ("1", "probability that each image would pay if chosen now"),
+        "regret": ("rewards", "better image's reward probability now less the chosen one's, 0 without a choice"),
+        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
+        "held_out_regret": ("rewards", "momentary reward lost in each held-out session"),
+    }
 
-    step_labels: ClassVar = {}
+    def __post_init__(self) -> None:
+        if self.p0 not in P0_RANGES:
+            raise InputError(f"no p0 {self.p0!r}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}.")
 
-    def reset(self, rng: torch.Generator, batch: int):
-        trials = torch.arange(self.n_trials)[:, None]
+    def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:
+        """Draw blocks and their p0, the side of A, and a uniform number for every trial and image."""
         shortest, longest = BLOCK_TRIALS
         n_blocks = self.n_trials // shortest + 1 if self.changes else 1
-        lengths = torch.randint(shortest, longest + 1, (n_blocks, batch), generator=rng)
-        ends = lengths.cumsum(0)[:-1]
-        block = (trials[:, :, None] >= ends.T[None]).sum(-1)  # (trial, session)
+        ends = torch.randint(shortest, longest + 1, (n_blocks, batch), generator=rng).cumsum(0)[:-1]
+        block = (torch.arange(self.n_trials)[:, None, None] >= ends).sum(1)  # (trial, session)
         ranges = torch.tensor(P0_RANGES[self.p0])
-        which = torch.randint(len(ranges), (n_blocks, batch), generator=rng)
-        low, high = ranges[which].unbind(-1)
+        low, high = ranges[torch.randint(len(ranges), (n_blocks, batch), generator=rng)].unbind(-1)
         p0_a = (low + (high - low) * torch.rand(n_blocks, batch, generator=rng)).gather(0, block)
         side_of_a = torch.randint(2, (self.n_trials, batch), generator=rng) * self.images
         draws = torch.rand(self.n_trials, batch, 2, generator=rng)
-        p0 = torch.stack([p0_a, P0_SUM - p0_a], -1)
-        state = JuiceState(p0, block, side_of_a, draws, self._screens(side_of_a), torch.zeros(batch, 2), 0)
+        p0, since = torch.stack([p0_a, P0_SUM - p0_a], -1), torch.zeros(batch, 2)
+        state = JuiceState(p0, block, side_of_a, draws, self._screens(side_of_a), since, 0)
         return state, Step(state.screens[0][0], torch.zeros(batch), {})
 
-    def problem_labels(self, state):
+    def problem_labels(self, state: JuiceState) -> dict[str, Tensor]:
+        """Nothing is fixed for a whole session."""
         return {}
 
     def step(self, state: JuiceState, action: Tensor) -> tuple[JuiceState, Step]:
         """Only the saccade counts; on every other step the sessions just move on."""
-        trial, phase = divmod(state.step, 4)
-        state = state._replace(step=state.step + 1)
-        if phase != 2:
-            trial, phase = divmod(state.step % self.n_steps, 4)
-            return state, Step(state.screens[phase][trial % len(state.screens[phase])], torch.zeros(len(action)), {})
+        trial, phase = divmod(state.step, len(self.phases))
+        p = 1 - (1 - state.p0[trial]) ** (state.since + 1)  # (session, object)
+        labels = {
+            "chosen_object": action.to(torch.int8),
+            "side_of_a": state.side_of_a[trial].to(torch.int8),
+            "block": state.block[trial].to(torch.int16),
+            "p0": state.p0[trial],
+            "p_object": p,
+        }
+        after, nothing = state._replace(step=state.step + 1), torch.zeros(len(action))
+        if self.phases[phase] != "saccade":
+            next_phase = (phase + 1) % len(self.phases)
+            screens = state.screens[next_phase]
+            next_trial = min(after.step // len(self.phases), len(screens) - 1)
+            return after, Step(screens[next_trial], nothing, labels | {"regret": nothing})
         chosen = action ^ state.side_of_a[trial]
-        p = 1 - (1 - state.p0[trial]) ** (state.since + 1)
         reward = (state.draws[trial] < p).float().gather(1, chosen[:, None])[:, 0]
-        other = torch.eye(2)[1 - chosen]
-        screen = torch.zeros(len(action), 6)
-        if self.images:
-            screen.scatter_(1, (2 + 2 * chosen + action)[:, None], 1.0)
-        return state._replace(since=(state.since + 1) * other), Step(screen, reward, {})
+        labels["chosen_object"] = chosen.to(torch.int8)
+        labels["regret"] = p.amax(1) - p.gather(1, chosen[:, None])[:, 0]
+        after = after._replace(since=(state.since + 1) * torch.eye(2)[1 - chosen])
+        return after, Step(self._chosen_image(chosen, action), reward, labels)
 
-    def _screens(self, side_of_a):
-        """fix, go, A left, A right, B left, B right"""
-        n, b = side_of_a.shape
-        fix = torch.zeros(1, b, 6); fix[..., 0] = 1
-        go = torch.zeros(1, b, 6); go[..., 1] = 1
-        cue = torch.zeros(n, b, 6); cue[..., 0] = 1
+    def _screens(self, side_of_a: Tensor) -> tuple[Tensor, ...]:
+        """What is on the screen at fixation, cue and saccade."""
+        cue = torch.zeros(*side_of_a.shape, len(FEATURES))
         if self.images:
             cue[..., 2] = cue[..., 5] = 1.0 - side_of_a
             cue[..., 3] = cue[..., 4] = side_of_a.float()
-        go = cue.clone()
-        go[..., 0] = 0; go[..., 1] = 1
-        return fix, cue, go
+        saccade = cue.clone()
+        cue[..., 0], saccade[..., 1] = 1.0, 1.0
+        fixation = torch.zeros_like(cue[:1])
+        fixation[..., 0] = 1.0
+        return fixation, cue, saccade
+
+    def _chosen_image(self, chosen: Tensor, side: Tensor) -> Tensor:
+        """The chosen image stays on where it is."""
+        screen = torch.zeros(len(chosen), len(FEATURES))
+        return screen.scatter_(1, (2 + 2 * chosen + side)[:, None], 1.0) if self.images else screen
+
+
+def analyse(
+    recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
+) -> Findings:
+    """Reward, matching, strategy, what units code and when, controls."""
+    choice, reward = behaviour.get_choices(recording, "chosen_object")
+    strategy = behaviour.compute_strategy(choice, reward, rng=rng)
+    rewards = behaviour.compute_rewards(recording, rng=rng)
+    slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
+    n = recording.sizes["recorded_episode"]
+    recorded = choice[:, :n], reward[:, :n]
+    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    p = [units.regress_phases(*own, rng=rng) for own in zip(activity, *recorded, strict=True)]
+    cue = phases.index("cue")
+    selectivity = units.compute_selectivity(p, cue, rng=rng)
+    coding = [
+        *selectivity,
+        *units.compute_value_to_choice(p, phases.index("outcome"), rng=rng),
+        *units.compute_value_decoding(activity[..., phases.index("fixation"), :], *recorded, rng=rng),
+    ]
+    frozen = recording.sel(condition="frozen").isel(animal=0)
+    published = {
+        row.condition: (row.estimate, row.low, row.high)
+        for row in load_references("monkey_juice")
+        if row.key == "fraction_selective" and row.kind == "published"
+    }
+    figures = {
+        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
+        "within_session": behaviour.tabulate_within_session(recording, rng=rng),
+        "controls": behaviour.tabulate_controls(rewards, CHANCE),
+        "raster": behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values),
+        "history": behaviour.tabulate_history(strategy),
+        "matching": behaviour.tabulate_matching(choice, reward, rng=rng),
+        "selectivity": units.tabulate_selectivity(selectivity, published),
+        "units": units.tabulate_units(recording, p, cue),
+        "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
+    }
+    return Findings([*rewards, slope, *strategy, *units.compute_rates(recording, rng=rng), *coding], figures)
+
+
+EXPERIMENT = Experiment(
+    name="monkey_juice",
+    task=MonkeyJuice,
+    defaults={
+        "rule": {"discount": 0.5, "trace_decay": 0.5, "entropy": 0.03, "entropy_until": 0.7},
+        "train": {"updates": 1000},
+        "test_task": {"p0": "full"},
+    },
+    analyse=analyse,
+)

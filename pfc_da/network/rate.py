@@ -34,6 +34,8 @@ RESTING_RATE_HZ = 4.0
 """Rate at which a network starts, within the recorded range of prefrontal cells."""
 FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH = 4.7576, 0.4657, 0.1095
 """Softplus fit to the Siegert curve: r = gain * softplus((I - threshold) / width)."""
+REFRACTORY_LIMIT_HZ = 500.0
+"""1 / t_ref: far outside what trained units do, but it keeps a network that runs away finite, as it would a real one."""
 TANH_MAX_HZ = 50.0
 BYTE_SD = math.sqrt((256**2 - 1) / 12)
 """S.d. of a uniformly random byte."""
@@ -41,7 +43,8 @@ BYTE_SD = math.sqrt((256**2 - 1) / 12)
 
 def lif_rate(drive: Tensor) -> Tensor:
     """Rate in Hz of a LIF neuron driven by `drive` (1 = distance from rest to threshold)."""
-    return functional.softplus(drive - FI_THRESHOLD, beta=1 / FI_WIDTH) * (FI_GAIN_HZ / FI_WIDTH)
+    current = functional.softplus(drive - FI_THRESHOLD, beta=1 / FI_WIDTH)
+    return (current * (FI_GAIN_HZ / FI_WIDTH)).clamp(max=REFRACTORY_LIMIT_HZ)
 
 
 def lif_slope(drive: Tensor) -> Tensor:

@@ -1,0 +1,184 @@
+"""From a recording to statistics of units, and to the tables of the unit browser.
+
+Units are counted the way neurons are: a unit codes a variable if its p-value is below .05, here against wrong pairings of
+activity and behaviour (other sessions), which slow drift cannot fool. One in twenty passes by chance; the numbers say so
+beside them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.analysis.decoding import compute_decoding, split_at_median
+from pfc_da.analysis.regressors import compute_object_value, compute_regressors
+from pfc_da.analysis.selectivity import compute_any_p, compute_fraction_selective, compute_null_p
+from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.value_to_choice import find_value_to_choice
+
+LEVEL = 0.05
+HALF_LIFE = 5.0
+"""Trials after which a reward counts half in what an object is worth to the animal; a declared choice."""
+VARIABLES = ("last_choice", "last_reward", "last_interaction", "object_value", "chosen_value", "choice")
+
+
+def get_activity(recording: xr.Dataset) -> NDArray:
+    """Activity by trial and step of the trial, (animal, episode, trial, phase, unit) in Hz."""
+    activity = recording["activity"].transpose("animal", "recorded_episode", "step", "unit").values
+    n_trials = int(recording["trial"].max()) + 1
+    return activity.reshape(*activity.shape[:2], n_trials, -1, activity.shape[-1])
+
+
+def get_phases(recording: xr.Dataset) -> list[str]:
+    """Phases of a trial in their order."""
+    return [str(name) for name in recording["phase"].values[recording["trial"].values == 0]]
+
+
+def compute_rates(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+    """Median and maximum over excitatory units of their mean rate."""
+    rate = recording["activity"].mean(["recorded_episode", "step"]).transpose("animal", "unit")
+    excitatory = rate.values[:, recording["is_excitatory"].values.astype(bool)]
+    return [
+        summarise("firing_rate", np.median(excitatory, 1), units="Hz", rng=rng),
+        summarise("firing_rate_max", rate.values.max(1), units="Hz", rng=rng),
+    ]
+
+
+def regress_phases(
+    activity: NDArray, choice: NDArray, reward: NDArray, *, rng: np.random.Generator
+) -> Mapping[str, NDArray]:
+    """p-value of every variable, (phase, unit), for one animal.
+
+    Parameters
+    ----------
+    activity : (episode, trial, phase, unit)
+    choice, reward : (episode, trial)
+        Choice of object. Object value is local income (`compute_object_value`).
+    """
+    value = compute_object_value(choice, reward, HALF_LIFE)
+    regressors = compute_regressors(choice, reward, value)
+    p = compute_null_p(activity, regressors, null="session", rng=rng)
+    by_name = dict(zip(regressors, p, strict=True))
+    both = np.stack([by_name.pop("object_value_0"), by_name.pop("object_value_1")])
+    return by_name | {"object_value": compute_any_p(both)}
+
+
+def compute_selectivity(
+    by_animal: Sequence[Mapping[str, NDArray]], phase: int, *, rng: np.random.Generator
+) -> list[Statistic]:
+    """Fraction of units selective for every variable in one phase of the trial."""
+    return [
+        compute_fraction_selective([p[name][phase] < LEVEL for p in by_animal], condition=name, rng=rng)
+        for name in VARIABLES
+    ]
+
+
+def compute_value_to_choice(
+    by_animal: Sequence[Mapping[str, NDArray]], until: int, *, rng: np.random.Generator
+) -> list[Statistic]:
+    """Of the units that code object value, how many come to code the choice later in the trial, and by chance.
+
+    Only phases before `until` (the outcome) are looked at.
+    """
+    found = [
+        find_value_to_choice(p["object_value"][:until] < LEVEL, p["choice"][:until] < LEVEL) for p in by_animal
+    ]
+    fractions = [each.fraction_converting for each in found]
+    chance = [each.fraction_choice_elsewhere for each in found]
+    return [
+        summarise("value_to_choice", fractions, units="fraction", rng=rng),
+        summarise("value_to_choice", chance, condition="units_without_value", units="fraction", rng=rng),
+    ]
+
+
+def compute_value_decoding(
+    activity: NDArray, choice: NDArray, reward: NDArray, *, rng: np.random.Generator
+) -> list[Statistic]:
+    """Accuracy of decoding whether the first object's value is high, all units, sessions held out.
+
+    Parameters
+    ----------
+    activity : (animal, episode, trial, unit)
+        In the phase before the objects appear.
+    choice, reward : (animal, episode, trial)
+    """
+    accuracy, control = [], []
+    for own_activity, own_choice, own_reward in zip(activity, choice, reward, strict=True):
+        label = split_at_median(compute_object_value(own_choice, own_reward, HALF_LIFE)[..., 0])
+        found = compute_decoding(own_activity, label, null="session", rng=rng)
+        accuracy.append(found.accuracy)
+        control.append(float(np.mean(found.control)))
+    return [
+        summarise("decoding_object_value", accuracy, units="fraction", rng=rng),
+        summarise("decoding_object_value", control, condition="wrong_sessions", units="fraction", rng=rng),
+    ]
+
+
+def tabulate_selectivity(statistics: Sequence[Statistic], references: Mapping[str, tuple]) -> pd.DataFrame:
+    """Fractions for drawing, with a published or recorded one (estimate, low, high) where there is one."""
+    nothing = (np.nan, np.nan, np.nan)
+    rows = [
+        (s.condition, s.estimate, s.low, s.high, *references.get(s.condition, nothing))
+        for s in statistics
+        if s.key == "fraction_selective"
+    ]
+    return pd.DataFrame(rows, columns=["variable", "fraction", "low", "high", "reference", "ref_low", "ref_high"])
+
+
+def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]], phase: int) -> pd.DataFrame:
+    """A row a unit: type, time constant, mean rate, p-value of every variable in one phase."""
+    rate = recording["activity"].mean(["recorded_episode", "step"]).transpose("animal", "unit").values
+    tables = []
+    for animal, p in enumerate(by_animal):
+        columns = {
+            "animal": animal,
+            "unit": np.arange(rate.shape[1]),
+            "is_excitatory": recording["is_excitatory"].values.astype(int),
+            "tau": recording["tau"].values,
+            "mean_rate_hz": rate[animal],
+            **{f"p_{name}": p[name][phase] for name in VARIABLES},
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def tabulate_unit_activity(activity: NDArray, choice: NDArray, reward: NDArray, phases: Sequence[str]) -> pd.DataFrame:
+    """Mean activity by step of the trial, split by value (terciles of first less second object) and by choice.
+
+    Parameters
+    ----------
+    activity : (animal, episode, trial, phase, unit)
+    choice, reward : (animal, episode, trial)
+    """
+    tables = []
+    for animal, (own, own_choice, own_reward) in enumerate(zip(activity, choice, reward, strict=True)):
+        value = compute_object_value(own_choice, own_reward, HALF_LIFE)
+        difference = value[..., 0] - value[..., 1]
+        low, high = np.nanquantile(difference, [1 / 3, 2 / 3])
+        groups = {
+            ("value", "low"): difference < low,
+            ("value", "middle"): (difference >= low) & (difference <= high),
+            ("value", "high"): difference > high,
+            ("choice", "A"): own_choice == 0,
+            ("choice", "B"): own_choice == 1,
+        }
+        for (kind, group), chosen in groups.items():
+            tables.append(_mean_activity(own[chosen], phases).assign(animal=animal, group_kind=kind, group=group))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _mean_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
+    """Mean and s.e.m. over trials of activity (trial, phase, unit), a row a phase and unit."""
+    n_phases, n_units = activity.shape[1:]
+    mean = activity.mean(0)
+    sem = activity.std(0, ddof=1) / np.sqrt(len(activity)) if len(activity) > 1 else np.full_like(mean, np.nan)
+    columns = {
+        "unit": np.tile(np.arange(n_units), n_phases),
+        "step_in_trial": np.repeat(np.arange(n_phases), n_units),
+        "phase": np.repeat(list(phases), n_units),
+        "mean_hz": mean.ravel().round(3),
+        "sem_hz": sem.ravel().round(3),
+    }
+    return pd.DataFrame(columns)

@@ -1,0 +1,251 @@
+"""An experiment: a task, how animals are trained on it, what is recorded, and how that is analysed.
+
+The stages are separate, each reads what the one before wrote into the run folder, and each can be run alone:
+train -> replay (weights frozen) -> compare (statistics beside references) -> report.
+"""
+
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pfc_da.analysis.compare import Comparison, compare
+from pfc_da.analysis.figures import write_figures
+from pfc_da.analysis.recorded import compute_recorded_statistics
+from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.errors import InputError, nearest
+from pfc_da.progress import Progress
+from pfc_da.recording import read_recording, set_provenance, write_recording
+from pfc_da.replay import replay_animal
+from pfc_da.rng import numpy_stream
+from pfc_da.rollout import CONTROLS, Condition
+from pfc_da.run_folder import RunFolder
+from pfc_da.settings import RunSettings, resolve
+from pfc_da.task import Task
+from pfc_da.train import load_trained, train_animal
+
+REFERENCE_SETTINGS: Mapping[str, Any] = {
+    "network": {"kind": "lstm", "n_units": 48},
+    "rule": {
+        "kind": "bptt",
+        "learning_rate": 5e-3,
+        "value_weight": 0.25,
+        "trace_decay": 1.0,
+        "discount": 0.7,
+        "entropy": 0.05,
+        "entropy_until": 0.7,
+    },
+}
+"""The LSTM and backpropagation of Wang et al. 2018; learning settings are ours."""
+QUICK_SETTINGS: Mapping[str, Any] = {
+    "train": {"updates": 40, "sessions": 32, "checkpoint_every": 10},
+    "replay": {"held_out_sessions": 100, "sessions": 60, "unit_sessions": 20},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What an analysis gives: statistics, and the tables of the figures by name."""
+
+    statistics: list[Statistic]
+    figures: dict[str, pd.DataFrame]
+
+
+Analyse = Callable[[xr.Dataset, Sequence[pd.DataFrame], RunSettings, np.random.Generator], Findings]
+"""(recording, learning curves, settings, rng) -> Findings."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One animal experiment, replayed.
+
+    Attributes
+    ----------
+    name
+        As on the command line; also the key of its reference rows.
+    task
+        Class of the task; `settings.task` are its arguments in training, `settings.test_task` those that differ in test.
+    defaults
+        Settings that differ from those of `pfc_da.settings`.
+    analyse
+        From the recording to numbers.
+    conditions
+        What is replayed; the first is the frozen animal.
+    """
+
+    name: str
+    task: type[Task]
+    defaults: Mapping[str, Any]
+    analyse: Analyse
+    conditions: tuple[Condition, ...] = CONTROLS
+
+    def settings(
+        self,
+        *,
+        config_file: Path | None = None,
+        sets: Sequence[str] = (),
+        quick: bool = False,
+        network: str | None = None,
+        rule: str | None = None,
+        animals: int | None = None,
+        seed: int | None = None,
+    ) -> RunSettings:
+        """Resolve settings from all their sources, and check that the tasks can be made."""
+        layers: list[Mapping[str, Any]] = [{"paradigm": self.name}, self.defaults]
+        if network == "lstm" or rule == "bptt":
+            layers.append(REFERENCE_SETTINGS)
+        if quick:
+            layers.append(QUICK_SETTINGS)
+        asked = {"network.kind": network, "rule.kind": rule, "animals": animals, "seed": seed}
+        texts = [f"{key}={value}" for key, value in asked.items() if value is not None]
+        settings = resolve(layers, config_file=config_file, sets=[*texts, *sets])
+        if settings.paradigm != self.name:
+            raise InputError(f"the settings are for paradigm {settings.paradigm!r}, not {self.name!r}.")
+        self.build_task(settings)
+        self.build_task(settings, test=True)
+        return settings
+
+    def build_task(self, settings: RunSettings, *, test: bool = False) -> Task:
+        """The task of training or of test."""
+        arguments = settings.task | (settings.test_task if test else {})
+        allowed = {field.name: field.type for field in dataclasses.fields(self.task)}
+        for name, value in arguments.items():
+            if name not in allowed:
+                near = nearest(name, allowed)
+                raise InputError(f"no setting 'task.{name}'.{near} There are: {', '.join(allowed)}.")
+            if type(value) is not allowed[name]:
+                kind = getattr(allowed[name], "__name__", allowed[name])
+                raise InputError(f"setting 'task.{name}' must be of type {kind}, got {value!r}.")
+        return self.task(**arguments)
+
+    def train(self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None) -> None:
+        """Train every animal, several at once, each going on where it was stopped."""
+        task = self.build_task(settings)
+        jobs = []
+        for animal in range(settings.animals):
+            report = progress.task(f"train animal {animal}", settings.train.updates)
+            jobs.append(joblib.delayed(_in_worker)(train_animal, settings, task, animal, folder.animal(animal), report))
+        _work(jobs, workers)
+
+    def replay(self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None) -> None:
+        """Replay every animal under every condition with frozen weights; write the recording."""
+        task, jobs = self.build_task(settings, test=True), []
+        total = len(self.conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
+        for animal in range(settings.animals):
+            trained = load_trained(settings, task, animal, folder.animal(animal))
+            report = progress.task(f"replay animal {animal}", total)
+            arguments = (settings, task, trained, animal, self.conditions, report)
+            jobs.append(joblib.delayed(_in_worker)(replay_animal, *arguments))
+        recording = xr.concat(_work(jobs, workers), dim="animal", data_vars="different")
+        recording = recording.assign_coords(animal=np.arange(settings.animals))
+        recording["animal"].attrs |= {"units": "1", "long_name": "index of the animal"}
+        set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
+        folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
+
+    def compare(self, settings: RunSettings, folder: RunFolder) -> None:
+        """Analyse the recording and hold its statistics against references; write tables and figures."""
+        curves = [pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)]
+        recording = read_recording(folder.path / "recording.nc")
+        findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
+        comparisons = compare(
+            findings.statistics, load_references(self.name), compute_recorded_statistics(self.name)
+        )
+        tables = {
+            "statistics.csv": tabulate_statistics(findings.statistics, settings),
+            "statistics_by_animal.csv": tabulate_by_animal(findings.statistics),
+            "comparison.csv": pd.DataFrame([dataclasses.asdict(row) for row in comparisons]),
+        }
+        write_figures(findings.figures, folder.path / "figures")
+        for name, table in tables.items():
+            folder.write_atomic(name, lambda aside, table=table: table.to_csv(aside, index=False))
+
+    def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> "Result":
+        """Train, freeze, replay and compare; `arguments` as for `settings`.
+
+        Examples
+        --------
+        >>> from pfc_da import paradigms
+        >>> result = paradigms.load("bandit").run(animals=4, quick=True)   # doctest: +SKIP
+        >>> print(result.table())                                          # doctest: +SKIP
+        """
+        settings = self.settings(**arguments)
+        with contextlib.ExitStack() as stack:
+            path = Path(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            folder = stack.enter_context(RunFolder.open(path, settings.model_dump(mode="json")))
+            progress = stack.enter_context(Progress())
+            for stage in ("train", "replay", "compare"):
+                if not folder.is_done(stage):
+                    with folder.doing(stage):
+                        arguments_of = () if stage == "compare" else (progress, workers)
+                        getattr(self, stage)(settings, folder, *arguments_of)
+            return read_result(path, settings)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run found."""
+
+    settings: RunSettings
+    recording: xr.Dataset
+    statistics: pd.DataFrame
+    comparison: pd.DataFrame
+
+    def table(self) -> str:
+        """Simulated beside published, recorded and derived numbers, as text."""
+        shown = self.comparison.dropna(subset="simulated")
+        lines = []
+        for row in shown.itertuples():
+            simulated = f"{row.simulated:.3g} [{row.sim_low:.3g}, {row.sim_high:.3g}]"
+            reference = f"{row.reference:.3g} [{row.ref_low:.3g}, {row.ref_high:.3g}]"
+            name = f"{row.key} {row.condition}" if isinstance(row.condition, str) else row.key
+            doi = row.doi if isinstance(row.doi, str) else ""
+            lines.append(f"{name:42} {simulated:24} {reference:24} {row.kind:10} {row.verdict:15} {row.source} {doi}")
+        return "\n".join(lines)
+
+
+def read_result(path: str | Path, settings: RunSettings) -> Result:
+    """Read the recording and the tables of a run folder into memory."""
+    path = Path(path)
+    tables = (pd.read_csv(path / f"{name}.csv") for name in ("statistics", "comparison"))
+    return Result(settings, read_recording(path / "recording.nc"), *tables)
+
+
+def tabulate_statistics(statistics: Sequence[Statistic], settings: RunSettings) -> pd.DataFrame:
+    """The rows of statistics.csv."""
+    told = {"paradigm": settings.paradigm, "network": settings.network.kind, "rule": settings.rule.kind}
+    rows = [dataclasses.asdict(statistic) | told for statistic in statistics]
+    columns = ["key", "paradigm", "network", "rule", "condition", "estimate", "low", "high"]
+    return pd.DataFrame(rows)[[*columns, "interval", "n", "n_of", "units"]]
+
+
+def tabulate_by_animal(statistics: Sequence[Statistic]) -> pd.DataFrame:
+    """The rows of statistics_by_animal.csv."""
+    rows = [
+        (animal, statistic.key, statistic.condition, value)
+        for statistic in statistics
+        for animal, value in enumerate(statistic.by_animal)
+    ]
+    return pd.DataFrame(rows, columns=["animal", "key", "condition", "estimate"]).sort_values("animal", kind="stable")
+
+
+def _work(jobs: list, workers: int | None) -> list:
+    """Do the jobs, several processes at once; results in the order of the jobs."""
+    return joblib.Parallel(n_jobs=min(workers or os.cpu_count() or 1, len(jobs)))(jobs)
+
+
+def _in_worker(function: Callable, *arguments: Any) -> Any:
+    """Run in a worker process, which leaves Ctrl-C to its parent."""
+    if multiprocessing.parent_process() is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return function(*arguments)
