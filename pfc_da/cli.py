@@ -92,11 +92,10 @@ def _training_command(name: str, summary: str, only: str | None) -> None:
         force: Force = False,
         workers: Workers = None,
     ) -> None:
+        from pfc_da import paradigms
         from pfc_da.run_folder import STAGES, RunFolder
-        from pfc_da.settings import resolve
 
-        settings = resolve(
-            paradigm,
+        settings = paradigms.load(paradigm).settings(
             config_file=config,
             sets=sets or (),
             quick=quick,

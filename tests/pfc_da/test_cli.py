@@ -13,6 +13,7 @@ import pytest
 from pfc_da import cli, paradigms
 from pfc_da.errors import DiskFull, InputError
 from pfc_da.run_folder import read_manifest
+from pfc_da.settings import resolve
 
 
 class FakeExperiment:
@@ -21,6 +22,10 @@ class FakeExperiment:
     def __init__(self):
         self.done = []
         self.fail = {}
+
+    def settings(self, *, animals=None, seed=None, sets=(), **_):
+        asked = {"paradigm": "bandit", "animals": animals or 4, "seed": seed or 0}
+        return resolve([asked], sets=sets)
 
     def train(self, settings, folder, progress, workers=None):
         report = progress.task("train animals", settings.animals)
@@ -271,8 +276,12 @@ def test_starting_loads_nothing_heavy(arguments):
 SLOW_TRAINING = """
 import time
 from pfc_da import cli, paradigms
+from pfc_da.settings import resolve
 
 class Slow:
+    def settings(self, *, animals, **_):
+        return resolve([{"paradigm": "bandit", "animals": animals}])
+
     def train(self, settings, folder, progress, workers=None):
         folder.write_atomic("animals/000/weights.safetensors", lambda file: file.write_text("w"))
         folder.write_atomic("animals/001/state.safetensors", lambda file: file.write_text("s"))
@@ -334,7 +343,8 @@ def test_a_folder_one_may_not_write(tmp_path):
         if parent != Path("/") and parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
             parent.chmod(0o755)
     code = (
-        "import os, sys; from pfc_da import cli, settings, run_folder, progress; os.setuid(65534)\n"
+        "import os, sys; from pfc_da import cli, paradigms, run_folder, progress\n"
+        "paradigms.load('bandit'); os.setuid(65534)\n"
         "sys.exit(cli.exit_code(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "run", "bandit", "--quick", "--out"]
