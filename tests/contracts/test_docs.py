@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_python_snippets_parse(page):
     for snippet in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
-        ast.parse(snippet)
+        ast.parse(textwrap.dedent(snippet))
 
 
 def test_every_command_and_option_is_on_its_page_and_no_other():
