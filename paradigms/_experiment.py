@@ -147,8 +147,9 @@ class Experiment:
             report = progress.task(f"replay animal {animal}", total)
             arguments = (settings, task, trained, animal, self.conditions, report)
             jobs.append(joblib.delayed(_in_worker)(replay_animal, *arguments))
-        recording = xr.concat(_work(jobs, workers), dim="animal", data_vars="different")
-        recording = recording.assign_coords(animal=np.arange(settings.animals))
+        animals = _work(jobs, workers)
+        own = [name for name in animals[0].data_vars if name not in task.session_labels]  # problems are shared
+        recording = xr.concat(animals, pd.Index(range(settings.animals), name="animal"), own, "minimal", "override")
         recording["animal"].attrs |= {"units": "1", "long_name": "index of the animal"}
         set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
         folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))

@@ -131,7 +131,7 @@ def _assemble(
     dims["policy"] += ("action",)
     dims |= {name: ("condition", "held_out_episode") for name in ("held_out_reward", "held_out_regret")}
     dims |= {name: ("condition", "episode", "step", *more) for name, more in task.step_labels.items()}
-    n_kept = {"episode": settings.replay.sessions}
+    kept = {"episode": slice(settings.replay.sessions)}
     variables = {}
     for name in by_condition[0]:
         if name in dims:
@@ -150,4 +150,4 @@ def _assemble(
             "recorded_episode": np.arange(len(activity)),
         },
     )
-    return describe(dataset.isel(n_kept, missing_dims="ignore"), task.descriptions, agent.network.activity_units)
+    return describe(dataset.isel(kept), task.descriptions, agent.network.activity_units)
