@@ -118,7 +118,10 @@ def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
     aside = path.with_name(f"{_ASIDE}{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        aside.touch()
+        permissions = aside.stat().st_mode
         writer(aside)
+        aside.chmod(permissions)  # safetensors writes files that only their owner may read
         _sync(aside)
         os.replace(aside, path)
         _sync(path.parent)
@@ -420,6 +423,17 @@ def _sync(path: Path) -> None:
 
 
 def _clock() -> tuple[float, float]:
-    """Return wall and CPU time in s; CPU time counts ended worker processes too."""
+    """Return wall and CPU time in s; CPU time counts worker processes, ended or at work."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return time.monotonic(), sum(used.ru_utime + used.ru_stime for used in usage)
+    return time.monotonic(), sum(used.ru_utime + used.ru_stime for used in usage) + _workers_cpu_s()
+
+
+def _workers_cpu_s() -> float:
+    """CPU time in s of child processes still alive, as Linux tells it; 0 elsewhere."""
+    ticks = 0
+    for children in Path("/proc/self/task").glob("*/children"):
+        for process in children.read_text().split():
+            with contextlib.suppress(OSError):  # it has ended since
+                after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                ticks += sum(map(int, after_name[11:15]))  # utime, stime and those of its own children
+    return ticks / os.sysconf("SC_CLK_TCK")

@@ -95,6 +95,15 @@ def test_times_add_up_over_continued_runs(out):
     assert 0 < spent[0].wall_s < spent[1].wall_s
 
 
+def test_cpu_time_counts_workers_still_alive(out):
+    busy = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True); time.sleep(30)"
+    with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as worker:
+        with RunFolder.open(out, CONFIG):
+            worker.stdout.readline()
+        worker.kill()
+    assert 0.4 < read_manifest(out).cpu_s < 1.5
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
@@ -254,6 +263,12 @@ def test_a_really_full_disk(tmp_path, writer):
         assert {file.name for file in (small / "run").iterdir()} == {"file.csv", "manifest.json", ".lock"}
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+def test_files_have_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").touch()
+    write_atomic(tmp_path / "weights.safetensors", fill_safetensors)
+    assert (tmp_path / "weights.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_any_other_error_of_the_writer_passes_through(tmp_path):
