@@ -1,7 +1,8 @@
 """Settings of a run: frozen, validated when built, saved with every result. No torch here.
 
-`resolve` merges, in this order, the defaults below, those of the paradigm, those of the network and rule asked for, a
-YAML file, and `--set key=value`. Whatever is wrong is said in one line: what was given, what is allowed, how to mend it.
+`resolve` merges, in this order, the defaults below, those of the paradigm, those of the network and rule
+asked for, a YAML file, and `--set key=value`. Whatever is wrong is said in one line: what was given, what is
+allowed, how to mend it.
 """
 
 import difflib
@@ -19,6 +20,13 @@ class Settings(pydantic.BaseModel):
     """Base: immutable, unknown names refused."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_yes_or_no(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # pydantic would take it for 0 or 1; YAML reads yes, no, on and off so
+            raise ValueError("it should be a number or a name, not true or false")
+        return value
 
 
 class NetworkSettings(Settings):
@@ -39,9 +47,14 @@ class NetworkSettings(Settings):
     feedback: Literal["reward", "rpe", "both", "none"] = "reward"
 
     @pydantic.model_validator(mode="after")
-    def _ordered(self) -> "NetworkSettings":
+    def _fit_together(self) -> "NetworkSettings":
         if self.tau_max < self.tau_min:
             raise ValueError(f"tau_max must be at least tau_min ({self.tau_min} s), got {self.tau_max} s")
+        if not 0 < round(self.fraction_excitatory * self.n_units) < self.n_units:
+            raise ValueError(
+                "fraction_excitatory must leave at least one excitatory and one inhibitory unit "
+                f"of {self.n_units}, got {self.fraction_excitatory}"
+            )
         return self
 
 
@@ -55,12 +68,16 @@ class RuleSettings(Settings):
     final_learning_rate: float = Field(0.1, ge=0, le=1, description="share of the first, linear in updates")
     discount: float = Field(0.7, ge=0, le=1, description="gamma, per trial")
     trace_decay: float = Field(0.9, ge=0, le=1, description="lambda, per trial")
-    value_weight: float = Field(0.1, ge=0, le=100, description="learning signal of the critic relative to the actor")
+    value_weight: float = Field(
+        0.1, ge=0, le=100, description="learning signal of the critic relative to the actor"
+    )
     entropy: float = Field(0.02, ge=0, le=10, description="weight of policy entropy at the start")
     entropy_until: float = Field(0.5, gt=0, le=1, description="share of training after which it is 0")
     rate_penalty: float = Field(1e-4, ge=0, le=10, description="homeostasis of each unit's mean log rate")
     peak_penalty: float = Field(5e-2, ge=0, le=10, description="homeostasis of rates above 60 Hz")
-    max_norm: float = Field(1.0, gt=0, description="largest norm of one update's weight change before the step")
+    max_norm: float = Field(
+        1.0, gt=0, description="largest norm of one update's weight change before the step"
+    )
 
 
 class TrainSettings(Settings):
@@ -74,9 +91,19 @@ class TrainSettings(Settings):
 class ReplaySettings(Settings):
     """What to record with the weights frozen."""
 
-    held_out_sessions: int = Field(1000, ge=2, le=1_000_000, description="sessions behind mean reward and regret")
+    held_out_sessions: int = Field(
+        1000, ge=2, le=1_000_000, description="sessions behind mean reward and regret"
+    )
     sessions: int = Field(200, ge=2, le=100_000, description="sessions recorded step by step")
     unit_sessions: int = Field(40, ge=1, le=10_000, description="sessions recorded with unit activity")
+
+    @pydantic.model_validator(mode="after")
+    def _fit_together(self) -> "ReplaySettings":
+        if self.unit_sessions > self.sessions:
+            raise ValueError(
+                f"unit_sessions must be at most sessions ({self.sessions}), got {self.unit_sessions}"
+            )
+        return self
 
 
 class RunSettings(Settings):
@@ -170,15 +197,40 @@ def _explain(error: Any) -> str:
     path = ".".join(map(str, error["loc"]))
     owner, field = _find(error["loc"])
     if error["type"] == "extra_forbidden":
-        names = sorted(owner.model_fields)
-        prefix = "".join(f"{part}." for part in error["loc"][:-1])
-        close = difflib.get_close_matches(str(error["loc"][-1]), names, n=1, cutoff=0.5)
-        hint = f" Did you mean '{prefix}{close[0]}'?" if close else ""
-        return f"no setting '{path}'.{hint} There are: {', '.join(prefix + name for name in names)}."
+        siblings = {
+            name: f"{path.removesuffix(str(error['loc'][-1]))}{name}" for name in sorted(owner.model_fields)
+        }
+        hint = _nearest(str(error["loc"][-1]), siblings)
+        return f"no setting '{path}'.{hint} There are: {', '.join(siblings.values())}."
     told = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    if error["type"] in ("model_type", "dict_type"):
+        told = f"it is a group of settings, to be set one by one, such as {path}.NAME=VALUE"
+    elif error["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        told = f"it must be {_range(field)}"
     about = f" ({field.description})" if field is not None and field.description else ""
     given = "" if isinstance(error["input"], dict) else f" got {error['input']!r};"
     return f"setting '{path}'{about}:{given} {told}."
+
+
+def _nearest(name: str, siblings: Mapping[str, str]) -> str:
+    """Hint at the sibling with the nearest name, else at a setting of another group."""
+    groups = {group: field.annotation for group, field in RunSettings.model_fields.items()}
+    elsewhere = {
+        leaf: f"{group}.{leaf}"
+        for group, kind in groups.items()
+        if isinstance(kind, type) and issubclass(kind, Settings)
+        for leaf in kind.model_fields
+    }
+    for known in (siblings, elsewhere):
+        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.5):
+            return f" Did you mean '{known[close[0]]}'?"
+    return ""
+
+
+def _range(field: Any) -> str:
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    bounds = [(word, getattr(bound, key, None)) for key, word in words.items() for bound in field.metadata]
+    return " and ".join(f"{word} {limit}" for word, limit in bounds if limit is not None)
 
 
 def _find(location: tuple[Any, ...]) -> tuple[type[Settings], Any]:
@@ -186,7 +238,9 @@ def _find(location: tuple[Any, ...]) -> tuple[type[Settings], Any]:
     owner: type[Settings] = RunSettings
     for part in location[:-1]:
         field = owner.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Settings)):
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
+        ):
             return owner, field
         owner = field.annotation
     return owner, owner.model_fields.get(location[-1]) if location else None
