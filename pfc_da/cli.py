@@ -63,6 +63,9 @@ Force = Annotated[bool, typer.Option("--force", help="Start over, whatever run t
 Again = Annotated[bool, typer.Option("--force", help="Do it again if it is done.")]
 Workers = Annotated[int | None, _option("Processes at once; one a CPU core unless given.", _positive)]
 
+Seeds = Annotated[int, _option("Trainings of each agent; 10 unless given.", _positive)]
+Json = Annotated[Path | None, _option("Write every seed and the summary here.", metavar="FILE")]
+
 
 @app.command("list")
 def list_() -> None:
@@ -129,6 +132,28 @@ def compare(run: Run, force: Again = False) -> None:
 def report(run: Run, force: Again = False) -> None:
     """Write the report of a run, one HTML file."""
     _redo(run, "report", force)
+
+
+@app.command()
+def bench(
+    seeds: Seeds = 10,
+    json: Json = None,
+    workers: Workers = None,
+) -> None:
+    """Measure training speed, beside the floor and an LSTM peer."""
+    if json and (json.is_dir() or not json.parent.is_dir()):
+        raise InputError(f"--json {json} must be a file in a folder that exists.")
+    import pandas as pd
+
+    from pfc_da.bench import AGENTS, run_bench, summarise_bench, write_json
+    from pfc_da.progress import Progress
+
+    with Progress() as progress:
+        found = run_bench(seeds, workers, progress.task("bench seeds", seeds * len(AGENTS)))
+    if json:
+        write_json(found, json)
+    table = pd.DataFrame(summarise_bench(found)).set_index("agent").T
+    print(table.to_string(float_format="{:.4g}".format))
 
 
 def main() -> NoReturn:

@@ -202,6 +202,9 @@ def test_bad_input_met_while_working_is_one_line(experiment, call, tmp_path):
         ("run bandit --out .", "holds other files .* and no manifest.json"),
         ("replay nowhere", "nowhere is not a run folder"),
         ("compare taken", "taken is not a run folder"),
+        ("bench --seeds 0", "'--seeds': must be 1 or more, got 0."),
+        ("bench --json .", "--json . must be a file in a folder that exists."),
+        ("bench --json missing/bench.json", "--json missing/bench.json must be a file in a folder"),
     ],
 )
 def test_bad_input_is_one_line(call, tmp_path, monkeypatch, arguments, words):
@@ -213,6 +216,26 @@ def test_bad_input_is_one_line(call, tmp_path, monkeypatch, arguments, words):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x01")
     assert_one_line(call(*arguments.split()), words)
     assert not (tmp_path / "runs").exists()
+
+
+def test_bench_prints_a_table_and_writes_json(call, monkeypatch, tmp_path):
+    import json
+
+    from pfc_da import bench
+
+    def run_bench(seeds, workers, report):
+        report(seeds, "planted")
+        reached = {str(criterion): None if criterion > 0.62 else 4.0 for criterion in bench.CRITERIA}
+        return [
+            bench.Seed("rate + three-factor", seed, reached, 0.625, 1e5, 0.5, 300.0) for seed in range(seeds)
+        ]
+
+    monkeypatch.setattr(bench, "run_bench", run_bench)
+    code, out, _ = call("bench", "--seeds", 2, "--json", tmp_path / "bench.json")
+    assert code == 0
+    assert "rate + three-factor" in out
+    assert re.search(r"failed 0.639 +2\b", out)
+    assert len(json.loads((tmp_path / "bench.json").read_text())["seeds"]) == 2
 
 
 def test_another_configuration_is_refused(experiment, call, tmp_path):
