@@ -1,8 +1,7 @@
 """Write the README's table from a finished run, misses included: ``python benchmarks/readme_table.py RUN``.
 
-Every row of the run's comparison.csv that holds a simulated number becomes a row of the table, in its order;
-those without one are counted below it. The n of the simulated number comes from statistics.csv. Nothing is
-chosen by hand.
+One row a simulated number, in the order of the run's statistics.csv; beside it every number of comparison.csv
+that it is held against. References without a simulated number are counted below. Nothing is chosen by hand.
 """
 
 import csv
@@ -10,7 +9,8 @@ import sys
 from pathlib import Path
 
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
-HEAD = ["statistic", "simulated", "n", "reference", "kind", "verdict", "source"]
+COLUMN = {"published": 0, "unverified": 0, "recorded": 1, "derived": 2}
+HEAD = ["statistic", "simulated", "published", "recorded", "chance and observers"]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -19,51 +19,69 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def number(text: str) -> str:
-    """Three digits of a number; a dash where there is none."""
-    return "–" if text in ("", "nan") else f"{float(text):.3g}"
-
-
 def with_interval(estimate: str, low: str, high: str) -> str:
-    """``0.64 [0.61, 0.66]``, or the estimate alone where there is no interval."""
-    bounds = [number(low), number(high)]
-    return number(estimate) if "–" in bounds else f"{number(estimate)} [{', '.join(bounds)}]"
+    """``0.64 [0.61, 0.66]`` to three digits; what is missing is left out."""
+    numbers = [f"{float(text):.3g}" if text not in ("", "nan") else "" for text in (estimate, low, high)]
+    if numbers[0] and numbers[0] == numbers[1] == numbers[2]:
+        return numbers[0]  # exact
+    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]".removesuffix(" [, ]").strip()
 
 
-def source(row: dict[str, str]) -> str:
-    """The source as a link to its DOI, with the place in it where the number stands."""
+def describe_source(row: dict[str, str]) -> str:
+    """Publication with its DOI and the place in it, recording with its DOI, or observer."""
     linked = f"[{row['source']}](https://doi.org/{row['doi']})" if row["doi"] else row["source"]
-    return ", ".join(part for part in (linked, row["locator"]) if part)
+    return f"{linked}, {row['locator']}" if COLUMN[row["kind"]] == 0 and row["locator"] else linked
 
 
 def table(run: Path) -> str:
-    """Markdown table of a run folder's comparisons, and one line that counts them."""
-    statistics = rows(run / "statistics.csv")
-    counted = {(row["key"], row["condition"]): f"{row['n']} {row['n_of']}" for row in statistics}
-    references = rows(run / "comparison.csv")
-    compared = [row for row in references if (row["key"], row["condition"]) in counted]
-    lines = [HEAD, ["---"] * len(HEAD)]
-    for row in compared:
-        lines.append(
-            [
-                " ".join(part for part in (f"`{row['key']}`", row["condition"]) if part),
-                with_interval(row["simulated"], row["sim_low"], row["sim_high"]),
-                counted[row["key"], row["condition"]],
-                with_interval(row["reference"], row["ref_low"], row["ref_high"]),
-                row["kind"],
-                row["verdict"] + (f": {row['why']}" if row["verdict"] == "not comparable" else ""),
-                source(row),
-            ]
-        )
-    text = "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
-    return f"{text}\n\n{summary([row['verdict'] for row in compared], len(references) - len(compared))}"
+    """Markdown table of a run folder's comparisons, one line that counts them, and their sources."""
+    references, sources = rows(run / "comparison.csv"), Sources()
+    lines, compared = [HEAD, ["---"] * len(HEAD)], []
+    for statistic in rows(run / "statistics.csv"):
+        name = (statistic["key"], statistic["condition"])
+        found = [row for row in references if (row["key"], row["condition"]) == name]
+        if not found:
+            continue
+        compared += found
+        simulated = with_interval(*(statistic[column] for column in ("estimate", "low", "high")))
+        cells: list[list[str]] = [[], [], []]
+        for row in found:
+            value = with_interval(row["reference"], row["ref_low"], row["ref_high"])
+            cells[COLUMN[row["kind"]]].append(f"{value} {verdict(row)} ({sources.number(row)})")
+        label = " ".join(part for part in (f"`{name[0]}`", name[1]) if part)
+        sample = f"{simulated}, n = {statistic['n']} {statistic['n_of']}"
+        lines.append([label, sample, *map("<br>".join, cells)])
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    counts = summary([row["verdict"] for row in compared], len(references) - len(compared))
+    return f"{text}\n\n{counts}\n\n{sources}"
+
+
+class Sources:
+    """Sources by the number they got when they were first met."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def number(self, row: dict[str, str]) -> int:
+        """Number of the source of a comparison."""
+        return self.numbers.setdefault(describe_source(row), len(self.numbers) + 1)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{number}. {source}" for source, number in self.numbers.items())
+
+
+def verdict(row: dict[str, str]) -> str:
+    """The verdict, a miss in bold; a number quoted from memory is called so."""
+    if row["kind"] == "unverified":
+        return "unverified"
+    return f"**{row['verdict']}**" if row["verdict"] == "outside" else row["verdict"]
 
 
 def summary(verdicts: list[str], missing: int) -> str:
     """One line that counts the verdicts, and the references the run has no number for."""
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("inside", "outside", "not comparable"))
     rest = f"{missing} more references have no simulated number in this run"
-    return f"{len(verdicts)} comparisons: {counts}; {rest}."
+    return f"{len(verdicts)} comparisons: {counts}; {rest}. Why is in comparison.csv and in the report."
 
 
 def replace_table(readme: str, new: str) -> str:

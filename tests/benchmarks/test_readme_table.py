@@ -1,45 +1,68 @@
 import pytest
 
-from benchmarks.readme_table import replace_table, table
+from benchmarks.readme_table import replace_table, table, with_interval
 
 STATISTICS = """key,paradigm,network,rule,condition,estimate,low,high,interval,n,n_of,units
-matching_slope,monkey_juice,rate,three-factor,,0.64,0.61,0.66,95 % bootstrap over animals,4,animals,1
+matching_slope,monkey_juice,rate,three-factor,,0.64123,0.61,0.66,95 % bootstrap over animals,4,animals,1
+unheard_of,monkey_juice,rate,three-factor,,1,1,1,95 %,4,animals,1
 selective,monkey_juice,rate,three-factor,choice,0.5,,,none: one animal,1,animals,fraction
 """
 COMPARISON = """key,condition,simulated,sim_low,sim_high,reference,ref_low,ref_high,\
 kind,source,doi,locator,verdict,why
-matching_slope,,0.64123,0.61,0.66,0.8,0.7,0.9,recorded,"A, 2020",10.1/x,Fig. 2,outside,simulated lies below
-selective,choice,0.5,nan,nan,0.37,,,published,"B, 2016",10.1/y,p. 3,not comparable,no interval | none
+matching_slope,,0.64123,0.61,0.66,,0.0,1.0,published,"A, 2020",10.1/x,Fig. 2,inside,
+matching_slope,,0.64123,0.61,0.66,0.5,0.4,0.7,unverified,"A, 2020",10.1/x,p. 3,not comparable,memory
+matching_slope,,0.64123,0.61,0.66,0.8,0.7,0.9,recorded,mice,10.1/z,data/x.csv,outside,simulated lies below
+selective,choice,0.5,nan,nan,0.05,0.05,0.05,derived,chance,,here,not comparable,no interval
 timescale,,nan,nan,nan,0.2,0.1,0.3,derived,chance,,,not comparable,this run holds no such number
 """
 
 
 @pytest.fixture
-def run(tmp_path):
+def lines(tmp_path):
     (tmp_path / "statistics.csv").write_text(STATISTICS)
     (tmp_path / "comparison.csv").write_text(COMPARISON)
-    return tmp_path
+    return table(tmp_path).splitlines()
 
 
-def test_a_miss_is_shown_with_its_numbers_and_source(run):
-    row = table(run).splitlines()[2]
-    assert row == (
-        "| `matching_slope` | 0.641 [0.61, 0.66] | 4 animals | 0.8 [0.7, 0.9] | recorded | outside "
-        "| [A, 2020](https://doi.org/10.1/x), Fig. 2 |"
+def test_a_number_stands_beside_all_it_is_held_against(lines):
+    assert lines[2] == (
+        "| `matching_slope` | 0.641 [0.61, 0.66], n = 4 animals "
+        "| [0, 1] inside (1)<br>0.5 [0.4, 0.7] unverified (2) | 0.8 [0.7, 0.9] **outside** (3) |  |"
     )
 
 
-def test_a_missing_interval_has_its_reason_and_a_bar_does_not_break_the_table(run):
-    row = table(run).splitlines()[3]
-    assert "| 0.5 | 1 animals | 0.37 | published | not comparable: no interval / none |" in row
+def test_a_missing_interval_is_left_out(lines):
+    assert lines[3] == "| `selective` choice | 0.5, n = 1 animals |  |  | 0.05 not comparable (4) |"
 
 
-def test_a_reference_without_a_simulated_number_is_counted_below(run):
-    assert "timescale" not in table(run)
-    assert table(run).endswith(
-        "2 comparisons: 0 inside, 1 outside, 1 not comparable; "
+def test_sources_are_numbered_with_doi_and_locator(lines):
+    assert lines[-4:] == [
+        "1. [A, 2020](https://doi.org/10.1/x), Fig. 2",
+        "2. [A, 2020](https://doi.org/10.1/x), p. 3",
+        "3. [mice](https://doi.org/10.1/z)",
+        "4. chance",
+    ]
+
+
+def test_misses_and_what_was_not_simulated_are_counted(lines):
+    assert "timescale" not in "".join(lines)
+    assert lines[-6].startswith(
+        "4 comparisons: 1 inside, 1 outside, 2 not comparable; "
         "1 more references have no simulated number in this run."
     )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        (("0.5", "", ""), "0.5"),
+        (("", "0", "1"), "[0, 1]"),
+        (("nan", "nan", "nan"), ""),
+        (("2", "2", "2"), "2"),
+    ],
+)
+def test_intervals(numbers, text):
+    assert with_interval(*numbers) == text
 
 
 def test_only_the_text_between_the_markers_changes():
