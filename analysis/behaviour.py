@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pfc_da.analysis.history import compute_lose_shift, compute_win_stay, fit_history
 from pfc_da.analysis.learning import summarise_session, summarise_training
 from pfc_da.analysis.matching import compute_fractions, compute_log_ratios, count_choices, fit_matching
-from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 
 FROZEN = "frozen"
@@ -31,15 +31,15 @@ def compute_rewards(recording: xr.Dataset, *, condition: str = "", rng: np.rando
     found = []
     for control in recording["condition"].values:
         key = "reward_per_trial" if control == FROZEN else f"reward_{control}"
-        by_animal = recording["held_out_reward"].sel(condition=control).mean("held_out_episode")
-        found.append(summarise(key, by_animal.values, condition=condition, units="reward", rng=rng))
+        values = recording["held_out_reward"].sel(condition=control).transpose("animal", "held_out_episode")
+        found.append(summarise_crossed(key, values, condition=condition, units="reward", rng=rng))
     return found
 
 
 def compute_regrets(recording: xr.Dataset, *, condition: str, rng: np.random.Generator) -> Statistic:
     """Expected reward lost a session, mean over all held-out sessions with frozen weights."""
-    by_animal = recording["held_out_regret"].sel(condition=FROZEN).mean("held_out_episode")
-    return summarise("regret", by_animal.values, condition=condition, units="reward", rng=rng)
+    values = recording["held_out_regret"].sel(condition=FROZEN).transpose("animal", "held_out_episode")
+    return summarise_crossed("regret", values, condition=condition, units="reward", rng=rng)
 
 
 def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:

@@ -95,6 +95,45 @@ def summarise(
     )
 
 
+def summarise_crossed(
+    key: str, values: ArrayLike, *, condition: str = "", units: str, rng: np.random.Generator
+) -> Statistic:
+    """Mean over animals that all met the same sessions, resampling animals and sessions independently.
+
+    An interval over animals alone leaves out that another draw of problems would have been easier or harder for all of
+    them at once; with every animal on the same sessions, that is often the larger part.
+
+    Parameters
+    ----------
+    values : (animal, session)
+        All finite.
+    rng : numpy.random.Generator
+        Draws the resamples.
+
+    References
+    ----------
+    Owen 2007, "The pigeonhole bootstrap", doi 10.1214/07-AOAS122: slightly wide for crossed samples.
+    """
+    values = np.asarray(values, dtype=float)
+    n_animals, n_sessions = values.shape
+    animals = resample_weights(n_animals, rng=rng) / n_animals
+    sessions = resample_weights(n_sessions, rng=rng) / n_sessions
+    low, high = percentile_interval(((animals @ values) * sessions).sum(1))
+    by_animal = values.mean(1)
+    return Statistic(
+        key=key,
+        condition=condition,
+        estimate=float(by_animal.mean()),
+        low=float(low),
+        high=float(high),
+        interval="95 % bootstrap over animals and sessions",
+        n=n_animals,
+        n_of="animals",
+        units=units,
+        by_animal=tuple(by_animal.tolist()),
+    )
+
+
 def summarise_sessions(
     key: str,
     compute: Callable[..., float],

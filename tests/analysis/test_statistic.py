@@ -6,6 +6,7 @@ from pfc_da.analysis.statistic import (
     percentile_interval,
     resample_weights,
     summarise,
+    summarise_crossed,
     summarise_sessions,
 )
 
@@ -90,3 +91,25 @@ def test_sessions_must_agree_in_number():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=r"same number of sessions, got \[2, 3\]"):
         summarise_sessions("r", np.mean, [np.ones((2, 9)), np.ones((3, 9))], units="", rng=rng)
+
+
+def test_crossed_interval_covers_when_animals_share_sessions():
+    """Planted: a large effect of the session common to all animals. Resampling animals alone misses it."""
+    rng = np.random.default_rng(5)
+    covered, covered_by_animals = 0, 0
+    for _ in range(100):
+        values = rng.normal(0, 0.3, (4, 1)) * 0.1 + rng.normal(0, 1, 30) + rng.normal(0, 0.2, (4, 30))
+        crossed = summarise_crossed("reward_per_trial", values, units="reward", rng=rng)
+        alone = summarise("reward_per_trial", values.mean(1), units="reward", rng=rng)
+        covered += crossed.low <= 0 <= crossed.high
+        covered_by_animals += alone.low <= 0 <= alone.high
+    assert covered >= 90
+    assert covered_by_animals <= 50
+
+
+def test_crossed_mean_is_the_mean_of_all():
+    values = np.arange(12.0).reshape(3, 4)
+    found = summarise_crossed("reward_per_trial", values, units="reward", rng=np.random.default_rng(0))
+    assert found.estimate == values.mean()
+    assert found.by_animal == (1.5, 5.5, 9.5)
+    assert (found.n, found.n_of) == (3, "animals")
