@@ -1,13 +1,13 @@
 """Plasticity rules: what a batch of sessions and its dopamine do to the weights.
 
-A rule turns a rollout into a wanted change of every weight (`change`); a synaptic step (`pfc_da.plasticity.synaptic_step`)
-turns wanted changes into new weights. Both carry their state explicitly, so a run can be resumed bit for bit.
+A rule turns a rollout into a wanted change of every weight (`change`); a synaptic step
+(`pfc_da.plasticity.synaptic_step`) turns wanted changes into new weights. Neither keeps anything of its own, so a
+run can be resumed bit for bit.
 """
 
 import abc
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from pfc_da.network import PFCNetwork, Weights
@@ -16,7 +16,7 @@ from pfc_da.settings import RuleSettings
 
 
 class PlasticityRule(abc.ABC):
-    """Dopamine-driven change of the weights of one kind of network."""
+    """Dopamine-driven change of the weights of one kind of network; `discount` and `trace_decay` are per step."""
 
     name: ClassVar[str]
     needs_autograd: ClassVar[bool] = False

@@ -2,13 +2,14 @@ r"""The reference rule: advantage actor-critic by backpropagation through time, 
 
     grad L = sum_t  A(t) grad log pi(a_t)  +  c (G(t) - V(t)) grad V(t)  +  beta grad H(pi_t)
 
-A(t) = sum_k (gamma lambda)^k delta(t+k) is the advantage, normalised over the batch for the actor; G(t) = A(t) + V(t) is
-the return. Gradients pass through V only in the second term: the target G is held fixed.
+A(t) = sum_k (gamma lambda)^k delta(t+k) is the advantage, for the actor with the mean and s.d. of the batch's
+choices taken out; G(t) = A(t) + V(t) is the return. Gradients pass through V only in the second term: the
+target G is held fixed. The sums over choices and over steps are means.
 
 References
 ----------
-Wang et al. 2018, doi 10.1038/s41593-018-0147-8, equation of the Methods; Mnih et al. 2016, arXiv 1602.01783; generalised
-advantage: Schulman et al. 2016, arXiv 1506.02438.
+Wang et al. 2018, doi 10.1038/s41593-018-0147-8, equation of the Methods; Mnih et al. 2016, arXiv 1602.01783;
+generalised advantage: Schulman et al. 2016, arXiv 1506.02438.
 """
 
 import torch
@@ -25,7 +26,7 @@ class ActorCriticBPTT(PlasticityRule):
     needs_autograd = True
 
     def objective(self, rollout: Rollout, entropy: float) -> torch.Tensor:
-        """What one update climbs: mean over steps and sessions."""
+        """What one update climbs: actor and entropy averaged over choices, the critic over steps."""
         advantage = discounted_sum(rollout.rpe + rollout.injected, self.discount * self.trace_decay)
         target = advantage + rollout.value.detach()
         log_policy = torch.log_softmax(rollout.logits[rollout.is_choice], -1)  # (trial, session, action)
@@ -38,7 +39,8 @@ class ActorCriticBPTT(PlasticityRule):
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
         """Gradient of the objective with respect to every weight."""
-        gradients = torch.autograd.grad(self.objective(rollout, entropy), list(weights.values()), allow_unused=True)
+        objective = self.objective(rollout, entropy)
+        gradients = torch.autograd.grad(objective, list(weights.values()), allow_unused=True)
         return {
             name: torch.zeros_like(weights[name]) if gradient is None else gradient
             for name, gradient in zip(weights, gradients, strict=True)

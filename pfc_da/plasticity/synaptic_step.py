@@ -2,8 +2,8 @@
 
 References
 ----------
-Kingma & Ba 2015, arXiv 1412.6980. Every quantity Adam keeps belongs to one synapse: running mean and running square of
-its own wanted changes.
+Kingma & Ba 2015, arXiv 1412.6980. Every quantity Adam keeps belongs to one synapse: running mean and running
+square of its own wanted changes.
 """
 
 import torch
@@ -11,7 +11,9 @@ import torch
 from pfc_da.network import Weights
 
 
-def sgd_step(weights: Weights, change: Weights, memory: Weights, learning_rate: float) -> tuple[Weights, Weights]:
+def sgd_step(
+    weights: Weights, change: Weights, memory: Weights, learning_rate: float
+) -> tuple[Weights, Weights]:
     """w + learning_rate * change; `memory` is passed through."""
     return {name: w + learning_rate * change[name] for name, w in weights.items()}, memory
 

@@ -1,20 +1,21 @@
 r"""Three-factor rule: eligibility of a synapse, times its neuron's learning signal, times dopamine.
 
     e_ij(t) = (1 - a_j) e_ij(t-1) + a_j phi'(I_j(t)) s_i(t-1) / 10 Hz        eligibility, local to synapse ij
-    L_j(t)  = sum_k B_jk (chosen_k(t) - policy_k(t)) + c B_jV                sensitivity, through feedback weights B
+    L_j(t)  = sum_k B_jk (chosen_k(t) - policy_k(t)) + c B_jV                sensitivity, through feedback weights
     z_ij(t) = gamma lambda z_ij(t-1) + L_j(t) e_ij(t)                        trace waiting for dopamine
     dW_ij   = eta sum_t g delta(t) z_ij(t)
 
-delta is dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: 1 / s.d. of the discounted sum of delta).
-B are the read-out weights (`symmetric`) or fixed random ones (`random`). To this come two terms without dopamine, local
-to the postsynaptic unit: policy entropy through the same feedback, and homeostasis of the unit's rate.
+delta is dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: 1 / s.d. of the discounted sum of
+delta). B are the read-out weights (`symmetric`) or fixed random ones (`random`). To this come two terms without
+dopamine, local to the postsynaptic unit: policy entropy through the same feedback, and homeostasis of its rate.
 
 Over a finished batch the sums can be exchanged. With A(t) = sum_k (gamma lambda)^k delta(t+k) and
 Q_j(s) = sum_{t >= s} (1 - a_j)^(t-s) L_j(t) A(t),
 
     dW_ij = eta sum_s s_i(s-1) phi'(I_j(s)) a_j Q_j(s) / 10 Hz,
 
-one matrix product for all steps (`change`). `online_change` is the first form, literally; a test holds them equal.
+one matrix product for all steps (`ThreeFactor.change`). The test holds it equal to the first form, written there
+synapse by synapse, and its direction to the exact gradient.
 
 References
 ----------
@@ -33,7 +34,7 @@ from pfc_da.rollout import Rollout
 
 PEAK_HZ = 60.0
 LOG_RATE_OFFSET = 0.03
-"""Added to a mean gating (1 = 10 Hz) before its logarithm is taken, so that a silent unit is pulled with finite force."""
+"""Added to a mean gating (1 = 10 Hz) before its logarithm, so that a silent unit is pulled with finite force."""
 BLOCK = 32
 """Steps worked on at once: what they need stays in the processor's cache."""
 
@@ -59,7 +60,7 @@ class ThreeFactor(PlasticityRule):
         read_out = self.read_out_signal(rollout, advantage, entropy)  # (step, session, action + 1)
         to_units = self.feedback(network, effective).T * network.a_per_hz  # (action + 1, unit)
         pull, ceiling = self.homeostasis(network, rollout), network.drive_at(PEAK_HZ)
-        total = {"w": torch.zeros_like(weights["w"]), "w_in": torch.zeros_like(weights["w_in"]), "b": 0.0}
+        total: Weights = {name: torch.zeros_like(weights[name]) for name in ("w", "w_in", "b")}
         later = torch.zeros_like(rollout.drive[0])
         for last in range(len(rollout.drive), 0, -BLOCK):
             block = slice(max(last - BLOCK, 0), last)
@@ -71,9 +72,10 @@ class ThreeFactor(PlasticityRule):
             post = post.flatten(0, 1)
             total["w"].addmm_(rollout.state[block].flatten(0, 1).T, post)
             total["w_in"].addmm_(rollout.x[block].flatten(0, 1).T, post)
-            total["b"] = total["b"] + post.sum(0)
-        total["w"] *= network.sign[:, None] * torch.sign(weights["w"]) * network.mask  # from signed w to its magnitude
-        total["w_read"] = rollout.state[1:].flatten(0, 1).T @ read_out.flatten(0, 1) * network.is_excitatory[:, None]
+            total["b"] += post.sum(0)
+        total["w"] *= network.sign[:, None] * torch.sign(weights["w"]) * network.mask  # of the magnitude
+        after = rollout.state[1:].flatten(0, 1)
+        total["w_read"] = after.T @ read_out.flatten(0, 1) * network.is_excitatory[:, None]
         total["b_read"] = read_out.sum((0, 1))
         n = rollout.reward.numel()
         return {name: tensor / n for name, tensor in total.items()}
