@@ -22,7 +22,9 @@ LAGS = 5
 RASTER_EPISODES = 6
 
 
-def compute_rewards(recording: xr.Dataset, *, condition: str = "", rng: np.random.Generator) -> list[Statistic]:
+def compute_rewards(
+    recording: xr.Dataset, *, condition: str = "", rng: np.random.Generator
+) -> list[Statistic]:
     """Mean reward a trial over all held-out sessions, frozen and under every control.
 
     `condition` names the variant of the task the sessions were drawn from. Controls have keys of their own,
@@ -128,8 +130,12 @@ def tabulate_within_session(recording: xr.Dataset, *, rng: np.random.Generator) 
     """Mean reward by trial of the session, for every condition."""
     tables = []
     for condition in recording["condition"].values:
-        reward = per_trial(recording.sel(condition=condition), "reward").transpose("animal", "episode", "trial")
-        tables.append(summarise_session(reward.values.astype(float), rng=rng).assign(condition=str(condition)))
+        reward = per_trial(recording.sel(condition=condition), "reward").transpose(
+            "animal", "episode", "trial"
+        )
+        tables.append(
+            summarise_session(reward.values.astype(float), rng=rng).assign(condition=str(condition))
+        )
     return pd.concat(tables, ignore_index=True)
 
 

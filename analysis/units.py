@@ -83,7 +83,8 @@ def compute_value_to_choice(
     Only phases before `until` (the outcome) are looked at.
     """
     found = [
-        find_value_to_choice(p["object_value"][:until] < LEVEL, p["choice"][:until] < LEVEL) for p in by_animal
+        find_value_to_choice(p["object_value"][:until] < LEVEL, p["choice"][:until] < LEVEL)
+        for p in by_animal
     ]
     fractions = [each.fraction_converting for each in found]
     chance = [each.fraction_choice_elsewhere for each in found]
@@ -124,10 +125,14 @@ def tabulate_selectivity(statistics: Sequence[Statistic], references: Mapping[st
         for s in statistics
         if s.key == "fraction_selective"
     ]
-    return pd.DataFrame(rows, columns=["variable", "fraction", "low", "high", "reference", "ref_low", "ref_high"])
+    return pd.DataFrame(
+        rows, columns=["variable", "fraction", "low", "high", "reference", "ref_low", "ref_high"]
+    )
 
 
-def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]], phase: int) -> pd.DataFrame:
+def tabulate_units(
+    recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]], phase: int
+) -> pd.DataFrame:
     """A row a unit: type, time constant, mean rate, p-value of every variable in one phase."""
     rate = recording["activity"].mean(["recorded_episode", "step"]).transpose("animal", "unit").values
     tables = []
@@ -144,7 +149,9 @@ def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArr
     return pd.concat(tables, ignore_index=True)
 
 
-def tabulate_unit_activity(activity: NDArray, choice: NDArray, reward: NDArray, phases: Sequence[str]) -> pd.DataFrame:
+def tabulate_unit_activity(
+    activity: NDArray, choice: NDArray, reward: NDArray, phases: Sequence[str]
+) -> pd.DataFrame:
     """Mean activity by step of the trial, split by value (terciles of first less second object) and by choice.
 
     Parameters
@@ -165,7 +172,9 @@ def tabulate_unit_activity(activity: NDArray, choice: NDArray, reward: NDArray, 
             ("choice", "B"): own_choice == 1,
         }
         for (kind, group), chosen in groups.items():
-            tables.append(_mean_activity(own[chosen], phases).assign(animal=animal, group_kind=kind, group=group))
+            tables.append(
+                _mean_activity(own[chosen], phases).assign(animal=animal, group_kind=kind, group=group)
+            )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -173,7 +182,9 @@ def _mean_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
     """Mean and s.e.m. over trials of activity (trial, phase, unit), a row a phase and unit."""
     n_phases, n_units = activity.shape[1:]
     mean = activity.mean(0)
-    sem = activity.std(0, ddof=1) / np.sqrt(len(activity)) if len(activity) > 1 else np.full_like(mean, np.nan)
+    sem = (
+        activity.std(0, ddof=1) / np.sqrt(len(activity)) if len(activity) > 1 else np.full_like(mean, np.nan)
+    )
     columns = {
         "unit": np.tile(np.arange(n_units), n_phases),
         "step_in_trial": np.repeat(np.arange(n_phases), n_units),

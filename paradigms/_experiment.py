@@ -6,6 +6,7 @@ train -> replay (weights frozen) -> compare (statistics beside references) -> re
 
 import contextlib
 import dataclasses
+import functools
 import multiprocessing
 import os
 import signal
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pfc_da.analysis.compare import Comparison, compare
+from pfc_da.analysis.compare import compare
 from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
@@ -129,16 +130,24 @@ class Experiment:
                 raise InputError(f"setting 'task.{name}' must be of type {kind}, got {value!r}.")
         return self.task(**arguments)
 
-    def train(self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None) -> None:
+    def train(
+        self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
+    ) -> None:
         """Train every animal, several at once, each going on where it was stopped."""
         task = self.build_task(settings)
         jobs = []
         for animal in range(settings.animals):
             report = progress.task(f"train animal {animal}", settings.train.updates)
-            jobs.append(joblib.delayed(_in_worker)(train_animal, settings, task, animal, folder.animal(animal), report))
+            jobs.append(
+                joblib.delayed(_in_worker)(
+                    train_animal, settings, task, animal, folder.animal(animal), report
+                )
+            )
         _work(jobs, workers)
 
-    def replay(self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None) -> None:
+    def replay(
+        self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
+    ) -> None:
         """Replay every animal under every condition with frozen weights; write the recording."""
         task, jobs = self.build_task(settings, test=True), []
         total = len(self.conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
@@ -148,15 +157,21 @@ class Experiment:
             arguments = (settings, task, trained, animal, self.conditions, report)
             jobs.append(joblib.delayed(_in_worker)(replay_animal, *arguments))
         animals = _work(jobs, workers)
-        own = [name for name in animals[0].data_vars if name not in task.session_labels]  # problems are shared
-        recording = xr.concat(animals, pd.Index(range(settings.animals), name="animal"), own, "minimal", "override")
+        own = [
+            name for name in animals[0].data_vars if name not in task.session_labels
+        ]  # problems are shared
+        recording = xr.concat(
+            animals, pd.Index(range(settings.animals), name="animal"), own, "minimal", "override"
+        )
         recording["animal"].attrs |= {"units": "1", "long_name": "index of the animal"}
         set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
         folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
 
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
         """Analyse the recording and hold its statistics against references; write tables and figures."""
-        curves = [pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)]
+        curves = [
+            pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)
+        ]
         recording = read_recording(folder.path / "recording.nc")
         findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
         comparisons = compare(
@@ -169,7 +184,7 @@ class Experiment:
         }
         write_figures(findings.figures, folder.path / "figures")
         for name, table in tables.items():
-            folder.write_atomic(name, lambda aside, table=table: table.to_csv(aside, index=False))
+            folder.write_atomic(name, functools.partial(table.to_csv, index=False))
 
     def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> "Result":
         """Train, freeze, replay and compare; `arguments` as for `settings`.
@@ -211,7 +226,9 @@ class Result:
             reference = f"{row.reference:.3g} [{row.ref_low:.3g}, {row.ref_high:.3g}]"
             name = f"{row.key} {row.condition}" if isinstance(row.condition, str) else row.key
             doi = row.doi if isinstance(row.doi, str) else ""
-            lines.append(f"{name:42} {simulated:24} {reference:24} {row.kind:10} {row.verdict:15} {row.source} {doi}")
+            lines.append(
+                f"{name:42} {simulated:24} {reference:24} {row.kind:10} {row.verdict:15} {row.source} {doi}"
+            )
         return "\n".join(lines)
 
 
@@ -237,7 +254,9 @@ def tabulate_by_animal(statistics: Sequence[Statistic]) -> pd.DataFrame:
         for statistic in statistics
         for animal, value in enumerate(statistic.by_animal)
     ]
-    return pd.DataFrame(rows, columns=["animal", "key", "condition", "estimate"]).sort_values("animal", kind="stable")
+    return pd.DataFrame(rows, columns=["animal", "key", "condition", "estimate"]).sort_values(
+        "animal", kind="stable"
+    )
 
 
 def _work(jobs: list, workers: int | None) -> list:

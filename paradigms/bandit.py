@@ -70,14 +70,19 @@ class Bandit(Task):
     step_labels: ClassVar = {"regret": ()}
     descriptions: ClassVar = {
         "p_reward": ("1", "reward probability of each arm"),
-        "regret": ("rewards", "best arm's reward probability less the chosen arm's, 0 on steps without a choice"),
+        "regret": (
+            "rewards",
+            "best arm's reward probability less the chosen arm's, 0 on steps without a choice",
+        ),
         "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
         "held_out_regret": ("rewards", "expected reward lost in each held-out session"),
     }
 
     def __post_init__(self) -> None:
         if self.arms not in ARMS:
-            raise InputError(f"no arms {self.arms!r}.{nearest(self.arms, ARMS)} There are: {', '.join(ARMS)}.")
+            raise InputError(
+                f"no arms {self.arms!r}.{nearest(self.arms, ARMS)} There are: {', '.join(ARMS)}."
+            )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[BanditState, Step]:
         """Draw arms, and for every trial and arm whether it would pay."""
@@ -116,7 +121,10 @@ def analyse(
     regret = behaviour.compute_regrets(recording, condition=arms, rng=rng)
     n = recording.sizes["recorded_episode"]
     activity, phases = units.get_activity(recording), units.get_phases(recording)
-    p = [units.regress_phases(*own, rng=rng) for own in zip(activity, choice[:, :n], reward[:, :n], strict=True)]
+    p = [
+        units.regress_phases(*own, rng=rng)
+        for own in zip(activity, choice[:, :n], reward[:, :n], strict=True)
+    ]
     before_choice = phases.index("choice")
     selectivity = units.compute_selectivity(p, before_choice, rng=rng)
     p_reward = recording["p_reward"].isel(animal=0, missing_dims="ignore").values  # (episode, action)
@@ -131,7 +139,9 @@ def analyse(
         "units": units.tabulate_units(recording, p, before_choice),
         "unit_activity": units.tabulate_unit_activity(activity, choice[:, :n], reward[:, :n], phases),
     }
-    return Findings([*rewards, regret, *strategy, *units.compute_rates(recording, rng=rng), *selectivity], figures)
+    return Findings(
+        [*rewards, regret, *strategy, *units.compute_rates(recording, rng=rng), *selectivity], figures
+    )
 
 
 EXPERIMENT = Experiment(

@@ -103,14 +103,19 @@ class MonkeyJuice(Task):
         "block": ("1", "block of the trial within its session"),
         "p0": ("1", "base reward probability of each image"),
         "p_object": ("1", "probability that each image would pay if chosen now"),
-        "regret": ("rewards", "better image's reward probability now less the chosen one's, 0 without a choice"),
+        "regret": (
+            "rewards",
+            "better image's reward probability now less the chosen one's, 0 without a choice",
+        ),
         "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
         "held_out_regret": ("rewards", "momentary reward lost in each held-out session"),
     }
 
     def __post_init__(self) -> None:
         if self.p0 not in P0_RANGES:
-            raise InputError(f"no p0 {self.p0!r}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}.")
+            raise InputError(
+                f"no p0 {self.p0!r}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}."
+            )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:
         """Draw blocks and their p0, the side of A, and a uniform number for every trial and image."""

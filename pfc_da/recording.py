@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from pfc_da.errors import damaged
@@ -37,7 +36,11 @@ DESCRIPTIONS = {
 
 def describe(dataset: xr.Dataset, extra: Mapping[str, tuple[str, str]], activity_units: str) -> xr.Dataset:
     """Give every variable and coordinate its `units` and `long_name`; raise KeyError for one without."""
-    described = {**DESCRIPTIONS, **extra, "activity": (activity_units, "activity of each unit during the step")}
+    described = {
+        **DESCRIPTIONS,
+        **extra,
+        "activity": (activity_units, "activity of each unit during the step"),
+    }
     for name in dataset.variables:
         dataset[name].attrs["units"], dataset[name].attrs["long_name"] = described[str(name)]
     return dataset

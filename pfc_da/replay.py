@@ -62,7 +62,9 @@ def replay_animal(
     if any(not torch.equal(before[name], tensor) for name, tensor in trained.weights.items()):
         raise RuntimeError(f"weights of animal {animal} changed while frozen")
     activity = np.concatenate(units)[: settings.replay.unit_sessions]
-    return _assemble(agent, settings, task, by_condition, activity, [condition.name for condition in conditions])
+    return _assemble(
+        agent, settings, task, by_condition, activity, [condition.name for condition in conditions]
+    )
 
 
 def _replay(
@@ -127,12 +129,12 @@ def _assemble(
     names: list[str],
 ) -> xr.Dataset:
     steps, per_trial = np.arange(task.n_steps), len(task.phases)
-    dims = {name: ("condition", "episode", "step") for name in PER_STEP}
-    dims["policy"] += ("action",)
+    by_step = dict.fromkeys(PER_STEP, ()) | {"policy": ("action",)} | dict(task.step_labels)
+    dims: dict[str, tuple[str, ...]]
+    dims = {name: ("condition", "episode", "step", *more) for name, more in by_step.items()}
     dims |= {name: ("condition", "held_out_episode") for name in ("held_out_reward", "held_out_regret")}
-    dims |= {name: ("condition", "episode", "step", *more) for name, more in task.step_labels.items()}
     kept = {"episode": slice(settings.replay.sessions)}
-    variables = {}
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in by_condition[0]:
         if name in dims:
             variables[name] = dims[name], np.stack([arrays[name] for arrays in by_condition])
@@ -143,7 +145,7 @@ def _assemble(
         coords={
             "condition": names,
             "trial": ("step", steps // per_trial),
-            "phase": ("step", [task.phase(step) for step in steps]),
+            "phase": ("step", [task.phase(step) for step in range(task.n_steps)]),
             "time_in_trial": ("step", (steps % per_trial + 1) * STEP_S),
             "tau": ("unit", agent.network.tau.numpy()),
             "is_excitatory": ("unit", agent.network.is_excitatory.numpy()),

@@ -6,6 +6,7 @@ weights, the memory of its synaptic step and the number of updates done: `state.
 """
 
 import dataclasses
+import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -146,7 +147,8 @@ def train_animal(
         Called with the updates done and a short note.
     """
     torch.set_num_threads(1)
-    agent, seed, parent = build_agent(settings, task), animal_seed(settings, animal), os.getppid()
+    agent, seed = build_agent(settings, task), animal_seed(settings, animal)
+    worker, parent = multiprocessing.parent_process() is not None, os.getppid()
     if (folder / WEIGHTS).exists():
         load_trained(settings, task, animal, folder)  # refuses a damaged one
         return report(settings.train.updates, "trained before")
@@ -154,14 +156,14 @@ def train_animal(
     report(training.update, "")
     while training.update < settings.train.updates and not training.diverged:
         training = train_update(agent, settings, task, training, seed)
-        if os.getppid() != parent:  # the run was killed; whoever continues it owns the folder now
+        if worker and os.getppid() != parent:  # the run was killed; whoever continues it owns the folder now
             os._exit(1)
         if training.update % settings.train.checkpoint_every == 0:
             _save_training(training, folder)
             report(training.update, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
     _save_training(training, folder)
     tensors = {name: tensor.contiguous() for name, tensor in training.weights.items()}
-    told = {"animal": str(animal), "diverged": str(training.diverged).lower()}
+    told = {"diverged": str(training.diverged).lower()}  # one key: several would be written in random order
     write_atomic(folder / WEIGHTS, lambda aside: save_file(tensors, aside, told))
     (folder / STATE).unlink()
     report(settings.train.updates, "diverged" if training.diverged else "")
@@ -203,7 +205,7 @@ def _load_training(path: Path) -> Training | None:
     tensors, _ = _read(path)
     try:
         curve = tuple(map(tuple, tensors.pop("curve").tolist()))
-        parts = {kind: {} for kind in ("weights", "memory")}
+        parts: dict[str, Weights] = {"weights": {}, "memory": {}}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
             parts[kind][rest] = tensor
@@ -218,7 +220,10 @@ def _save_training(training: Training, folder: Path) -> None:
     tensors |= {f"memory.{name}": tensor.contiguous() for name, tensor in training.memory.items()}
     tensors["curve"] = torch.tensor(training.curve, dtype=torch.float64).reshape(-1, len(CURVE_COLUMNS))
     write_atomic(folder / STATE, lambda aside: save_file(tensors, aside))
-    lines = [",".join(CURVE_COLUMNS), *(",".join(f"{number:.10g}" for number in row) for row in training.curve)]
+    lines = [
+        ",".join(CURVE_COLUMNS),
+        *(",".join(f"{number:.10g}" for number in row) for row in training.curve),
+    ]
     write_atomic(folder / "learning_curve.csv", lambda aside: aside.write_text("\n".join(lines) + "\n"))
 
 

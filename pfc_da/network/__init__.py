@@ -41,7 +41,9 @@ class PFCNetwork(abc.ABC):
         """Noise of a block of steps (step, session, unit), or None for a network without noise."""
 
     @abc.abstractmethod
-    def step(self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+    def step(
+        self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """One step from input x (session, channel): next state, and drive (session, unit)."""
 
     @abc.abstractmethod

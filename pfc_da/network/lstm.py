@@ -66,7 +66,9 @@ class LSTMNetwork(PFCNetwork):
         """The reference network has no noise."""
         return None
 
-    def step(self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+    def step(
+        self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """One LSTM step."""
         h, c = state.chunk(2, 1)
         gates = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), h, effective["w"])

@@ -148,7 +148,9 @@ class RateNetwork(PFCNetwork):
         noise = words.view(torch.int8)[:n].view(n_steps, batch, self.n_units)
         return noise.float().add_(0.5).mul_(self.noise_sd / BYTE_SD)
 
-    def step(self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+    def step(
+        self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """One step of 100 ms."""
         drive = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), state, effective["w"])
         rate = self.rate(drive)

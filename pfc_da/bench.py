@@ -1,0 +1,187 @@
+"""What training costs: CPU-seconds to a stated performance over seeds, failures counted, and the share of the floor.
+
+One agent a seed is trained on the independent bandit; every few updates its weights are frozen and play the same held-out
+bandits, which costs time of its own that is not counted. A seed that has not reached a criterion when its updates are used
+up has failed. The floor is the time of the bare matrix products of one update, measured in the same process right after
+it, so that a busy machine slows both.
+"""
+
+import dataclasses
+import json
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+
+from pfc_da import paradigms
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import rollout
+from pfc_da.run_folder import write_atomic
+from pfc_da.settings import RunSettings
+from pfc_da.task import Task
+from pfc_da.train import Agent, Training, animal_seed, build_agent, train_update
+
+CRITERIA = (0.607, 0.639)
+"""Reward a trial on independent bandits: 95 % of Thompson sampling's, and Thompson sampling's (derived)."""
+AGENTS = {"rate + three-factor": ("rate", "three-factor"), "lstm + bptt": ("lstm", "bptt")}
+"""Name -> network and rule."""
+HELD_OUT_SESSIONS = 1000
+EVALUATE_EVERY = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Seed:
+    """One training: CPU-s to each criterion (None where it failed) and what an update costs."""
+
+    agent: str
+    seed: int
+    cpu_s: dict[str, float | None]
+    best_reward: float
+    trials_per_cpu_s: float
+    share_of_floor: float
+    peak_memory_mb: float
+
+
+def run_bench(
+    seeds: int, workers: int | None = None, report: Callable[[int, str], None] = lambda *_: None
+) -> list[Seed]:
+    """Train `seeds` seeds of every agent in `AGENTS`, `workers` processes at once."""
+    jobs = [joblib.delayed(measure_seed)(agent, seed) for agent in AGENTS for seed in range(seeds)]
+    found = []
+    for done in joblib.Parallel(n_jobs=workers or os.cpu_count() or 1, return_as="generator")(jobs):
+        found.append(done)
+        report(len(found), f"{done.agent} seed {done.seed}")
+    return found
+
+
+def measure_seed(name: str, seed: int) -> Seed:
+    """Train one seed until it reaches the last criterion, or its updates are used up."""
+    torch.set_num_threads(1)
+    experiment = paradigms.load("bandit")
+    network, rule = AGENTS[name]
+    settings = experiment.settings(network=network, rule=rule, animals=1, seed=seed)
+    task = experiment.build_task(settings)
+    agent, own = build_agent(settings, task), animal_seed(settings, 0)
+    training = Training(agent.network.init(torch_stream(own, "birth")), {})
+    reached: dict[str, float | None] = {str(criterion): None for criterion in CRITERIA}
+    best = 0.0
+    while training.update < settings.train.updates and not training.diverged and None in reached.values():
+        training = train_update(agent, settings, task, training, own)
+        if training.update % EVALUATE_EVERY == 0:
+            reward = play_held_out(agent, settings, task, training)
+            best = max(best, reward)
+            for criterion in CRITERIA:
+                if reward >= criterion and reached[str(criterion)] is None:
+                    reached[str(criterion)] = training.curve[-1][2]
+    *_, (_, trials, cpu_s, *_) = training.curve
+    return Seed(
+        agent=name,
+        seed=seed,
+        cpu_s=reached,
+        best_reward=best,
+        trials_per_cpu_s=trials / cpu_s,
+        share_of_floor=measure_floor(agent, settings, task)
+        / measure_update(agent, settings, task, training, own),
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def play_held_out(agent: Agent, settings: RunSettings, task: Task, training: Training) -> float:
+    """Mean reward a trial with frozen weights; the same bandits and draws for every seed and update."""
+    with torch.inference_mode():
+        batch = rollout(
+            agent.network,
+            agent.network.effective(training.weights),
+            task,
+            agent.dopamine,
+            sessions=HELD_OUT_SESSIONS,
+            task_rng=torch_stream(0, "bench", "task"),
+            choice_rng=torch_stream(0, "bench", "choice"),
+            noise_rng=torch_stream(0, "bench", "noise"),
+            feedback=settings.network.feedback,
+        )
+    return float(batch.reward_per_trial.mean())
+
+
+def measure_update(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> float:
+    """CPU-seconds of one update, median of 5."""
+    return _median_time(lambda: train_update(agent, settings, task, training, seed))
+
+
+def measure_floor(agent: Agent, settings: RunSettings, task: Task) -> float:
+    """CPU-seconds of the matrix products one update cannot do without, median of 5.
+
+    Forward: recurrence, input and read-out of every step. Backward: for the three-factor rule the same products once more
+    in one piece (its gradient is pre times post), for backpropagation through time twice (to weights and to states).
+    """
+    weights = agent.network.init(torch_stream(0, "floor"))
+    sessions, steps = settings.train.sessions, task.n_steps
+    state, x = torch.randn(sessions, agent.network.n_units), torch.randn(sessions, agent.network.n_inputs)
+    states, xs = (
+        torch.randn(steps * sessions, agent.network.n_units),
+        torch.randn(steps * sessions, x.shape[1]),
+    )
+    post = torch.randn(steps * sessions, weights["w"].shape[1])
+    out = torch.randn(steps * sessions, weights["w_read"].shape[1])
+    step_post = torch.randn(sessions, weights["w"].shape[1])
+
+    def products() -> None:
+        for _ in range(steps):
+            torch.mm(state, weights["w"])
+            torch.mm(x, weights["w_in"])
+            if agent.rule.needs_autograd:
+                torch.mm(step_post, weights["w"].T)
+        torch.mm(states, weights["w_read"])
+        torch.mm(states.T, post)
+        torch.mm(xs.T, post)
+        torch.mm(states.T, out)
+
+    return _median_time(products)
+
+
+def _median_time(work: Callable[[], Any]) -> float:
+    times = []
+    for _ in range(6):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return float(np.median(times[1:]))  # the first warms up
+
+
+def summarise_bench(found: list[Seed]) -> list[dict[str, Any]]:
+    """One row an agent: medians over seeds, a failed seed counting as infinitely slow."""
+    rows = []
+    for agent in dict.fromkeys(seed.agent for seed in found):
+        own = [seed for seed in found if seed.agent == agent]
+        row: dict[str, Any] = {"agent": agent, "seeds": len(own)}
+        for criterion in map(str, CRITERIA):
+            reached = [seed.cpu_s[criterion] for seed in own]
+            times = [np.inf if cpu_s is None else cpu_s for cpu_s in reached]
+            row |= {
+                f"cpu_s to {criterion}": float(np.median(times)),
+                f"worst to {criterion}": float(np.max(times)),
+                f"failed {criterion}": int(np.isinf(times).sum()),
+            }
+        for name in ("best_reward", "trials_per_cpu_s", "share_of_floor", "peak_memory_mb"):
+            row[name] = float(np.median([getattr(seed, name) for seed in own]))
+        rows.append(row)
+    return rows
+
+
+def write_json(found: list[Seed], path: Path) -> None:
+    """Write every seed and the summary; infinite times as null."""
+    rows = [{k: None if v == np.inf else v for k, v in row.items()} for row in summarise_bench(found)]
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+    }
+    content = {"machine": machine, "summary": rows, "seeds": [dataclasses.asdict(seed) for seed in found]}
+    write_atomic(path, lambda aside: aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8"))
