@@ -38,6 +38,6 @@ chromium:
 	  || echo "chromium could not be installed by apt-get: the browser tests will be skipped"; \
 	else echo "no chromium here, and only root with apt-get can install it: the browser tests will be skipped"; fi
 
-# The table of the README, from the latest demo.
+# The table and the figure of the README, from the demo.
 table: demo
 	$(BIN)/python benchmarks/readme_table.py $(DEMO)

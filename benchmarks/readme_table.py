@@ -1,13 +1,16 @@
-"""Write the README's table from a finished run, misses included: ``python benchmarks/readme_table.py RUN``.
+"""Write the README's table and figure from a run, misses included: ``python benchmarks/readme_table.py RUN``.
 
 One row a simulated number, in the order of the run's statistics.csv; beside it every number of comparison.csv
 that it is held against. References without a simulated number are counted below. Nothing is chosen by hand.
 """
 
 import csv
+import shutil
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+FIGURE = "figures/matching.svg"
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 COLUMN = {"published": 0, "unverified": 0, "recorded": 1, "derived": 2}
 HEAD = ["statistic", "simulated", "published", "recorded", "chance and observers"]
@@ -94,11 +97,12 @@ def replace_table(readme: str, new: str) -> str:
 
 
 def main() -> None:
-    """Rewrite README.md in place from the run folder given."""
+    """Rewrite README.md and its figure in place from the run folder given."""
     if len(sys.argv) != 2:
         sys.exit("error: give one finished run folder, such as runs/demo")
-    readme = Path(__file__).resolve().parents[1] / "README.md"
-    readme.write_text(replace_table(readme.read_text("utf-8"), table(Path(sys.argv[1]))), "utf-8")
+    run, readme = Path(sys.argv[1]), ROOT / "README.md"
+    readme.write_text(replace_table(readme.read_text("utf-8"), table(run)), "utf-8")
+    shutil.copy(run / FIGURE, ROOT / "docs" / FIGURE)
 
 
 if __name__ == "__main__":

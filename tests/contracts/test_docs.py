@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from pfc_da import paradigms
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
@@ -48,3 +50,34 @@ def test_every_command_and_option_is_on_its_page_and_no_other():
     options = {option for command in commands.values() for each in command.params for option in each.opts}
     options = {option for option in options if option.startswith("--")} - {"--help"}
     assert set(re.findall(r"`(--[\w-]+)", page)) == options
+
+
+@pytest.fixture(scope="module", params=paradigms.names())
+def run(request, tmp_path_factory):
+    """Everything a run writes, from one animal that was hardly trained."""
+    small = ["train.updates=3", "train.sessions=2", "network.n_units=12", "task.n_trials=40"]
+    small += [f"replay.{name}=12" for name in ("held_out_sessions", "sessions", "unit_sessions")]
+    out = tmp_path_factory.mktemp("run")
+    return paradigms.load(request.param).run(animals=1, sets=small, out=out)
+
+
+def test_every_key_and_condition_is_on_its_page(run):
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    documented = {key for row in rows for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert set(run.statistics["key"]) - documented == set()
+    fractions = next(row for row in rows if "`fraction_selective`" in row)
+    variables = run.statistics.query("key == 'fraction_selective'")["condition"]
+    assert set(variables) - set(re.findall(r"`(\w+)`", fractions.split("|")[2])) == set()
+
+
+def test_every_variable_of_a_recording_is_on_its_page_with_its_dimensions(run):
+    page = (ROOT / "docs" / "recording.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")
+    ]
+    for name, variable in run.recording.data_vars.items():
+        dimensions = ", ".join(map(str, variable.dims))
+        assert any(f"`{name}`" in row and dimensions in row for row in rows), (name, dimensions)
+    for name in run.recording.coords:
+        assert f"`{name}" in page, name
