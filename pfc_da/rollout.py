@@ -58,9 +58,10 @@ CONTROLS = (
 class Rollout:
     """What happened in a batch of sessions; step first, then session.
 
-    `state` has one entry more than there are steps: `state[t + 1]` is what step t leaves behind, and what step t + 1 starts
-    from unless the hidden state is reset in between. `action` is -1 on steps without a choice, `is_choice` is (step,). `rpe` is what the agent computed, without
-    `injected`. `problem` holds the labels fixed for a session, `labels` those of each step.
+    `state` has one entry more than there are steps: `state[t + 1]` is what step t leaves behind, and what step t + 1
+    starts from unless the hidden state is reset in between. `action` is -1 on steps without a choice, `is_choice` is
+    (step,). `rpe` is what the agent computed, without `injected`. `problem` holds the labels fixed for a session,
+    `labels` those of each step.
     """
 
     x: Tensor

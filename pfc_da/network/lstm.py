@@ -36,7 +36,7 @@ class LSTMNetwork(PFCNetwork):
         return torch.ones(self.n_units, dtype=torch.bool)
 
     def init(self, rng: torch.Generator) -> Weights:
-        """Uniform in +-1/sqrt(unit), inputs normal with s.d. `input_gain`, forget gates open by 1, initial state zero but learned."""
+        """Uniform in +-1/sqrt(unit), inputs normal with s.d. `input_gain`; forget gates open, initial state learned."""
         n = self.n_units
         bound = n**-0.5
 
