@@ -28,7 +28,7 @@ test: venv chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p pfc_da
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile  # a file on one worker: its shared runs are made once
 
 # The report is tested in a browser; without one those tests are skipped and say so.
 chromium:
