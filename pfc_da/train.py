@@ -98,8 +98,8 @@ class Training:
     @property
     def diverged(self) -> bool:
         """Whether the last updates were all non-finite."""
-        last = self.curve[-GIVE_UP_AFTER:]
-        return len(last) == GIVE_UP_AFTER and last[-1][-1] - last[0][-1] == GIVE_UP_AFTER - 1
+        before = self.curve[-1 - GIVE_UP_AFTER][-1] if self.update > GIVE_UP_AFTER else 0
+        return self.update >= GIVE_UP_AFTER and self.curve[-1][-1] - before == GIVE_UP_AFTER
 
 
 def train_update(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> Training:
@@ -151,8 +151,9 @@ def train_animal(
     worker, parent = multiprocessing.parent_process() is not None, os.getppid()
     if (folder / WEIGHTS).exists():
         load_trained(settings, task, animal, folder)  # refuses a damaged one
+        (folder / STATE).unlink(missing_ok=True)
         return report(settings.train.updates, "trained before")
-    training = _load_training(folder / STATE) or Training(agent.network.init(torch_stream(seed, "birth")), {})
+    training = _load_training(folder / STATE, agent.network.init(torch_stream(seed, "birth")))
     report(training.update, "")
     while training.update < settings.train.updates and not training.diverged:
         training = train_update(agent, settings, task, training, seed)
@@ -185,8 +186,7 @@ def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -
     born = build_agent(settings, task).network.init(torch_stream(animal_seed(settings, animal), "birth"))
     path = folder / WEIGHTS
     weights, told = _read(path)
-    shapes = {name: tensor.shape for name, tensor in weights.items()}
-    if shapes != {name: tensor.shape for name, tensor in born.items()}:
+    if _shapes(weights) != _shapes(born):
         raise damaged(path, "its weights are not those of the configured network")
     return Trained(weights, born, told.get("diverged") == "true")
 
@@ -194,24 +194,32 @@ def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -
 def _read(path: Path) -> tuple[Weights, dict[str, str]]:
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            # copied, so that they lie in memory as new tensors do, and not where the file happens to put them
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise damaged(path, f"it cannot be read as safetensors ({' '.join(str(error).split())})") from error
 
 
-def _load_training(path: Path) -> Training | None:
+def _shapes(weights: Weights) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}
+
+
+def _load_training(path: Path, born: Weights) -> Training:
+    """The training kept in `path`, or one that begins with the weights `born`."""
     if not path.exists():
-        return None
+        return Training(born, {})
     tensors, _ = _read(path)
-    try:
-        curve = tuple(map(tuple, tensors.pop("curve").tolist()))
-        parts: dict[str, Weights] = {"weights": {}, "memory": {}}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition(".")
-            parts[kind][rest] = tensor
-    except KeyError as error:
-        raise damaged(path, f"it is no training state ({error} is unknown or missing)") from error
-    return Training(parts["weights"], parts["memory"], curve)
+    curve = tensors.pop("curve", torch.zeros(0))
+    parts: dict[str, Weights] = {"weights": {}, "memory": {}}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        parts.setdefault(kind, {})[rest] = tensor
+    weights, whole = parts["weights"], curve.shape[1:] == (len(CURVE_COLUMNS),) and len(parts) == 2
+    if not whole or _shapes(weights) != _shapes(born):
+        raise damaged(path, "it is no training state of the configured network")
+    weights = {name: weights[name] for name in born}  # in this order, or sums over weights round differently
+    return Training(weights, parts["memory"], tuple(map(tuple, curve.tolist())))
 
 
 def _save_training(training: Training, folder: Path) -> None:
