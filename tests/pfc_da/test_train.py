@@ -1,0 +1,394 @@
+"""Training: what it writes, that it goes on with the same bits, and what it does when numbers run away."""
+
+import csv
+import dataclasses
+import multiprocessing
+import operator
+import os
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pfc_da import train
+from pfc_da.errors import InputError
+from pfc_da.paradigms.bandit import Bandit
+from pfc_da.plasticity.synaptic_step import sgd_step
+from pfc_da.plasticity.three_factor import ThreeFactor
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import rollout
+from pfc_da.settings import resolve
+from pfc_da.train import GIVE_UP_AFTER, Training, animal_seed, build_agent, load_trained, train_animal
+
+TASK = Bandit(n_trials=5)
+TINY = {
+    "paradigm": "bandit",
+    "network": {"n_units": 6},
+    "rule": {"learning_rate": 0.01},
+    "train": {"updates": 12, "sessions": 4, "checkpoint_every": 3},
+}
+KINDS = [("rate", "three-factor"), ("rate", "bptt"), ("lstm", "bptt")]
+
+
+def settings_of(*sets):
+    return resolve([TINY], sets=sets)
+
+
+def silent(update, note):
+    pass
+
+
+def run(settings, folder, animal=0, report=silent):
+    train_animal(settings, TASK, animal, folder, report)
+    return load_file(folder / "weights.safetensors")
+
+
+def same_bits(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def read_curve(folder):
+    with (folder / "learning_curve.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def without_time(curve):
+    return [{name: number for name, number in row.items() if name != "cpu_s"} for row in curve]
+
+
+def test_an_animal_is_its_seed(tmp_path):
+    settings = settings_of()
+    first, again = run(settings, tmp_path / "a"), run(settings, tmp_path / "b")
+    assert same_bits(first, again)
+    assert not same_bits(first, run(settings, tmp_path / "c", animal=1))
+    assert not same_bits(first, run(settings_of("seed=1"), tmp_path / "d"))
+    assert without_time(read_curve(tmp_path / "a")) == without_time(read_curve(tmp_path / "b"))
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kind, rule", KINDS)
+@pytest.mark.parametrize("step", ["adam", "sgd"])
+def test_stopped_anywhere_it_goes_on_with_the_same_bits(kind, rule, step, tmp_path):
+    settings = settings_of(f"network.kind={kind}", f"rule.kind={rule}", f"rule.synaptic_step={step}")
+    whole = run(settings, tmp_path / "whole")
+    for stop in (0, 6, 9):
+
+        def stop_there(update, note, stop=stop):
+            if update == stop and (stop == 0 or note):
+                raise Stopped
+
+        folder = tmp_path / str(stop)
+        with pytest.raises(Stopped):
+            run(settings, folder, report=stop_there)
+        assert (folder / "state.safetensors").exists() == (stop > 0)
+        said = []
+        again = run(settings, folder, report=lambda *told, said=said: said.append(told))
+        assert same_bits(again, whole)
+        assert said[0] == (stop, "")
+        assert without_time(read_curve(folder)) == without_time(read_curve(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_write_it_goes_on_with_the_same_bits(when, tmp_path, monkeypatch):
+    """Every file is put in its place by one rename: die right before or after each in turn."""
+    settings, replace = settings_of("train.checkpoint_every=6"), os.replace
+    whole = run(settings, tmp_path / "whole")
+    left = 0
+
+    def dying(source, target):
+        nonlocal left
+        left -= 1
+        if when == "after" or left:
+            replace(source, target)
+        if not left:
+            raise KeyboardInterrupt
+
+    n_deaths = 0
+    for write in range(1, 100):
+        folder, left = tmp_path / str(write), write
+        monkeypatch.setattr(os, "replace", dying)
+        try:
+            run(settings, folder)
+            break
+        except KeyboardInterrupt:
+            n_deaths += 1
+        monkeypatch.setattr(os, "replace", replace)
+        assert same_bits(run(settings, folder), whole)
+        assert sorted(file.name for file in folder.iterdir()) == ["learning_curve.csv", "weights.safetensors"]
+    assert n_deaths == 7  # state and curve after updates 6, 12 and at the end, then the weights
+
+
+def test_sigkill_at_random_moments_and_the_same_bits(tmp_path):
+    settings = settings_of("train.updates=300", "train.checkpoint_every=5")
+    whole = run(settings, tmp_path / "whole")
+    folder, rng, n_kills = tmp_path / "killed", np.random.default_rng(0), 0
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pfc_da.train", "pfc_da.paradigms.bandit"])
+    state = folder / "state.safetensors"
+
+    def stamp():
+        return state.stat().st_mtime_ns if state.exists() else None
+
+    deadline = time.monotonic() + 60
+    while not (folder / "weights.safetensors").exists() and time.monotonic() < deadline:
+        before = stamp()
+        # any function of two arguments that a new process can import will do as a report
+        worker = context.Process(target=train_animal, args=(settings, TASK, 0, folder, operator.eq))
+        worker.start()
+        while n_kills < 8 and worker.is_alive() and stamp() == before:
+            time.sleep(0.001)
+        if n_kills < 8:
+            time.sleep(rng.uniform(0, 0.03))  # anywhere between one checkpoint and some later one
+            worker.kill()
+        worker.join(60)
+        n_kills += worker.exitcode == -9
+    assert n_kills >= 5
+    assert same_bits(load_file(folder / "weights.safetensors"), whole)
+    assert without_time(read_curve(folder)) == without_time(read_curve(tmp_path / "whole"))
+    assert not state.exists()
+
+
+def test_a_trained_animal_is_left_alone(tmp_path):
+    settings, said = settings_of(), []
+    run(settings, tmp_path)
+    before = {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
+    run(settings, tmp_path, report=lambda update, note: said.append((update, note)))
+    assert said == [(12, "trained before")]
+    assert before == {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
+
+
+def test_without_updates_an_animal_is_as_it_was_born(tmp_path):
+    settings = settings_of("train.updates=0")
+    run(settings, tmp_path)
+    trained = load_trained(settings, TASK, 0, tmp_path)
+    assert same_bits(trained.weights, trained.born)
+    assert not trained.diverged
+
+
+def test_learning_rate_zero_changes_nothing(tmp_path):
+    settings = settings_of("rule.learning_rate=0")
+    run(settings, tmp_path)
+    trained = load_trained(settings, TASK, 0, tmp_path)
+    assert same_bits(trained.weights, trained.born)
+
+
+def test_learning_curve_tells_what_happened(tmp_path):
+    settings = settings_of("rule.learning_rate=0", "rule.entropy=0")  # so that every update meets the newborn
+    run(settings, tmp_path)
+    curve = read_curve(tmp_path)
+    assert list(curve[0]) == list(train.CURVE_COLUMNS)
+    assert [int(row["update"]) for row in curve] == list(range(1, 13))
+    assert [int(row["trials"]) for row in curve] == [4 * 5 * update for update in range(1, 13)]
+    assert all(float(row["skipped"]) == 0 for row in curve)
+    spent = [float(row["cpu_s"]) for row in curve]
+    assert all(0 < one <= other for one, other in zip(spent, spent[1:], strict=False))
+
+    agent, seed = build_agent(settings, TASK), animal_seed(settings, 0)
+    born = agent.network.init(torch_stream(seed, "birth"))
+    for update, row in enumerate(curve):
+        streams = {
+            f"{name}_rng": torch_stream(seed, "train", name, update) for name in ("task", "choice", "noise")
+        }
+        batch = rollout(
+            agent.network, agent.network.effective(born), TASK, agent.dopamine, sessions=4, **streams
+        )
+        policy = torch.softmax(batch.logits[batch.is_choice], -1).double().numpy()
+        told = {
+            "reward_per_trial": batch.reward.sum().item() / 20,
+            "rpe_sd": np.std(batch.rpe.double().numpy(), ddof=1),
+            "policy_entropy": -(policy * np.log(policy)).sum(-1).mean(),
+            "rate_mean_hz": agent.network.activity(batch.drive).double().mean().item(),
+        }
+        assert {name: float(row[name]) for name in told} == pytest.approx(told, rel=1e-5)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Let chosen updates (by number, from 0) ask for a change that is not finite."""
+
+    def plant(bad, value=torch.nan):
+        honest, count = ThreeFactor.change, iter(range(10_000))
+
+        def change(self, network, weights, batch, entropy):
+            wanted = honest(self, network, weights, batch, entropy)
+            if next(count) in bad:
+                wanted["w_in"][0, 0] = value
+            return wanted
+
+        monkeypatch.setattr(ThreeFactor, "change", change)
+
+    return plant
+
+
+def train_updates(settings, n):
+    """Every state of a training of n updates."""
+    agent, seed = build_agent(settings, TASK), animal_seed(settings, 0)
+    states = [Training(agent.network.init(torch_stream(seed, "birth")), {})]
+    for _ in range(n):
+        states.append(train.train_update(agent, settings, TASK, states[-1], seed))
+    return states
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_change_that_is_not_finite_is_skipped_and_counted(planted, value):
+    planted({2, 3, 5}, value)
+    states = train_updates(settings_of(), 7)
+    assert [int(row[-1]) for row in states[-1].curve] == [0, 0, 1, 2, 2, 3, 3]
+    for update in range(7):
+        before, after = states[update], states[update + 1]
+        unchanged = same_bits(before.weights, after.weights) and same_bits(before.memory, after.memory)
+        assert unchanged == (update in {2, 3, 5})
+        assert all(torch.isfinite(tensor).all() for tensor in after.weights.values())
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_an_animal_has_diverged_after_as_many_bad_updates_in_a_row(planted, first):
+    planted(set(range(first, 1000)))
+    states = train_updates(settings_of("train.updates=1000"), first + GIVE_UP_AFTER)
+    assert [state.diverged for state in states] == [False] * (first + GIVE_UP_AFTER) + [True]
+
+
+def test_one_good_update_in_between_is_no_divergence(planted):
+    planted(set(range(1000)) - {GIVE_UP_AFTER - 1})
+    states = train_updates(settings_of("train.updates=1000"), 2 * GIVE_UP_AFTER - 1)
+    assert not any(state.diverged for state in states)
+
+
+def test_divergence_is_reported_and_kept(planted, tmp_path):
+    planted(set(range(4, 1000)))
+    settings, said = settings_of("train.updates=1000"), []
+    run(settings, tmp_path, report=lambda update, note: said.append((update, note)))
+    assert said[-1] == (1000, "diverged")
+    trained = load_trained(settings, TASK, 0, tmp_path)
+    assert trained.diverged
+    assert all(torch.isfinite(tensor).all() for tensor in trained.weights.values())
+    curve = read_curve(tmp_path)
+    assert len(curve) == 4 + GIVE_UP_AFTER
+    assert float(curve[-1]["skipped"]) == GIVE_UP_AFTER
+
+
+def test_an_absurd_learning_rate_is_survived(tmp_path):
+    settings = settings_of("rule.learning_rate=10", "rule.max_norm=1e30", "train.updates=80")
+    weights = run(settings, tmp_path)
+    assert all(torch.isfinite(tensor).all() for tensor in weights.values())
+
+
+def test_learning_rate_entropy_and_norm_follow_the_settings(monkeypatch):
+    settings = settings_of(
+        "rule.learning_rate=0.2",
+        "rule.final_learning_rate=0.1",
+        "rule.entropy=0.3",
+        "rule.entropy_until=0.5",
+        "rule.max_norm=0.01",
+        "train.updates=10",
+    )
+    rates, norms, entropies = [], [], []
+
+    def step(weights, change, memory, learning_rate):
+        rates.append(learning_rate)
+        norms.append(torch.cat([tensor.flatten() for tensor in change.values()]).norm().item())
+        return sgd_step(weights, change, memory, learning_rate)
+
+    honest = ThreeFactor.change
+
+    def change(self, network, weights, batch, entropy):
+        entropies.append(entropy)
+        return honest(self, network, weights, batch, entropy)
+
+    monkeypatch.setitem(train.STEPS, "adam", step)
+    monkeypatch.setattr(ThreeFactor, "change", change)
+    train_updates(settings, 10)
+    assert rates == pytest.approx([0.2 * (1 - 0.9 * update / 10) for update in range(10)])
+    assert entropies == pytest.approx([0.3 * max(0, 1 - update / 5) for update in range(10)])
+    assert norms == pytest.approx([0.01] * 10)
+
+
+def spoil(path, how):
+    """Damage a file in one of the ways files are damaged."""
+    content = path.read_bytes()
+    path.write_bytes({"cut": content[:-40], "empty": b"", "other": b"not safetensors at all" * 9}[how])
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "other"])
+def test_damaged_weights_are_named_and_left_as_they_are(how, tmp_path):
+    settings = settings_of()
+    run(settings, tmp_path)
+    content = spoil(tmp_path / "weights.safetensors", how)
+    for read in (load_trained, lambda *arguments: train_animal(*arguments, silent)):
+        with pytest.raises(
+            InputError, match=r"weights\.safetensors is damaged: it cannot be read.*left as it is"
+        ):
+            read(settings, TASK, 0, tmp_path)
+    assert (tmp_path / "weights.safetensors").read_bytes() == content
+
+
+def stopped_at_6(settings, folder):
+    def stop(update, note):
+        if update == 6:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(settings, folder, report=stop)
+    return folder / "state.safetensors"
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "other"])
+def test_a_damaged_state_is_named_and_left_as_it_is(how, tmp_path):
+    settings = settings_of()
+    state = stopped_at_6(settings, tmp_path)
+    content = spoil(state, how)
+    with pytest.raises(InputError, match=r"state\.safetensors is damaged: it cannot be read.*left as it is"):
+        run(settings, tmp_path)
+    assert state.read_bytes() == content
+
+
+@pytest.mark.parametrize("missing", ["curve", "weights.w", "column", "kind"])
+def test_a_state_that_is_not_of_this_network_is_refused(missing, tmp_path):
+    settings = settings_of()
+    state = stopped_at_6(settings, tmp_path)
+    tensors = load_file(state)
+    if missing == "column":
+        tensors["curve"] = tensors["curve"][:, 1:].contiguous()
+    elif missing == "kind":
+        tensors["other.w"] = torch.zeros(2)
+    else:
+        del tensors[missing]
+    save_file(tensors, state)
+    with pytest.raises(
+        InputError, match=r"state\.safetensors is damaged: it is no training state of the conf"
+    ):
+        run(settings, tmp_path)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    run(settings_of(), tmp_path)
+    with pytest.raises(InputError, match="its weights are not those of the configured network"):
+        load_trained(settings_of("network.n_units=7"), TASK, 0, tmp_path)
+    with pytest.raises(InputError, match="its weights are not those of the configured network"):
+        load_trained(settings_of("network.kind=lstm", "rule.kind=bptt"), TASK, 0, tmp_path)
+
+
+def test_missing_weights_are_told_in_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"weights\.safetensors .*No such file") as caught:
+        load_trained(settings_of(), TASK, 0, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_three_factor_rule_needs_the_rate_network():
+    with pytest.raises(
+        InputError, match="rule 'three-factor' needs .*'rate', got network 'lstm'.*--rule bptt"
+    ):
+        build_agent(settings_of("network.kind=lstm"), TASK)
+
+
+def test_the_discount_of_a_trial_is_spread_over_its_steps():
+    agent = build_agent(settings_of("rule.discount=0.64", "rule.trace_decay=0.81"), TASK)
+    assert agent.dopamine.discount == pytest.approx(0.8)  # two steps a trial
+    assert agent.rule.trace_decay == pytest.approx(0.9)
+    assert dataclasses.is_dataclass(agent)
