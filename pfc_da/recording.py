@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from pfc_da.errors import damaged
+from pfc_da.errors import InputError, damaged
 
 SCHEMA_VERSION = 1
 
@@ -83,7 +83,7 @@ def read_recording(path: str | Path) -> xr.Dataset:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             dataset.load()
     except FileNotFoundError:
-        raise
+        raise InputError(f"no recording {path}. Name the recording.nc of a run that has been replayed.") from None
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise damaged(path, f"it cannot be read as netCDF4 ({' '.join(str(error).split())})") from error
     missing = [name for name in ("choice", "reward", "trial", "phase") if name not in dataset.variables]
