@@ -1,0 +1,241 @@
+"""Replay: weights stay as they are, conditions are paired, and the recording is what was played."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from pfc_da.paradigms.bandit import Bandit
+from pfc_da.paradigms.monkey_juice import MonkeyJuice
+from pfc_da.recording import read_recording, set_provenance, write_recording
+from pfc_da.replay import replay_animal
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import CONTROLS, FROZEN
+from pfc_da.settings import resolve
+from pfc_da.train import Trained, build_agent
+
+TASKS = {"bandit": Bandit(n_trials=5), "monkey_juice": MonkeyJuice(n_trials=5)}
+every_task = pytest.mark.parametrize("name", TASKS)
+SMALL = {
+    "network": {"n_units": 8, "input_gain": 0.3, "read_out_gain": 2.0},
+    "replay": {"held_out_sessions": 12, "sessions": 7, "unit_sessions": 3},
+}
+
+
+def settings_of(name, *sets):
+    return resolve([{"paradigm": name}, SMALL], sets=sets)
+
+
+def an_animal(settings, name, animal=0):
+    """Born and `trained` weights that differ, without training."""
+    network = build_agent(settings, TASKS[name]).network
+    born, trained = (network.init(torch_stream(animal, word)) for word in ("born", "trained"))
+    return Trained(trained, born, diverged=False)
+
+
+def replay(name, *sets, animal=0, conditions=CONTROLS, report=lambda done, note: None, trained=None):
+    settings = settings_of(name, *sets)
+    trained = trained or an_animal(settings, name, animal)
+    return replay_animal(settings, TASKS[name], trained, animal, conditions, report)
+
+
+def copy(weights):
+    return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+@every_task
+@pytest.mark.parametrize("kind, rule", [("rate", "three-factor"), ("lstm", "bptt")])
+def test_weights_are_the_same_bits_afterwards(name, kind, rule):
+    sets = (f"network.kind={kind}", f"rule.kind={rule}")
+    trained = an_animal(settings_of(name, *sets), name)
+    before = copy(trained.weights), copy(trained.born)
+    replay(name, *sets, trained=trained)
+    for weights, kept in zip((trained.weights, trained.born), before, strict=True):
+        assert all(torch.equal(weights[key], tensor) for key, tensor in kept.items())
+
+
+def test_weights_that_move_are_an_error():
+    trained = an_animal(settings_of("bandit"), "bandit")
+    with pytest.raises(RuntimeError, match="weights of animal 3 changed while frozen"):
+        replay("bandit", animal=3, trained=trained, report=lambda done, note: trained.weights["b"].add_(1e-6))
+
+
+@every_task
+def test_the_recording_has_the_dimensions_of_the_schema(name):
+    recording, task = replay(name), TASKS[name]
+    sizes = {"condition": 5, "episode": 7, "step": task.n_steps, "action": 2, "unit": 8}
+    sizes |= {"recorded_episode": 3, "held_out_episode": 12}
+    assert {dim: size for dim, size in recording.sizes.items() if dim != "object"} == sizes
+    by_step = ("condition", "episode", "step")
+    for variable in ("choice", "reward", "value", "rpe", "dopamine_injected"):
+        assert recording[variable].dims == by_step
+    assert recording["policy"].dims == (*by_step, "action")
+    assert recording["activity"].dims == ("recorded_episode", "step", "unit")
+    for label, dims in task.step_labels.items():
+        assert recording[label].dims == (*by_step, *dims)
+    for label, dims in task.session_labels.items():
+        assert recording[label].dims == ("episode", *dims)
+    assert recording["choice"].dtype == np.int8
+    assert all(recording[variable].dtype == np.float32 for variable in ("reward", "value", "rpe", "activity"))
+    assert [str(condition) for condition in recording["condition"].values] == [
+        "frozen",
+        "hidden_reset",
+        "no_reward_input",
+        "no_action_input",
+        "untrained",
+    ]
+
+
+@every_task
+def test_every_variable_has_units_and_a_long_name(name):
+    recording = replay(name, conditions=[FROZEN])
+    assert all(recording[variable].attrs["units"] for variable in recording.variables)
+    assert all(recording[variable].attrs["long_name"] for variable in recording.variables)
+    assert recording["activity"].attrs["units"] == "Hz"
+    lstm = replay(name, "network.kind=lstm", "rule.kind=bptt", conditions=[FROZEN])
+    assert lstm["activity"].attrs["units"] == "1"
+    assert lstm["tau"].isnull().all()
+
+
+@every_task
+def test_steps_are_labelled_with_trial_phase_and_time(name):
+    recording, task = replay(name, conditions=[FROZEN]), TASKS[name]
+    per_trial = len(task.phases)
+    assert recording["trial"].values.tolist() == [step // per_trial for step in range(task.n_steps)]
+    assert recording["phase"].values.tolist() == list(task.phases) * 5
+    assert recording["time_in_trial"].values[:per_trial] == pytest.approx(0.1 * np.arange(1, per_trial + 1))
+    assert recording["is_excitatory"].values.tolist() == [True] * 6 + [False] * 2
+
+
+@every_task
+def test_choices_policies_and_rewards_fall_on_the_choice_step(name):
+    recording = replay(name)
+    at_choice = recording["phase"] == TASKS[name].choice_phase
+    assert bool((recording["choice"].where(~at_choice, -1) == -1).all())
+    assert bool((recording["choice"].where(at_choice, 0) >= 0).all())
+    assert bool((recording["reward"].where(~at_choice, 0) == 0).all())
+    assert bool(
+        recording["policy"]
+        .isnull()
+        .all("action")
+        .broadcast_equals(~at_choice.broadcast_like(recording["choice"]))
+    )
+    total = recording["policy"].sum("action", skipna=False)
+    np.testing.assert_allclose(total.isel(step=at_choice.values), 1, rtol=1e-5)
+
+
+@every_task
+def test_problems_are_the_same_for_every_condition_and_animal(name):
+    one, other = replay(name), replay(name, animal=1)
+    problem = {"bandit": "p_reward", "monkey_juice": "p0"}[name]
+    np.testing.assert_array_equal(one[problem], other[problem])
+    if "condition" in one[problem].dims:
+        for condition in one["condition"].values:
+            xr.testing.assert_equal(
+                one[problem].sel(condition=condition, drop=True),
+                one[problem].sel(condition="frozen", drop=True),
+            )
+    assert not one["value"].equals(other["value"])
+    assert not replay(name, "seed=1")[problem].equals(one[problem])
+
+
+@every_task
+def test_a_condition_does_not_depend_on_which_others_are_replayed(name):
+    together = replay(name)
+    for condition in (CONTROLS[0], CONTROLS[3]):
+        alone = replay(name, conditions=[condition])
+        for variable in ("choice", "value", "rpe", "policy"):
+            xr.testing.assert_equal(
+                alone[variable].isel(condition=0, drop=True),
+                together[variable].sel(condition=condition.name, drop=True),
+            )
+
+
+@every_task
+def test_untrained_is_the_animal_as_it_was_born(name):
+    settings = settings_of(name)
+    trained = an_animal(settings, name)
+    unborn = Trained(trained.born, trained.born, diverged=False)
+    xr.testing.assert_equal(
+        replay(name, trained=trained)["value"].sel(condition="untrained", drop=True),
+        replay(name, trained=unborn)["value"].sel(condition="frozen", drop=True),
+    )
+
+
+@every_task
+def test_hidden_reset_begins_like_the_frozen_animal_and_then_forgets(name):
+    value = replay(name)["value"]
+    per_trial = len(TASKS[name].phases)
+    frozen, reset = (value.sel(condition=condition).values for condition in ("frozen", "hidden_reset"))
+    np.testing.assert_array_equal(frozen[:, :per_trial], reset[:, :per_trial])
+    assert (frozen[:, per_trial] != reset[:, per_trial]).all()
+
+
+@every_task
+def test_held_out_means_are_those_of_the_steps(name):
+    recording = replay(name)
+    mean = recording["reward"].sum("step") / 5
+    np.testing.assert_allclose(recording["held_out_reward"][:, :7], mean, rtol=1e-6)
+    if name == "bandit":
+        np.testing.assert_allclose(
+            recording["held_out_regret"][:, :7], recording["regret"].sum("step"), atol=1e-5
+        )
+        chosen = recording["choice"].clip(min=0)
+        p_chosen = recording["p_reward"].isel(action=chosen)
+        lost = (recording["p_reward"].max("action") - p_chosen).where(recording["choice"] >= 0, 0)
+        np.testing.assert_allclose(recording["regret"], lost.transpose(*recording["regret"].dims), atol=1e-6)
+
+
+@every_task
+def test_error_is_that_of_recorded_values_and_rewards(name):
+    recording = replay(name, "rule.discount=0.5")
+    discount = 0.5 ** (1 / len(TASKS[name].phases))
+    following = recording["value"].shift(step=-1, fill_value=0)
+    expected = recording["reward"] + discount * following - recording["value"]
+    np.testing.assert_allclose(recording["rpe"], expected, atol=1e-5)
+
+
+def test_values_can_be_computed_from_the_activity_recorded():
+    """Without noise the synapses filter the recorded rates, and the read-outs are linear in them."""
+    settings = settings_of("monkey_juice", "network.neurons_per_unit=0")
+    trained = an_animal(settings, "monkey_juice")
+    recording = replay("monkey_juice", "network.neurons_per_unit=0", trained=trained, conditions=[FROZEN])
+    a = 1 - np.exp(-0.1 / recording["tau"].values)
+    excitatory = recording["is_excitatory"].values
+    read_out = trained.weights["w_read"].numpy()[:, 2] * excitatory
+    gating = np.full((3, 8), 0.4)
+    for step in range(recording.sizes["step"]):
+        gating = (1 - a) * gating + a * recording["activity"].values[:, step] / 10
+        np.testing.assert_allclose(recording["value"].values[0, :3, step], gating @ read_out, atol=1e-4)
+
+
+def test_sessions_in_several_chunks_are_put_together(monkeypatch):
+    """The first chunk is the same however many follow, and every session is kept once."""
+    monkeypatch.setattr("pfc_da.replay.CHUNK", 5)
+    several = replay("bandit", "replay.unit_sessions=7")
+    assert several.sizes["episode"] == 7
+    assert several.sizes["recorded_episode"] == 7
+    assert several.sizes["held_out_episode"] == 12
+    one = replay("bandit", "replay.held_out_sessions=5", "replay.sessions=5")
+    np.testing.assert_array_equal(several["value"][:, :5], one["value"])
+    np.testing.assert_array_equal(several["activity"][:3], one["activity"])
+    np.testing.assert_array_equal(several["held_out_reward"][:, :5], one["held_out_reward"])
+    problems = several["p_reward"].values
+    assert len(np.unique(problems, axis=0)) == 7
+
+
+def test_progress_counts_sessions_of_all_conditions():
+    said = []
+    replay("bandit", report=lambda done, note: said.append((done, note)))
+    assert said == [(12 * (1 + i), condition.name) for i, condition in enumerate(CONTROLS)]
+
+
+@every_task
+def test_a_recording_goes_to_a_file_and_back(name, tmp_path):
+    settings = settings_of(name)
+    recording = replay(name).expand_dims("animal").assign_coords(animal=[0])
+    recording["animal"].attrs |= {"units": "1", "long_name": "index of the animal"}
+    config = settings.model_dump(mode="json")
+    recording = set_provenance(recording, config=config, choice_phase=TASKS[name].choice_phase)
+    write_recording(recording, tmp_path / "recording.nc")
+    xr.testing.assert_identical(read_recording(tmp_path / "recording.nc"), recording)
