@@ -71,6 +71,12 @@ def test_noise_is_independent_in_time_unit_and_session():
     assert noise.std() == pytest.approx(1, abs=0.02)
 
 
+def test_noise_has_mean_zero():
+    """Closely: a mean of half a step of a byte would be .007 s.d., and a drive that never ends."""
+    noise = make(16).draw_noise(torch_stream(1, "noise"), 1000, 100) / make(16).noise_sd
+    assert abs(noise.double().mean()) < 4.5 / noise.numel() ** 0.5
+
+
 def test_no_neurons_no_noise():
     assert make(neurons_per_unit=0).draw_noise(torch_stream(0), 3, 2) is None
 

@@ -1,6 +1,7 @@
 """The closed loop: what the network sees, what is paired between conditions, what is forgotten at a reset."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pfc_da.paradigms.monkey_juice import MonkeyJuice
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS, FEEDBACK_CHANNELS, FROZEN, Condition, input_size, rollout
 from pfc_da.settings import NetworkSettings
+from pfc_da.task import Step, Task
 
 TASKS = [Bandit(n_trials=5), MonkeyJuice(n_trials=5)]
 BY_NAME = {condition.name: condition for condition in CONTROLS}
@@ -211,6 +213,34 @@ def test_choices_follow_the_policy():
     for inside in policy.argsort().chunk(5):  # from the least to the most inclined
         error = 4 * (policy[inside] * (1 - policy[inside])).sum().sqrt() / len(inside)
         assert chosen[inside].mean() == pytest.approx(float(policy[inside].mean()), abs=float(error))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ThreeArms(Task):
+    """One step a trial, three actions, nothing to see and nothing to get."""
+
+    phases: ClassVar[tuple[str, ...]] = ("choice",)
+    choice_phase: ClassVar[str] = "choice"
+    n_actions: ClassVar[int] = 3
+    observation_size: ClassVar[int] = 1
+
+    def reset(self, rng, batch):
+        return None, Step(torch.zeros(batch, 1), torch.zeros(batch), {})
+
+    def step(self, state, action):
+        return None, Step(torch.zeros(len(action), 1), torch.zeros(len(action)), {})
+
+    def problem_labels(self, state):
+        return {}
+
+
+def test_choices_among_three_follow_the_policy():
+    """Two noises of opposite skew choose alike between two actions, but not among three."""
+    policy = torch.tensor([0.1, 0.2, 0.7])
+    fixed = {"w_read": torch.zeros(8, 4), "b_read": torch.cat([policy.log(), torch.zeros(1)])}
+    chosen = play(ThreeArms(n_trials=5), change=fixed, sessions=4000).action.flatten()
+    error = 4 * (policy * (1 - policy) / len(chosen)).sqrt()
+    assert ((chosen.bincount(minlength=3) / len(chosen) - policy).abs() < error).all()
 
 
 def test_a_long_session_begins_like_a_short_one():
