@@ -83,7 +83,9 @@ def read_recording(path: str | Path) -> xr.Dataset:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             dataset.load()
     except FileNotFoundError:
-        raise InputError(f"no recording {path}. Name the recording.nc of a run that has been replayed.") from None
+        raise InputError(
+            f"no recording {path}. Name the recording.nc of a run that has been replayed."
+        ) from None
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise damaged(path, f"it cannot be read as netCDF4 ({' '.join(str(error).split())})") from error
     missing = [name for name in ("choice", "reward", "trial", "phase") if name not in dataset.variables]
