@@ -1,7 +1,8 @@
 """A network and a task in closed loop: all sessions advance together, step by step.
 
 The network's input x is, in this order: the task's observation, the last action (one-hot, on the step after the
-choice), and the feedback (the last reward, the last reward-prediction error, or both), also for one step.
+choice), and the feedback (the last reward, the last reward-prediction error, or both), also for one step. An error
+needs the value that follows, so it is fed back one step later than the reward it belongs to.
 """
 
 import dataclasses

@@ -8,8 +8,8 @@ With synaptic gating s (1 = a presynaptic rate of 10 Hz), one step of dt = 100 m
 
 W keeps Dale's law: W_ij = |w_ij| times the sign of presynaptic unit i, without autapses. tau_j is spread
 logarithmically. Shot noise has the variance of the spikes of k Poisson neurons a unit counted in dt: its s.d. per step is
-a_j sqrt(r_j / (k dt)) / 10. phi is the softplus fit (error 0.3 Hz for -0.5 <= I <= 1.6) to the Siegert f-I curve of a LIF
-neuron with tau_m 20 ms, t_ref 2 ms, threshold 1, reset 0, noise s.d. 0.25.
+a_j sqrt(r_j / (k dt)) / 10. phi is the softplus fit (error below 0.32 Hz for -0.5 <= I <= 1.6) to the Siegert f-I curve of
+a LIF neuron with tau_m 20 ms, t_ref 2 ms, threshold 1, reset 0, white noise that gives its free membrane an s.d. of 0.25.
 
 References
 ----------
