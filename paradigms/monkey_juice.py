@@ -64,6 +64,8 @@ class JuiceState(NamedTuple):
     draws: Tensor  # (trial, session, object), uniform: an object pays if its draw is below its probability
     screens: tuple[Tensor, ...]  # of fixation, cue and saccade, each (trial or 1, session, feature)
     since: Tensor  # (session, object) trials since last chosen
+    p: Tensor  # (session, object) probability that each object would pay now
+    nothing: Tensor  # (session,) zeros
     step: int
 
 
@@ -129,8 +131,8 @@ class MonkeyJuice(Task):
         side_of_a = torch.randint(2, (self.n_trials, batch), generator=rng) * self.images
         draws = torch.rand(self.n_trials, batch, 2, generator=rng)
         p0, since = torch.stack([p0_a, P0_SUM - p0_a], -1), torch.zeros(batch, 2)
-        state = JuiceState(p0, block, side_of_a, draws, self._screens(side_of_a), since, 0)
-        return state, Step(state.screens[0][0], torch.zeros(batch), {})
+        state = JuiceState(p0, block, side_of_a, draws, self._screens(side_of_a), since, p0[0], torch.zeros(batch), 0)
+        return state, Step(state.screens[0][0], state.nothing, {})
 
     def problem_labels(self, state: JuiceState) -> dict[str, Tensor]:
         """Nothing is fixed for a whole session."""
@@ -139,23 +141,24 @@ class MonkeyJuice(Task):
     def step(self, state: JuiceState, action: Tensor) -> tuple[JuiceState, Step]:
         """Only the saccade counts; on every other step the sessions just move on."""
         trial, phase = divmod(state.step, len(self.phases))
-        p = 1 - (1 - state.p0[trial]) ** (state.since + 1)  # (session, object)
         labels = {
-            "chosen_object": action.to(torch.int8),
-            "side_of_a": state.side_of_a[trial].to(torch.int8),
-            "block": state.block[trial].to(torch.int16),
+            "chosen_object": action,
+            "side_of_a": state.side_of_a[trial],
+            "block": state.block[trial],
             "p0": state.p0[trial],
-            "p_object": p,
+            "p_object": state.p,
+            "regret": state.nothing,
         }
-        after, nothing = state._replace(step=state.step + 1), torch.zeros(len(action))
+        after = state._replace(step=state.step + 1)
+        if self.phases[phase] == "outcome":
+            next_trial = min(trial + 1, self.n_trials - 1)
+            p = 1 - (1 - state.p0[next_trial]) ** (state.since + 1)
+            return after._replace(p=p), Step(state.screens[0][0], state.nothing, labels)
         if self.phases[phase] != "saccade":
-            next_phase = (phase + 1) % len(self.phases)
-            screens = state.screens[next_phase]
-            next_trial = min(after.step // len(self.phases), len(screens) - 1)
-            return after, Step(screens[next_trial], nothing, labels | {"regret": nothing})
-        chosen = action ^ state.side_of_a[trial]
+            return after, Step(state.screens[phase + 1][trial], state.nothing, labels)
+        chosen, p = action ^ state.side_of_a[trial], state.p
         reward = (state.draws[trial] < p).float().gather(1, chosen[:, None])[:, 0]
-        labels["chosen_object"] = chosen.to(torch.int8)
+        labels["chosen_object"] = chosen
         labels["regret"] = p.amax(1) - p.gather(1, chosen[:, None])[:, 0]
         after = after._replace(since=(state.since + 1) * torch.eye(2)[1 - chosen])
         return after, Step(self._chosen_image(chosen, action), reward, labels)

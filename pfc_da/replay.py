@@ -112,6 +112,9 @@ def _steps(task: Task, batch: Rollout) -> Arrays:
         "policy": policy,
         **{name: batch.labels[name] for name in task.step_labels},
     }
+    for name, tensor in by_step.items():
+        if tensor.dtype == torch.int64:  # what a task labels are small numbers
+            by_step[name] = tensor.to(torch.int16)
     fixed = {name: batch.problem[name].numpy() for name in task.session_labels}
     return {name: tensor.transpose(0, 1).numpy() for name, tensor in by_step.items()} | fixed
 
