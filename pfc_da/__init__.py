@@ -21,7 +21,6 @@ _HOME = {
     "ThreeFactor": "plasticity.three_factor",
     "ActorCriticBPTT": "plasticity.actor_critic_bptt",
     "Condition": "rollout",
-    "rollout": "rollout",
     "Agent": "train",
     "Trained": "train",
     "RunSettings": "settings",
