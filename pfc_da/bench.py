@@ -68,7 +68,8 @@ def measure_seed(name: str, seed: int) -> Seed:
     network, rule = AGENTS[name]
     settings = experiment.settings(network=network, rule=rule, animals=1, seed=seed)
     task = experiment.build_task(settings)
-    agent, own = build_agent(settings, task), animal_seed(settings, 0)
+    own = animal_seed(settings, 0)
+    agent = build_agent(settings, task, own)
     training = Training(agent.network.init(torch_stream(own, "birth")), {})
     reached: dict[str, float | None] = {str(criterion): None for criterion in CRITERIA}
     best = 0.0

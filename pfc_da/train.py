@@ -60,8 +60,8 @@ class Agent:
     dopamine: DopamineSystem
 
 
-def build_agent(settings: RunSettings, task: Task) -> Agent:
-    """Put together what `settings` name."""
+def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
+    """Put together what `settings` name; `seed` (of the animal) fixes random feedback weights."""
     if settings.rule.kind == "three-factor" and settings.network.kind != "rate":
         raise InputError(
             "rule 'three-factor' needs the eligibility of network 'rate', got network "
@@ -69,7 +69,7 @@ def build_agent(settings: RunSettings, task: Task) -> Agent:
         )
     channels = input_size(task, settings.network.feedback)
     network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
-    rule = RULES[settings.rule.kind](settings.rule, len(task.phases))
+    rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
     return Agent(network, rule, DopamineSystem(rule.discount))
 
 
@@ -147,7 +147,8 @@ def train_animal(
         Called with the updates done and a short note.
     """
     torch.set_num_threads(1)
-    agent, seed = build_agent(settings, task), animal_seed(settings, animal)
+    seed = animal_seed(settings, animal)
+    agent = build_agent(settings, task, seed)
     worker, parent = multiprocessing.parent_process() is not None, os.getppid()
     if (folder / WEIGHTS).exists():
         load_trained(settings, task, animal, folder)  # refuses a damaged one

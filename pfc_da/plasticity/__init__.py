@@ -21,8 +21,9 @@ class PlasticityRule(abc.ABC):
     name: ClassVar[str]
     needs_autograd: ClassVar[bool] = False
 
-    def __init__(self, settings: RuleSettings, steps_per_trial: int) -> None:
+    def __init__(self, settings: RuleSettings, steps_per_trial: int, seed: int = 0) -> None:
         self.settings = settings
+        self.seed = seed
         self.discount = settings.discount ** (1 / steps_per_trial)
         self.trace_decay = settings.trace_decay ** (1 / steps_per_trial)
 

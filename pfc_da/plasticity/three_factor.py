@@ -48,7 +48,7 @@ class ThreeFactor(PlasticityRule):
         """Feedback weights B (unit, action + value)."""
         if self.settings.feedback_weights == "symmetric":
             return effective["w_read"]
-        rng = torch_stream(0, "random feedback", network.n_units)  # the same at every update, by construction
+        rng = torch_stream(self.seed, "feedback")  # drawn again at every update, and the same every time
         return torch.randn(network.n_units, network.n_actions + 1, generator=rng) / network.n_units**0.5
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
