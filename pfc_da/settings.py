@@ -73,7 +73,7 @@ class RuleSettings(Settings):
     )
     entropy: float = Field(0.02, ge=0, le=10, description="weight of policy entropy at the start")
     entropy_until: float = Field(0.5, gt=0, le=1, description="share of training after which it is 0")
-    rate_penalty: float = Field(1e-4, ge=0, le=10, description="homeostasis of each unit's mean log rate")
+    rate_penalty: float = Field(1e-5, ge=0, le=10, description="homeostasis of each unit's mean log rate")
     peak_penalty: float = Field(5e-2, ge=0, le=10, description="homeostasis of rates above 60 Hz")
     max_norm: float = Field(
         1.0, gt=0, description="largest norm of one update's weight change before the step"
@@ -84,7 +84,7 @@ class TrainSettings(Settings):
     """How long and on what to train."""
 
     updates: int = Field(1000, ge=0, le=10_000_000, description="weight updates")
-    sessions: int = Field(64, ge=1, le=100_000, description="sessions an update")
+    sessions: int = Field(32, ge=1, le=100_000, description="sessions an update")
     checkpoint_every: int = Field(50, ge=1, le=1_000_000, description="updates between checkpoints")
 
 
