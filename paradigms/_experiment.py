@@ -20,8 +20,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pfc_da.analysis.behaviour import LAGS
 from pfc_da.analysis.compare import compare
 from pfc_da.analysis.figures import write_figures
+from pfc_da.analysis.nulls import MIN_SESSIONS
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.statistic import Statistic
@@ -34,7 +36,7 @@ from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
 from pfc_da.task import Task
-from pfc_da.train import load_trained, train_animal
+from pfc_da.train import build_agent, load_trained, train_animal
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
     "network": {"kind": "lstm", "n_units": 48},
@@ -44,9 +46,10 @@ REFERENCE_SETTINGS: Mapping[str, Any] = {
         "value_weight": 0.25,
         "trace_decay": 1.0,
         "discount": 0.7,
-        "entropy": 0.05,
+        "entropy": 0.1,
         "entropy_until": 0.7,
     },
+    "train": {"updates": 600, "sessions": 64},
 }
 """The LSTM and backpropagation of Wang et al. 2018; learning settings are ours."""
 QUICK_SETTINGS: Mapping[str, Any] = {
@@ -102,10 +105,11 @@ class Experiment:
         animals: int | None = None,
         seed: int | None = None,
     ) -> RunSettings:
-        """Resolve settings from all their sources, and check that the tasks can be made."""
+        """Resolve settings from all their sources, and refuse here what a later stage could not do."""
         layers: list[Mapping[str, Any]] = [{"paradigm": self.name}, self.defaults]
         if network == "lstm" or rule == "bptt":
-            layers.append(REFERENCE_SETTINGS)
+            own = {"network": {}} if network == "rate" else {}
+            layers.append({**REFERENCE_SETTINGS, **own})
         if quick:
             layers.append(QUICK_SETTINGS)
         asked = {"network.kind": network, "rule.kind": rule, "animals": animals, "seed": seed}
@@ -113,21 +117,30 @@ class Experiment:
         settings = resolve(layers, config_file=config_file, sets=[*texts, *sets])
         if settings.paradigm != self.name:
             raise InputError(f"the settings are for paradigm {settings.paradigm!r}, not {self.name!r}.")
-        self.build_task(settings)
-        self.build_task(settings, test=True)
+        build_agent(settings, self.build_task(settings))
+        tested = self.build_task(settings, test=True)
+        _require("task.n_trials in test", tested.n_trials, LAGS + 1, f"history reaches {LAGS} trials back")
+        _require(
+            "replay.unit_sessions",
+            settings.replay.unit_sessions,
+            MIN_SESSIONS,
+            "a unit is also paired with the behaviour of other sessions",
+        )
         return settings
 
     def build_task(self, settings: RunSettings, *, test: bool = False) -> Task:
         """The task of training or of test."""
         arguments = settings.task | (settings.test_task if test else {})
         allowed = {field.name: field.type for field in dataclasses.fields(self.task)}
+        group = "test_task" if test else "task"  # those of training are checked first
         for name, value in arguments.items():
             if name not in allowed:
                 near = nearest(name, allowed)
-                raise InputError(f"no setting 'task.{name}'.{near} There are: {', '.join(allowed)}.")
+                raise InputError(f"no setting '{group}.{name}'.{near} There are: {', '.join(allowed)}.")
             if type(value) is not allowed[name]:
                 kind = getattr(allowed[name], "__name__", allowed[name])
-                raise InputError(f"setting 'task.{name}' must be of type {kind}, got {value!r}.")
+                raise InputError(f"setting '{group}.{name}' must be of type {kind}, got {value!r}.")
+        _require("task.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
         return self.task(**arguments)
 
     def train(
@@ -257,6 +270,11 @@ def tabulate_by_animal(statistics: Sequence[Statistic]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["animal", "key", "condition", "estimate"]).sort_values(
         "animal", kind="stable"
     )
+
+
+def _require(name: str, given: int, least: int, why: str) -> None:
+    if given < least:
+        raise InputError(f"setting {name} must be at least {least} ({why}), got {given}.")
 
 
 def _work(jobs: list, workers: int | None) -> list:
