@@ -37,12 +37,13 @@ def get_phases(recording: xr.Dataset) -> list[str]:
 
 
 def compute_rates(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
-    """Median and maximum over excitatory units of their mean rate."""
+    """Median over excitatory units of their mean rate, and the largest mean rate of any unit, in units of activity."""
     rate = recording["activity"].mean(["recorded_episode", "step"]).transpose("animal", "unit")
     excitatory = rate.values[:, recording["is_excitatory"].values.astype(bool)]
+    unit = str(recording["activity"].attrs["units"])  # those of an LSTM are no rates
     return [
-        summarise("firing_rate", np.median(excitatory, 1), units="Hz", rng=rng),
-        summarise("firing_rate_max", rate.values.max(1), units="Hz", rng=rng),
+        summarise("firing_rate", np.median(excitatory, 1), units=unit, rng=rng),
+        summarise("firing_rate_max", rate.values.max(1), units=unit, rng=rng),
     ]
 
 
