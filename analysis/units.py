@@ -57,10 +57,18 @@ def regress_phases(
     activity : (episode, trial, phase, unit)
     choice, reward : (episode, trial)
         Choice of object. Object value is local income (`compute_object_value`).
+
+    Notes
+    -----
+    NaN for an animal whose behaviour cannot tell the variables apart: one that always takes the same object, say,
+    or always alternates.
     """
     value = compute_object_value(choice, reward, HALF_LIFE)
     regressors = compute_regressors(choice, reward, value)
-    p = compute_null_p(activity, regressors, null="session", rng=rng)
+    if _determine_one_another(regressors):
+        p = np.full((len(regressors), *activity.shape[2:]), np.nan)
+    else:
+        p = compute_null_p(activity, regressors, null="session", rng=rng)
     by_name = dict(zip(regressors, p, strict=True))
     both = np.stack([by_name.pop("object_value_0"), by_name.pop("object_value_1")])
     return by_name | {"object_value": compute_any_p(both)}
@@ -69,11 +77,18 @@ def regress_phases(
 def compute_selectivity(
     by_animal: Sequence[Mapping[str, NDArray]], phase: int, *, rng: np.random.Generator
 ) -> list[Statistic]:
-    """Fraction of units selective for every variable in one phase of the trial."""
-    return [
-        compute_fraction_selective([p[name][phase] < LEVEL for p in by_animal], condition=name, rng=rng)
-        for name in VARIABLES
-    ]
+    """Fraction of units selective for every variable in one phase of the trial; animals without p-values are left out."""
+    found = []
+    for name in VARIABLES:
+        p = [own[name][phase] for own in by_animal]
+        if all(np.isfinite(own).all() for own in p):
+            found.append(compute_fraction_selective([own < LEVEL for own in p], condition=name, rng=rng))
+        else:
+            fractions = [np.where(np.isfinite(own), own < LEVEL, np.nan).mean() for own in p]
+            found.append(
+                summarise("fraction_selective", fractions, condition=name, units="fraction", rng=rng)
+            )
+    return found
 
 
 def compute_value_to_choice(
@@ -83,12 +98,12 @@ def compute_value_to_choice(
 
     Only phases before `until` (the outcome) are looked at.
     """
-    found = [
-        find_value_to_choice(p["object_value"][:until] < LEVEL, p["choice"][:until] < LEVEL)
-        for p in by_animal
-    ]
-    fractions = [each.fraction_converting for each in found]
-    chance = [each.fraction_choice_elsewhere for each in found]
+    fractions, chance = [], []
+    for p in by_animal:
+        found = find_value_to_choice(p["object_value"][:until] < LEVEL, p["choice"][:until] < LEVEL)
+        known = np.isfinite(p["choice"]).all()
+        fractions.append(found.fraction_converting if known else np.nan)
+        chance.append(found.fraction_choice_elsewhere if known else np.nan)
     return [
         summarise("value_to_choice", fractions, units="fraction", rng=rng),
         summarise("value_to_choice", chance, condition="units_without_value", units="fraction", rng=rng),
@@ -108,10 +123,14 @@ def compute_value_decoding(
     """
     accuracy, control = [], []
     for own_activity, own_choice, own_reward in zip(activity, choice, reward, strict=True):
-        label = split_at_median(compute_object_value(own_choice, own_reward, HALF_LIFE)[..., 0])
-        found = compute_decoding(own_activity, label, null="session", rng=rng)
-        accuracy.append(found.accuracy)
-        control.append(float(np.mean(found.control)))
+        value = compute_object_value(own_choice, own_reward, HALF_LIFE)[..., 0]
+        if _is_in_many_sessions(value):
+            found = compute_decoding(own_activity, split_at_median(value), null="session", rng=rng)
+            accuracy.append(found.accuracy)
+            control.append(float(np.mean(found.control)))
+        else:
+            accuracy.append(np.nan)
+            control.append(np.nan)
     return [
         summarise("decoding_object_value", accuracy, units="fraction", rng=rng),
         summarise("decoding_object_value", control, condition="wrong_sessions", units="fraction", rng=rng),
@@ -179,10 +198,24 @@ def tabulate_unit_activity(
     return pd.concat(tables, ignore_index=True)
 
 
+def _determine_one_another(regressors: Mapping[str, NDArray]) -> bool:
+    columns = np.stack(list(regressors.values()), -1)
+    known = columns[np.isfinite(columns).all(-1)]  # (trial, regressor)
+    design = np.column_stack([np.ones(len(known)), known])
+    return bool(np.linalg.matrix_rank(design, rtol=1e-9) < design.shape[1])
+
+
+def _is_in_many_sessions(value: NDArray) -> bool:
+    """Whether high and low values are left to learn from, whichever tenth of the sessions is held out."""
+    median = np.nanmedian(value)
+    n_sessions = min((value > median).any(1).sum(), (value <= median).any(1).sum())
+    return bool(n_sessions >= len(value) // 10 + 3)
+
+
 def _mean_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
-    """Mean and s.e.m. over trials of activity (trial, phase, unit), a row a phase and unit."""
+    """Mean and s.e.m. over trials of activity (trial, phase, unit), a row a phase and unit; NaN of no trials."""
     n_phases, n_units = activity.shape[1:]
-    mean = activity.mean(0)
+    mean = activity.mean(0) if len(activity) else np.full((n_phases, n_units), np.nan)
     sem = (
         activity.std(0, ddof=1) / np.sqrt(len(activity)) if len(activity) > 1 else np.full_like(mean, np.nan)
     )
