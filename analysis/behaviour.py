@@ -140,7 +140,9 @@ def tabulate_within_session(recording: xr.Dataset, *, rng: np.random.Generator) 
 
 
 def tabulate_learning(curves: Sequence[pd.DataFrame], *, rng: np.random.Generator) -> pd.DataFrame:
-    """Learning curves of every animal, thinned to 200 points each by averaging, and their mean."""
+    """Learning curves of every animal, thinned to 200 to 400 points each by averaging, and their mean."""
+    if all(curve.empty for curve in curves):
+        return pd.DataFrame(columns=["animal", "update", "trials", "reward_per_trial", "low", "high", "n"])
     thinned = []
     for animal, curve in enumerate(curves):
         group = np.arange(len(curve)) // max(len(curve) // 200, 1)

@@ -195,7 +195,8 @@ class Experiment:
             "statistics_by_animal.csv": tabulate_by_animal(findings.statistics),
             "comparison.csv": pd.DataFrame([dataclasses.asdict(row) for row in comparisons]),
         }
-        write_figures(findings.figures, folder.path / "figures")
+        drawn = {name: table for name, table in findings.figures.items() if len(table)}
+        write_figures(drawn, folder.path / "figures")
         for name, table in tables.items():
             folder.write_atomic(name, functools.partial(table.to_csv, index=False))
 
