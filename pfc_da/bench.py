@@ -6,10 +6,12 @@ up has failed. The floor is the time of the bare matrix products of one update, 
 it, so that a busy machine slows both.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import platform
+import re
 import resource
 import time
 from collections.abc import Callable
@@ -33,7 +35,8 @@ CRITERIA = (0.607, 0.639)
 AGENTS = {"rate + three-factor": ("rate", "three-factor"), "lstm + bptt": ("lstm", "bptt")}
 """Name -> network and rule."""
 HELD_OUT_SESSIONS = 1000
-EVALUATE_EVERY = 5
+EVALUATE_EVERY = 5, 50
+"""Updates between two evaluations, before and after the first criterion is reached."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +67,7 @@ def run_bench(
 def measure_seed(name: str, seed: int) -> Seed:
     """Train one seed until it reaches the last criterion, or its updates are used up."""
     torch.set_num_threads(1)
+    forget_peak_memory()
     experiment = paradigms.load("bandit")
     network, rule = AGENTS[name]
     settings = experiment.settings(network=network, rule=rule, animals=1, seed=seed)
@@ -75,7 +79,8 @@ def measure_seed(name: str, seed: int) -> Seed:
     best = 0.0
     while training.update < settings.train.updates and not training.diverged and None in reached.values():
         training = train_update(agent, settings, task, training, own)
-        if training.update % EVALUATE_EVERY == 0:
+        first, later = EVALUATE_EVERY
+        if training.update % (first if reached[str(CRITERIA[0])] is None else later) == 0:
             reward = play_held_out(agent, settings, task, training)
             best = max(best, reward)
             for criterion in CRITERIA:
@@ -90,8 +95,25 @@ def measure_seed(name: str, seed: int) -> Seed:
         trials_per_cpu_s=trials / cpu_s,
         share_of_floor=measure_floor(agent, settings, task)
         / measure_update(agent, settings, task, training, own),
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_memory_mb=read_peak_memory(),
     )
+
+
+def forget_peak_memory() -> None:
+    """Begin to measure the peak anew: the process may have trained another agent before."""
+    with contextlib.suppress(OSError):  # only Linux can
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def read_peak_memory() -> float:
+    """Largest resident memory of this process in MB since `forget_peak_memory`.
+
+    Where Linux does not tell, the peak since the process began.
+    """
+    status = Path("/proc/self/status")
+    if found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else ""):
+        return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def play_held_out(agent: Agent, settings: RunSettings, task: Task, training: Training) -> float:
