@@ -1,0 +1,269 @@
+"""Monkey juice by hand: baiting recomputed in plain Python, sides and screens, blocks, and what blind players earn."""
+
+import numpy as np
+import pytest
+import torch
+
+from pfc_da.analysis.observers import Alternation, FixedProbability, MomentaryMaximiser, play_baited
+from pfc_da.analysis.reference import load_references
+from pfc_da.errors import InputError
+from pfc_da.paradigms.monkey_juice import CHANCE, P0_RANGES, MonkeyJuice
+from pfc_da.rng import torch_stream
+
+NO_CHOICE = -1
+FIXATION, GO, A_LEFT, A_RIGHT, B_LEFT, B_RIGHT = range(6)
+
+
+def play(task, choose, sessions, seed=0):
+    """All steps of a batch of sessions; `choose` maps trial, side of A and p of the objects to sides.
+
+    Returns
+    -------
+    screens, rewards, labels
+        Lists over steps; what step t shows is `screens[t]`, what it earns and its labels have index t, too.
+    """
+    state, step = task.reset(torch_stream(seed, "task"), sessions)
+    screens, rewards, labels = [step.observation], [], []
+    for t in range(task.n_steps):
+        action = torch.full((sessions,), NO_CHOICE)
+        if task.phase(t) == "saccade":
+            trial = t // 4
+            action = torch.as_tensor(choose(trial, state.side_of_a[trial], state.p)).long()
+        state, step = task.step(state, action)
+        screens.append(step.observation)
+        rewards.append(step.reward)
+        labels.append(step.labels)
+    return screens[:-1], rewards, labels
+
+
+def at_saccades(values):
+    return values[2::4]
+
+
+def stack(labels, name):
+    """One label at the saccade, (session, trial, ...)."""
+    return torch.stack([each[name] for each in at_saccades(labels)], 1).numpy()
+
+
+def randomly(seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    return lambda trial, side, p: torch.randint(2, side.shape, generator=rng)
+
+
+@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize("changes", [True, False])
+def test_juice_waits_as_the_formula_says(images, changes):
+    """p(a) = 1 - (1 - p0(a))^(n(a) + 1) from the choices alone, session by session, in plain Python."""
+    task = MonkeyJuice(n_trials=120, p0="full", changes=changes, images=images)
+    _, _, labels = play(task, randomly(), sessions=6)
+    chosen, p0, p = (stack(labels, name) for name in ("chosen_object", "p0", "p_object"))
+    for session in range(6):
+        waited = [0, 0]
+        for trial in range(120):
+            for image in (0, 1):
+                base = float(p0[session, trial, image])
+                expected = 1 - (1 - base) ** (waited[image] + 1)
+                assert p[session, trial, image] == pytest.approx(expected, abs=1e-6)
+            for image in (0, 1):
+                waited[image] = 0 if image == chosen[session, trial] else waited[image] + 1
+
+
+def test_p_is_the_same_at_every_step_of_a_trial():
+    task = MonkeyJuice(n_trials=9)
+    _, _, labels = play(task, randomly(), sessions=4)
+    for trial in range(9):
+        steps = [each["p_object"] for each in labels[4 * trial : 4 * trial + 4]]
+        assert all(torch.equal(step, steps[0]) for step in steps)
+
+
+def test_taking_a_for_ever_leaves_a_at_p0_and_b_growing():
+    task = MonkeyJuice(n_trials=30)
+    _, _, labels = play(task, lambda trial, side, p: side, sessions=50)
+    assert (stack(labels, "chosen_object") == 0).all()
+    p, p0 = stack(labels, "p_object"), stack(labels, "p0")
+    np.testing.assert_allclose(p[..., 0], p0[..., 0], atol=1e-6)
+    # strictly, but for the last bits of float32 once it is almost sure
+    assert (np.diff(p[..., 1], axis=1) > -1e-6).all()
+    assert (p[:, 5, 1] > p[:, 0, 1]).all()
+
+
+def test_reward_is_as_frequent_as_its_probability():
+    task = MonkeyJuice(p0="full")
+    _, rewards, labels = play(task, randomly(), sessions=500)
+    chosen, p = stack(labels, "chosen_object"), stack(labels, "p_object")
+    reward = torch.stack(at_saccades(rewards), 1).numpy()
+    p = np.take_along_axis(p, chosen[..., None].astype(int), -1)[..., 0]
+    assert set(np.unique(reward)) == {0.0, 1.0}
+    for low in np.arange(0, 1, 0.1):
+        inside = (p >= low) & (p < low + 0.1)
+        error = np.sqrt((p[inside] * (1 - p[inside])).sum()) / inside.sum()
+        assert inside.sum() > 100 or low > 0.8
+        if inside.any():
+            assert reward[inside].mean() == pytest.approx(p[inside].mean(), abs=4 * error)
+
+
+def test_regret_is_what_the_better_image_was_worth():
+    _, _, labels = play(MonkeyJuice(n_trials=20), randomly(), sessions=5)
+    chosen, p, regret = (stack(labels, name) for name in ("chosen_object", "p_object", "regret"))
+    for session in range(5):
+        for trial in range(20):
+            lost = max(p[session, trial]) - p[session, trial, chosen[session, trial]]
+            assert regret[session, trial] == pytest.approx(lost, abs=1e-6)
+    between = [each for t, each in enumerate(labels) if t % 4 != 2]
+    assert all((each["regret"] == 0).all() and (each["chosen_object"] == -1).all() for each in between)
+
+
+def test_sides_are_drawn_anew_every_trial():
+    state, _ = MonkeyJuice(n_trials=100).reset(torch_stream(0, "task"), 400)
+    side = state.side_of_a.numpy().astype(float)  # (trial, session)
+    assert side.mean() == pytest.approx(0.5, abs=2 / np.sqrt(side.size))
+    for one, other in ((side[1:], side[:-1]), (side[:, 1:], side[:, :-1])):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 4 / np.sqrt(one.size)
+
+
+@pytest.mark.parametrize(
+    "side_of_a, action, image",
+    [(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0)],
+    ids=["A left, left", "A left, right", "A right, left", "A right, right"],
+)
+def test_a_saccade_takes_what_is_there_and_only_that_stays_on(side_of_a, action, image):
+    screens, _, labels = play(MonkeyJuice(n_trials=20), lambda *_: torch.full((30,), action), sessions=30)
+    side, chosen = stack(labels, "side_of_a"), stack(labels, "chosen_object")
+    alike = side == side_of_a
+    assert alike.any()
+    assert (chosen[alike] == image).all()
+    lit = (A_LEFT, A_RIGHT)[action] if image == 0 else (B_LEFT, B_RIGHT)[action]
+    outcome = torch.stack(screens[3::4], 1).numpy()  # (session, trial, feature)
+    np.testing.assert_array_equal(outcome[alike], np.tile(np.eye(6)[lit], (alike.sum(), 1)))
+
+
+def test_what_is_on_the_screen_in_every_phase():
+    screens, _, labels = play(MonkeyJuice(n_trials=8), randomly(), sessions=10)
+    side = stack(labels, "side_of_a")
+    both = {0: [A_LEFT, B_RIGHT], 1: [A_RIGHT, B_LEFT]}
+    for t, screen in enumerate(screens):
+        for session, features in enumerate(screen):
+            lit = set(torch.nonzero(features).flatten().tolist())
+            images = both[int(side[session, t // 4])]
+            if t % 4 < 3:
+                assert lit == {0: {FIXATION}, 1: {FIXATION, *images}, 2: {GO, *images}}[t % 4]
+            else:
+                assert len(lit) == 1 and lit < set(images)
+            assert set(features.tolist()) <= {0.0, 1.0}
+
+
+def test_without_images_the_sides_themselves_are_baited():
+    screens, _, labels = play(MonkeyJuice(n_trials=8, images=False), lambda *_: [0, 1, 1], sessions=3)
+    assert (stack(labels, "side_of_a") == 0).all()
+    assert (stack(labels, "chosen_object") == np.array([0, 1, 1])[:, None]).all()
+    shown = torch.stack(screens, 1)  # (session, step, feature)
+    lit = [{FIXATION}, {FIXATION}, {GO}, set()]
+    for t in range(32):
+        for session in range(3):
+            assert set(torch.nonzero(shown[session, t]).flatten().tolist()) == lit[t % 4]
+
+
+@pytest.mark.parametrize("name", P0_RANGES)
+@pytest.mark.parametrize("changes", [True, False])
+def test_p0_comes_from_its_ranges_and_from_all_of_them_alike(name, changes):
+    state, _ = MonkeyJuice(p0=name, changes=changes).reset(torch_stream(0, "task"), 3000)
+    first = state.p0[0].double().numpy()
+    np.testing.assert_allclose(first.sum(1), 0.5, atol=1e-6)
+    inside = [(first[:, 0] >= low) & (first[:, 0] <= high) for low, high in P0_RANGES[name]]
+    assert np.sum(inside, axis=0).tolist() == [1] * 3000
+    share = 1 / len(inside)
+    for own, (low, high) in zip(inside, P0_RANGES[name], strict=True):
+        assert own.mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 3000))
+        middle = first[own, 0].mean()
+        assert middle == pytest.approx((low + high) / 2, abs=4 * (high - low) / np.sqrt(12 * own.sum()))
+
+
+def test_training_and_gaps_together_are_the_full_range():
+    edges = sorted([*P0_RANGES["training"], *P0_RANGES["gaps"]])
+    assert (edges[0][0], edges[-1][1]) == P0_RANGES["full"][0]
+    assert all(one[1] == other[0] for one, other in zip(edges, edges[1:], strict=False))
+
+
+def test_without_changes_a_session_is_one_block():
+    state, _ = MonkeyJuice().reset(torch_stream(0, "task"), 20)
+    assert (state.block == 0).all()
+    assert torch.equal(state.p0, state.p0[:1].expand_as(state.p0))
+
+
+@pytest.mark.parametrize("n_trials", [49, 50, 99, 100, 449])
+def test_changes_come_after_50_to_150_trials_with_new_p0(n_trials):
+    state, _ = MonkeyJuice(n_trials=n_trials, changes=True).reset(torch_stream(0, "task"), 300)
+    lengths = []
+    for block, p0 in zip(state.block.T.tolist(), state.p0[..., 0].T.tolist(), strict=True):
+        starts = [0] + [t for t in range(1, n_trials) if block[t] != block[t - 1]]
+        assert block == sorted(block) and block[0] == 0
+        assert set(block) == set(range(max(block) + 1))
+        for start, end in zip(starts, [*starts[1:], n_trials], strict=True):
+            assert len(set(p0[start:end])) == 1
+            whole = end < n_trials
+            assert end - start <= 150
+            assert end - start >= 50 or not whole
+            lengths += [end - start] * whole
+        assert len({p0[start] for start in starts}) == len(starts)
+    if n_trials == 449:  # of first blocks, which the end of the session never cuts
+        first = (state.block == 0).sum(0).double().numpy()
+        assert first.mean() == pytest.approx(100, abs=4 * 29.2 / np.sqrt(300))
+        assert (min(lengths), max(lengths)) == (50, 150)
+    assert bool(lengths) == (n_trials > 50)
+
+
+def derived(source):
+    (row,) = [
+        row
+        for row in load_references("monkey_juice")
+        if (row.key, row.condition, row.mark) == ("reward_per_trial", "", "derived") and source in row.source
+    ]
+    return row.estimate
+
+
+class BlindAlternation:
+    """Takes the image not taken last, told only the trial."""
+
+    def __init__(self, sessions):
+        self.first = torch.randint(2, (sessions,), generator=torch.Generator().manual_seed(1))
+
+    def __call__(self, trial, side, p):
+        return (self.first + trial) % 2 ^ side
+
+
+def maximise(trial, side, p):
+    return (p[:, 1] > p[:, 0]).long() ^ side
+
+
+@pytest.mark.parametrize("images", [True, False])
+@pytest.mark.parametrize(
+    "policy, player, source",
+    [
+        (randomly(7), FixedProbability(0.5), "probability 1/2"),
+        (BlindAlternation(1500), Alternation(), "alternates"),
+        (maximise, MomentaryMaximiser(), "more likely to pay now"),
+    ],
+    ids=["indifferent", "alternating", "maximising"],
+)
+def test_a_player_earns_on_the_task_what_it_earns_on_its_own_sessions(policy, player, source, images):
+    """The juice of the table of references is of `play_baited`; animals play the task."""
+    _, rewards, labels = play(MonkeyJuice(p0="full", images=images), policy, sessions=1500)
+    earned = torch.stack(at_saccades(rewards), 1).numpy().mean(1)
+    error = earned.std() / np.sqrt(len(earned))
+    assert earned.mean() == pytest.approx(derived(source), abs=4 * error)
+    p0 = stack(labels, "p0")[:, 0]
+    _, own, _ = play_baited(player, p0, 100, rng=np.random.default_rng(5))
+    difference = earned - own.mean(1)  # the same p0: paired
+    assert difference.mean() == pytest.approx(0, abs=4 * difference.std() / np.sqrt(len(difference)))
+    assert 4 * error < 0.01  # tells the three players apart
+
+
+def test_chance_is_the_derived_number():
+    assert CHANCE == pytest.approx(derived("probability 1/2"), abs=1e-4)
+
+
+def test_a_misspelt_range_is_named():
+    with pytest.raises(
+        InputError, match="no p0 'gap'. Did you mean 'gaps'\\? There are: training, full, gaps"
+    ):
+        MonkeyJuice(p0="gap")
