@@ -1,0 +1,234 @@
+"""Every paradigm found in the folder keeps the contract of tasks and experiments."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from pfc_da import paradigms
+from pfc_da.analysis.reference import load_references
+from pfc_da.recording import DESCRIPTIONS, describe
+from pfc_da.replay import replay_animal
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import CONTROLS
+from pfc_da.settings import RunSettings
+from pfc_da.task import Task
+from pfc_da.train import Trained, build_agent
+
+SESSIONS, TRIALS = 7, 12
+SMALL = [
+    f"task.n_trials={TRIALS}",
+    "network.n_units=8",
+    *(f"replay.{name}=8" for name in ("held_out_sessions", "sessions", "unit_sessions")),
+]
+
+
+@pytest.fixture(scope="module", params=paradigms.names())
+def experiment(request):
+    return paradigms.load(request.param)
+
+
+@pytest.fixture(scope="module", params=["training", "test"])
+def task(request, experiment):
+    return experiment.build_task(experiment.settings(sets=SMALL), test=request.param == "test")
+
+
+def play(task, seed=0, actions=0):
+    """All that a session shows: the problem, and the Steps that follow the first and each action.
+
+    `actions` seeds the choices; on steps without a choice the action is -1.
+    """
+    rng = torch.Generator().manual_seed(actions)
+    state, step = task.reset(torch_stream(seed, "task"), SESSIONS)
+    problem, steps = task.problem_labels(state), [step]
+    for t in range(task.n_steps):
+        action = torch.full((SESSIONS,), -1)
+        if task.phase(t) == task.choice_phase:
+            action = torch.randint(task.n_actions, (SESSIONS,), generator=rng)
+        state, step = task.step(state, action)
+        steps.append(step)
+    return problem, steps
+
+
+def same(one, other):
+    """Whether two lists of Steps are equal to the bit."""
+
+    def tensors(step):
+        return {"observation": step.observation, "reward": step.reward, **step.labels}
+
+    pairs = [(tensors(a), tensors(b)) for a, b in zip(one, other, strict=True)]
+    return all(a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in pairs)
+
+
+def test_a_trial_has_one_choice(task):
+    assert task.phases.count(task.choice_phase) == 1
+    assert len(set(task.phases)) == len(task.phases)
+    assert task.n_steps == TRIALS * len(task.phases)
+    assert [task.phase(t) for t in range(task.n_steps)] == list(task.phases) * TRIALS
+    assert task.n_actions >= 2
+
+
+def test_observations_and_rewards_have_their_shapes(task):
+    _, steps = play(task)
+    for step in steps:
+        assert step.observation.shape == (SESSIONS, task.observation_size)
+        assert step.reward.shape == (SESSIONS,)
+        assert step.observation.dtype == step.reward.dtype == torch.float32
+        assert torch.isfinite(step.observation).all()
+        assert torch.isfinite(step.reward).all()
+    assert (steps[0].reward == 0).all()
+    assert steps[0].labels == {}
+
+
+def test_labels_declared_are_labels_given(task):
+    problem, steps = play(task)
+    assert problem.keys() == task.session_labels.keys()
+    for name, dims in task.session_labels.items():
+        assert problem[name].ndim == 1 + len(dims)
+        assert len(problem[name]) == SESSIONS
+    for step in steps[1:]:
+        assert step.labels.keys() == task.step_labels.keys()
+        for name, dims in task.step_labels.items():
+            assert step.labels[name].ndim == 1 + len(dims)
+            assert len(step.labels[name]) == SESSIONS
+            assert step.labels[name].shape == steps[1].labels[name].shape
+            assert step.labels[name].dtype == steps[1].labels[name].dtype
+
+
+def test_every_label_has_units_and_a_long_name(task):
+    labels = {**task.session_labels, **task.step_labels}
+    assert not labels.keys() & DESCRIPTIONS.keys()  # what every recording has is described there
+    for name in labels:
+        units, long_name = task.descriptions[name]
+        assert units
+        assert len(long_name) > 8
+
+
+def test_rewards_are_paid_on_choices_only(task):
+    _, steps = play(task)
+    paid = torch.stack([step.reward for step in steps[1:]])  # (step, session)
+    is_choice = torch.tensor([task.phase(t) == task.choice_phase for t in range(task.n_steps)])
+    assert (paid[~is_choice] == 0).all()
+    assert (paid[is_choice] != 0).any()
+
+
+def test_the_same_seed_and_actions_are_the_same_session(task):
+    assert same(play(task)[1], play(task)[1])
+    assert not same(play(task)[1], play(task, seed=1)[1])
+    assert not same(play(task)[1], play(task, actions=1)[1])
+
+
+def test_stepping_draws_nothing_and_changes_no_state(task):
+    """All luck is drawn by reset, so that a state can be stepped from again, by another agent."""
+    rng = torch_stream(0, "task")
+    state, _ = task.reset(rng, SESSIONS)
+    drawn, global_state = rng.get_state(), torch.get_rng_state()
+    for t in range(task.n_steps):
+        action = torch.full((SESSIONS,), 0 if task.phase(t) == task.choice_phase else -1)
+        after, step = task.step(state, action)
+        _, again = task.step(state, action)
+        assert same([step], [again])
+        state = after
+    assert torch.equal(rng.get_state(), drawn)
+    assert torch.equal(torch.get_rng_state(), global_state)
+
+
+def test_whatever_is_chosen_the_problems_are_the_same(task):
+    """Hidden probabilities and luck do not depend on the actions: who acts alike is paid alike."""
+    (problem, steps), (other_problem, other_steps) = play(task), play(task, actions=1)
+    for name, tensor in problem.items():
+        assert torch.equal(tensor, other_problem[name])
+    first_choice = task.phases.index(task.choice_phase)
+    assert same(steps[: first_choice + 1], other_steps[: first_choice + 1])
+    for name in ("p0", "side_of_a", "block"):  # what the world does by itself, where a task labels it so
+        if name in task.step_labels:
+            assert all(
+                torch.equal(a.labels[name], b.labels[name])
+                for a, b in zip(steps[1:], other_steps[1:], strict=True)
+            )
+    alike = steps[first_choice + 1].reward, other_steps[first_choice + 1].reward
+    actions = [
+        torch.randint(task.n_actions, (SESSIONS,), generator=torch.Generator().manual_seed(seed))
+        for seed in (0, 1)
+    ]
+    equal = actions[0] == actions[1]
+    assert equal.any() and not equal.all()
+    assert torch.equal(alike[0][equal], alike[1][equal])
+
+
+def test_sessions_of_a_batch_do_not_touch(task):
+    """What one session does changes nothing in another."""
+    state, _ = task.reset(torch_stream(0, "task"), SESSIONS)
+    other = state
+    for t in range(task.n_steps):
+        choice = task.phase(t) == task.choice_phase
+        action = torch.full((SESSIONS,), 0 if choice else -1)
+        changed = action.clone()
+        changed[0] = 1 if choice else -1
+        (state, step), (other, other_step) = task.step(state, action), task.step(other, changed)
+        assert torch.equal(step.observation[1:], other_step.observation[1:])
+        assert torch.equal(step.reward[1:], other_step.reward[1:])
+        for name, tensor in step.labels.items():
+            assert torch.equal(tensor[1:], other_step.labels[name][1:])
+
+
+def test_a_task_is_its_fields(task):
+    assert dataclasses.is_dataclass(task)
+    with pytest.raises(dataclasses.FrozenInstanceError, match="n_trials"):
+        task.n_trials = 3
+    assert task == dataclasses.replace(task)
+    for field in dataclasses.fields(task):
+        assert isinstance(field.type, type)  # what `--set task.NAME=VALUE` is held against
+        assert isinstance(getattr(task, field.name), field.type)
+
+
+def test_settings_resolve_and_go_to_a_manifest_and_back(experiment):
+    for arguments in ({}, {"quick": True}, {"network": "lstm"}, {"rule": "bptt"}):
+        settings = experiment.settings(**arguments)
+        assert settings.paradigm == experiment.name
+        assert RunSettings.model_validate_json(settings.model_dump_json()) == settings
+    lstm = experiment.settings(network="lstm")
+    assert (lstm.network.kind, lstm.rule.kind) == ("lstm", "bptt")
+
+
+def test_an_experiment_is_found_by_its_own_name(experiment):
+    assert experiment.name in paradigms.names()
+    assert paradigms.load(experiment.name) is experiment
+    assert issubclass(experiment.task, Task)
+    assert inspect.getmodule(experiment.task).EXPERIMENT is experiment
+
+
+def test_there_are_numbers_to_be_held_against(experiment):
+    rows = load_references(experiment.name)
+    assert rows
+    assert {row.paradigm for row in rows} == {experiment.name}
+
+
+def test_controls_are_replayed_after_the_frozen_animal(experiment):
+    names = [condition.name for condition in experiment.conditions]
+    assert names[0] == "frozen"
+    assert len(set(names)) == len(names)
+    assert set(CONTROLS) <= set(experiment.conditions)
+    settings = experiment.settings(sets=SMALL)
+    task = experiment.build_task(settings, test=True)
+    born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
+    trained = Trained(born, born, diverged=False)
+    recording = replay_animal(settings, task, trained, 0, experiment.conditions, lambda *_: None)
+    assert [str(name) for name in recording["condition"].values] == names
+    assert set(task.step_labels) | set(task.session_labels) <= set(recording.data_vars)
+    assert np.isfinite(recording["held_out_reward"]).all()
+
+
+def test_a_label_without_a_description_would_be_refused(experiment):
+    settings = experiment.settings(sets=SMALL)
+    task = experiment.build_task(settings, test=True)
+    born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
+    conditions = experiment.conditions[:1]
+    trained = Trained(born, born, diverged=False)
+    recording = replay_animal(settings, task, trained, 0, conditions, lambda *_: None)
+    name = next(iter(task.step_labels))
+    less = {label: told for label, told in task.descriptions.items() if label != name}
+    with pytest.raises(KeyError, match=name):
+        describe(recording, less, "Hz")
