@@ -147,6 +147,6 @@ def analyse(
 EXPERIMENT = Experiment(
     name="bandit",
     task=Bandit,
-    defaults={"train": {"updates": 1000}, "replay": {"held_out_sessions": 4000}},
+    defaults={"train": {"updates": 1500}, "replay": {"held_out_sessions": 4000}},
     analyse=analyse,
 )

@@ -42,7 +42,7 @@ class NetworkSettings(Settings):
         4, ge=0, le=10_000, description="Poisson neurons behind one unit's shot noise; 0 for none"
     )
     recurrent_gain: float = Field(0.8, ge=0, le=5, description="spectral radius of the linearised start")
-    input_gain: float = Field(1.0, ge=0, le=5, description="s.d. of input weights at the start, thresholds")
+    input_gain: float = Field(1.5, ge=0, le=5, description="s.d. of input weights at the start, thresholds")
     read_out_gain: float = Field(0.1, ge=0, le=10, description="s.d. of the read-outs' sum at the start")
     feedback: Literal["reward", "rpe", "both", "none"] = "reward"
 
@@ -64,15 +64,15 @@ class RuleSettings(Settings):
     kind: Literal["three-factor", "bptt"] = "three-factor"
     feedback_weights: Literal["symmetric", "random"] = "symmetric"
     synaptic_step: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = Field(2e-3, ge=0, le=10, description="per update")
+    learning_rate: float = Field(4e-3, ge=0, le=10, description="per update")
     final_learning_rate: float = Field(0.1, ge=0, le=1, description="share of the first, linear in updates")
-    discount: float = Field(0.7, ge=0, le=1, description="gamma, per trial")
+    discount: float = Field(0.9, ge=0, le=1, description="gamma, per trial")
     trace_decay: float = Field(0.9, ge=0, le=1, description="lambda, per trial")
     value_weight: float = Field(
         0.1, ge=0, le=100, description="learning signal of the critic relative to the actor"
     )
-    entropy: float = Field(0.02, ge=0, le=10, description="weight of policy entropy at the start")
-    entropy_until: float = Field(0.5, gt=0, le=1, description="share of training after which it is 0")
+    entropy: float = Field(0.1, ge=0, le=10, description="weight of policy entropy at the start")
+    entropy_until: float = Field(1.6, gt=0, le=10, description="share of training at which it would be 0")
     rate_penalty: float = Field(1e-5, ge=0, le=10, description="homeostasis of each unit's mean log rate")
     peak_penalty: float = Field(5e-2, ge=0, le=10, description="homeostasis of rates above 60 Hz")
     max_norm: float = Field(
