@@ -25,15 +25,25 @@ def comparison_table(comparison: pd.DataFrame | None, statistics: pd.DataFrame |
     if comparison is None or comparison.empty:
         return tag("p", "Left out: this run has no rows in comparison.csv.", class_="note")
     comparison = comparison.fillna({"condition": "", "verdict": ""})
+    alone = comparison[comparison["simulated"].isna()]
+    comparison = comparison.drop(alone.index)
     columns = [name for name, kinds in KINDS.items() if comparison["kind"].isin(kinds).any()]
     rows = [
         _comparison_row(group, columns, find(statistics, key, condition))
         for (key, condition), group in comparison.groupby(["key", "condition"], sort=False)
     ]
     heads = ["statistic", "simulated", *columns, "verdict"]
-    return _filters(comparison) + _table(
-        "comparison-table", heads, rows, "Simulated, recorded and published numbers"
-    )
+    table = _table("comparison-table", heads, rows, "Simulated, recorded and published numbers")
+    return _filters(comparison) + table + _without_simulation(alone)
+
+
+def _without_simulation(references: pd.DataFrame) -> str:
+    """Return the references that the run has no number for, folded away."""
+    if references.empty:
+        return ""
+    items = "".join(tag("li", f"{text(label(row))}: {_reference(row)}") for _, row in references.iterrows())
+    summary = f"{len(references)} more references, for which this run holds no number"
+    return tag("details", tag("summary", summary) + tag("ul", items), id="without-simulation")
 
 
 def misses(comparison: pd.DataFrame | None) -> str:
