@@ -26,6 +26,7 @@ from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.nulls import MIN_SESSIONS
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.selectivity import compute_wilson_interval
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError, nearest
 from pfc_da.progress import Progress
@@ -187,6 +188,7 @@ class Experiment:
         ]
         recording = read_recording(folder.path / "recording.nc")
         findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
+        findings.statistics.append(self.count_diverged(settings, folder))
         comparisons = compare(
             findings.statistics, load_references(self.name), compute_recorded_statistics(self.name)
         )
@@ -199,6 +201,27 @@ class Experiment:
         write_figures(drawn, folder.path / "figures")
         for name, table in tables.items():
             folder.write_atomic(name, functools.partial(table.to_csv, index=False))
+
+    def count_diverged(self, settings: RunSettings, folder: RunFolder) -> Statistic:
+        """Fraction of animals whose training ended in non-finite updates; they stay in every other number."""
+        task = self.build_task(settings)
+        diverged = [
+            load_trained(settings, task, animal, folder.animal(animal)).diverged
+            for animal in range(settings.animals)
+        ]
+        low, high = compute_wilson_interval(sum(diverged), len(diverged))
+        return Statistic(
+            key="fraction_diverged",
+            condition="",
+            estimate=float(np.mean(diverged)),
+            low=low,
+            high=high,
+            interval="95 % Wilson over animals",
+            n=len(diverged),
+            n_of="animals",
+            units="fraction",
+            by_animal=tuple(map(float, diverged)),
+        )
 
     def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> "Result":
         """Train, freeze, replay and compare; `arguments` as for `settings`.
