@@ -131,7 +131,9 @@ class MonkeyJuice(Task):
         side_of_a = torch.randint(2, (self.n_trials, batch), generator=rng) * self.images
         draws = torch.rand(self.n_trials, batch, 2, generator=rng)
         p0, since = torch.stack([p0_a, P0_SUM - p0_a], -1), torch.zeros(batch, 2)
-        state = JuiceState(p0, block, side_of_a, draws, self._screens(side_of_a), since, p0[0], torch.zeros(batch), 0)
+        state = JuiceState(
+            p0, block, side_of_a, draws, self._screens(side_of_a), since, p0[0], torch.zeros(batch), 0
+        )
         return state, Step(state.screens[0][0], state.nothing, {})
 
     def problem_labels(self, state: JuiceState) -> dict[str, Tensor]:
