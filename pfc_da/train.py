@@ -45,6 +45,8 @@ CURVE_COLUMNS = (
 GIVE_UP_AFTER = 50
 """Non-finite updates in a row after which an animal counts as diverged."""
 
+RATE_STEPS = 32
+"""Steps at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
 WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
 
 NETWORKS: dict[str, type[RateNetwork] | type[LSTMNetwork]] = {"rate": RateNetwork, "lstm": LSTMNetwork}
@@ -248,6 +250,6 @@ def _curve_row(
         float(batch.reward_per_trial.mean()),
         float(batch.rpe.std()),
         float(-(log_policy.exp() * log_policy).sum(-1).mean()),
-        float(agent.network.activity(batch.drive.detach()).mean()),
+        float(agent.network.activity(batch.drive[-RATE_STEPS:].detach()).mean()),
         before[-1] + (not finite),
     )
