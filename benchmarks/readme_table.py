@@ -1,16 +1,24 @@
-"""Write the README's table and figure from a run, misses included: ``python benchmarks/readme_table.py RUN``.
+"""Write measured numbers into the pages, misses included: ``python benchmarks/readme_table.py RUN [RUN ...]``.
 
-One row a simulated number, in the order of the run's statistics.csv; beside it every number of comparison.csv
-that it is held against. References without a simulated number are counted below. Nothing is chosen by hand.
+The first run gives README's table and figure, all of them ``docs/results.md``. One row a simulated number, in the order
+of the run's statistics.csv; beside it every number of comparison.csv that it is held against. References without a
+simulated number are counted below. Nothing is chosen by hand.
 """
 
 import csv
+import json
 import shutil
+import statistics
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURE = "figures/matching.svg"
+BY_ANIMAL = ("reward_per_trial", "regret", "matching_slope", "firing_rate", "firing_rate_max")
+RESULTS_HEAD = """# Results
+
+Written by `benchmarks/readme_table.py` from run folders, misses included; each heading says what the run was. Weights
+are frozen in every number. Intervals are 95 %."""
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 COLUMN = {"published": 0, "unverified": 0, "recorded": 1, "derived": 2}
 HEAD = ["statistic", "simulated", "published", "recorded", "chance and observers"]
@@ -96,13 +104,34 @@ def replace_table(readme: str, new: str) -> str:
     return f"{before}{BEGIN}\n{new}\n{END}{after}"
 
 
+def section(run: Path) -> str:
+    """What a run was, the numbers of every animal that the title of its paradigm stands on, and its table."""
+    manifest = json.loads((run / "manifest.json").read_text("utf-8"))
+    config = manifest["config"]
+    changed = {**config["task"], **{f"test {name}": value for name, value in config["test_task"].items()}}
+    parts = [f"network {config['network']['kind']}", f"rule {config['rule']['kind']}"]
+    parts += [f"{name} {value}" for name, value in changed.items()]
+    parts += [f"{config['train']['updates']} updates of {config['train']['sessions']} sessions"]
+    parts += [f"seed {config['seed']}", f"{manifest['cpu_s']:.0f} CPU-s in all"]
+    by_animal = [row for row in rows(run / "statistics_by_animal.csv") if row["key"] in BY_ANIMAL]
+    lines = []
+    for key in BY_ANIMAL:
+        own = [float(row["estimate"]) for row in by_animal if row["key"] == key]
+        if own:
+            numbers = ", ".join(f"{number:.4g}" for number in own)
+            lines.append(f"- `{key}` of every animal: {numbers}; median {statistics.median(own):.4g}")
+    return "\n\n".join([f"## {config['paradigm']}: {'; '.join(parts)}", "\n".join(lines), table(run)])
+
+
 def main() -> None:
-    """Rewrite README.md and its figure in place from the run folder given."""
-    if len(sys.argv) != 2:
-        sys.exit("error: give one finished run folder, such as runs/demo")
-    run, readme = Path(sys.argv[1]), ROOT / "README.md"
-    readme.write_text(replace_table(readme.read_text("utf-8"), table(run)), "utf-8")
-    shutil.copy(run / FIGURE, ROOT / "docs" / FIGURE)
+    """Rewrite README.md, its figure and docs/results.md in place from the run folders given."""
+    if len(sys.argv) < 2:
+        sys.exit("error: give one or more finished run folders, such as runs/demo")
+    runs, readme = [Path(name) for name in sys.argv[1:]], ROOT / "README.md"
+    readme.write_text(replace_table(readme.read_text("utf-8"), table(runs[0])), "utf-8")
+    shutil.copy(runs[0] / FIGURE, ROOT / "docs" / FIGURE)
+    text = "\n\n".join([RESULTS_HEAD, *map(section, runs)])
+    (ROOT / "docs" / "results.md").write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":
