@@ -1,0 +1,105 @@
+"""A run killed at random moments and started again ends with the bits of one that was left alone."""
+
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from safetensors.torch import load_file
+
+from pfc_da import cli
+from pfc_da.recording import read_recording
+from pfc_da.run_folder import read_manifest
+
+SIZES = (
+    "network.n_units=16",
+    "train.sessions=4",
+    "train.checkpoint_every=5",
+    "task.n_trials=12",
+    "replay.held_out_sessions=8",
+    "replay.sessions=8",
+    "replay.unit_sessions=8",
+)
+
+
+def command(kind, out, updates, workers):
+    sets = [word for text in (*SIZES, f"train.updates={updates}") for word in ("--set", text)]
+    return [kind, "bandit", "--animals", "2", "--workers", str(workers), "--out", str(out), *sets]
+
+
+def assert_same_training(one, other):
+    for animal in ("000", "001"):
+        folders = [run / "animals" / animal for run in (one, other)]
+        weights, others = (load_file(folder / "weights.safetensors") for folder in folders)
+        assert weights.keys() == others.keys()
+        assert all(torch.equal(weights[name], others[name]) for name in weights)
+        curves = [pd.read_csv(folder / "learning_curve.csv").drop(columns="cpu_s") for folder in folders]
+        pd.testing.assert_frame_equal(*curves)
+        assert not (folders[1] / "state.safetensors").exists()
+
+
+def test_training_killed_at_three_random_moments(tmp_path):
+    """In new processes that have torch already, so that a kill falls into training and not into imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pfc_da.cli", "pfc_da.train", "pfc_da.paradigms.bandit"])
+    rng, n_kills = np.random.default_rng(), 0  # other moments every time
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert cli.exit_code(command("train", whole, 300, 1)) == 0
+    states = [killed / "animals" / animal / "state.safetensors" for animal in ("000", "001")]
+
+    def stamps():
+        return [state.stat().st_mtime_ns if state.exists() else None for state in states]
+
+    for _ in range(3):
+        before = stamps()
+        worker = context.Process(target=cli.exit_code, args=(command("train", killed, 300, 1),))
+        worker.start()
+        while worker.is_alive() and stamps() == before:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.15))
+        worker.kill()
+        worker.join(60)
+        n_kills += worker.exitcode == -signal.SIGKILL
+    assert n_kills == 3
+    assert cli.exit_code(command("train", killed, 300, 1)) == 0
+    assert_same_training(whole, killed)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_ten_random_moments(tmp_path):
+    """The whole command with its workers, the main process alone killed, anywhere from imports to the report."""
+    program, whole = [sys.executable, "-m", "pfc_da.cli"], tmp_path / "whole"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": (tmp_path / "stderr").open("w+")}
+    started = time.monotonic()
+    subprocess.run([*program, *command("run", whole, 1000, 2)], check=True, **quiet)
+    duration = time.monotonic() - started
+    rng, n_kills, n_finished = np.random.default_rng(), 0, 0
+    while n_kills < 10 or not n_finished:
+        out = tmp_path / str(n_finished)  # a run that got to its end is followed by another
+        process = subprocess.Popen([*program, *command("run", out, 1000, 2)], **quiet)
+        try:
+            process.wait(rng.uniform(0, duration) if n_kills < 10 else None)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        n_kills += process.wait() == -signal.SIGKILL
+        assert process.returncode in (0, -signal.SIGKILL), (tmp_path / "stderr").read_text()[-500:]
+        if process.returncode == 0:
+            n_finished += 1
+            assert_same_run(whole, out)
+        reached = read_manifest(out) if (out / "manifest.json").exists() else None
+        print(process.returncode, reached and (reached.status, *reached.stages))
+
+
+def assert_same_run(one, other):
+    assert_same_training(one, other)
+    xr.testing.assert_identical(*(read_recording(run / "recording.nc") for run in (one, other)))
+    for table in ("statistics", "statistics_by_animal", "comparison"):
+        assert (one / f"{table}.csv").read_bytes() == (other / f"{table}.csv").read_bytes()
+    assert read_manifest(other).status == "finished"
+    assert not list(other.rglob(".writing-*"))
