@@ -117,7 +117,7 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
         batch = rollout(
             agent.network,
             agent.network.effective(weights),
-            task,
+            shorten(task, settings, done),
             agent.dopamine,
             sessions=settings.train.sessions,
             task_rng=torch_stream(seed, "train", "task", update),
@@ -134,6 +134,14 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
         weights, memory = STEPS[rule.synaptic_step](weights, change, memory, learning_rate)
     row = _curve_row(agent, batch, settings, training, finite, time.process_time() - started)
     return Training(weights, memory, (*training.curve, row))
+
+
+def shorten(task: Task, settings: RunSettings, done: float) -> Task:
+    """The task with the session length of the curriculum when a share `done` of training is over."""
+    first, grown = settings.train.first_trials, min(done / settings.train.whole_from, 1.0)
+    if not 0 < first < task.n_trials:
+        return task
+    return dataclasses.replace(task, n_trials=round(first + (task.n_trials - first) * grown))
 
 
 def train_animal(

@@ -20,7 +20,15 @@ from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
 from pfc_da.settings import resolve
-from pfc_da.train import GIVE_UP_AFTER, Training, animal_seed, build_agent, load_trained, train_animal
+from pfc_da.train import (
+    GIVE_UP_AFTER,
+    Training,
+    animal_seed,
+    build_agent,
+    load_trained,
+    shorten,
+    train_animal,
+)
 
 TASK = Bandit(n_trials=5)
 TINY = {
@@ -392,3 +400,20 @@ def test_the_discount_of_a_trial_is_spread_over_its_steps():
     assert agent.dopamine.discount == pytest.approx(0.8)  # two steps a trial
     assert agent.rule.trace_decay == pytest.approx(0.9)
     assert dataclasses.is_dataclass(agent)
+
+
+def test_curriculum_grows_sessions_linearly_until_they_are_whole():
+    task = dataclasses.replace(TASK, n_trials=100)
+    settings = settings_of("train.first_trials=20", "train.whole_from=0.5")
+    lengths = [shorten(task, settings, done).n_trials for done in (0.0, 0.25, 0.5, 1.0)]
+    assert lengths == [20, 60, 100, 100]
+    assert shorten(task, settings_of(), 0.0) is task
+    assert shorten(task, settings_of("train.first_trials=200"), 0.0) is task
+
+
+def test_short_sessions_count_fewer_trials(tmp_path):
+    run(settings_of("train.first_trials=1", "train.whole_from=1"), tmp_path)
+    trials = [float(row["trials"]) for row in read_curve(tmp_path)]
+    lengths = np.diff([0.0, *trials]) / 4
+    assert lengths[0] == 1 and lengths.max() <= 5 and (np.diff(lengths) >= 0).all()
+    assert trials[-1] < 12 * 4 * 5
