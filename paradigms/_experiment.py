@@ -50,7 +50,7 @@ REFERENCE_SETTINGS: Mapping[str, Any] = {
         "entropy": 0.1,
         "entropy_until": 0.7,
     },
-    "train": {"updates": 600, "sessions": 64},
+    "train": {"updates": 600, "sessions": 64, "first_trials": 0},
 }
 """The LSTM and backpropagation of Wang et al. 2018; learning settings are ours."""
 QUICK_SETTINGS: Mapping[str, Any] = {

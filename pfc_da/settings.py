@@ -86,10 +86,10 @@ class TrainSettings(Settings):
     updates: int = Field(1000, ge=0, le=10_000_000, description="weight updates")
     sessions: int = Field(32, ge=1, le=100_000, description="sessions an update")
     first_trials: int = Field(
-        0, ge=0, le=100_000, description="trials of the first sessions, 0 for whole sessions from the start"
+        20, ge=0, le=100_000, description="trials of the first sessions, 0 for whole sessions from the start"
     )
     whole_from: float = Field(
-        0.5, gt=0, le=1, description="share of training from which sessions are whole, growing linearly"
+        0.8, gt=0, le=1, description="share of training from which sessions are whole, growing linearly"
     )
     checkpoint_every: int = Field(50, ge=1, le=1_000_000, description="updates between checkpoints")
 

@@ -63,7 +63,7 @@ def settings_of(rule, network, *sets):
     tiny = {
         "paradigm": "none",
         "network": {"kind": network, "n_units": 8},
-        "rule": {"kind": rule, "learning_rate": 0.02},
+        "rule": {"kind": rule, "learning_rate": 0.02, "discount": 0.7},
         "train": {"updates": 60, "sessions": 16},
     }
     return resolve([tiny], sets=sets)

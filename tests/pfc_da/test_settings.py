@@ -4,7 +4,7 @@ import pydantic
 import pytest
 
 from pfc_da.errors import InputError
-from pfc_da.settings import NetworkSettings, RunSettings, resolve
+from pfc_da.settings import NetworkSettings, RunSettings, TrainSettings, resolve
 
 
 def given(*sets, config_file=None, layers=()):
@@ -21,7 +21,7 @@ def test_later_sources_win_and_leave_the_rest_alone(tmp_path):
     assert given(layers=layers).train.updates == 2
     assert given(layers=layers, config_file=file).train.updates == 3
     settings = given("train.updates=4", "train.updates=5", layers=layers, config_file=file)
-    assert settings.train.model_dump() == {"updates": 5, "sessions": 30, "checkpoint_every": 7}
+    assert settings.train == TrainSettings(updates=5, sessions=30, checkpoint_every=7)
     assert settings.animals == 3
     assert settings.network == NetworkSettings()
     assert layers[0]["train"]["updates"] == 1  # what was given is not changed

@@ -407,7 +407,7 @@ def test_curriculum_grows_sessions_linearly_until_they_are_whole():
     settings = settings_of("train.first_trials=20", "train.whole_from=0.5")
     lengths = [shorten(task, settings, done).n_trials for done in (0.0, 0.25, 0.5, 1.0)]
     assert lengths == [20, 60, 100, 100]
-    assert shorten(task, settings_of(), 0.0) is task
+    assert shorten(task, settings_of("train.first_trials=0"), 0.0) is task
     assert shorten(task, settings_of("train.first_trials=200"), 0.0) is task
 
 
