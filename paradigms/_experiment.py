@@ -109,7 +109,7 @@ class Experiment:
         """Resolve settings from all their sources, and refuse here what a later stage could not do."""
         layers: list[Mapping[str, Any]] = [{"paradigm": self.name}, self.defaults]
         if network == "lstm" or rule == "bptt":
-            own = {"network": {}} if network == "rate" else {}
+            own: Mapping[str, Any] = {"network": {}} if network == "rate" else {}
             layers.append({**REFERENCE_SETTINGS, **own})
         if quick:
             layers.append(QUICK_SETTINGS)
