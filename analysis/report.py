@@ -133,8 +133,9 @@ def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.D
             tiles.append((name, value(row["estimate"], row["low"], row["high"]), describe(row)))
     if comparison is not None:
         counts = comparison["verdict"].value_counts()
-        rest = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("outside", "not comparable"))
-        tiles.append(("Inside their reference", f"{counts.get('inside', 0)} of {len(comparison)}", rest))
+        inside, outside = (counts.get(verdict, 0) for verdict in ("inside", "outside"))
+        rest = f"{outside} outside; {len(comparison) - inside - outside} more are not comparable"
+        tiles.append(("Inside their reference", f"{inside} of {inside + outside}", rest))
     cost = f"{manifest.wall_s:.0f} s elapsed, {manifest.cpu_s:.0f} s of CPU"
     tiles.append(("Status", text(_status(manifest)), cost))
     return "\n".join(
@@ -184,7 +185,8 @@ def _inline(svg: str, prefix: str, title: str) -> str:
 
 
 def _run(manifest: Manifest) -> str:
-    facts = {"commit": manifest.commit, "schema version": manifest.schema_version, **manifest.versions}
+    commit = manifest.commit[:12] + "-dirty" * manifest.commit.endswith("-dirty")
+    facts = {"commit": commit, "schema version": manifest.schema_version, **manifest.versions}
     listed = "".join(
         tag("div", tag("dt", text(name)) + tag("dd", text(fact))) for name, fact in facts.items()
     )
