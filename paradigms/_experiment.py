@@ -40,17 +40,18 @@ from pfc_da.task import Task
 from pfc_da.train import build_agent, load_trained, train_animal
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
-    "network": {"kind": "lstm", "n_units": 48},
+    "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
     "rule": {
         "kind": "bptt",
         "learning_rate": 5e-3,
+        "final_learning_rate": 0.02,
         "value_weight": 0.25,
         "trace_decay": 1.0,
-        "discount": 0.7,
+        "discount": 0.8,
         "entropy": 0.1,
-        "entropy_until": 0.7,
+        "entropy_until": 1.2,
     },
-    "train": {"updates": 600, "sessions": 64, "first_trials": 0},
+    "train": {"updates": 800, "sessions": 64, "whole_from": 0.5},
 }
 """The LSTM and backpropagation of Wang et al. 2018; learning settings are ours."""
 QUICK_SETTINGS: Mapping[str, Any] = {
