@@ -134,8 +134,10 @@ def play_held_out(agent: Agent, settings: RunSettings, task: Task, training: Tra
 
 
 def measure_update(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> float:
-    """CPU-seconds of one update, median of 5."""
-    return _median_time(lambda: train_update(agent, settings, task, training, seed))
+    """CPU-seconds of one update on whole sessions, median of 5."""
+    train = settings.train.model_copy(update={"first_trials": 0})
+    whole = settings.model_copy(update={"train": train})
+    return _median_time(lambda: train_update(agent, whole, task, training, seed))
 
 
 def measure_floor(agent: Agent, settings: RunSettings, task: Task) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pfc_da import bench, paradigms
+from pfc_da import bench, paradigms, train
 from pfc_da.analysis.reference import load_references
 from pfc_da.bench import Seed, forget_peak_memory, read_peak_memory, summarise_bench, write_json
 from pfc_da.rng import torch_stream
@@ -144,3 +144,18 @@ def test_criteria_are_those_of_thompson_sampling():
     ]
     thompson = 2 / 3 - row.estimate / 100
     assert bench.CRITERIA == pytest.approx((0.95 * thompson, thompson), abs=1e-3)
+
+
+def test_an_update_is_timed_on_sessions_as_long_as_the_floor_counts(monkeypatch):
+    """Short sessions at the start of the curriculum would flatter the share of the floor."""
+    seen = []
+
+    def stand_in(agent, settings, task, training, seed):
+        seen.append(train.shorten(task, settings, 0.0).n_trials)
+
+    monkeypatch.setattr(bench, "train_update", stand_in)
+    experiment = paradigms.load("bandit")
+    settings = experiment.settings(animals=1)
+    assert settings.train.first_trials > 0
+    bench.measure_update(None, settings, experiment.build_task(settings), None, 0)
+    assert set(seen) == {100}
