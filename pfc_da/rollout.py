@@ -112,7 +112,7 @@ def rollout(
         Streams of the problems, of the choices given the policy, and of the network's noise.
     """
     n_steps, per_trial = task.n_steps, len(task.phases)
-    is_choice = torch.tensor([task.phase(t) == task.choice_phase for t in range(n_steps)])
+    choosing = [task.phase(t) == task.choice_phase for t in range(n_steps)]
     one_hot, zeros = torch.eye(task.n_actions), torch.zeros(sessions)
     no_action, no_input = torch.full((sessions,), -1), torch.zeros(sessions, task.n_actions)
     gumbel = -torch.empty(task.n_trials, sessions, task.n_actions).exponential_(generator=choice_rng).log_()
@@ -130,12 +130,12 @@ def rollout(
         x = _input(step, action_input, last_rpe, feedback, condition)
         state, drive = network.step(effective, state, x, None if noise is None else noise[t % NOISE_BLOCK])
         action, action_input = no_action, no_input
-        if is_choice[t] or feedback in NEEDS_RPE:
+        if choosing[t] or feedback in NEEDS_RPE:
             logits, value = network.read_out(effective, state)
             if t > 0:
                 last_rpe = dopamine.rpe(step.reward, last_value, value) + last_injected
             last_value = value
-        if is_choice[t]:
+        if choosing[t]:
             action = (logits.detach() + gumbel[t // per_trial]).argmax(1)
             action_input = one_hot[action]
         task_state, step = task.step(task_state, action)
@@ -144,7 +144,7 @@ def rollout(
         for name, tensor in (row | {"injected": last_injected} | dict(step.labels)).items():
             tape.setdefault(name, []).append(tensor)
     stacked = {name: torch.stack(tensors) for name, tensors in tape.items()}
-    return _finish(network, effective, dopamine, is_choice, problem, stacked)
+    return _finish(network, effective, dopamine, torch.tensor(choosing), problem, stacked)
 
 
 def _input(step: Step, action_input: Tensor, last_rpe: Tensor, feedback: str, condition: Condition) -> Tensor:
