@@ -77,6 +77,8 @@ class Panel:
         Inches a row.
     wide : bool
         Takes the width of two panels.
+    paradigm : str
+        In whose runs it is missed when it is not there; empty for all.
     """
 
     title: str
@@ -86,6 +88,7 @@ class Panel:
     rows: str = ""
     row_height: float = 0.36
     wide: bool = False
+    paradigm: str = ""
 
 
 PANELS: dict[str, Panel] = {

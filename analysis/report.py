@@ -60,6 +60,7 @@ def write_report(run_folder: str | Path) -> Path:
     statistics = _read_table(folder / "statistics.csv")
     comparison = _read_table(folder / "comparison.csv")
     figures = {name: _read_table(folder / "figures" / f"{name}.csv", name) for name in PANELS}
+    missed = [name for name in PANELS if figures[name] is None and _belongs(name, manifest.paradigm)]
     units = [_read_table(folder / "figures" / f"{name}.csv", name) for name in ("units", "unit_activity")]
     page = Template(asset("report_template.html")).substitute(
         css=asset("report.css"),
@@ -73,7 +74,7 @@ def write_report(run_folder: str | Path) -> Path:
         panels="\n".join(
             _panel(name, table, statistics) for name, table in figures.items() if table is not None
         ),
-        left_out=_left_out([name for name, table in figures.items() if table is None]),
+        left_out=_left_out(missed),
         browser=unit_browser(*units),
         statistics=statistics_table(statistics),
         run=_run(manifest),
@@ -165,6 +166,10 @@ def _intervals(name: str, table: pd.DataFrame, statistics: pd.DataFrame | None) 
     return (
         "" if row is None else text(f"Intervals: {row['interval']}, {count(row.get('n'), row.get('n_of'))}. ")
     )
+
+
+def _belongs(name: str, paradigm: str) -> bool:
+    return PANELS[name].paradigm in ("", paradigm)
 
 
 def _left_out(names: list[str]) -> str:

@@ -1,6 +1,7 @@
 """The report, read as a reader's browser reads it: a synthetic run folder rendered in headless Chromium."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -28,6 +29,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=2000"
 ).split()
+OURS = [name for name, panel in PANELS.items() if not panel.paradigm]  # those of one paradigm: with its tests
 HOSTILE = '<img src=x onerror="console.error(1)">$</script>'
 
 
@@ -252,7 +254,7 @@ def test_page_shows_everything_and_the_console_is_silent(opened):
     assert "1 more references, for which this run holds no number" in dom
     assert len(body_rows(dom, "statistics-table")) == 7
     assert "5 of 5 rows" in dom
-    assert set(re.findall(r'<figure id="figure-(\w+)"', dom)) == set(PANELS)
+    assert set(re.findall(r'<figure id="figure-(\w+)"', dom)) == set(OURS)
     assert "rate network, trained by three-factor; 2 animals; seed 0" in dom
     assert 'class="banner"' not in dom  # all stages before the report are done
     assert "<b>0.431</b> <span>[0.425, 0.438]" in dom
@@ -405,6 +407,16 @@ def test_what_a_run_does_not_have_is_named_as_left_out(run, tmp_path):
     assert 'id="figure-matching"' not in page and 'id="figure-raster"' in page
 
 
+def test_a_panel_of_another_paradigm_is_not_missed(run, tmp_path, monkeypatch):
+    run = copy_of(run, tmp_path)
+    (run / "figures" / "matching.csv").unlink()
+    of = dataclasses.replace(PANELS["matching"], paradigm="monkey_juice")
+    monkeypatch.setitem(PANELS, "matching", of)
+    assert "no figures/matching.csv" in write_report(run).read_text(encoding="utf-8")
+    monkeypatch.setitem(PANELS, "matching", dataclasses.replace(of, paradigm="bandit"))
+    assert "no figures/matching.csv" not in write_report(run).read_text(encoding="utf-8")
+
+
 def test_an_unfinished_run_says_so(run, tmp_path):
     run = copy_of(run, tmp_path)
     manifest = json.loads((run / "manifest.json").read_text())
@@ -449,7 +461,7 @@ def test_a_misspelt_figure_is_told_its_nearest_name(tmp_path):
 
 def test_figures_are_editable_text_with_their_numbers_beside(run):
     numbers = run_tables()
-    for name in PANELS:
+    for name in OURS:
         svg = ET.parse(run / "figures" / f"{name}.svg")
         assert svg.findall(".//{http://www.w3.org/2000/svg}text"), name
         pd.testing.assert_frame_equal(
@@ -494,7 +506,7 @@ def test_raster_puts_every_choice_and_reward_in_its_place():
     assert ticks == 100 + 2  # one a trial, and the two frame lines
 
 
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize("name", OURS)
 def test_one_animal_without_intervals_is_drawn(name):
     """Of one animal there is no interval; a side never paid leaves no finite log ratio."""
     numbers = run_tables()[name]
