@@ -87,7 +87,7 @@ class Experiment:
     analyse
         From the recording to numbers.
     conditions
-        What is replayed; the first is the frozen animal.
+        What is replayed; the first is the frozen animal. The snapshots of training come after these.
     """
 
     name: str
@@ -165,11 +165,13 @@ class Experiment:
     ) -> None:
         """Replay every animal under every condition with frozen weights; write the recording."""
         task, jobs = self.build_task(settings, test=True), []
-        total = len(self.conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
+        snapshots = (Condition(name=f"after_{n}", after=n) for n in settings.train.snapshot_updates)
+        conditions = (*self.conditions, *snapshots)
+        total = len(conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
         for animal in range(settings.animals):
             trained = load_trained(settings, task, animal, folder.animal(animal))
             report = progress.task(f"replay animal {animal}", total)
-            arguments = (settings, task, trained, animal, self.conditions, report)
+            arguments = (settings, task, trained, animal, conditions, report)
             jobs.append(joblib.delayed(_in_worker)(replay_animal, *arguments))
         animals = _work(jobs, workers)
         own = [

@@ -28,6 +28,7 @@ DESCRIPTIONS = {
     "time_in_trial": ("s", "time of the end of the step within its trial"),
     "tau": ("s", "synaptic time constant of the unit"),
     "is_excitatory": ("1", "whether the unit is excitatory"),
+    "is_critic": ("1", "whether the unit belongs to a critic of its own"),
     "animal": ("1", "index of the animal"),
     "condition": ("1", "what was done to the animal"),
     "recorded_episode": ("1", "episodes whose unit activity is kept"),

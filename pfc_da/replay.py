@@ -3,8 +3,12 @@
 Every animal and condition meets the same problems, with the same draws for reward and for choice given the policy, so
 that what differs between two of them is the animal or the condition. Weights are bit-identical afterwards: nothing here
 writes to them, and `replay_animal` checks it.
+
+Under a `plastic` condition alone a copy of the weights goes on changing, after every `PLASTIC_CHUNK` sessions, as it did
+in training; such conditions meet the same draws as one another, not as the frozen ones.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -17,10 +21,13 @@ from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
 from pfc_da.settings import RunSettings
 from pfc_da.task import STEP_S, Task
-from pfc_da.train import Agent, Trained, build_agent
+from pfc_da.train import Agent, Trained, build_agent, take_step
 
 CHUNK = 200
 """Sessions advanced together. Bounds memory, and is part of which random numbers a session gets."""
+
+PLASTIC_CHUNK = 8
+"""Sessions between two changes of the weights under a plastic condition."""
 
 Arrays = dict[str, np.ndarray]
 PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy")
@@ -44,13 +51,19 @@ def replay_animal(
     """
     torch.set_num_threads(1)
     agent, done = build_agent(settings, task), 0
-    before = {name: tensor.clone() for name, tensor in trained.weights.items()}
+    before = {
+        updates: {name: tensor.clone() for name, tensor in kept.items()}
+        for updates, kept in trained.after.items()
+    }
     by_condition: list[Arrays] = []
     units: list[np.ndarray] = []
     for condition in conditions:
-        weights = trained.weights if condition.trained else trained.born
+        play = _replay_plastic if condition.plastic else _replay
         chunks: list[Arrays] = []
-        for first, batch in _replay(agent, settings, task, weights, condition, animal):
+        own_task = dataclasses.replace(task, **dict(condition.task))
+        for first, batch in play(
+            agent, settings, own_task, trained.after[condition.after], condition, animal
+        ):
             chunks.append(_totals(batch))
             if first < settings.replay.sessions:
                 chunks[-1] |= _steps(task, batch)
@@ -59,8 +72,9 @@ def replay_animal(
             done += batch.action.shape[1]
             report(done, condition.name)
         by_condition.append(_join(chunks))
-    if any(not torch.equal(before[name], tensor) for name, tensor in trained.weights.items()):
-        raise RuntimeError(f"weights of animal {animal} changed while frozen")
+    for updates, kept in trained.after.items():
+        if any(not torch.equal(before[updates][name], tensor) for name, tensor in kept.items()):
+            raise RuntimeError(f"weights of animal {animal} changed while frozen")
     activity = np.concatenate(units)[: settings.replay.unit_sessions]
     return _assemble(
         agent, settings, task, by_condition, activity, [condition.name for condition in conditions]
@@ -71,25 +85,60 @@ def _replay(
     agent: Agent, settings: RunSettings, task: Task, weights: Weights, condition: Condition, animal: int
 ) -> Iterator[tuple[int, Rollout]]:
     """Chunks of sessions, with the number of the first session of each."""
-    n_held_out = max(settings.replay.held_out_sessions, settings.replay.sessions)
     with torch.inference_mode():
         effective = agent.network.effective(weights)
-        for first in range(0, n_held_out, CHUNK):
-            yield (
-                first,
-                rollout(
-                    agent.network,
-                    effective,
-                    task,
-                    agent.dopamine,
-                    sessions=min(CHUNK, n_held_out - first),
-                    task_rng=torch_stream(settings.seed, "replay", "task", first),
-                    choice_rng=torch_stream(settings.seed, "replay", "choice", first),
-                    noise_rng=torch_stream(settings.seed, "replay", "noise", first, animal),
-                    feedback=settings.network.feedback,
-                    condition=condition,
-                ),
+        for first, sessions in _chunks(settings, CHUNK):
+            yield first, _play(agent, settings, task, effective, condition, animal, first, sessions)
+
+
+def _replay_plastic(
+    agent: Agent, settings: RunSettings, task: Task, weights: Weights, condition: Condition, animal: int
+) -> Iterator[tuple[int, Rollout]]:
+    """As `_replay`, a copy of the weights learning from every chunk at the rate and with the memory of a new animal."""
+    memory: Weights = {}
+    for first, sessions in _chunks(settings, PLASTIC_CHUNK):
+        if agent.rule.needs_autograd:
+            weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
+        with torch.set_grad_enabled(agent.rule.needs_autograd):
+            effective = agent.network.effective(weights)
+            batch = _play(agent, settings, task, effective, condition, animal, first, sessions)
+            change = agent.rule.change(agent.network, weights, batch, 0.0)
+        with torch.no_grad():
+            weights, memory, _ = take_step(
+                settings.rule, weights, change, memory, settings.rule.learning_rate
             )
+        yield first, batch
+
+
+def _chunks(settings: RunSettings, size: int) -> Iterator[tuple[int, int]]:
+    """First session and number of sessions of each chunk."""
+    n_sessions = max(settings.replay.held_out_sessions, settings.replay.sessions)
+    for first in range(0, n_sessions, size):
+        yield first, min(size, n_sessions - first)
+
+
+def _play(
+    agent: Agent,
+    settings: RunSettings,
+    task: Task,
+    effective: Weights,
+    condition: Condition,
+    animal: int,
+    first: int,
+    sessions: int,
+) -> Rollout:
+    return rollout(
+        agent.network,
+        effective,
+        task,
+        dataclasses.replace(agent.dopamine, manipulations=condition.manipulations),
+        sessions=sessions,
+        task_rng=torch_stream(settings.seed, "replay", "task", first),
+        choice_rng=torch_stream(settings.seed, "replay", "choice", first),
+        noise_rng=torch_stream(settings.seed, "replay", "noise", first, animal),
+        feedback=settings.network.fed,
+        condition=condition,
+    )
 
 
 def _totals(batch: Rollout) -> Arrays:
@@ -102,11 +151,11 @@ def _totals(batch: Rollout) -> Arrays:
 
 def _steps(task: Task, batch: Rollout) -> Arrays:
     """Everything kept step by step, session first."""
-    policy = torch.softmax(batch.logits, -1).masked_fill(~batch.is_choice[:, None, None], torch.nan)
+    policy = torch.softmax(batch.logits.detach(), -1).masked_fill(~batch.is_choice[:, None, None], torch.nan)
     by_step = {
         "choice": batch.action.to(torch.int8),
         "reward": batch.reward,
-        "value": batch.value,
+        "value": batch.value.detach(),
         "rpe": batch.rpe,
         "dopamine_injected": batch.injected,
         "policy": policy,
@@ -152,6 +201,7 @@ def _assemble(
             "time_in_trial": ("step", (steps % per_trial + 1) * STEP_S),
             "tau": ("unit", agent.network.tau.numpy()),
             "is_excitatory": ("unit", agent.network.is_excitatory.numpy()),
+            "is_critic": ("unit", agent.network.wiring.is_critic.numpy()),
             "recorded_episode": np.arange(len(activity)),
         },
     )

@@ -7,11 +7,12 @@ needs the value that follows, so it is fed back one step later than the reward i
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from pfc_da.dopamine import DopamineSystem
+from pfc_da.dopamine import DopamineSystem, Manipulation
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.task import Step, Task
 
@@ -23,7 +24,7 @@ NEEDS_RPE = ("rpe", "both")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What is done to an animal while its weights are frozen.
+    """What is done to an animal in replay. Its weights are frozen unless it is `plastic`.
 
     Attributes
     ----------
@@ -33,15 +34,24 @@ class Condition:
         The state is set back to its initial value at the start of every trial.
     reward_input, action_input
         Whether the network sees feedback and its last action.
-    trained
-        False replays the weights the animal was born with.
+    after
+        Replay the weights as they were after so many updates of training (0: as born), not those at its end.
+    manipulations
+        What is done to dopamine.
+    plastic
+        Whether the weights go on changing, from session to session, as in training.
+    task
+        Fields of the task that differ, as (name, value).
     """
 
     name: str = "frozen"
     hidden_reset: bool = False
     reward_input: bool = True
     action_input: bool = True
-    trained: bool = True
+    after: int | None = None
+    manipulations: tuple[Manipulation, ...] = ()
+    plastic: bool = False
+    task: tuple[tuple[str, Any], ...] = ()
 
 
 FROZEN = Condition()
@@ -50,7 +60,7 @@ CONTROLS = (
     Condition(name="hidden_reset", hidden_reset=True),
     Condition(name="no_reward_input", reward_input=False),
     Condition(name="no_action_input", action_input=False),
-    Condition(name="untrained", trained=False),
+    Condition(name="untrained", after=0),
 )
 """Frozen test and the controls of Wang et al. 2016 (arXiv 1611.05763) and 2018 (doi 10.1038/s41593-018-0147-8)."""
 

@@ -8,7 +8,7 @@ allowed, how to mend it.
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -44,7 +44,19 @@ class NetworkSettings(Settings):
     recurrent_gain: float = Field(0.8, ge=0, le=5, description="spectral radius of the linearised start")
     input_gain: float = Field(1.5, ge=0, le=5, description="s.d. of input weights at the start, thresholds")
     read_out_gain: float = Field(0.1, ge=0, le=10, description="s.d. of the read-outs' sum at the start")
-    feedback: Literal["reward", "rpe", "both", "none"] = "reward"
+    feedback: Literal["reward", "rpe", "both", "none"] = Field(
+        "reward", description="what the network is told of an outcome; the actor alone if critic is separate"
+    )
+    critic: Literal["shared", "separate"] = Field(
+        "shared", description="whether the critic has units of its own, which are told the reward"
+    )
+
+    @property
+    def fed(self) -> Literal["reward", "rpe", "both", "none"]:
+        """Feedback channels of the network as a whole."""
+        if self.critic == "shared":
+            return self.feedback
+        return "both" if self.feedback in ("rpe", "both") else "reward"
 
     @pydantic.model_validator(mode="after")
     def _fit_together(self) -> "NetworkSettings":
@@ -92,6 +104,16 @@ class TrainSettings(Settings):
         0.8, gt=0, le=1, description="share of training from which sessions are whole, growing linearly"
     )
     checkpoint_every: int = Field(50, ge=1, le=1_000_000, description="updates between checkpoints")
+    snapshots: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (),
+        description="shares of training after which the weights are kept, to be replayed as they were then",
+    )
+
+    @property
+    def snapshot_updates(self) -> tuple[int, ...]:
+        """Updates after which the weights are kept, ascending."""
+        after = {round(share * self.updates) for share in self.snapshots}
+        return tuple(sorted(after - {0, self.updates}))
 
 
 class ReplaySettings(Settings):

@@ -9,7 +9,7 @@ import dataclasses
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.rollout import Rollout, input_size, rollout
 from pfc_da.run_folder import write_atomic
-from pfc_da.settings import RunSettings
+from pfc_da.settings import RuleSettings, RunSettings
 from pfc_da.task import Task
 
 CURVE_COLUMNS = (
@@ -48,6 +48,7 @@ GIVE_UP_AFTER = 50
 RATE_STEPS = 32
 """Steps at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
 WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
+SNAPSHOT = "after_{:07d}.safetensors"
 
 NETWORKS: dict[str, type[RateNetwork] | type[LSTMNetwork]] = {"rate": RateNetwork, "lstm": LSTMNetwork}
 RULES: dict[str, type[PlasticityRule]] = {"three-factor": ThreeFactor, "bptt": ActorCriticBPTT}
@@ -69,7 +70,7 @@ def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
             "rule 'three-factor' needs the eligibility of network 'rate', got network "
             f"{settings.network.kind!r}. Use --network rate, or --rule bptt."
         )
-    channels = input_size(task, settings.network.feedback)
+    channels = input_size(task, settings.network.fed)
     network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
     rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
     return Agent(network, rule, DopamineSystem(rule.discount))
@@ -77,10 +78,9 @@ def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """Weights of one animal, frozen, and those it was born with."""
+    """Weights of one animal by the number of updates they had: 0 at birth, None at the end of training."""
 
-    weights: Weights
-    born: Weights
+    after: Mapping[int | None, Weights]
     diverged: bool
 
 
@@ -123,17 +123,23 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
             task_rng=torch_stream(seed, "train", "task", update),
             choice_rng=torch_stream(seed, "train", "choice", update),
             noise_rng=torch_stream(seed, "train", "noise", update),
-            feedback=settings.network.feedback,
+            feedback=settings.network.fed,
         )
         change = agent.rule.change(agent.network, weights, batch, entropy)
-    norm = torch.stack([tensor.square().sum() for tensor in change.values()]).sum().sqrt()
-    finite = bool(torch.isfinite(norm))
-    memory, weights = training.memory, training.weights
-    if finite:
-        change = {name: tensor * min(1.0, rule.max_norm / float(norm)) for name, tensor in change.items()}
-        weights, memory = STEPS[rule.synaptic_step](weights, change, memory, learning_rate)
+    weights, memory, finite = take_step(rule, training.weights, change, training.memory, learning_rate)
     row = _curve_row(agent, batch, settings, training, finite, time.process_time() - started)
     return Training(weights, memory, (*training.curve, row))
+
+
+def take_step(
+    rule: RuleSettings, weights: Weights, change: Weights, memory: Weights, learning_rate: float
+) -> tuple[Weights, Weights, bool]:
+    """Weights and memory after one synaptic step, and whether the change was finite; if not, all stays as it was."""
+    norm = torch.stack([tensor.square().sum() for tensor in change.values()]).sum().sqrt()
+    if not torch.isfinite(norm):
+        return weights, memory, False
+    change = {name: tensor * min(1.0, rule.max_norm / float(norm)) for name, tensor in change.items()}
+    return *STEPS[rule.synaptic_step](weights, change, memory, learning_rate), True
 
 
 def shorten(task: Task, settings: RunSettings, done: float) -> Task:
@@ -170,13 +176,17 @@ def train_animal(
         training = train_update(agent, settings, task, training, seed)
         if worker and os.getppid() != parent:  # the run was killed; whoever continues it owns the folder now
             os._exit(1)
+        if training.update in settings.train.snapshot_updates:
+            _save_weights(training.weights, folder / SNAPSHOT.format(training.update))
         if training.update % settings.train.checkpoint_every == 0:
             _save_training(training, folder)
             report(training.update, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
     _save_training(training, folder)
-    tensors = {name: tensor.contiguous() for name, tensor in training.weights.items()}
+    for updates in settings.train.snapshot_updates:  # a training that diverged ended before the last of them
+        if updates > training.update:
+            _save_weights(training.weights, folder / SNAPSHOT.format(updates))
     told = {"diverged": str(training.diverged).lower()}  # one key: several would be written in random order
-    write_atomic(folder / WEIGHTS, lambda aside: save_file(tensors, aside, told))
+    _save_weights(training.weights, folder / WEIGHTS, told)
     (folder / STATE).unlink()
     report(settings.train.updates, "diverged" if training.diverged else "")
 
@@ -187,19 +197,21 @@ def animal_seed(settings: RunSettings, animal: int) -> int:
 
 
 def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -> Trained:
-    """Read the weights of a trained animal.
+    """Read the weights of a trained animal and those kept on the way.
 
     Raises
     ------
     InputError
-        If the file is damaged or belongs to another network; it is left as it is.
+        If a file is damaged or belongs to another network; it is left as it is.
     """
     born = build_agent(settings, task).network.init(torch_stream(animal_seed(settings, animal), "birth"))
-    path = folder / WEIGHTS
-    weights, told = _read(path)
-    if _shapes(weights) != _shapes(born):
-        raise damaged(path, "its weights are not those of the configured network")
-    return Trained(weights, born, told.get("diverged") == "true")
+    names = {updates: SNAPSHOT.format(updates) for updates in settings.train.snapshot_updates}
+    found: dict[int | None, Weights] = {0: born}
+    for updates, name in (names | {None: WEIGHTS}).items():
+        found[updates], told = _read(folder / name)
+        if _shapes(found[updates]) != _shapes(born):
+            raise damaged(folder / name, "its weights are not those of the configured network")
+    return Trained(found, told.get("diverged") == "true")
 
 
 def _read(path: Path) -> tuple[Weights, dict[str, str]]:
@@ -214,6 +226,11 @@ def _read(path: Path) -> tuple[Weights, dict[str, str]]:
 
 def _shapes(weights: Weights) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in weights.items()}
+
+
+def _save_weights(weights: Weights, path: Path, told: dict[str, str] | None = None) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
+    write_atomic(path, lambda aside: save_file(tensors, aside, told))
 
 
 def _load_training(path: Path, born: Weights) -> Training:

@@ -5,12 +5,57 @@ by sessions and compared bit for bit; its state is a tensor with sessions along 
 """
 
 import abc
+import dataclasses
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from pfc_da.settings import NetworkSettings
+
 Weights = dict[str, Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wiring:
+    """Which connections there may be, 1 or 0, and which units belong to a critic of its own.
+
+    Attributes
+    ----------
+    recurrent
+        Dimensions (unit, unit), presynaptic first.
+    inputs
+        Dimensions (channel, unit).
+    read_out
+        Dimensions (unit, action + value).
+    is_critic
+        Dimension (unit,); all False where actor and critic share their units.
+    """
+
+    recurrent: Tensor
+    inputs: Tensor
+    read_out: Tensor
+    is_critic: Tensor
+
+
+def wire(n_inputs: int, n_actions: int, settings: NetworkSettings) -> Wiring:
+    """Connections of one network, or of an actor and a critic that only share what they see (`settings.critic`).
+
+    Every second unit is then the critic's. The last channels are feedback: a critic of its own is told the reward and never
+    the error, the actor what `settings.feedback` says.
+    """
+    n = settings.n_units
+    is_critic = torch.arange(n) % 2 == 1
+    if settings.critic == "shared":
+        is_critic = torch.zeros(n, dtype=torch.bool)
+        return Wiring(torch.ones(n, n), torch.ones(n_inputs, n), torch.ones(n, n_actions + 1), is_critic)
+    critic, actor = is_critic.float(), 1.0 - is_critic.float()
+    inputs = torch.ones(n_inputs, n)
+    reward = n_inputs - (2 if settings.fed == "both" else 1)
+    inputs[reward] = critic + actor * (settings.feedback in ("reward", "both"))
+    inputs[reward + 1 :] = actor
+    read_out = torch.stack([actor] * n_actions + [critic], 1)
+    return Wiring(torch.outer(critic, critic) + torch.outer(actor, actor), inputs, read_out, is_critic)
 
 
 class PFCNetwork(abc.ABC):
@@ -19,10 +64,11 @@ class PFCNetwork(abc.ABC):
     name: ClassVar[str]
     activity_units: ClassVar[str] = "Hz"
 
-    def __init__(self, n_inputs: int, n_actions: int, n_units: int) -> None:
+    def __init__(self, n_inputs: int, n_actions: int, settings: NetworkSettings) -> None:
         self.n_inputs = n_inputs
         self.n_actions = n_actions
-        self.n_units = n_units
+        self.n_units = settings.n_units
+        self.wiring = wire(n_inputs, n_actions, settings)
 
     @abc.abstractmethod
     def init(self, rng: torch.Generator) -> Weights:

@@ -22,7 +22,7 @@ class LSTMNetwork(PFCNetwork):
     activity_units = "1"
 
     def __init__(self, n_inputs: int, n_actions: int, settings: NetworkSettings) -> None:
-        super().__init__(n_inputs, n_actions, settings.n_units)
+        super().__init__(n_inputs, n_actions, settings)
         self.input_gain = settings.input_gain
 
     @property
@@ -55,8 +55,13 @@ class LSTMNetwork(PFCNetwork):
         }
 
     def effective(self, weights: Weights) -> Weights:
-        """The weights themselves."""
-        return weights
+        """The weights of the connections there are, those of all four gates alike."""
+        return {
+            **weights,
+            "w": weights["w"] * self.wiring.recurrent.repeat(1, 4),
+            "w_in": weights["w_in"] * self.wiring.inputs.repeat(1, 4),
+            "w_read": weights["w_read"] * self.wiring.read_out,
+        }
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
         """The learned initial state."""

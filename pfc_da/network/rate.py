@@ -71,13 +71,14 @@ class RateNetwork(PFCNetwork):
     name = "rate"
 
     def __init__(self, n_inputs: int, n_actions: int, settings: NetworkSettings) -> None:
-        super().__init__(n_inputs, n_actions, settings.n_units)
+        super().__init__(n_inputs, n_actions, settings)
         self.settings = settings
         self.n_excitatory = round(settings.fraction_excitatory * settings.n_units)
         self.rate, self.slope = CURVES[settings.curve]
         self.sign = torch.ones(settings.n_units)
         self.sign[self.n_excitatory :] = -1.0
-        self.mask = 1.0 - torch.eye(settings.n_units)
+        self.mask = self.wiring.recurrent * (1.0 - torch.eye(settings.n_units))
+        self.read_mask = self.wiring.read_out * self.is_excitatory[:, None]
         self.a = 1.0 - torch.exp(-STEP_S / self.tau)
         self.keep, self.a_per_hz = 1.0 - self.a, self.a / RATE_SCALE_HZ
         k = settings.neurons_per_unit
@@ -125,9 +126,9 @@ class RateNetwork(PFCNetwork):
         """Signed recurrent weights under Dale's law; read-out from excitatory units only."""
         return {
             "w": weights["w"].abs() * self.sign[:, None] * self.mask,
-            "w_in": weights["w_in"],
+            "w_in": weights["w_in"] * self.wiring.inputs,
             "b": weights["b"],
-            "w_read": weights["w_read"] * self.is_excitatory[:, None],
+            "w_read": weights["w_read"] * self.read_mask,
             "b_read": weights["b_read"],
         }
 

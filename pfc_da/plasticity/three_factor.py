@@ -49,7 +49,8 @@ class ThreeFactor(PlasticityRule):
         if self.settings.feedback_weights == "symmetric":
             return effective["w_read"]
         rng = torch_stream(self.seed, "feedback")  # drawn again at every update, and the same every time
-        return torch.randn(network.n_units, network.n_actions + 1, generator=rng) / network.n_units**0.5
+        random = torch.randn(network.n_units, network.n_actions + 1, generator=rng) / network.n_units**0.5
+        return random * network.wiring.read_out
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
         """Closed form over the whole batch: two matrix products."""
@@ -74,8 +75,9 @@ class ThreeFactor(PlasticityRule):
             total["w_in"].addmm_(rollout.x[block].flatten(0, 1).T, post)
             total["b"] += post.sum(0)
         total["w"] *= network.sign[:, None] * torch.sign(weights["w"]) * network.mask  # of the magnitude
+        total["w_in"] *= network.wiring.inputs
         after = rollout.state[1:].flatten(0, 1)
-        total["w_read"] = after.T @ read_out.flatten(0, 1) * network.is_excitatory[:, None]
+        total["w_read"] = after.T @ read_out.flatten(0, 1) * network.read_mask
         total["b_read"] = read_out.sum((0, 1))
         n = rollout.reward.numel()
         return {name: tensor / n for name, tensor in total.items()}

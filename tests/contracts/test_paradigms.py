@@ -214,7 +214,7 @@ def test_controls_are_replayed_after_the_frozen_animal(experiment):
     settings = experiment.settings(sets=SMALL)
     task = experiment.build_task(settings, test=True)
     born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
-    trained = Trained(born, born, diverged=False)
+    trained = Trained({0: born, None: born}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, experiment.conditions, lambda *_: None)
     assert [str(name) for name in recording["condition"].values] == names
     assert set(task.step_labels) | set(task.session_labels) <= set(recording.data_vars)
@@ -226,7 +226,7 @@ def test_a_label_without_a_description_would_be_refused(experiment):
     task = experiment.build_task(settings, test=True)
     born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
     conditions = experiment.conditions[:1]
-    trained = Trained(born, born, diverged=False)
+    trained = Trained({0: born, None: born}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, conditions, lambda *_: None)
     name = next(iter(task.step_labels))
     less = {label: told for label, told in task.descriptions.items() if label != name}

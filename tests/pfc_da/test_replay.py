@@ -30,7 +30,7 @@ def an_animal(settings, name, animal=0):
     """Born and `trained` weights that differ, without training."""
     network = build_agent(settings, TASKS[name]).network
     born, trained = (network.init(torch_stream(animal, word)) for word in ("born", "trained"))
-    return Trained(trained, born, diverged=False)
+    return Trained({0: born, None: trained}, diverged=False)
 
 
 def replay(name, *sets, animal=0, conditions=CONTROLS, report=lambda done, note: None, trained=None):
@@ -48,16 +48,18 @@ def copy(weights):
 def test_weights_are_the_same_bits_afterwards(name, kind, rule):
     sets = (f"network.kind={kind}", f"rule.kind={rule}")
     trained = an_animal(settings_of(name, *sets), name)
-    before = copy(trained.weights), copy(trained.born)
+    before = {updates: copy(kept) for updates, kept in trained.after.items()}
     replay(name, *sets, trained=trained)
-    for weights, kept in zip((trained.weights, trained.born), before, strict=True):
-        assert all(torch.equal(weights[key], tensor) for key, tensor in kept.items())
+    for updates, kept in before.items():
+        assert all(torch.equal(trained.after[updates][key], tensor) for key, tensor in kept.items())
 
 
 def test_weights_that_move_are_an_error():
     trained = an_animal(settings_of("bandit"), "bandit")
     with pytest.raises(RuntimeError, match="weights of animal 3 changed while frozen"):
-        replay("bandit", animal=3, trained=trained, report=lambda done, note: trained.weights["b"].add_(1e-6))
+        replay(
+            "bandit", animal=3, trained=trained, report=lambda done, note: trained.after[None]["b"].add_(1e-6)
+        )
 
 
 @every_task
@@ -155,7 +157,7 @@ def test_a_condition_does_not_depend_on_which_others_are_replayed(name):
 def test_untrained_is_the_animal_as_it_was_born(name):
     settings = settings_of(name)
     trained = an_animal(settings, name)
-    unborn = Trained(trained.born, trained.born, diverged=False)
+    unborn = Trained({0: trained.after[0], None: trained.after[0]}, diverged=False)
     xr.testing.assert_equal(
         replay(name, trained=trained)["value"].sel(condition="untrained", drop=True),
         replay(name, trained=unborn)["value"].sel(condition="frozen", drop=True),
@@ -202,7 +204,7 @@ def test_values_can_be_computed_from_the_activity_recorded():
     recording = replay("monkey_juice", "network.neurons_per_unit=0", trained=trained, conditions=[FROZEN])
     a = 1 - np.exp(-0.1 / recording["tau"].values)
     excitatory = recording["is_excitatory"].values
-    read_out = trained.weights["w_read"].numpy()[:, 2] * excitatory
+    read_out = trained.after[None]["w_read"].numpy()[:, 2] * excitatory
     gating = np.full((3, 8), 0.4)
     for step in range(recording.sizes["step"]):
         gating = (1 - a) * gating + a * recording["activity"].values[:, step] / 10

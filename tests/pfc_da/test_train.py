@@ -174,7 +174,7 @@ def test_without_updates_an_animal_is_as_it_was_born(tmp_path):
     settings = settings_of("train.updates=0")
     run(settings, tmp_path)
     trained = load_trained(settings, TASK, 0, tmp_path)
-    assert same_bits(trained.weights, trained.born)
+    assert same_bits(trained.after[None], trained.after[0])
     assert not trained.diverged
 
 
@@ -182,7 +182,7 @@ def test_learning_rate_zero_changes_nothing(tmp_path):
     settings = settings_of("rule.learning_rate=0")
     run(settings, tmp_path)
     trained = load_trained(settings, TASK, 0, tmp_path)
-    assert same_bits(trained.weights, trained.born)
+    assert same_bits(trained.after[None], trained.after[0])
 
 
 def test_learning_curve_tells_what_happened(tmp_path):
@@ -274,7 +274,7 @@ def test_divergence_is_reported_and_kept(planted, tmp_path):
     assert said[-1] == (1000, "diverged")
     trained = load_trained(settings, TASK, 0, tmp_path)
     assert trained.diverged
-    assert all(torch.isfinite(tensor).all() for tensor in trained.weights.values())
+    assert all(torch.isfinite(tensor).all() for tensor in trained.after[None].values())
     curve = read_curve(tmp_path)
     assert len(curve) == 4 + GIVE_UP_AFTER
     assert float(curve[-1]["skipped"]) == GIVE_UP_AFTER

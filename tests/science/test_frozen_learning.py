@@ -66,7 +66,7 @@ def train_and_play(*sets, seed=0):
     before = {name: tensor.clone() for name, tensor in trained.items()}
     rewards = {
         condition.name: play_frozen(
-            agent, trained if condition.trained else born, task, condition, settings.network.feedback
+            agent, trained if condition.after is None else born, task, condition, settings.network.fed
         )
         for condition in CONTROLS
         if condition.name in ("frozen", *AT_CHANCE)
