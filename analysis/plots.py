@@ -69,20 +69,20 @@ def plot_learning_curve(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     mean = numbers[is_mean]
     if len(mean):
         ax.plot(mean["trials"], mean["reward_per_trial"], color=INK, label="mean of animals")
-        _band(ax, mean["trials"], mean, INK)
+        draw_band(ax, mean["trials"], mean, INK)
     ax.legend(loc="lower right")
     ax.xaxis.set_major_formatter(_thousands)
-    return _label(ax, "training trials", "reward per trial")
+    return label_axes(ax, "training trials", "reward per trial")
 
 
 def plot_within_session(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw reward over the trials of a frozen session, a line and interval for each condition."""
     for index, (condition, rows) in enumerate(numbers.groupby("condition", sort=False)):
         color, dash = SERIES[index % len(SERIES)]
-        ax.plot(rows["trial"], rows["mean"], color=color, linestyle=dash, label=_words(condition))
-        _band(ax, rows["trial"], rows, color)
-    _legend_above(ax)
-    return _label(ax, "trial of the session", "reward per trial")
+        ax.plot(rows["trial"], rows["mean"], color=color, linestyle=dash, label=words(condition))
+        draw_band(ax, rows["trial"], rows, color)
+    draw_legend_above(ax)
+    return label_axes(ax, "trial of the session", "reward per trial")
 
 
 def plot_raster(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -102,8 +102,8 @@ def plot_raster(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     ax.tick_params(axis="y", length=0)
     handles, labels = ax.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))  # every strip brings the same two
-    _legend_above(ax, ncols=2, handles=list(unique.values()), labels=list(unique))
-    return _label(ax, "trial", "session")
+    draw_legend_above(ax, ncols=2, handles=list(unique.values()), labels=list(unique))
+    return label_axes(ax, "trial", "session")
 
 
 def plot_matching_fractions(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -111,7 +111,7 @@ def plot_matching_fractions(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     _identity(ax, 0, 1)
     _cloud(ax, numbers["income_fraction"], numbers["choice_fraction"])
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    return _label(ax, "fraction of income from A", "fraction of choices of A")
+    return label_axes(ax, "fraction of income from A", "fraction of choices of A")
 
 
 def plot_matching_ratios(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -127,7 +127,7 @@ def plot_matching_ratios(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
         low, high = (fit["bias"] + fit[edge] * x for edge in ("slope_low", "slope_high"))
         ax.fill_between(x, low, high, color=VERMILLION, alpha=0.18, linewidth=0)
     ax.legend(loc="upper left")
-    return _label(ax, "log income ratio, A to B", "log choice ratio, A to B")
+    return label_axes(ax, "log income ratio, A to B", "log choice ratio, A to B")
 
 
 def plot_history(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -136,7 +136,7 @@ def plot_history(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     for (kind, rows), color, marker, shift in zip(
         numbers.groupby("kind", sort=False), (BLUE, VERMILLION), "os", (-0.08, 0.08), strict=False
     ):
-        bars = _whiskers(rows["estimate"], rows)
+        bars = get_whiskers(rows["estimate"], rows)
         ax.errorbar(
             rows["lag"] + shift,
             rows["estimate"],
@@ -148,7 +148,7 @@ def plot_history(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
         )
     ax.set_xticks(sorted(set(numbers["lag"])))
     ax.legend(loc="upper right")
-    return _label(ax, "lag (trials back)", "weight on choice (log odds)")
+    return label_axes(ax, "lag (trials back)", "weight on choice (log odds)")
 
 
 def plot_selectivity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -156,17 +156,24 @@ def plot_selectivity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     rows = np.arange(len(numbers))
     ax.barh(rows, numbers["fraction"], height=0.5, color=BLUE, alpha=0.35)
     _points(
-        ax, numbers["fraction"], rows, _whiskers(numbers["fraction"], numbers), "o", BLUE, BLUE, "simulated"
+        ax,
+        numbers["fraction"],
+        rows,
+        get_whiskers(numbers["fraction"], numbers),
+        "o",
+        BLUE,
+        BLUE,
+        "simulated",
     )
     published = numbers["reference"].notna().to_numpy()
     if published.any():
         shown = numbers[published]
-        bars = _whiskers(shown["reference"], shown, "ref_low", "ref_high")
+        bars = get_whiskers(shown["reference"], shown, "ref_low", "ref_high")
         _points(ax, shown["reference"], rows[published] + 0.3, bars, "D", VERMILLION, PAPER, "published")
-    ax.set_yticks(rows, [_words(name) for name in numbers["variable"]])
+    ax.set_yticks(rows, [words(name) for name in numbers["variable"]])
     ax.set(xlim=(0, 1), ylim=(len(numbers) - 0.45, -0.5))
-    _legend_above(ax)
-    return _label(ax, "fraction of units", "")
+    draw_legend_above(ax)
+    return label_axes(ax, "fraction of units", "")
 
 
 def plot_controls(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -174,14 +181,21 @@ def plot_controls(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     rows = np.arange(len(numbers))
     ax.barh(rows, numbers["estimate"], height=0.55, color=BLUE, alpha=0.35)
     _points(
-        ax, numbers["estimate"], rows, _whiskers(numbers["estimate"], numbers), "o", BLUE, BLUE, "simulated"
+        ax,
+        numbers["estimate"],
+        rows,
+        get_whiskers(numbers["estimate"], numbers),
+        "o",
+        BLUE,
+        BLUE,
+        "simulated",
     )
     ax.vlines(numbers["chance"], rows - 0.38, rows + 0.38, color=INK, linewidth=1.8, label="chance")
-    ax.set_yticks(rows, [_words(name) for name in numbers["condition"]])
+    ax.set_yticks(rows, [words(name) for name in numbers["condition"]])
     ax.set_ylim(len(numbers) - 0.5, -0.5)
     ax.set_xlim(left=0)
-    _legend_above(ax)
-    return _label(ax, "reward per trial", "")
+    draw_legend_above(ax)
+    return label_axes(ax, "reward per trial", "")
 
 
 def _draw_strip(ax: "Axes", rows: pd.DataFrame, base: float) -> None:
@@ -223,30 +237,34 @@ def _points(ax, x, y, bars, marker: str, color: str, face: str, label: str) -> N
     ax.errorbar(x, y, xerr=bars, fmt=marker, color=color, label=label, **style)
 
 
-def _whiskers(center: pd.Series, rows: pd.DataFrame, low: str = "low", high: str = "high") -> np.ndarray:
+def get_whiskers(center: pd.Series, rows: pd.DataFrame, low: str = "low", high: str = "high") -> np.ndarray:
     """Return lengths (2, row) below and above `center`; NaN, drawn as nothing, where there is no interval."""
     return np.clip(np.array([center - rows[low], rows[high] - center], float), 0, None)
 
 
-def _band(ax: "Axes", x: pd.Series, rows: pd.DataFrame, color: str) -> None:
+def draw_band(ax: "Axes", x: pd.Series, rows: pd.DataFrame, color: str) -> None:
+    """Shade between the columns `low` and `high`, if there are any."""
     if {"low", "high"} <= set(rows):
         ax.fill_between(
             x, rows["low"].astype(float), rows["high"].astype(float), color=color, alpha=0.18, linewidth=0
         )
 
 
-def _legend_above(ax: "Axes", ncols: int = 2, **entries: list) -> None:
+def draw_legend_above(ax: "Axes", ncols: int = 2, **entries: list) -> None:
+    """Put the legend over the axes, out of the way of the marks."""
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, borderaxespad=0.2, columnspacing=1.2, **entries
     )
 
 
-def _label(ax: "Axes", x: str, y: str) -> "Axes":
+def label_axes(ax: "Axes", x: str, y: str) -> "Axes":
+    """Name both axes."""
     ax.set(xlabel=x, ylabel=y)
     return ax
 
 
-def _words(name: object) -> str:
+def words(name: object) -> str:
+    """Return a stable name as words: ``hidden_reset`` is hidden reset."""
     return str(name).replace("_", " ")
 
 
