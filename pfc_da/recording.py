@@ -5,8 +5,9 @@ Every variable has `units` and `long_name`; dataset attributes are strings and n
 `activity` is kept for the first episodes of the condition `frozen` only, along `recorded_episode`.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,8 @@ def write_recording(dataset: xr.Dataset, path: Path) -> None:
     dataset.to_netcdf(path, engine="h5netcdf", encoding=packed)
 
 
-def read_recording(path: str | Path) -> xr.Dataset:
-    """Open a recording, loaded into memory.
+def open_recording(path: str | Path) -> xr.Dataset:
+    """Open a recording without reading its numbers, for one larger than memory; close it, or use it with `with`.
 
     Raises
     ------
@@ -80,17 +81,35 @@ def read_recording(path: str | Path) -> xr.Dataset:
         If the file is missing, damaged or not a recording; it is left as it is.
     """
     path = Path(path)
+    with _telling_damage(path):
+        dataset = xr.open_dataset(path, engine="h5netcdf")
+    missing = [name for name in ("choice", "reward", "trial", "phase") if name not in dataset.variables]
+    if dataset.attrs.get("schema_version") != SCHEMA_VERSION or missing:
+        dataset.close()
+        reason = f"it lacks {missing[0]!r}" if missing else f"its schema_version is not {SCHEMA_VERSION}"
+        raise damaged(path, reason)
+    return dataset
+
+
+def load(part: xr.Dataset) -> xr.Dataset:
+    """Read a part of an open recording into memory; errors as in `open_recording`."""
+    with _telling_damage(Path(part.encoding.get("source", "the recording"))):
+        return part.load()
+
+
+def read_recording(path: str | Path) -> xr.Dataset:
+    """Open a recording, loaded into memory; errors as in `open_recording`."""
+    with open_recording(path) as dataset:
+        return load(dataset)
+
+
+@contextlib.contextmanager
+def _telling_damage(path: Path) -> Iterator[None]:
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            dataset.load()
+        yield
     except FileNotFoundError:
         raise InputError(
             f"no recording {path}. Name the recording.nc of a run that has been replayed."
         ) from None
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise damaged(path, f"it cannot be read as netCDF4 ({' '.join(str(error).split())})") from error
-    missing = [name for name in ("choice", "reward", "trial", "phase") if name not in dataset.variables]
-    if dataset.attrs.get("schema_version") != SCHEMA_VERSION or missing:
-        reason = f"it lacks {missing[0]!r}" if missing else f"its schema_version is not {SCHEMA_VERSION}"
-        raise damaged(path, reason)
-    return dataset

@@ -37,6 +37,7 @@ _OURS = (
     "statistics_by_animal.csv",
     "comparison.csv",
     "report.html",
+    "exports",
     "error.txt",
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
@@ -115,19 +116,34 @@ def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
     DiskFull
         If no space is left. As after any other error, `path` is what it was before.
     """
-    aside = path.with_name(f"{_ASIDE}{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _aside(path) as aside:
         aside.touch()
         permissions = aside.stat().st_mode
         writer(aside)
         aside.chmod(permissions)  # safetensors writes files that only their owner may read
         _sync(aside)
+
+
+def write_folder_atomic(path: Path, writer: Callable[[Path], object]) -> None:
+    """Let `writer` make a folder aside, then put it at `path`, where nothing may be yet; else as `write_atomic`."""
+    with _aside(path) as aside:
+        writer(aside)
+        for part in (*aside.rglob("*"), aside):
+            _sync(part)
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """Give a path beside `path`; what stands there at the end takes its place, and goes if anything fails."""
+    aside = path.with_name(f"{_ASIDE}{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield aside
         os.replace(aside, path)
         _sync(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            aside.unlink()
+            remove(aside)
         if isinstance(error, Exception) and _is_disk_full(error):
             raise DiskFull(
                 f"no space left on the disk while writing {path}; what was there before is whole. "
@@ -168,7 +184,7 @@ class RunFolder:
             Start over: remove what a run wrote here, whatever its configuration.
         """
         path, config = Path(path), json.loads(json.dumps(config))
-        lock = _lock(path)
+        lock = lock_folder(path)
         try:
             if _is_new(path):
                 manifest = _new_manifest(config)
@@ -178,7 +194,7 @@ class RunFolder:
                     _remove_run(path)
                     manifest = _new_manifest(config)
                 _require_same(path, manifest.config, config)
-            _remove_stale(path)
+            remove_stale(path)
         except BaseException:
             lock.close()
             raise
@@ -189,8 +205,8 @@ class RunFolder:
         """Open the run folder that an earlier command made, with the configuration it holds."""
         path = Path(path)
         manifest = read_manifest(path)
-        lock = _lock(path)
-        _remove_stale(path)
+        lock = lock_folder(path)
+        remove_stale(path)
         return cls(path, manifest, lock)
 
     def __enter__(self) -> Self:
@@ -226,7 +242,7 @@ class RunFolder:
 
     def is_done(self, stage: str) -> bool:
         """Whether `stage` was done with this configuration and its files are still there."""
-        if self.manifest.stages.get(stage) != _hash(self.manifest.config):
+        if self.manifest.stages.get(stage) != hash_config(self.manifest.config):
             return False
         return all(file.exists() for file in self._outputs(stage))
 
@@ -237,7 +253,7 @@ class RunFolder:
         kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
         self._set_stages(kept)
         yield
-        self._set_stages(kept | {stage: _hash(self.manifest.config)})
+        self._set_stages(kept | {stage: hash_config(self.manifest.config)})
 
     def animal(self, index: int) -> Path:
         """Return the folder of animal `index`: its weights, training state and learning curve."""
@@ -320,7 +336,7 @@ def _commit() -> str:
         return "unknown"
 
 
-def _lock(path: Path) -> IO[str]:
+def lock_folder(path: Path) -> IO[str]:
     """Make the folder if needed and hold it for this process, until the returned file is closed."""
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -391,20 +407,25 @@ def _told(flat: dict[str, Any], key: str) -> str:
 def _remove_run(path: Path) -> None:
     """Remove what a run writes, and nothing else that may lie in the folder."""
     for name in _OURS:
-        target = path / name
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        else:
-            target.unlink(missing_ok=True)
+        remove(path / name)
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove the half-written files of a killed run; the lock is ours, so nobody is still writing them."""
-    for file in path.rglob(f"{_ASIDE}*"):
-        file.unlink(missing_ok=True)
+def remove_stale(path: Path) -> None:
+    """Remove what a killed process left half-written; the lock is ours, so nobody is still writing it."""
+    for aside in [*path.rglob(f"{_ASIDE}*")]:
+        remove(aside)
 
 
-def _hash(config: dict[str, Any]) -> str:
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def hash_config(config: dict[str, Any]) -> str:
+    """Sixteen hexadecimal digits that stand for a configuration."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 
