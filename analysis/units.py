@@ -65,13 +65,14 @@ def regress_phases(
     """
     value = compute_object_value(choice, reward, HALF_LIFE)
     regressors = compute_regressors(choice, reward, value)
-    if _determine_one_another(regressors):
+    if determine_one_another(regressors):
         p = np.full((len(regressors), *activity.shape[2:]), np.nan)
     else:
         p = compute_null_p(activity, regressors, null="session", rng=rng)
     by_name = dict(zip(regressors, p, strict=True))
     both = np.stack([by_name.pop("object_value_0"), by_name.pop("object_value_1")])
-    return by_name | {"object_value": compute_any_p(both)}
+    by_name["object_value"] = compute_any_p(both)
+    return {name: by_name[name] for name in VARIABLES}
 
 
 def compute_selectivity(
@@ -163,7 +164,7 @@ def tabulate_units(
             "is_excitatory": recording["is_excitatory"].values.astype(int),
             "tau": recording["tau"].values,
             "mean_rate_hz": rate[animal],
-            **{f"p_{name}": p[name][phase] for name in VARIABLES},
+            **{f"p_{name}": values[phase] for name, values in p.items()},
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
@@ -193,26 +194,12 @@ def tabulate_unit_activity(
         }
         for (kind, group), chosen in groups.items():
             tables.append(
-                _mean_activity(own[chosen], phases).assign(animal=animal, group_kind=kind, group=group)
+                average_activity(own[chosen], phases).assign(animal=animal, group_kind=kind, group=group)
             )
     return pd.concat(tables, ignore_index=True)
 
 
-def _determine_one_another(regressors: Mapping[str, NDArray]) -> bool:
-    columns = np.stack(list(regressors.values()), -1)
-    known = columns[np.isfinite(columns).all(-1)]  # (trial, regressor)
-    design = np.column_stack([np.ones(len(known)), known])
-    return bool(np.linalg.matrix_rank(design, rtol=1e-9) < design.shape[1])
-
-
-def _is_in_many_sessions(value: NDArray) -> bool:
-    """Whether high and low values are left to learn from, whichever tenth of the sessions is held out."""
-    median = np.nanmedian(value)
-    n_sessions = min((value > median).any(1).sum(), (value <= median).any(1).sum())
-    return bool(n_sessions >= len(value) // 10 + 3)
-
-
-def _mean_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
+def average_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
     """Mean and s.e.m. over trials of activity (trial, phase, unit), a row a phase and unit; NaN of no trials."""
     n_phases, n_units = activity.shape[1:]
     mean = activity.mean(0) if len(activity) else np.full((n_phases, n_units), np.nan)
@@ -227,3 +214,18 @@ def _mean_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
         "sem_hz": sem.ravel().round(3),
     }
     return pd.DataFrame(columns)
+
+
+def determine_one_another(regressors: Mapping[str, NDArray]) -> bool:
+    """Whether a regressor (episode, trial) never changes or follows from the others, so that none has a p-value."""
+    columns = np.stack(list(regressors.values()), -1)
+    known = columns[np.isfinite(columns).all(-1)]  # (trial, regressor)
+    design = np.column_stack([np.ones(len(known)), known])
+    return bool(np.linalg.matrix_rank(design, rtol=1e-9) < design.shape[1])
+
+
+def _is_in_many_sessions(value: NDArray) -> bool:
+    """Whether high and low values are left to learn from, whichever tenth of the sessions is held out."""
+    median = np.nanmedian(value)
+    n_sessions = min((value > median).any(1).sum(), (value <= median).any(1).sum())
+    return bool(n_sessions >= len(value) // 10 + 3)
