@@ -1,0 +1,218 @@
+"""Maximum-likelihood fits of the models of `choice_models` to many sessions of many agents at once.
+
+Fisher scoring, damped as by Levenberg and Marquardt and stopped at the bounds, from several starting points: with
+score g and expected information F, the next step is (F + damping diag F)^-1 g, kept if the likelihood rises. All
+agents and starting points move together.
+
+References: Osborne 1992, doi 10.2307/1403504 (Fisher scoring). Marquardt 1963, doi 10.1137/0111030. Schwarz 1978, doi
+10.1214/aos/1176344136 (BIC).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pfc_da.analysis.choice_likelihood import Columns, Trials, arrange_trials, compute_likelihood
+from pfc_da.analysis.choice_models import Model
+from pfc_da.errors import InputError
+
+N_STARTS = 4
+MAX_ITERATIONS = 200
+TOLERANCE = 1e-6  # log-likelihood that a step promises
+DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-2, 1e-6, 1e8
+AT_BOUND = 1e-4  # of the distance between the bounds
+
+Evaluation = tuple[NDArray, NDArray, NDArray]  # log-likelihood, score and information of every problem
+Likelihood = Callable[[NDArray], Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFit:
+    """One model fitted to every agent by itself.
+
+    Attributes
+    ----------
+    parameters : dict of str to array
+        The free ones, (agent,), or (agent, window) where they were fitted by window.
+    at_bound : dict of str to bool array
+        Where a parameter ended at one of its bounds, in the shape of `parameters`. Look here before averaging: an
+        agent whose inverse temperature ended at 0 has no learning rate.
+    log_likelihood : (agent,)
+        In nats.
+    n_parameters : int
+        Free parameters of an agent, every window counted.
+    n_trials : (agent,) int
+        Choices predicted.
+    """
+
+    model: Model
+    parameters: dict[str, NDArray]
+    at_bound: dict[str, NDArray]
+    log_likelihood: NDArray
+    n_parameters: int
+    n_trials: NDArray
+
+    @property
+    def bic(self) -> NDArray:
+        """Bayesian information criterion (agent,): n_parameters log(n_trials) - 2 log_likelihood; low is good."""
+        return self.n_parameters * np.log(self.n_trials) - 2 * self.log_likelihood
+
+
+def fit_model(
+    model: Model,
+    choice: NDArray,
+    reward: NDArray,
+    *,
+    window: ArrayLike | None = None,
+    by_window: Sequence[str] = ("learning_rate",),
+    rng: np.random.Generator,
+    n_starts: int = N_STARTS,
+) -> ModelFit:
+    """Fit a model to each agent's choices, all its sessions together; values start anew in each session.
+
+    Parameters
+    ----------
+    model : Model
+    choice : (agent, session, trial) int
+        0 or 1; -1 where missing.
+    reward : (agent, session, trial)
+        In [0, 1]. Trials whose reward is NaN count as missing: not predicted, and nothing is learnt from them.
+    window : (agent, session, trial) or broadcastable int, optional
+        Labels 0..W-1 such as stable and volatile. Values run on from one window into the next.
+    by_window : sequence of str
+        The parameters that have one value a window; all others are shared. Without `window` there is one window.
+    rng : numpy.random.Generator
+        Draws the starting points.
+    n_starts : int
+        Starting points of every agent, of which the best end is kept. The first is the middle of the typical ranges.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit, other choices or rewards, an agent without a choice in one of the windows, and
+        names in `by_window` that are not free.
+    """
+    trials = arrange_trials(model, choice, reward, window)
+    columns = _lay_out(model, int(trials.window.max()) + 1, by_window)
+    n_agents = trials.side.shape[1]
+    agent = np.tile(np.arange(n_agents), n_starts)
+    start = np.repeat(_draw_starts(model, columns, n_starts, rng), n_agents, axis=0)
+
+    def restrict(problems: NDArray) -> Likelihood:
+        chosen = trials.select(agent[problems])
+        return lambda theta: compute_likelihood(model, columns, chosen, theta)
+
+    theta, reached = _maximise(restrict, start, *_bounds(model, columns))
+    best = reached.reshape(n_starts, n_agents).argmax(axis=0) * n_agents + np.arange(n_agents)
+    return _report(model, columns, theta[best], reached[best], trials)
+
+
+def _lay_out(model: Model, n_windows: int, by_window: Sequence[str]) -> dict[str, slice]:
+    """Columns of every free parameter's values."""
+    names = [parameter.name for parameter in model.parameters]
+    unknown = set(by_window) - set(names)
+    if unknown and n_windows > 1:
+        raise InputError(
+            f"by_window must name free parameters of {model.name}, {names}; got {sorted(unknown)}."
+        )
+    ends = np.cumsum([n_windows if name in by_window else 1 for name in names])
+    return {name: slice(*edges) for name, edges in zip(names, pairwise([0, *ends.tolist()]), strict=True)}
+
+
+def _draw_starts(model: Model, columns: Columns, n_starts: int, rng: np.random.Generator) -> NDArray:
+    """Starting points (start, free): the middle of the typical ranges, then anywhere in them."""
+    low, high = (
+        _fill(columns, {each.name: each.typical[end] for each in model.parameters}) for end in (0, 1)
+    )
+    share = rng.random((n_starts, len(low)))
+    share[0] = 0.5
+    return low + share * (high - low)
+
+
+def _bounds(model: Model, columns: Columns) -> tuple[NDArray, NDArray]:
+    low = _fill(columns, {each.name: each.low for each in model.parameters})
+    return low, _fill(columns, {each.name: each.high for each in model.parameters})
+
+
+def _fill(columns: Columns, values: Mapping[str, float]) -> NDArray:
+    """One number a parameter, over all its columns."""
+    return np.concatenate(
+        [np.full(columns[name].stop - columns[name].start, values[name]) for name in columns]
+    )
+
+
+def _report(model: Model, columns: Columns, theta: NDArray, reached: NDArray, trials: Trials) -> ModelFit:
+    low, high = _bounds(model, columns)
+    at_bound = np.minimum(theta - low, high - theta) <= AT_BOUND * (high - low)
+
+    def by_name(values: NDArray) -> dict[str, NDArray]:
+        split = {name: values[:, column] for name, column in columns.items()}
+        return {name: part[:, 0] if part.shape[1] == 1 else part for name, part in split.items()}
+
+    return ModelFit(
+        model=model,
+        parameters=by_name(theta),
+        at_bound=by_name(at_bound),
+        log_likelihood=reached,
+        n_parameters=theta.shape[1],
+        n_trials=trials.n_trials,
+    )
+
+
+def _maximise(
+    restrict: Callable[[NDArray], Likelihood], start: NDArray, low: NDArray, high: NDArray
+) -> tuple[NDArray, NDArray]:
+    """Climb from every row of `start` (problem, free) to a maximum between the bounds.
+
+    `restrict` gives the likelihood of some of the problems; those that have arrived are left out of it as soon as
+    they are a quarter.
+    """
+    end, reached = start.copy(), np.full(len(start), -np.inf)
+    rows, at, damping = np.arange(len(start)), start, np.full(len(start), DAMPING)
+    likelihood = restrict(rows)
+    here = likelihood(at)
+    for _ in range(MAX_ITERATIONS):
+        step, promise = _propose(at, here, damping, low, high)
+        done = (promise < TOLERANCE) | (damping > MAX_DAMPING)
+        if done.mean() > 0.25 or done.all():
+            end[rows[done]], reached[rows[done]] = at[done], here[0][done]
+            rows, at, damping, step = rows[~done], at[~done], damping[~done], step[~done]
+            here = here[0][~done], here[1][~done], here[2][~done]
+            if not len(rows):
+                break
+            likelihood = restrict(rows)
+        there = likelihood(at + step)
+        better = there[0] > here[0]
+        at = np.where(better[:, None], at + step, at)
+        here = (
+            np.where(better, there[0], here[0]),
+            np.where(better[:, None], there[1], here[1]),
+            np.where(better[:, None, None], there[2], here[2]),
+        )
+        damping = np.where(better, np.maximum(damping / 10, MIN_DAMPING), damping * 5)
+    end[rows], reached[rows] = at, here[0]
+    return end, reached
+
+
+def _propose(
+    at: NDArray, here: Evaluation, damping: NDArray, low: NDArray, high: NDArray
+) -> tuple[NDArray, NDArray]:
+    """The next step, cut at the bounds, and the gain in log-likelihood that an undamped one promises."""
+    _, score, information = here
+    stuck = ((at <= low) & (score <= 0)) | ((at >= high) & (score >= 0))
+    score = np.where(stuck, 0, score)
+    scale = np.sqrt(np.einsum("pii->pi", information))
+    scale = np.where(stuck | (scale < 1e-9), np.inf, scale)  # no step where there is no information
+    correlation = information / (scale[:, :, None] * scale[:, None, :])
+    direction = score / scale
+    step = _solve(correlation, direction, damping) / scale
+    promise = (direction * _solve(correlation, direction, np.full(len(at), MIN_DAMPING))).sum(axis=1) / 2
+    return np.clip(at + step, low, high) - at, promise
+
+
+def _solve(matrix: NDArray, right: NDArray, damping: NDArray) -> NDArray:
+    damped = matrix + damping[:, None, None] * np.eye(right.shape[1])
+    return np.linalg.solve(damped, right[..., None])[..., 0]
