@@ -36,6 +36,7 @@ _OURS = (
     "statistics.csv",
     "statistics_by_animal.csv",
     "comparison.csv",
+    "comparison_recorded.csv",
     "report.html",
     "exports",
     "error.txt",
@@ -252,6 +253,8 @@ class RunFolder:
         earlier = STAGES[: STAGES.index(stage)]
         kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
         self._set_stages(kept)
+        if stage in ("train", "replay"):  # it held the recording that is now replaced
+            (self.path / "comparison_recorded.csv").unlink(missing_ok=True)
         yield
         self._set_stages(kept | {stage: hash_config(self.manifest.config)})
 
