@@ -94,8 +94,9 @@ def _replay(
 def _replay_plastic(
     agent: Agent, settings: RunSettings, task: Task, weights: Weights, condition: Condition, animal: int
 ) -> Iterator[tuple[int, Rollout]]:
-    """As `_replay`, a copy of the weights learning from every chunk at the rate and with the memory of a new animal."""
+    """As `_replay`, a copy of the weights learning from every chunk at the rate at which training ended."""
     memory: Weights = {}
+    learning_rate = settings.rule.learning_rate * settings.rule.final_learning_rate
     for first, sessions in _chunks(settings, PLASTIC_CHUNK):
         if agent.rule.needs_autograd:
             weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
@@ -104,9 +105,7 @@ def _replay_plastic(
             batch = _play(agent, settings, task, effective, condition, animal, first, sessions)
             change = agent.rule.change(agent.network, weights, batch, 0.0)
         with torch.no_grad():
-            weights, memory, _ = take_step(
-                settings.rule, weights, change, memory, settings.rule.learning_rate
-            )
+            weights, memory, _ = take_step(settings.rule, weights, change, memory, learning_rate)
         yield first, batch
 
 

@@ -18,6 +18,8 @@ from pfc_da.task import Step, Task
 
 NOISE_BLOCK = 64
 """Steps of noise drawn at once: bounds memory, and keeps draws independent of how long a session is."""
+BARRED = 1e4
+"""Taken from the logit of an action that cannot be taken: its probability is then exactly 0, and all stays finite."""
 FEEDBACK_CHANNELS = {"reward": 1, "rpe": 1, "both": 2, "none": 0}
 NEEDS_RPE = ("rpe", "both")
 
@@ -136,7 +138,7 @@ def rollout(
         if t % NOISE_BLOCK == 0:
             noise = network.draw_noise(noise_rng, sessions, min(NOISE_BLOCK, n_steps - t))
         if condition.hidden_reset and t % per_trial == 0:
-            state = start
+            state, last_rpe = start, zeros  # an error still on its way is forgotten too
         x = _input(step, action_input, last_rpe, feedback, condition)
         state, drive = network.step(effective, state, x, None if noise is None else noise[t % NOISE_BLOCK])
         action, action_input = no_action, no_input
@@ -146,8 +148,12 @@ def rollout(
                 last_rpe = dopamine.rpe(step.reward, last_value, value) + last_injected
             last_value = value
         if choosing[t]:
+            if step.barred is not None:
+                logits = logits - BARRED * step.barred
             action = (logits.detach() + gumbel[t // per_trial]).argmax(1)
             action_input = one_hot[action]
+        if step.barred is not None:
+            tape.setdefault("barred", []).append(step.barred)
         task_state, step = task.step(task_state, action)
         last_injected = dopamine.injected(step.labels, step.reward)
         row = {"x": x, "state": state, "drive": drive, "action": action, "reward": step.reward}
@@ -178,6 +184,8 @@ def _finish(
     after = tape["state"][1:]
     logits, value = network.read_out(effective, after.flatten(0, 1))
     logits, value = logits.unflatten(0, after.shape[:2]), value.unflatten(0, after.shape[:2])
+    if "barred" in tape:
+        logits = logits - BARRED * tape.pop("barred")
     next_value = torch.cat([value[1:], torch.zeros_like(value[:1])])
     fields = {name: tape.pop(name) for name in ("x", "state", "drive", "action", "reward", "injected")}
     rpe = dopamine.rpe(fields["reward"], value, next_value).detach()

@@ -30,11 +30,14 @@ class Step:
     labels
         What the experimenter knows of the step before (chosen object, true probability...), each (session, ...);
         the animal never sees them.
+    barred
+        1 for every action that cannot be taken now (session, action), None if a task never bars any.
     """
 
     observation: Tensor
     reward: Tensor
     labels: Mapping[str, Tensor]
+    barred: Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

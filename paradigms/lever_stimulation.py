@@ -1,0 +1,226 @@
+r"""Lever stimulation: a safe and a risky lever, and dopamine blocked or driven at chosen outcomes.
+
+What the animal saw, did and got. Two levers, one left, one right. The safe one always pays 1, the risky one 4 with
+probability p and else nothing; p is .5 (risk pays) or .125 (it does not). A session opens with five forced trials on each
+lever, in random order, only that lever being out; then both come out and the animal is free to choose. At some outcomes
+the lateral habenula is stimulated, which silences dopamine cells, or the ventral tegmental area, which excites them:
+
+    risky win blocked      delta - 4 at a win of the risky lever              expected: fewer risky choices
+    safe reward blocked    delta - 1 at the reward of the safe lever          expected: more
+    risky loss stimulated  delta + 1 at a loss of the risky lever             expected: more
+
+The network is an actor and a critic that share nothing but what they see (levers, last action). The critic is told the
+reward, the actor only dopamine, delta(t) = r(t) + gamma V(t+1) - V(t) + injected(t). Weights are frozen, so whatever a
+stimulation does to later choices it does through the activity of the actor.
+
+Two further conditions take the roles of dopamine apart. With `network.feedback=reward` the actor is told the reward, and
+dopamine only trains synapses: stimulation must then do nothing while weights are frozen. The `plastic` conditions cut the
+inner loop instead (hidden state reset at every trial) and leave the weights plastic, with the risky lever on the same
+side in all sessions: stimulation must then shift choices, but slowly, from session to session.
+
+Simplified: a trial is three steps of 100 ms, choice, outcome and dopamine; the lever pressed stays out until the next
+trial; a forced trial ends with its lever whatever the animal would have done. Declared choices of ours, not the papers':
+30 free trials a session, stimulation in forced trials too, one value of p and one side a session.
+
+References
+----------
+Stopper, Tse, Montes, Wiedman & Floresco 2014, doi 10.1016/j.neuron.2014.08.033 (rats); Wang et al. 2018,
+doi 10.1038/s41593-018-0147-8, simulation 6 (two networks; sizes of the changes as in a third-party re-implementation).
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from pfc_da.analysis import behaviour, units
+from pfc_da.dopamine import Block, Manipulation, Stimulate, When
+from pfc_da.errors import InputError, nearest
+from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.rollout import CONTROLS, Condition
+from pfc_da.settings import RunSettings
+from pfc_da.task import Step, Task
+
+SAFE_REWARD, RISKY_REWARD = 1.0, 4.0
+SAFE_WIN, RISKY_WIN, RISKY_LOSS = 1, 2, 3
+P_WIN = (0.125, 0.5)
+"""Probabilities of the risky win; risk pays at the second only. Simulation 6 of Wang et al. 2018."""
+CHANCE = 1.125
+"""Reward a trial of 50/50 choices: mean of 1 and 4 p over both p."""
+N_FORCED = 5
+"""Forced trials on each lever."""
+SIDES = {"random": None, "left": 0, "right": 1}
+FEATURES = ("left lever out", "right lever out", "left lever pressed", "right lever pressed")
+
+
+class LeverState(NamedTuple):
+    """Problems and progress of a batch of sessions."""
+
+    p_win: Tensor  # (session,)
+    risky_side: Tensor  # (session,) 0 left, 1 right
+    forced: Tensor  # (trial, session) 0 free, 1 forced
+    forced_side: Tensor  # (trial, session), of the only lever out; counts where forced
+    wins: Tensor  # (trial, session) whether the risky lever would pay, 0 or 1
+    pressed: Tensor  # (session, feature) screen after the press
+    step: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LeverStimulation(Task):
+    """Safe against risky.
+
+    Attributes
+    ----------
+    risky_side
+        One of `SIDES`: where the risky lever is.
+    """
+
+    n_trials: int = 40
+    risky_side: str = "random"
+
+    phases: ClassVar = ("choice", "outcome", "dopamine")
+    choice_phase: ClassVar = "choice"
+    n_actions: ClassVar = 2
+    observation_size: ClassVar = len(FEATURES)
+    step_labels: ClassVar = dict.fromkeys(
+        ("chosen_lever", "outcome", "forced", "p_win", "risky_side", "regret"), ()
+    )
+    descriptions: ClassVar = {
+        "chosen_lever": ("1", "lever pressed, 0 safe and 1 risky, -1 on steps without a press"),
+        "outcome": ("1", "1 safe reward, 2 risky win, 3 risky loss, 0 on steps without a press"),
+        "forced": ("1", "whether only one lever was out"),
+        "p_win": ("1", "probability that the risky lever pays"),
+        "risky_side": ("1", "side of the risky lever, 0 left and 1 right"),
+        "regret": ("rewards", "better lever's mean reward less the chosen one's, 0 where there is no choice"),
+        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
+        "held_out_regret": ("rewards", "mean reward lost in the free trials of each held-out session"),
+    }
+
+    def __post_init__(self) -> None:
+        if self.risky_side not in SIDES:
+            near = nearest(self.risky_side, SIDES)
+            raise InputError(f"no risky_side {self.risky_side!r}.{near} There are: {', '.join(SIDES)}.")
+
+    def reset(self, rng: torch.Generator, batch: int) -> tuple[LeverState, Step]:
+        """Draw p, the risky side, the order of the forced trials, and whether risk would pay on each trial."""
+        p_win = torch.tensor(P_WIN)[torch.randint(2, (batch,), generator=rng)]
+        side = torch.randint(2, (batch,), generator=rng)
+        if (fixed := SIDES[self.risky_side]) is not None:
+            side = torch.full_like(side, fixed)
+        order = torch.rand(2 * N_FORCED, batch, generator=rng).argsort(0) % 2
+        n_forced = min(2 * N_FORCED, self.n_trials)
+        forced = torch.zeros(self.n_trials, batch, dtype=torch.int64)
+        forced[:n_forced] = 1
+        forced_side = torch.zeros_like(forced)
+        forced_side[:n_forced] = order[:n_forced]
+        wins = (torch.rand(self.n_trials, batch, generator=rng) < p_win).float()
+        nothing = torch.zeros(batch, len(FEATURES))
+        state = LeverState(p_win, side, forced, forced_side, wins, nothing, 0)
+        return state, self._levers_out(state, 0, torch.zeros(batch), {})
+
+    def problem_labels(self, state: LeverState) -> dict[str, Tensor]:
+        """Nothing is fixed under every condition."""
+        return {}
+
+    def step(self, state: LeverState, action: Tensor) -> tuple[LeverState, Step]:
+        """Only the press counts; the lever pressed stays out until the next trial."""
+        trial, phase = divmod(state.step, len(self.phases))
+        nothing, no_lever = torch.zeros_like(state.p_win), torch.full_like(state.risky_side, -1)
+        labels = {
+            "chosen_lever": no_lever,
+            "outcome": torch.zeros_like(no_lever),
+            "forced": state.forced[trial],
+            "p_win": state.p_win,
+            "risky_side": state.risky_side,
+            "regret": nothing,
+        }
+        after = state._replace(step=state.step + 1)
+        if self.phases[phase] == "dopamine":
+            return after, self._levers_out(after, min(trial + 1, self.n_trials - 1), nothing, labels)
+        if self.phases[phase] == "outcome":
+            return after, Step(state.pressed, nothing, labels, torch.zeros(len(nothing), 2))
+        risky = (action == state.risky_side).long()
+        won = risky * state.wins[trial]
+        reward = torch.where(risky == 1, RISKY_REWARD * won, SAFE_REWARD)
+        means = torch.stack([torch.full_like(nothing, SAFE_REWARD), RISKY_REWARD * state.p_win], 1)
+        lost = (means.amax(1) - means.gather(1, risky[:, None])[:, 0]) * (1 - state.forced[trial])
+        outcome = torch.where(risky == 1, torch.where(won == 1, RISKY_WIN, RISKY_LOSS), SAFE_WIN)
+        labels |= {"chosen_lever": risky, "outcome": outcome, "regret": lost}
+        screen = torch.zeros(len(action), len(FEATURES)).scatter_(1, 2 + action[:, None], 1.0)
+        return after._replace(pressed=screen), Step(screen, reward, labels, torch.zeros(len(action), 2))
+
+    def _levers_out(
+        self, state: LeverState, trial: int, reward: Tensor, labels: Mapping[str, Tensor]
+    ) -> Step:
+        """Both levers, or the only one of a forced trial, which bars the other."""
+        other = 1 - state.forced_side[trial]
+        barred = torch.eye(2)[other] * state.forced[trial][:, None]
+        return Step(torch.cat([1 - barred, torch.zeros_like(barred)], 1), reward, labels, barred)
+
+
+def _at(outcome: int) -> When:
+    def when(labels: Mapping[str, Tensor]) -> Tensor:
+        return labels["outcome"] == outcome
+
+    return when
+
+
+MANIPULATIONS: dict[str, Manipulation] = {
+    "risky_win_blocked": Block(4.0, _at(RISKY_WIN)),
+    "safe_reward_blocked": Block(1.0, _at(SAFE_WIN)),
+    "risky_loss_stimulated": Stimulate(1.0, _at(RISKY_LOSS)),
+}
+"""Sizes in rewards as in a third-party re-implementation of simulation 6 of Wang et al. 2018."""
+DOSES = (0.25, 0.5, 1.5)
+"""Shares of these sizes, beside 1."""
+
+
+def _dose(name: str, dose: float) -> Condition:
+    manipulation = MANIPULATIONS[name]
+    weaker = dataclasses.replace(manipulation, amount=dose * manipulation.amount)
+    return Condition(name=f"{name}_x{dose}", manipulations=(weaker,))
+
+
+PLASTIC = Condition(name="plastic_control", hidden_reset=True, plastic=True, task=(("risky_side", "left"),))
+CONDITIONS = (
+    *CONTROLS,
+    *(Condition(name=name, manipulations=(done,)) for name, done in MANIPULATIONS.items()),
+    *(_dose(name, dose) for name in MANIPULATIONS for dose in DOSES),
+    PLASTIC,
+    *(
+        dataclasses.replace(PLASTIC, name=f"plastic_{name}", manipulations=(done,))
+        for name, done in MANIPULATIONS.items()
+    ),
+)
+
+
+def analyse(
+    recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
+) -> Findings:
+    """Reward, controls, units."""
+    controls = recording.sel(condition=[condition.name for condition in CONTROLS])
+    rewards = behaviour.compute_rewards(controls, rng=rng)
+    figures = {
+        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
+        "within_session": behaviour.tabulate_within_session(controls, rng=rng),
+        "controls": behaviour.tabulate_controls(rewards, CHANCE),
+    }
+    return Findings([*rewards, *units.compute_rates(recording, rng=rng)], figures)
+
+
+EXPERIMENT = Experiment(
+    name="lever_stimulation",
+    task=LeverStimulation,
+    defaults={
+        "network": {"critic": "separate", "feedback": "rpe"},
+        "train": {"updates": 1500},
+        "replay": {"held_out_sessions": 400, "sessions": 400},
+    },
+    analyse=analyse,
+    conditions=CONDITIONS,
+)

@@ -1,0 +1,151 @@
+r"""Volatility: two options, one better; how fast one should learn depends on how often they trade places.
+
+What the subject saw, did and got. Two options, 240 trials a session. One pays with probability p, the other with 1 - p, so
+every outcome tells of both. In the stable phase p is 75 % and the same option stays the better one for 120 trials; in the
+volatile phase p is 80 % and the better option changes every 20 to 40 trials. Which phase comes first, and every change,
+is unsignalled. A learner that tracks the better option should forget faster in the volatile phase:
+
+    V <- V + alpha (outcome - V),        alpha larger where the world changes more
+
+Nothing but the last choice and its reward (1 or 0) reaches the network, on the step after the choice.
+
+Simplified: a trial is two steps of 100 ms; both options pay alike (in the experiment each trial showed how many points
+each would pay, drawn independently of what is learned here). Declared choices of ours, not the papers': that the volatile
+phase is as long as the stable one and its better options alternate from a random start; that the option better at the
+change of phase is drawn anew; that training sessions follow the same schedule, their phases shortened along with them.
+
+References
+----------
+Behrens, Woolrich, Walton & Rushworth 2007, doi 10.1038/nn1954 (schedule, Bayesian learner); Wang et al. 2018,
+doi 10.1038/s41593-018-0147-8, simulation 2 (schedule of the simulation not known to us); Blain & Rutledge 2020,
+doi 10.7554/eLife.57977 (learning rates of humans).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from pfc_da.analysis import behaviour, units
+from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.rollout import CONTROLS
+from pfc_da.settings import RunSettings
+from pfc_da.task import Step, Task
+
+P_STABLE, P_VOLATILE = 0.75, 0.8
+"""Reward probability of the better option: Behrens et al. 2007."""
+RUN_TRIALS = (20, 40)
+"""Fewest and most trials between two changes in the volatile phase: Behrens et al. 2007."""
+CHANCE = 0.5
+"""Reward a trial of random choices: options pay p and 1 - p."""
+
+
+class VolatilityState(NamedTuple):
+    """Problems and progress of a batch of sessions."""
+
+    p_reward: Tensor  # (trial, session, action)
+    volatile: Tensor  # (trial, session) 0 stable, 1 volatile
+    block: Tensor  # (trial, session)
+    pays: Tensor  # (trial, session, action) whether the option would pay
+    step: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Volatility(Task):
+    """A stable and a volatile phase of equal length, in either order."""
+
+    n_trials: int = 240
+
+    phases: ClassVar = ("choice", "outcome")
+    choice_phase: ClassVar = "choice"
+    n_actions: ClassVar = 2
+    observation_size: ClassVar = 1
+    session_labels: ClassVar = {"p_reward": ("step", "action"), "volatile": ("step",), "block": ("step",)}
+    step_labels: ClassVar = {"regret": ()}
+    descriptions: ClassVar = {
+        "p_reward": ("1", "reward probability of each option"),
+        "volatile": ("1", "phase of the trial, 0 stable and 1 volatile"),
+        "block": ("1", "stretch of trials with the same better option, counted within the session"),
+        "regret": (
+            "rewards",
+            "better option's reward probability less the chosen one's, 0 on steps without a choice",
+        ),
+        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
+        "held_out_regret": ("rewards", "expected reward lost in each held-out session"),
+    }
+
+    def reset(self, rng: torch.Generator, batch: int) -> tuple[VolatilityState, Step]:
+        """Draw the order of the phases, the runs of the volatile one, and whether each option would pay."""
+        half = self.n_trials // 2
+        trial = torch.arange(self.n_trials)[:, None]
+        stable_first = torch.rand(batch, generator=rng) < 0.5
+        volatile = (trial >= half) == stable_first  # (trial, session)
+        fewest, most = RUN_TRIALS
+        n_runs = self.n_trials // fewest + 1
+        ends = torch.randint(fewest, most + 1, (n_runs, batch), generator=rng).cumsum(0)
+        into_phase = trial - half * (trial >= half)
+        run = (into_phase[..., None] >= ends.T).sum(-1) * volatile
+        better = (run + torch.randint(2, (2, batch), generator=rng)[(trial[:, 0] >= half).long()]) % 2
+        p = torch.where(volatile, P_VOLATILE, P_STABLE)
+        p_first = torch.where(better == 0, p, 1 - p)
+        p_reward = torch.stack([p_first, 1 - p_first], -1)
+        pays = (torch.rand(self.n_trials, batch, 2, generator=rng) < p_reward).float()
+        changes = (run.diff(dim=0) != 0) | (volatile.diff(dim=0) != 0)
+        block = torch.cat([torch.zeros(1, batch), changes.float().cumsum(0)])
+        state = VolatilityState(p_reward, volatile.long(), block.long(), pays, 0)
+        return state, Step(torch.ones(batch, 1), torch.zeros(batch), {})
+
+    def problem_labels(self, state: VolatilityState) -> dict[str, Tensor]:
+        """The schedule, the same on both steps of a trial."""
+        schedule = {"p_reward": state.p_reward, "volatile": state.volatile, "block": state.block}
+        return {
+            name: tensor.repeat_interleave(len(self.phases), 0).transpose(0, 1)
+            for name, tensor in schedule.items()
+        }
+
+    def step(self, state: VolatilityState, action: Tensor) -> tuple[VolatilityState, Step]:
+        """A choice is paid at once and seen on the next step."""
+        trial, phase = divmod(state.step, len(self.phases))
+        p = state.p_reward[trial]
+        nothing = torch.zeros(len(p))
+        after = state._replace(step=state.step + 1)
+        if self.phases[phase] == "outcome":
+            return after, Step(torch.ones(len(p), 1), nothing, {"regret": nothing})
+        reward = state.pays[trial].gather(1, action[:, None])[:, 0]
+        lost = p.amax(1) - p.gather(1, action[:, None])[:, 0]
+        return after, Step(nothing[:, None], reward, {"regret": lost})
+
+
+def analyse(
+    recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
+) -> Findings:
+    """Reward, controls, strategy, units."""
+    controls = recording.sel(condition=[condition.name for condition in CONTROLS])
+    choice, reward = behaviour.get_choices(recording, "choice")
+    rewards = behaviour.compute_rewards(controls, rng=rng)
+    strategy = behaviour.compute_strategy(choice, reward, rng=rng)
+    figures = {
+        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
+        "within_session": behaviour.tabulate_within_session(controls, rng=rng),
+        "controls": behaviour.tabulate_controls(rewards, CHANCE),
+        "history": behaviour.tabulate_history(strategy),
+    }
+    return Findings([*rewards, *strategy, *units.compute_rates(recording, rng=rng)], figures)
+
+
+EXPERIMENT = Experiment(
+    name="volatility",
+    task=Volatility,
+    defaults={
+        # A choice earns only its own reward here; looking further ahead adds noise to what dopamine teaches.
+        "rule": {"discount": 0.2},
+        "train": {"updates": 2000, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
+        "replay": {"held_out_sessions": 400},
+    },
+    analyse=analyse,
+)
