@@ -1,0 +1,159 @@
+"""The two levers by hand: forced and free trials, what pays, and what each manipulation adds to dopamine where."""
+
+import numpy as np
+import pytest
+import torch
+
+from pfc_da.errors import InputError
+from pfc_da.network import wire
+from pfc_da.paradigms.lever_stimulation import (
+    CHANCE,
+    CONDITIONS,
+    EXPERIMENT,
+    MANIPULATIONS,
+    N_FORCED,
+    P_WIN,
+    RISKY_LOSS,
+    RISKY_WIN,
+    SAFE_WIN,
+    LeverStimulation,
+)
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import rollout
+from pfc_da.train import build_agent
+
+SETTINGS = EXPERIMENT.settings(sets=("network.n_units=16",))
+SESSIONS = 200
+
+
+def play(condition=CONDITIONS[0], task=None, settings=SETTINGS):
+    """Sessions of an untrained animal."""
+    task = task or LeverStimulation(n_trials=20)
+    agent = build_agent(settings, task)
+    weights = agent.network.init(torch_stream(1, "birth"))
+    dopamine = type(agent.dopamine)(agent.dopamine.discount, condition.manipulations)
+    streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
+    return rollout(
+        agent.network,
+        agent.network.effective(weights),
+        task,
+        dopamine,
+        sessions=SESSIONS,
+        feedback=settings.network.fed,
+        condition=condition,
+        **streams,
+    )
+
+
+def at_choices(batch, name):
+    return batch.labels[name][batch.is_choice]
+
+
+@pytest.fixture(scope="module")
+def played():
+    """The control."""
+    return play()
+
+
+def test_every_session_opens_with_five_forced_trials_on_each_lever(played):
+    forced, lever, side = (at_choices(played, name) for name in ("forced", "chosen_lever", "risky_side"))
+    assert (forced[: 2 * N_FORCED] == 1).all() and (forced[2 * N_FORCED :] == 0).all()
+    assert (lever[: 2 * N_FORCED].sum(0) == N_FORCED).all()
+    first = lever[0].float().mean()
+    assert first == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(SESSIONS))
+    assert side.float().mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(SESSIONS))
+
+
+def test_a_barred_action_has_probability_zero_and_free_levers_do_not(played):
+    policy = torch.softmax(played.logits, -1)[played.is_choice]
+    assert ((policy[: 2 * N_FORCED] == 0).sum(-1) == 1).all()
+    assert (policy[2 * N_FORCED :] > 0).all()
+    assert torch.isfinite(played.logits).all()
+
+
+def test_what_is_out_and_pressed_is_what_is_seen(played):
+    seen = played.x[..., :4].unflatten(0, (-1, 3))  # (trial, phase, session, feature)
+    action = played.action[played.is_choice]
+    pressed = torch.eye(2)[action]
+    for phase in (1, 2):
+        torch.testing.assert_close(seen[:, phase, :, 2:], pressed)
+        assert (seen[:, phase, :, :2] == 0).all()
+    torch.testing.assert_close(seen[: 2 * N_FORCED, 0, :, :2], pressed[: 2 * N_FORCED])
+    assert (seen[2 * N_FORCED :, 0, :, :2] == 1).all() and (seen[:, 0, :, 2:] == 0).all()
+
+
+def test_levers_pay_what_they_should(played):
+    lever, outcome, p = (at_choices(played, name) for name in ("chosen_lever", "outcome", "p_win"))
+    reward = played.reward[played.is_choice]
+    assert set(reward[lever == 0].tolist()) == {1.0}
+    assert set(reward[lever == 1].tolist()) == {0.0, 4.0}
+    assert (
+        outcome == torch.where(lever == 0, SAFE_WIN, torch.where(reward > 0, RISKY_WIN, RISKY_LOSS))
+    ).all()
+    for chance in P_WIN:
+        won = (reward[(lever == 1) & (p == chance)] > 0).float()
+        assert won.mean() == pytest.approx(chance, abs=4.5 * np.sqrt(chance * (1 - chance) / len(won)))
+    assert np.mean([1, 4 * P_WIN[0], 1, 4 * P_WIN[1]]) == CHANCE
+
+
+def test_regret_is_that_of_the_free_trials(played):
+    lever, p, regret = (at_choices(played, name) for name in ("chosen_lever", "p_win", "regret"))
+    mean = torch.where(lever == 1, 4 * p, 1.0)
+    expected = torch.maximum(4 * p, torch.tensor(1.0)) - mean
+    expected[: 2 * N_FORCED] = 0
+    torch.testing.assert_close(regret, expected)
+
+
+@pytest.mark.parametrize(
+    "name, outcome, size",
+    [
+        ("risky_win_blocked", RISKY_WIN, -4.0),
+        ("safe_reward_blocked", SAFE_WIN, -1.0),
+        ("risky_loss_stimulated", RISKY_LOSS, 1.0),
+    ],
+)
+def test_a_manipulation_changes_dopamine_at_its_outcome_alone(name, outcome, size):
+    batch = play(next(condition for condition in CONDITIONS if condition.name == name))
+    torch.testing.assert_close(batch.injected, size * (batch.labels["outcome"] == outcome).float())
+    assert (batch.injected != 0).any()
+
+
+def test_the_actor_is_told_the_manipulated_error_two_steps_after_the_press_and_the_critic_the_reward(played):
+    batch = play(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
+    reward_channel, error_channel = batch.x[..., -2], batch.x[..., -1]
+    torch.testing.assert_close(reward_channel[1:], batch.reward[:-1])
+    # the error of the last step of a trial is seen a step into the next one, and so on
+    torch.testing.assert_close(error_channel[2:], (batch.rpe + batch.injected)[:-2], atol=1e-5, rtol=1e-5)
+
+
+def test_actor_and_critic_share_nothing():
+    wiring = wire(8, 2, SETTINGS.network)
+    critic = wiring.is_critic
+    assert critic.sum() == 8
+    assert (wiring.recurrent[critic][:, ~critic] == 0).all()
+    assert (wiring.recurrent[~critic][:, critic] == 0).all()
+    assert (wiring.inputs[-2] == critic.float()).all(), "reward goes to the critic"
+    assert (wiring.inputs[-1] == (~critic).float()).all(), "the error goes to the actor"
+    assert (wiring.read_out[critic] == torch.tensor([0.0, 0.0, 1.0])).all()
+    assert (wiring.read_out[~critic] == torch.tensor([1.0, 1.0, 0.0])).all()
+
+
+def test_an_actor_that_is_told_the_reward_does_not_feel_a_manipulation():
+    settings = EXPERIMENT.settings(sets=("network.n_units=16", "network.feedback=reward"))
+    control = play(settings=settings)
+    for name in MANIPULATIONS:
+        done = play(next(condition for condition in CONDITIONS if condition.name == name), settings=settings)
+        assert torch.equal(done.action, control.action)
+        assert (done.injected != 0).any()
+
+
+def test_an_actor_that_is_told_the_error_does(played):
+    done = play(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
+    assert not torch.equal(done.action, played.action)
+
+
+def test_a_risky_side_of_its_own_holds_for_all_sessions():
+    batch = play(task=LeverStimulation(n_trials=12, risky_side="left"))
+    assert (batch.labels["risky_side"] == 0).all()
+    with pytest.raises(InputError, match="no risky_side 'lft'. Did you mean 'left'"):
+        LeverStimulation(risky_side="lft")
