@@ -1,0 +1,291 @@
+r"""The midbrain dopamine circuit as spiking neurons: from reward and expectation to bursts and pauses.
+
+                      +                          received = reward and any rise of value
+    LH / PPTg  ---------------->  dopamine       expected = any fall of value
+    VTA GABA   ----------------|  dopamine       delta    = received - expected
+    LHb --> RMTg --------------|  dopamine
+
+LH and PPTg fire with what is received, VTA GABA cells with what was expected; dopamine cells take the difference. LHb
+cells fire with the negative error and inhibit dopamine through RMTg. All are leaky integrate-and-fire neurons
+
+    tau_m dv/dt = E - v + drive + current + g_e - g_i - ahp + sigma sqrt(2 tau_m) xi(t)
+    tau_x dg_x/dt = -g_x,  g_x += w at every presynaptic spike;  tau_a dahp/dt = -ahp,  ahp += step at every own spike
+
+in `copies` independent circuits of one network: three compiled objects, however many copies. Wiring and signs are those of
+the references; sizes, weights and drives are ours (`MidbrainParameters`), and rates of dopamine cells were what they
+were tuned by.
+
+References
+----------
+VTA GABA cells carry expectation: Cohen et al. 2012, doi 10.1038/nature10754; dopamine cells subtract it: Eshel et al. 2015,
+doi 10.1038/nature14855. LHb carries the negative error: Matsumoto & Hikosaka 2007, doi 10.1038/nature05860; through RMTg:
+Jhou et al. 2009, doi 10.1016/j.neuron.2009.02.001, Hong et al. 2011, doi 10.1523/JNEUROSCI.1384-11.2011. Pauses bottom out:
+Bayer & Glimcher 2005, doi 10.1016/j.neuron.2005.05.020. Stimulation at chosen outcomes: Stopper et al. 2014,
+doi 10.1016/j.neuron.2014.08.033.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pfc_da.circuits.codegen import compiling, prepare_brian2
+from pfc_da.circuits.midbrain_parameters import POPULATIONS, PORTS, MidbrainParameters
+from pfc_da.errors import InputError, nearest
+from pfc_da.rng import derive_seed, numpy_stream
+
+TICK_S = 0.05
+EVENT_S, REST_S = 0.3, 0.2
+"""An event lasts 300 ms; the next begins 200 ms after its end."""
+WINDOW_S = (0.05, 0.35)
+"""Spikes of an event are counted from 50 to 350 ms after its onset."""
+SETTLE_S = 0.5
+
+EQUATIONS = """
+dv/dt = (e_leak - v + drive + current + g_e - g_i - ahp) / tau_m + sigma * sqrt(2 / tau_m) * xi : volt (unless refractory)
+dg_e/dt = -g_e / tau_e : volt
+dg_i/dt = -g_i / tau_i : volt
+dahp/dt = -ahp / tau_ahp : volt
+drive : volt (constant)
+sigma : volt (constant)
+ahp_step : volt (constant)
+current : volt
+n_spikes : integer
+"""
+RESET = """
+v = v_reset
+ahp += ahp_step
+n_spikes += 1
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """Spikes counted in `WINDOW_S` after the onset of every event: `counts` (event, copy, cell)."""
+
+    counts: NDArray
+    parameters: MidbrainParameters
+
+    def rate(self, population: str = "da") -> NDArray:
+        """Mean rate of a population in Hz, (event, copy)."""
+        counts = self.counts[..., self.parameters.cells(population)]
+        return counts.mean(-1) / (WINDOW_S[1] - WINDOW_S[0])
+
+
+def split_error(reward: ArrayLike, value: ArrayLike, next_value: ArrayLike) -> tuple[NDArray, NDArray]:
+    """What a circuit is told of r + V' - V: what is received, and what was expected; neither is negative.
+
+    Values are discounted already, that is `next_value` is gamma V(t+1). Only the change of value enters, so that cells
+    are not saturated by a value that stands for many trials to come.
+    """
+    reward, rise = np.asarray(reward, dtype=float), np.subtract(next_value, value, dtype=float)
+    received = np.maximum(reward, 0) + np.maximum(rise, 0)
+    return received, np.maximum(-reward, 0) + np.maximum(-rise, 0)
+
+
+class MidbrainCircuit:
+    """`copies` independent circuits in one Brian2 network, each with its own wiring.
+
+    Parameters
+    ----------
+    copies
+        Circuits simulated side by side; one a session.
+    seed
+        Of wiring, initial potentials and noise.
+    parameters
+        Defaults are those the calibration was made with.
+    record
+        Keep the times of all spikes (`spikes`); needs memory, so for few copies and events.
+
+    Examples
+    --------
+    >>> circuit = MidbrainCircuit(copies=2)                               # doctest: +SKIP
+    >>> circuit.respond(received=[[1.0]], expected=[[0.5]]).rate("da")    # doctest: +SKIP
+
+    Notes
+    -----
+    The state runs on from event to event, as in an animal. Brian2 draws noise from one generator of the process, which
+    `respond` seeds; the same sequence of calls gives the same spikes on the same target.
+    """
+
+    def __init__(
+        self,
+        copies: int,
+        *,
+        seed: int = 0,
+        parameters: MidbrainParameters = MidbrainParameters(),  # noqa: B008  frozen
+        record: bool = False,
+    ) -> None:
+        if copies < 1:
+            raise InputError(f"copies must be 1 or more, got {copies}.")
+        self.copies, self.parameters, self.seed = copies, parameters, seed
+        self._b2 = prepare_brian2()
+        self._calls, self._tick = 0, 0
+        self._plan: NDArray | None = None
+        self._monitor = None
+        with compiling("midbrain"):
+            self._build(record)
+            self._run(SETTLE_S)
+
+    def respond(
+        self,
+        received: ArrayLike,
+        expected: ArrayLike,
+        stimulation: Mapping[str, ArrayLike] | None = None,
+    ) -> Response:
+        """Present events one after another to all copies, and count spikes.
+
+        Parameters
+        ----------
+        received, expected : (event, copy)
+            In rewards, not negative (`split_error`); anything that broadcasts to all copies.
+        stimulation
+            Current in mV during the event, by the name of a port (`PORTS`), broadcast likewise.
+
+        Raises
+        ------
+        InputError
+            For shapes that do not fit, a negative or infinite input, or a port there is not.
+        """
+        terms = self._broadcast({"received": received, "expected": expected, **(stimulation or {})})
+        self._plan, self._tick = self.event_current(**terms), 0
+        self._counts = np.zeros((len(self._plan), self.copies, self.parameters.n_cells), np.int32)
+        self._run(len(self._plan) * (EVENT_S + REST_S))
+        self._plan = None
+        return Response(self._counts, self.parameters)
+
+    def event_current(self, received: NDArray, expected: NDArray, **stimulation: NDArray) -> NDArray:
+        """Current in mV into each of `POPULATIONS` while an event lasts, (..., population); arguments of one shape."""
+        p, current = self.parameters, np.zeros((*received.shape, len(POPULATIONS)))
+        current[..., POPULATIONS.index("lh")] = p.event_lh * received
+        current[..., POPULATIONS.index("gaba")] = p.event_gaba * expected
+        current[..., POPULATIONS.index("lhb")] = p.event_lhb * (expected - received)
+        for port, amount in stimulation.items():
+            current[..., POPULATIONS.index(PORTS[port])] += amount
+        return current
+
+    def set_current(self, current: NDArray) -> None:
+        """Switch on a current in mV, (copy, population), until the next call.
+
+        `respond` does so on its own; this and `count_spikes` are for a larger network that holds `objects` and times
+        events by an operation of its own.
+        """
+        by_cell = np.repeat(current, list(self.parameters.sizes.values()), axis=-1)
+        self.neurons.current_ = by_cell.ravel() * 1e-3
+
+    def count_spikes(self) -> NDArray:
+        """Spikes since the circuit was made, (copy, cell)."""
+        return np.array(self.neurons.n_spikes[:]).reshape(self.copies, -1)
+
+    def spikes(self) -> tuple[NDArray, NDArray, NDArray]:
+        """Copy, cell within the copy, and time in s of every spike; times count from the first event."""
+        if self._monitor is None:
+            raise InputError("spike times were not kept. Make the circuit with record=True.")
+        copy, cell = np.divmod(np.array(self._monitor.i), self.parameters.n_cells)
+        return copy, cell, np.array(self._monitor.t_) - SETTLE_S
+
+    def _build(self, record: bool) -> None:
+        p, b2 = self.parameters, self._b2
+        rng = numpy_stream(self.seed, "midbrain", "wiring")
+        self._clock = b2.Clock(p.dt * b2.ms, name="midbrain_clock")
+        self.neurons = self._make_neurons(rng)
+        self.excitation = self._connect(rng, "e", {"lh": "da", "lhb": "rmtg"}, p.tau_e)
+        self.inhibition = self._connect(rng, "i", {"gaba": "da", "rmtg": "da"}, p.tau_i)
+        self.objects = [self.neurons, self.excitation, self.inhibition]
+        ticks = b2.Clock(TICK_S * b2.second, name="midbrain_ticks")
+        operation = b2.NetworkOperation(self._on_tick, clock=ticks, name="midbrain_events", when="start")
+        self.network = b2.Network(*self.objects, operation)
+        if record:
+            self._monitor = b2.SpikeMonitor(self.neurons, name="midbrain_spikes")
+            self.network.add(self._monitor)
+
+    def _make_neurons(self, rng: np.random.Generator) -> Any:
+        p, b2 = self.parameters, self._b2
+        volts = ("e_leak", "v_threshold", "v_reset")
+        seconds = ("tau_m", "tau_e", "tau_i", "tau_ahp")
+        constants = {name: getattr(p, name) * b2.mV for name in volts}
+        constants |= {name: getattr(p, name) * b2.ms for name in seconds}
+        neurons = b2.NeuronGroup(
+            self.copies * p.n_cells,
+            EQUATIONS,
+            threshold="v > v_threshold",
+            reset=RESET,
+            refractory=p.t_refractory * b2.ms,
+            method="euler",
+            clock=self._clock,
+            namespace=constants,
+            name="midbrain",
+        )
+        tonic = {name: getattr(p, f"drive_{name}") for name in POPULATIONS}
+        noise = dict.fromkeys(POPULATIONS, p.sigma) | {"da": p.sigma_da}
+        neurons.drive_ = np.tile(p.per_cell(tonic), self.copies) * 1e-3
+        neurons.sigma_ = np.tile(p.per_cell(noise), self.copies) * 1e-3
+        neurons.ahp_step_ = np.tile(p.per_cell({"da": p.ahp_da}), self.copies) * 1e-3
+        neurons.v_ = rng.uniform(p.v_reset, p.v_threshold, len(neurons)) * 1e-3
+        return neurons
+
+    def _connect(self, rng: np.random.Generator, kind: str, pathways: Mapping[str, str], tau: float) -> Any:
+        """All synapses of one sign. A spike brings w / (10 Hz x inputs x tau), whose mean effect at 10 Hz is w."""
+        p = self.parameters
+        parts = []
+        for source, target in pathways.items():
+            n_source, n_target = p.sizes[source], p.sizes[target]
+            n_inputs = max(1, round(p.connected * n_source))
+            order = rng.random((self.copies, n_target, n_source)).argsort(-1)[..., :n_inputs]
+            first = np.arange(self.copies) * p.n_cells
+            pre = first[:, None, None] + p.cells(source).start + order
+            post = first[:, None, None] + p.cells(target).start + np.arange(n_target)[:, None]
+            jump = getattr(p, f"w_{source}_{target}") / (10 * n_inputs * tau * 1e-3)
+            parts.append((pre.ravel(), np.broadcast_to(post, pre.shape).ravel(), np.full(pre.size, jump)))
+        pre, post, jump = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        synapses = self._b2.Synapses(
+            self.neurons,
+            model="w : volt (constant)",
+            on_pre=f"g_{kind}_post += w",
+            clock=self._clock,
+            name=f"midbrain_{kind}",
+        )
+        synapses.connect(i=pre, j=post)
+        synapses.w_ = jump * 1e-3
+        return synapses
+
+    def _broadcast(self, terms: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
+        """All inputs as (event, copy), checked."""
+        arrays = {name: np.asarray(values, dtype=float) for name, values in terms.items()}
+        for name, array in arrays.items():
+            if name not in ("received", "expected", *PORTS):
+                raise InputError(
+                    f"no port {name!r} to stimulate.{nearest(name, PORTS)} There are: {', '.join(PORTS)}."
+                )
+            if not np.isfinite(array).all() or (name not in PORTS and (array < 0).any()):
+                raise InputError(f"{name} must be finite{'' if name in PORTS else ' and not negative'}.")
+        try:
+            both = np.broadcast_shapes(*(array.shape for array in arrays.values()), (1, self.copies))
+        except ValueError:
+            both = ()
+        if len(both) != 2 or both[1] != self.copies:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise InputError(f"inputs must be (event, copy) with {self.copies} copies, got {shapes}.")
+        return {name: np.broadcast_to(array, both) for name, array in arrays.items()}
+
+    def _on_tick(self) -> None:
+        """Every 50 ms of a planned run: switch currents, open and close the window of counting."""
+        if self._plan is None:
+            return
+        event, tick = divmod(self._tick, round((EVENT_S + REST_S) / TICK_S))
+        self._tick += 1
+        if tick == 0:
+            self.set_current(self._plan[event])
+        elif tick == round(WINDOW_S[0] / TICK_S):
+            self._counts[event] = -self.count_spikes()
+        elif tick == round(EVENT_S / TICK_S):
+            self.set_current(np.zeros_like(self._plan[event]))
+        elif tick == round(WINDOW_S[1] / TICK_S):
+            self._counts[event] += self.count_spikes()
+
+    def _run(self, seconds: float) -> None:
+        self._b2.seed(derive_seed(self.seed, "midbrain", "noise", self._calls) % 2**32)
+        self._calls += 1
+        self.network.run(seconds * self._b2.second)
