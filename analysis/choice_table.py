@@ -1,16 +1,23 @@
 """Recorded choices as a tidy table, one row a trial, and as the arrays the statistics take.
 
-Columns of the CSV (plain or gzipped), in any order; others are left alone:
+Columns of the table (comma- or tab-separated, plain or gzipped), in any order; others are left alone. Other
+names than these are told by a `ColumnMap`:
 
-session      required; any label. Trials of a session stand together or apart, in the order of `trial`.
 trial        required; a number that rises within the session.
-choice       required; two different numbers (0 and 1, or -1 and 1; the smaller becomes 0); empty: no choice.
+choice       required; two different numbers (0 and 1, or -1 and 1; the smaller becomes 0), or left, right and
+             none; empty: no choice.
 reward       required; a number; empty: not known.
-animal       optional; any label. Without it all sessions count as one animal's.
+session      any label. Trials of a session stand together or apart, in the order of `trial`. Without it every
+             animal has one session.
+animal       any label. Without it all sessions count as one animal's. One of the two is required.
 block        optional; whole number from 0, changes when the schedule does.
 better_side  optional; the `choice` that was more likely to pay.
+p_0, p_1     optional; reward probability of the smaller and of the larger `choice`; they tell the better side.
 """
 
+import gzip
+import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +25,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfc_da.errors import InputError, nearest
+from pfc_da.analysis.column_map import ColumnMap
+from pfc_da.errors import InputError
 
-REQUIRED = ("session", "trial", "choice", "reward")
-OPTIONAL = ("animal", "block", "better_side")
+REQUIRED = ("trial", "choice", "reward")
+OPTIONAL = ("animal", "session", "block", "better_side", "p_0", "p_1")
+SUFFIXES = (".csv", ".tsv", ".txt")
+MAX_COLUMNS = 1000
+MAX_HEADER = 1_000_000  # characters
+MAX_CELLS = 100_000_000  # of the grid (session, trial)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +43,11 @@ class ChoiceSessions:
     Attributes
     ----------
     choice, block, better : (session, trial) int
-        Choice and better option, 0 or 1; -1 where missing, everywhere if the table has no such column.
+        Choice and better option, from 0; -1 where missing, everywhere if the table has no such column.
     reward : (session, trial) float
     animal, session : (session,) str
+    n_options : int
+        How many options there are to choose from.
     """
 
     choice: NDArray
@@ -42,76 +56,145 @@ class ChoiceSessions:
     better: NDArray
     animal: NDArray
     session: NDArray
+    n_options: int = 2
 
 
-def read_choices(path: str | Path) -> ChoiceSessions:
-    """Sessions of a tidy table of choices, .csv or .csv.gz, with the columns of the module docstring."""
+def read_choices(path: str | Path, columns: ColumnMap | None = None) -> ChoiceSessions:
+    """Sessions of a tidy table of choices with the columns of the module docstring, or those that are told."""
+    columns = columns or ColumnMap()
+    return stack_choices(read_table(path, columns), name=str(path), options=columns.options)
+
+
+def read_table(path: str | Path, columns: ColumnMap) -> pd.DataFrame:
+    """A tidy table under our names, for `stack_choices`."""
     path = Path(path)
-    if not path.name.endswith((".csv", ".csv.gz")):
-        raise InputError(f"{path}: a table of choices must be .csv or .csv.gz.")
+    if not path.name.removesuffix(".gz").endswith(SUFFIXES):
+        raise InputError(f"{path}: a table of choices must be {', '.join(SUFFIXES)}, plain or .gz.")
     try:
-        table = pd.read_csv(path, dtype={"session": str, "animal": str})
-    except (OSError, ValueError) as error:  # EOFError of a cut gzip file is an OSError's cousin, caught below
-        raise InputError(f"{path}: cannot be read as CSV ({str(error).splitlines()[0]}).") from None
-    except EOFError:
-        raise InputError(f"{path}: the gzip file ends too early; copy it again.") from None
-    return stack_choices(table, name=str(path))
+        header = _read_header(path)
+        tab = "\t" if "\t" in header else ","
+        if header.count(tab) >= MAX_COLUMNS:
+            raise InputError(f"{path}: {header.count(tab) + 1} columns; at most {MAX_COLUMNS} are read.")
+        texts = {name: str for ours in ("animal", "session") for name in columns.theirs(ours)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            table = pd.read_csv(path, sep=tab, dtype=texts, index_col=False, low_memory=False)
+    except (EOFError, zlib.error):
+        raise InputError(f"{path}: the gzip file is cut short or damaged; copy it again.") from None
+    except InputError:
+        raise
+    except (OSError, ValueError, OverflowError, MemoryError, pd.errors.ParserWarning) as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: cannot be read as a table ({told[:200]}).") from None
+    return columns.translate(table, str(path), REQUIRED)
 
 
-def stack_choices(table: pd.DataFrame, *, name: str = "the table") -> ChoiceSessions:
-    """Put the sessions of a tidy table side by side; `name` stands in error messages."""
+def stack_choices(table: pd.DataFrame, *, name: str = "the table", options: int = 2) -> ChoiceSessions:
+    """Put the sessions of a tidy table side by side.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Under our names, numbers as numbers.
+    name : str
+        Of the table, for messages.
+    options : int
+        How many different choices there may be; with more than two not all need occur.
+    """
     _check_columns(table, name)
-    table = table.assign(animal=table["animal"].fillna("") if "animal" in table else "")
-    groups = [table["animal"], table["session"]]
-    row = pd.MultiIndex.from_arrays(groups).factorize()[0]
+    table = table.assign(
+        animal=table["animal"].fillna("") if "animal" in table else "",
+        session=table["session"] if "session" in table else table["animal"],
+    )
+    row = pd.MultiIndex.from_frame(table[["animal", "session"]]).factorize()[0]
     table = table.assign(_row=row).sort_values(["_row", "trial"], kind="stable")
     if table.duplicated(["_row", "trial"]).any():
         session, trial = table.loc[table.duplicated(["_row", "trial"]), ["session", "trial"]].iloc[0]
-        raise InputError(f"{name}: trial {trial} of session {session} is there twice.")
+        raise InputError(f"{name}: trial {trial:g} of session {session} is there twice.")
+    codes = _options(table, options, name)
     column = table.groupby("_row").cumcount()
-    options = _options(table["choice"], name)
     place = table["_row"].to_numpy(), column.to_numpy()
     first = table.drop_duplicates("_row")
+    shape = len(first), int(column.max()) + 1
+    if shape[0] * shape[1] > MAX_CELLS:
+        raise InputError(
+            f"{name}: {shape[0]} sessions of up to {shape[1]} trials are too many to hold at once."
+        )
 
     def spread(values: pd.Series | None, missing: float, dtype: type) -> NDArray:
-        grid: NDArray = np.full((len(first), int(column.max()) + 1), missing, dtype=dtype)
+        grid: NDArray = np.full(shape, missing, dtype=dtype)
         if values is not None:
             grid[place] = values.fillna(missing)
         return grid
 
     return ChoiceSessions(
-        choice=spread(table["choice"].map(options), -1, int),
+        choice=spread(table["choice"].map(codes), -1, int),
         reward=spread(table["reward"], np.nan, float),
         block=spread(table.get("block"), -1, int),
-        better=spread(table["better_side"].map(options) if "better_side" in table else None, -1, int),
+        better=spread(_better(table, codes), -1, int),
         animal=first["animal"].to_numpy(dtype=str),
         session=first["session"].astype(str).to_numpy(dtype=str),
+        n_options=options,
     )
+
+
+def _read_header(path: Path) -> str:
+    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        header = file.readline(MAX_HEADER)
+    if len(header) >= MAX_HEADER:
+        raise InputError(
+            f"{path}: the header is longer than {MAX_HEADER} characters; at most {MAX_COLUMNS} columns are read."
+        )
+    return header.decode("utf-8")
 
 
 def _check_columns(table: pd.DataFrame, name: str) -> None:
     missing = [column for column in REQUIRED if column not in table]
-    if missing:
-        hint = nearest(missing[0], map(str, table.columns))
+    if missing or not {"animal", "session"} & set(table):
         raise InputError(
-            f"{name}: column {missing[0]!r} is missing; needed are {', '.join(REQUIRED)}, and "
-            f"{', '.join(OPTIONAL)} are used if there.{hint}"
+            f"{name}: column {(*missing, 'session')[0]!r} is missing; needed are {', '.join(REQUIRED)} and session "
+            f"or animal, and {', '.join(OPTIONAL[2:])} are used if there."
         )
     if table.empty:
         raise InputError(f"{name}: the table has no trial.")
-    for column in ("trial", "choice", "reward", "block", "better_side"):
-        if column in table and not pd.api.types.is_numeric_dtype(table[column]):
-            raise InputError(f"{name}: column {column!r} must hold numbers (empty where missing).")
-    if table["trial"].isna().any() or table["session"].isna().any():
-        raise InputError(f"{name}: every row needs a session and a trial.")
+    for column in ("trial", "session"):
+        if column in table and table[column].isna().any():
+            raise InputError(
+                f"{name}: every row needs a {column}; row {_first(table[column].isna())} has none."
+            )
+    if "block" in table:
+        block = table["block"]
+        wrong = block.notna() & ((block < 0) | (block > 1e9) | (block != block.round()))
+        if wrong.any():
+            raise InputError(
+                f"{name}: column 'block' must hold whole numbers from 0, got {block[wrong].iloc[0]:g} in row "
+                f"{_first(wrong)}."
+            )
 
 
-def _options(choice: pd.Series, name: str) -> dict[float, int]:
-    """The two choices as 0 and 1, the smaller first."""
-    found = np.sort(choice.dropna().unique())
-    if len(found) != 2:
+def _first(wrong: pd.Series) -> int:
+    return int(np.flatnonzero(wrong)[0]) + 1
+
+
+def _options(table: pd.DataFrame, options: int, name: str) -> dict[float, int]:
+    """The choices as 0, 1, ..., the smallest first."""
+    columns = [table[column].dropna() for column in ("choice", "better_side") if column in table]
+    found = np.sort(pd.concat(columns).unique())
+    if not 2 <= len(found) <= options:
         values = ", ".join(f"{value:g}" for value in found[:5])
+        few = "two values" if options == 2 else f"2 to {options} values"
         raise InputError(
-            f"{name}: choice must take two values (empty where missing), got {values or 'none'}."
+            f"{name}: choice must take {few} (empty where missing), got {values or 'none'}. "
+            "--columns FILE says what each stands for, or how many options there are."
         )
-    return {found[0]: 0, found[1]: 1}
+    return {value: code for code, value in enumerate(found)}
+
+
+def _better(table: pd.DataFrame, codes: dict[float, int]) -> pd.Series | None:
+    """The option that is more likely to pay, NaN where neither is."""
+    if "better_side" in table:
+        return table["better_side"].map(codes)
+    if len(codes) == 2 and {"p_0", "p_1"} <= set(table):
+        more = np.sign(table["p_1"] - table["p_0"])
+        return more.map({-1.0: 0, 1.0: 1})
+    return None

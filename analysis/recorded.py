@@ -10,23 +10,20 @@ Animals are resampled where they are told apart, else sessions; of cells, cells.
 one's own go the same way: `compute_choice_statistics(read_choices(path), origin, rng=rng)`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.choice_statistics import compute_choice_numbers
 from pfc_da.analysis.choice_table import ChoiceSessions, read_choices
 from pfc_da.analysis.firing import compute_cv2, compute_fano, compute_lv, compute_rate
-from pfc_da.analysis.history import HistoryKernels, compute_lose_shift, compute_win_stay, fit_history
-from pfc_da.analysis.matching import count_choices, fit_matching
 from pfc_da.analysis.ofc import WINDOW_S, WINDOWS, OFCRecording, compute_ofc_regressors, load_ofc
 from pfc_da.analysis.reference import NONE, ReferenceStatistic
 from pfc_da.analysis.selectivity import compute_any_p, compute_fraction_selective, regress_units
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_sessions
+from pfc_da.analysis.statistic import Statistic, summarise_sessions
 
-LAGS = 5
 LEVEL = 0.05  # of a cell's t-test; offers are drawn anew on every trial, so slow drift cannot pass for value
 MIN_TRIALS = 50  # of a cell for its regression
 _SEED = 0  # the intervals of recorded data are the same in every report
@@ -104,21 +101,7 @@ def compute_choice_statistics(
 
     Intervals run over animals if there are several, else over sessions.
     """
-    choice, reward, better = sessions.choice, sessions.reward, sessions.better
-    rewarded = np.where(choice >= 0, reward, np.nan)
-    chose_better = np.where((choice >= 0) & (better >= 0), choice == better, np.nan)
-    plain: list[tuple[str, str, Callable[..., float], tuple[NDArray, ...]]] = [
-        ("reward_per_trial", "reward", np.nanmean, (rewarded,)),
-        ("win_stay", "fraction", compute_win_stay, (choice, reward)),
-        ("lose_shift", "fraction", compute_lose_shift, (choice, reward)),
-    ]
-    if np.isfinite(chose_better).any():
-        plain.append(("fraction_better", "fraction", np.nanmean, (chose_better,)))
-    animals = _animals(sessions)
-    found = [_summarise(key, compute, arrays, animals, units, rng) for key, units, compute, arrays in plain]
-    found += _history(choice, reward, animals, rng)
-    if origin.baited:
-        found.append(_matching(sessions, animals, rng))
+    found = compute_choice_numbers(sessions, baited=origin.baited, rng=rng)
     return _label(found, origin, "recomputed from the choices")
 
 
@@ -164,75 +147,6 @@ def compute_ofc_coding(recording: OFCRecording) -> dict[str, NDArray]:
     p = {name: np.array([fit.p[fit.of(name), 0] for fit in found]) for name in found[0].regressors}
     offered = np.stack([p.pop("offer_value_a"), p.pop("offer_value_b")])
     return {"object_value": compute_any_p(offered), **p}
-
-
-def _animals(sessions: ChoiceSessions) -> list[NDArray]:
-    """Sessions of each animal, (session,) bool."""
-    return [sessions.animal == name for name in np.unique(sessions.animal)]
-
-
-def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
-    if len(animals) == 1:
-        return summarise_sessions(key, compute, arrays, units=units, rng=rng)
-    values = [compute(*(array[own] for array in arrays)) for own in animals]
-    return summarise(key, values, units=units, rng=rng)
-
-
-def _history(choice: NDArray, reward: NDArray, animals: list[NDArray], rng) -> list[Statistic]:
-    """Kernels by lag: clustered by session for one animal, bootstrapped over the kernels of several."""
-    fits = [fit_history(choice[own], reward[own], lags=LAGS) for own in animals]
-    return [
-        _one_lag(fits[0], name, lag)
-        if len(fits) == 1
-        else summarise(
-            f"history_{name}",
-            [getattr(fit, name)[lag] for fit in fits],
-            condition=f"lag_{lag + 1}",
-            units="log odds",
-            rng=rng,
-        )
-        for name in ("choice", "reward")
-        for lag in range(LAGS)
-    ]
-
-
-def _one_lag(fit: HistoryKernels, name: str, lag: int) -> Statistic:
-    return Statistic(
-        key=f"history_{name}",
-        condition=f"lag_{lag + 1}",
-        estimate=float(getattr(fit, name)[lag]),
-        low=float(getattr(fit, f"{name}_low")[lag]),
-        high=float(getattr(fit, f"{name}_high")[lag]),
-        interval=fit.interval,
-        n=fit.n_sessions,
-        n_of="sessions",
-        units="log odds",
-    )
-
-
-def _matching(sessions: ChoiceSessions, animals: list[NDArray], rng) -> Statistic:
-    """Slope of the generalised matching law over blocks."""
-    block = sessions.block if (sessions.block >= 0).any() else None
-    fits = []
-    for own in animals:
-        counts = count_choices(
-            sessions.choice[own], sessions.reward[own], None if block is None else block[own]
-        )
-        fits.append(fit_matching(counts, rng=rng))
-    if len(fits) > 1:
-        return summarise("matching_slope", [fit.slope for fit in fits], units="1", rng=rng)
-    (fit,) = fits
-    return Statistic(
-        key="matching_slope",
-        condition="",
-        estimate=fit.slope,
-        low=fit.slope_low,
-        high=fit.slope_high,
-        interval=fit.interval,
-        n=fit.n_sessions,
-        n_of="sessions",
-        units="1",
-    )
 
 
 def _median_over_cells(key: str, units: str, values: NDArray, rng) -> Statistic:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pfc_da.analysis.figures import PANELS, check_table, draw_svg
 from pfc_da.analysis.report_html import asset, count, describe, find, tag, text, value, words
+from pfc_da.analysis.report_recorded import recorded_section
 from pfc_da.analysis.report_tables import comparison_table, misses, statistics_table
 from pfc_da.analysis.report_units import unit_browser
 from pfc_da.errors import InputError
@@ -71,6 +72,7 @@ def write_report(run_folder: str | Path) -> Path:
         tiles=_tiles(manifest, statistics, comparison),
         misses=misses(comparison),
         comparison=comparison_table(comparison, statistics),
+        recorded=recorded_section(_read_table(folder / "comparison_recorded.csv")),
         panels="\n".join(
             _panel(name, table, statistics) for name, table in figures.items() if table is not None
         ),

@@ -63,6 +63,13 @@ Force = Annotated[bool, typer.Option("--force", help="Start over, whatever run t
 Again = Annotated[bool, typer.Option("--force", help="Do it again if it is done.")]
 Workers = Annotated[int | None, _option("Processes at once; one a CPU core unless given.", _positive)]
 
+Recorded = Annotated[
+    list[Path] | None,
+    _option("Recordings to hold the run against: tables of choices, NWB, or folders of them.", metavar="PATH"),
+]
+More = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="More of --recorded.")]
+Columns = Annotated[Path | None, _option("What the columns of --recorded are, as YAML.", metavar="FILE")]
+
 Seeds = Annotated[int, _option("Trainings of each agent; 10 unless given.", _positive)]
 Json = Annotated[Path | None, _option("Write every seed and the summary here.", metavar="FILE")]
 
@@ -123,9 +130,20 @@ def replay(run: Run, force: Again = False, workers: Workers = None) -> None:
 
 
 @app.command()
-def compare(run: Run, force: Again = False) -> None:
-    """Hold a recording's statistics beside published ones."""
-    _redo(run, "compare", force)
+def compare(
+    run: Run,
+    more: More = None,
+    recorded: Recorded = None,
+    columns: Columns = None,
+    force: Again = False,
+) -> None:
+    """Hold a recording's statistics beside published ones, or beside recordings of one's own."""
+    if recorded:
+        _compare_recorded(run, [*recorded, *(more or ())], columns)
+    elif more or columns:
+        raise InputError(f"{(more or ['--columns'])[0]} needs --recorded before the paths of recordings.")
+    else:
+        _redo(run, "compare", force)
 
 
 @app.command()
@@ -217,10 +235,18 @@ def _say(line: str, stream: Any = None) -> None:
 
 def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> None:
     """Do one stage of an earlier run, with the configuration that run was made with."""
-    from pfc_da.run_folder import STAGES, RunFolder
+    from pfc_da.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
     settings = _settings_of(folder)
+    _require_before(stage, folder)
+    _work(folder, settings, (stage,), force, workers)
+
+
+def _require_before(stage: str, folder: "RunFolder") -> None:
+    from pfc_da.run_folder import STAGES
+
+    run = folder.path
     for earlier in STAGES[: STAGES.index(stage)]:
         if not folder.is_done(earlier):
             folder.close()
@@ -232,7 +258,32 @@ def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> Non
             raise InputError(
                 f"{run}: {stage} needs {earlier}, which is not done ({folder.kept()}); {remedy}."
             )
-    _work(folder, settings, (stage,), force, workers)
+
+
+def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> None:
+    """Hold a run against recordings; a file of its own, and the report again if there is one."""
+    from functools import partial
+
+    from pfc_da.analysis.compare_recorded import compare_recorded, format_differences
+    from pfc_da.run_folder import RunFolder
+
+    folder = RunFolder.existing(run)
+    _require_before("compare", folder)
+    try:
+        table = compare_recorded(run, paths, columns)
+    except BaseException:
+        folder.close()
+        raise
+    had_report = folder.is_done("report")
+    with _told(folder), folder:
+        folder.write_atomic("comparison_recorded.csv", partial(table.to_csv, index=False))
+        if had_report:
+            from pfc_da.analysis.report import write_report
+
+            with folder.doing("report"):
+                write_report(folder.path)
+    print(format_differences(table))
+    _say(f"{run}: wrote comparison_recorded.csv{_where(folder)}.")
 
 
 def _settings_of(folder: "RunFolder") -> "RunSettings":

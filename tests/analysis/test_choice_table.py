@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pfc_da.analysis.choice_table import read_choices
+from pfc_da.analysis.column_map import ColumnMap
 from pfc_da.errors import InputError
 
 TABLE = """animal,session,trial,block,choice,reward,better_side
@@ -40,33 +41,95 @@ def test_optional_columns_may_be_missing(tmp_path):
     assert sessions.animal.tolist() == [""]
 
 
+def test_other_names_and_codes_are_told(tmp_path):
+    path = tmp_path / "choices.txt"
+    path.write_text(
+        "subj\tt\tkey\tleft_pay\tright_pay\nx\t0\tL\tTrue\tFalse\nx\t1\tR\tFalse\tFalse\nx\t2\tno\tFalse\tTrue\n"
+    )
+    columns = ColumnMap(
+        columns={"animal": "subj", "trial": "t", "choice": "key", "reward": ["left_pay", "right_pay"]},
+        values={"choice": {"L": 0, "R": 1, "no": "missing"}},
+    )
+    sessions = read_choices(path, columns)
+    np.testing.assert_array_equal(sessions.choice, [[0, 1, -1]])
+    np.testing.assert_array_equal(sessions.reward, [[1, 0, 1]])
+    assert sessions.session.tolist() == sessions.animal.tolist() == ["x"]
+
+
+def test_sides_are_known_by_their_words(tmp_path):
+    path = tmp_path / "choices.csv"
+    path.write_text(
+        "session,trial,choice,reward,better_side\n1,0,right,1,left\n1,1,none,,left\n1,2,left,0,right\n"
+    )
+    sessions = read_choices(path)
+    np.testing.assert_array_equal(sessions.choice, [[1, -1, 0]])
+    np.testing.assert_array_equal(sessions.better, [[0, 0, 1]])
+
+
+def test_probabilities_tell_the_better_option(tmp_path):
+    path = tmp_path / "choices.csv"
+    path.write_text("session,trial,choice,reward,p_0,p_1\n1,0,-1,1,.4,.1\n1,1,1,0,.1,.4\n1,2,1,0,.2,.2\n")
+    np.testing.assert_array_equal(read_choices(path).better, [[0, 1, -1]])
+
+
+def test_more_than_two_options_are_read_where_told(tmp_path):
+    path = tmp_path / "choices.csv"
+    path.write_text("session,trial,choice,reward,better_side\n1,0,3,1,2\n1,1,1,0,2\n1,2,3,0,2\n")
+    sessions = read_choices(path, ColumnMap(options=3))
+    np.testing.assert_array_equal(sessions.choice, [[2, 0, 2]])  # the option never chosen keeps its place
+    np.testing.assert_array_equal(sessions.better, [[1, 1, 1]])
+    assert sessions.n_options == 3
+
+
+HEAD = "session,trial,choice,reward\n"
+
+
 @pytest.mark.parametrize(
     "text, told",
     [
-        ("session,trial,choise,reward\n1,0,0,1\n", "'choice' is missing; .*Did you mean 'choise'"),
-        ("session,trial,choice,reward\n", "the table has no trial"),
-        ("session,trial,choice,reward\n1,0,0,1\n1,1,1,1\n1,2,2,1\n", "two values .* got 0, 1, 2"),
-        ("session,trial,choice,reward\n1,0,0,1\n1,1,0,1\n", "two values .* got 0"),
-        ("session,trial,choice,reward\n1,0,left,1\n", "column 'choice' must hold numbers"),
-        ("session,trial,choice,reward\n1,0,0,1\n1,0,1,1\n", "trial 0 of session 1 is there twice"),
-        ("session,trial,choice,reward\n1,,0,1\n1,1,1,1\n", "every row needs a session and a trial"),
-        ("", "cannot be read as CSV"),
+        ("session,trial,choise,reward\n1,0,0,1\n", "'choice' is missing. Did you mean 'choise'"),
+        (HEAD, "the table has no trial"),
+        (HEAD + "1,0,0,1\n1,1,1,1\n1,2,2,1\n", "two values .* got 0, 1, 2"),
+        (HEAD + "1,0,0,1\n1,1,0,1\n", "two values .* got 0"),
+        (HEAD + "1,0,0,1\n", "two values .* got 0"),
+        (HEAD + "1,0,0,1\n1,1,up,1\n", "'choice' must hold numbers .* got 'up' in row 2"),
+        (HEAD + "1,0,0,1\n1,1,1,yes\n", "'reward' must hold numbers .* got 'yes' in row 2"),
+        (HEAD + "1,0,0,1\n1,1,1,inf\n", "'reward' must hold numbers .* got 'inf' in row 2"),
+        (HEAD + "1,0,0,1\n1,0,1,1\n", "trial 0 of session 1 is there twice"),
+        (HEAD + "1,,0,1\n1,1,1,1\n", "every row needs a trial; row 1 has none"),
+        (HEAD + ",0,0,1\n1,1,1,1\n", "every row needs a session; row 1 has none"),
+        (
+            HEAD[:-1] + ",block\n1,0,0,1,0\n1,1,1,1,1.5\n",
+            "'block' must hold whole numbers .* got 1.5 in row 2",
+        ),
+        (HEAD + "1,0,0,1,5,6,7\n1,1,1,1\n", "cannot be read as a table"),
+        ("trial,choice,reward\n0,0,1\n1,1,1\n", "'session' is missing"),
+        (",".join(map(str, range(1_000_000))) + "\n", "the header is longer than 1000000 characters"),
+        (",".join("abc") * 999 + "\n", "1999 columns; at most 1000 are read"),
+        ("a" * 9 + "\x00\n", "'trial' is missing"),
+        ("", "cannot be read as a table"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path, text, told):
     path = tmp_path / "choices.csv"
     path.write_text(text)
-    with pytest.raises(InputError, match=rf"choices\.csv: .*{told}") as caught:
+    with pytest.raises(InputError, match=rf"choices\.csv: .*({told})") as caught:
         read_choices(path)
     assert "\n" not in str(caught.value)
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"must be \.csv or \.csv\.gz"):
+    with pytest.raises(InputError, match=r"must be \.csv, \.tsv, \.txt, plain or \.gz"):
         read_choices(tmp_path / "session.mat")
-    with pytest.raises(InputError, match="cannot be read as CSV"):
+    with pytest.raises(InputError, match="absent.csv: cannot be read as a table"):
         read_choices(tmp_path / "absent.csv")
     cut = tmp_path / "cut.csv.gz"
-    cut.write_bytes(gzip.compress(TABLE.encode())[:-20])
-    with pytest.raises(InputError, match="cut.csv.gz"):
-        read_choices(cut)
+    whole = gzip.compress(TABLE.encode() * 99)
+    for content in (whole[:-20], whole[:40] + b"xx" + whole[42:], b"no gzip"):
+        cut.write_bytes(content)
+        with pytest.raises(InputError, match="cut.csv.gz: (the gzip file is cut short|cannot be read)"):
+            read_choices(cut)
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes(b"session,trial,choice,reward\n\xe9,0,0,1\n")
+    with pytest.raises(InputError, match="latin.csv: cannot be read as a table"):
+        read_choices(latin)

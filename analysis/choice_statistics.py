@@ -1,0 +1,136 @@
+"""Statistics of choices, the same for simulated and recorded sessions: reward, strategy, history, matching.
+
+Both are `ChoiceSessions`. Intervals run over animals if there are several, else over the sessions of the one.
+`cut_sessions` gives two sets of sessions equally many trials.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfc_da.analysis.choice_table import ChoiceSessions
+from pfc_da.analysis.history import HistoryKernels, compute_lose_shift, compute_win_stay, fit_history
+from pfc_da.analysis.matching import count_choices, fit_matching
+from pfc_da.analysis.statistic import Statistic, summarise, summarise_sessions
+
+LAGS = 5
+
+
+def compute_choice_numbers(
+    sessions: ChoiceSessions, *, baited: bool = False, rng: np.random.Generator
+) -> list[Statistic]:
+    """Reward, better choices, win-stay and lose-shift; of two options also history kernels and matching.
+
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    baited : bool
+        Whether reward waits until it is taken, so that matching says something.
+    rng : numpy.random.Generator
+        Draws the resamples.
+    """
+    choice, reward, better = sessions.choice, sessions.reward, sessions.better
+    rewarded = np.where(choice >= 0, reward, np.nan)
+    chose_better = np.where((choice >= 0) & (better >= 0), choice == better, np.nan)
+    plain: list[tuple[str, str, Callable[..., float], tuple[NDArray, ...]]] = [
+        ("reward_per_trial", "reward", _mean, (rewarded,)),
+        ("win_stay", "fraction", compute_win_stay, (choice, reward)),
+        ("lose_shift", "fraction", compute_lose_shift, (choice, reward)),
+    ]
+    if np.isfinite(chose_better).any():
+        plain.append(("fraction_better", "fraction", _mean, (chose_better,)))
+    animals = get_animals(sessions)
+    found = [_summarise(key, compute, arrays, animals, units, rng) for key, units, compute, arrays in plain]
+    if sessions.n_options == 2:
+        found += _history(choice, reward, animals, rng)
+        if baited:
+            found.append(_matching(sessions, animals, rng))
+    return found
+
+
+def get_animals(sessions: ChoiceSessions) -> list[NDArray]:
+    """Sessions of each animal, (session,) bool."""
+    return [sessions.animal == name for name in np.unique(sessions.animal)]
+
+
+def cut_sessions(sessions: ChoiceSessions, n_trials: int, n_sessions: int) -> ChoiceSessions:
+    """The first `n_trials` trials of the first `n_sessions` sessions of every animal."""
+    rank = np.empty(len(sessions.animal), int)
+    for own in get_animals(sessions):
+        rank[own] = np.arange(own.sum())
+    kept = rank < n_sessions
+    grids: Iterable[str] = ("choice", "reward", "block", "better")
+    cut = {name: getattr(sessions, name)[kept, :n_trials] for name in grids}
+    return replace(sessions, **cut, animal=sessions.animal[kept], session=sessions.session[kept])
+
+
+def _mean(values: NDArray) -> float:
+    """Mean of what is not NaN, NaN of nothing."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else np.nan
+
+
+def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
+    if len(animals) == 1:
+        return summarise_sessions(key, compute, arrays, units=units, rng=rng)
+    values = [compute(*(array[own] for array in arrays)) for own in animals]
+    return summarise(key, values, units=units, rng=rng)
+
+
+def _history(choice: NDArray, reward: NDArray, animals: list[NDArray], rng) -> list[Statistic]:
+    """Kernels by lag: clustered by session for one animal, bootstrapped over the kernels of several."""
+    fits = [fit_history(choice[own], reward[own], lags=LAGS) for own in animals]
+    return [
+        _one_lag(fits[0], name, lag)
+        if len(fits) == 1
+        else summarise(
+            f"history_{name}",
+            [getattr(fit, name)[lag] for fit in fits],
+            condition=f"lag_{lag + 1}",
+            units="log odds",
+            rng=rng,
+        )
+        for name in ("choice", "reward")
+        for lag in range(LAGS)
+    ]
+
+
+def _one_lag(fit: HistoryKernels, name: str, lag: int) -> Statistic:
+    return Statistic(
+        key=f"history_{name}",
+        condition=f"lag_{lag + 1}",
+        estimate=float(getattr(fit, name)[lag]),
+        low=float(getattr(fit, f"{name}_low")[lag]),
+        high=float(getattr(fit, f"{name}_high")[lag]),
+        interval=fit.interval,
+        n=fit.n_sessions,
+        n_of="sessions",
+        units="log odds",
+    )
+
+
+def _matching(sessions: ChoiceSessions, animals: list[NDArray], rng) -> Statistic:
+    """Slope of the generalised matching law over blocks."""
+    block = sessions.block if (sessions.block >= 0).any() else None
+    fits = []
+    for own in animals:
+        counts = count_choices(
+            sessions.choice[own], sessions.reward[own], None if block is None else block[own]
+        )
+        fits.append(fit_matching(counts, rng=rng))
+    if len(fits) > 1:
+        return summarise("matching_slope", [fit.slope for fit in fits], units="1", rng=rng)
+    (fit,) = fits
+    return Statistic(
+        key="matching_slope",
+        condition="",
+        estimate=fit.slope,
+        low=fit.slope_low,
+        high=fit.slope_high,
+        interval=fit.interval,
+        n=fit.n_sessions,
+        n_of="sessions",
+        units="1",
+    )

@@ -1,0 +1,82 @@
+"""The YAML file that says what somebody else's columns are: what it gives, and what it refuses in one line."""
+
+import pandas as pd
+import pytest
+
+from pfc_da.analysis.column_map import ColumnMap, read_column_map
+from pfc_da.errors import InputError
+
+TEXT = """
+columns: {animal: subjID, reward: [left, right], event: cue_time}
+values:
+  choice: {0: 0, 1: 1, 2: missing}
+baited: true
+delay: 0.1
+"""
+
+
+def test_what_is_told_is_read(tmp_path):
+    path = tmp_path / "columns.yaml"
+    path.write_text(TEXT)
+    columns = read_column_map(path)
+    assert columns.theirs("reward") == ["left", "right"] and columns.theirs("trial") == ["trial"]
+    assert (columns.baited, columns.same_schedule, columns.delay, columns.options) == (True, False, 0.1, 2)
+    table = pd.DataFrame(
+        {
+            "subjID": [7, 7, 8],
+            "left": [1, 0, 0],
+            "right": [0, 0.5, None],
+            "choice": [0.0, 2.0, None],
+            "more": 1,
+        }
+    ).assign(cue_time=1.5)
+    found = columns.translate(table, "x.csv")
+    assert found["animal"].tolist() == ["7", "7", "8"]
+    assert found["reward"].tolist()[:2] == [1, 0.5] and found["reward"].isna().tolist()[2]
+    assert found["choice"].isna().tolist() == [False, True, True]
+    assert set(found) == {"animal", "reward", "choice", "event"}
+
+
+def test_what_a_value_stands_for_must_be_told():
+    table = pd.DataFrame({"choice": [0, 1, 9]})
+    columns = ColumnMap(values={"choice": {0: 0, 1: 1}})
+    with pytest.raises(
+        InputError, match=r"x.csv: column 'choice' must hold 0, 1 \(empty .* got '9' in row 3"
+    ):
+        columns.translate(table, "x.csv")
+    with pytest.raises(
+        InputError, match="x.csv: column 'chioce', said to be choice, is missing. Did you mean 'choice'"
+    ):
+        ColumnMap(columns={"choice": "chioce"}).translate(table, "x.csv")
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("", "must hold settings such as"),
+        ("colums: {choice: a}", "no setting 'colums'. Did you mean 'columns'"),
+        ("columns: {choise: a}", "columns: there is no 'choise'. Did you mean 'choice'"),
+        ("columns: {choice: 3}", "columns.choice: Input should be a valid string"),
+        ("values: {choice: {left: up}}", "values.choice.left: Input should be"),
+        ("values: {trial: {1: 2}}", "values: there is no 'trial'. .*Ours are choice, reward"),
+        ("options: 1", "options: Input should be greater than or equal to 2"),
+        ("delay: .nan", "delay: Input should be"),
+        ("columns: {choice: a", "is not YAML: while parsing"),
+        ("a: !!python/object/apply:os.system [ls]", "is not YAML: could not determine a constructor"),
+        ("[" * 5000, "is not YAML: maximum recursion"),
+        ("&a {columns: *a}", "columns.columns: Input should be a valid string"),
+        ("x: " + "y" * 200_000, "bytes are too many"),
+        ("\x00", "is not YAML"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, text, told):
+    path = tmp_path / "columns.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"columns.yaml.*{told}") as caught:
+        read_column_map(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(InputError, match="cannot read the columns .*: No such file"):
+        read_column_map(tmp_path / "columns.yaml")
