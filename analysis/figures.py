@@ -25,8 +25,21 @@ controls
 units
     animal, unit, is_excitatory, tau (s), mean_rate_hz, and p-values of selectivity ``p_VARIABLE``
 unit_activity
-    animal, unit, group_kind (``value`` or ``choice``), group (in the order to draw),
+    animal, unit, group_kind (``value``, ``choice`` or ``outcome``), group (in the order to draw),
     step_in_trial, phase, mean_hz, sem_hz
+
+p_risky
+    condition, p (of a win), animal (number, or ``mean``), p_risky, low, high
+p_risky_session
+    condition, p, trial (from 0), mean, low, high
+p_risky_dose
+    manipulation, p, dose (share of full size), shift, low, high
+injected_effect
+    kind (``risky_win``, ``risky_loss`` or ``injected``), lag (trials), estimate, low, high
+p_risky_plastic
+    measure (``p_risky`` or ``shift``), condition, session (middle of the bin, from 1), mean, low, high
+outcome_activity
+    animal, unit, outcome, deviation_hz, is_critic, p_rpe
 
 `units` and `unit_activity` are drawn by the unit browser of the report, not here.
 """
@@ -49,6 +62,18 @@ from pfc_da.analysis.plots import (
     plot_raster,
     plot_selectivity,
     plot_within_session,
+)
+from pfc_da.analysis.plots_lever import (
+    plot_actor_activity,
+    plot_critic_activity,
+    plot_dose_high_p,
+    plot_dose_low_p,
+    plot_injected_effect,
+    plot_p_risky,
+    plot_plastic_p_risky,
+    plot_plastic_shift,
+    plot_session_high_p,
+    plot_session_low_p,
 )
 from pfc_da.errors import InputError, nearest
 from pfc_da.run_folder import write_atomic
@@ -141,6 +166,60 @@ PANELS: dict[str, Panel] = {
         plots=(plot_selectivity,),
         columns="variable fraction low high reference ref_low ref_high",
         rows="variable",
+    ),
+    "p_risky": Panel(
+        title="Choices of the risky lever",
+        caption="Free choices with frozen weights: control, dopamine changed after one outcome at full size, and controls. "
+        "A small dot is an animal.",
+        plots=(plot_p_risky,),
+        columns="condition p animal p_risky low high",
+        rows="condition",
+        wide=True,
+        paradigm="lever_stimulation",
+    ),
+    "p_risky_session": Panel(
+        title="Choices of the risky lever within a session",
+        caption="Weights frozen; presses before the first trial drawn were forced. Bands are intervals.",
+        plots=(plot_session_high_p, plot_session_low_p),
+        columns="condition p trial mean low high",
+        wide=True,
+        paradigm="lever_stimulation",
+    ),
+    "p_risky_dose": Panel(
+        title="Shift by dose",
+        caption="P(risky) less that of the same animals' control sessions, weights frozen, against how much was "
+        "injected as a share of the full size. Dose 0 is the control itself.",
+        plots=(plot_dose_high_p, plot_dose_low_p),
+        columns="manipulation p dose shift low high",
+        wide=True,
+        paradigm="lever_stimulation",
+    ),
+    "injected_effect": Panel(
+        title="What past outcomes and injected dopamine do to a choice",
+        caption="Lagged logistic regression of free choices, weights frozen, control and manipulated sessions together. "
+        "Outcomes are held against a certain reward; what was injected is signed by the lever it followed.",
+        plots=(plot_injected_effect,),
+        columns="kind lag estimate low high",
+        paradigm="lever_stimulation",
+    ),
+    "p_risky_plastic": Panel(
+        title="The same with plasticity on and the inner loop cut",
+        caption="The hidden state is reset at every trial and the weights change from session to session; one lever "
+        "is the risky one throughout. Right: less the control. Bands are intervals.",
+        plots=(plot_plastic_p_risky, plot_plastic_shift),
+        columns="measure condition session mean low high",
+        wide=True,
+        paradigm="lever_stimulation",
+    ),
+    "outcome_activity": Panel(
+        title="Units after each outcome",
+        caption="A line is a unit: mean activity in the last step of the trial, less its mean over the three "
+        "outcomes. Dark: the unit codes the prediction error beyond what reward and lever explain (p < .05; one in "
+        "twenty would by chance).",
+        plots=(plot_actor_activity, plot_critic_activity),
+        columns="animal unit outcome deviation_hz is_critic p_rpe",
+        wide=True,
+        paradigm="lever_stimulation",
     ),
 }
 BROWSER_COLUMNS = {

@@ -136,7 +136,7 @@ def fit_logistic(design: NDArray, outcome: NDArray, cluster: NDArray) -> Logisti
         reach, interval = stdtrit(g - 1, (1 + LEVEL) / 2), "95 % clustered by session"
     else:
         covariance, reach, interval = bread, ndtri((1 + LEVEL) / 2), "95 % of the model, one session"
-    error = reach * np.sqrt(np.diag(covariance))
+    error = reach * np.sqrt(np.maximum(np.diag(covariance), 0))  # exactly 0 may come out below it by rounding
     return LogisticFit(
         weights=weights, covariance=covariance, low=weights - error, high=weights + error, interval=interval
     )

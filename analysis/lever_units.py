@@ -1,0 +1,151 @@
+"""Which units carry the reward-prediction error: the actor's, which are told it, or the critic's, which are told the reward.
+
+Activity of the last step of a trial, when the error has reached the actor, is regressed on the error, the reward and the
+lever pressed at once, against wrong pairings (`selectivity`): a unit counts for the error only by what reward and lever do
+not explain, that is by what was expected. A unit that follows the error counts for it and not for reward; one that follows
+the reward, the reverse.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.analysis import units
+from pfc_da.analysis.lever import CONTROL
+from pfc_da.analysis.selectivity import compute_null_p
+from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.trials import per_trial
+
+OUTCOMES = ("risky_loss", "safe_reward", "risky_win")  # from the poorest on
+VARIABLES = ("rpe", "reward", "chosen_lever")
+
+
+def analyse_units(
+    recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.Generator
+) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
+    """Selectivity of the units of the frozen control, and the tables of their panels; `trials` of `lever.get_trials`."""
+    n, order = recording.sizes["recorded_episode"], ("animal", "episode", "trial")
+    rpe = per_trial(recording, "rpe")
+    frozen = trials.assign(rpe=rpe).sel(condition=CONTROL).isel(episode=slice(n)).transpose(*order)
+    lever, reward, rpe = (frozen[name].values for name in ("lever", "reward", "rpe"))
+    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    told = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
+    p = [regress_outcomes(*own, rng=rng) for own in told]
+    selectivity = summarise_selectivity(p, get_populations(recording), rng=rng)
+    of_units = tabulate_units(recording, p)
+    means = tabulate_outcome_activity(activity, compute_outcomes(lever, reward), lever, phases)
+    figures = {
+        "selectivity": units.tabulate_selectivity(selectivity, {}),
+        "units": of_units,
+        "unit_activity": means,
+        "outcome_activity": tabulate_deviations(means, of_units),
+    }
+    return selectivity, figures
+
+
+def get_populations(recording: xr.Dataset) -> dict[str, NDArray]:
+    """Which units (unit,) bool belong to the actor and to the critic; all in one, named "", where they share them."""
+    is_critic = recording.get("is_critic", xr.zeros_like(recording["is_excitatory"])).values.astype(bool)
+    return {"actor": ~is_critic, "critic": is_critic} if is_critic.any() else {"": ~is_critic}
+
+
+def compute_outcomes(lever: NDArray, reward: NDArray) -> NDArray:
+    """Place in `OUTCOMES` of every trial, -1 where no lever was pressed; shapes as given."""
+    return np.select([lever < 0, lever == 0, reward > 0], [-1, 1, 2], 0)
+
+
+def regress_outcomes(
+    activity: NDArray, rpe: NDArray, reward: NDArray, lever: NDArray, *, rng: np.random.Generator
+) -> dict[str, NDArray]:
+    """p-value of the error, the reward and the lever pressed, (unit,) each, for one animal.
+
+    Parameters
+    ----------
+    activity : (session, trial, unit)
+        After the outcome.
+    rpe, reward, lever : (session, trial)
+        Lever 0 safe, 1 risky, -1 none.
+
+    Notes
+    -----
+    NaN for an animal whose error follows from reward and lever: one that expects the same on every trial.
+    """
+    columns = (np.where(lever < 0, np.nan, values) for values in (rpe, reward, lever))
+    regressors = dict(zip(VARIABLES, columns, strict=True))
+    if units.determine_one_another(regressors):
+        return dict.fromkeys(VARIABLES, np.full(activity.shape[-1], np.nan))
+    return dict(zip(VARIABLES, compute_null_p(activity, regressors, null="session", rng=rng), strict=True))
+
+
+def summarise_selectivity(
+    by_animal: Sequence[Mapping[str, NDArray]],
+    populations: Mapping[str, NDArray],
+    *,
+    rng: np.random.Generator,
+) -> list[Statistic]:
+    """Fraction of units selective for every variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
+    found = []
+    for variable in VARIABLES:
+        for population, members in populations.items():
+            fractions = [_fraction(p[variable][members]) for p in by_animal]
+            condition = f"{variable}_{population}".rstrip("_")
+            found.append(
+                summarise("fraction_selective", fractions, condition=condition, units="fraction", rng=rng)
+            )
+    return found
+
+
+def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]]) -> pd.DataFrame:
+    """A row a unit for the browser, and whether it is the critic's."""
+    table = units.tabulate_units(
+        recording, [{name: p[None] for name, p in own.items()} for own in by_animal], 0
+    )
+    is_critic = get_populations(recording).get("critic", np.zeros(recording.sizes["unit"], bool))
+    return table.assign(is_critic=np.tile(is_critic.astype(int), len(by_animal)))
+
+
+def tabulate_outcome_activity(
+    activity: NDArray, outcome: NDArray, lever: NDArray, phases: Sequence[str]
+) -> pd.DataFrame:
+    """Mean activity by step of the trial, split by outcome and by lever, for the browser of units.
+
+    Parameters
+    ----------
+    activity : (animal, episode, trial, phase, unit)
+    outcome, lever : (animal, episode, trial)
+    """
+    groups = {("outcome", name): outcome == place for place, name in enumerate(OUTCOMES)}
+    groups |= {("choice", name): lever == place for place, name in enumerate(("safe", "risky"))}
+    tables = [
+        units.average_activity(own[chosen[animal]], phases).assign(
+            animal=animal, group_kind=kind, group=group
+        )
+        for animal, own in enumerate(activity)
+        for (kind, group), chosen in groups.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def tabulate_deviations(means: pd.DataFrame, of_units: pd.DataFrame) -> pd.DataFrame:
+    """Mean activity in the last step of the trial after each outcome less the mean over the three, a row each.
+
+    Parameters
+    ----------
+    means, of_units : DataFrame
+        Of `tabulate_outcome_activity` and `tabulate_units`.
+    """
+    last = means[
+        (means["group_kind"] == "outcome") & (means["step_in_trial"] == means["step_in_trial"].max())
+    ]
+    keys = ["animal", "unit"]
+    table = last.rename(columns={"group": "outcome"})[[*keys, "outcome", "mean_hz"]]
+    table["deviation_hz"] = table["mean_hz"] - table.groupby(keys)["mean_hz"].transform("mean")
+    known = of_units[[*keys, "is_critic", "p_rpe"]]
+    return table.dropna(subset="mean_hz").merge(known, on=keys, validate="many_to_one")
+
+
+def _fraction(p: NDArray) -> float:
+    return float(np.mean(p < units.LEVEL)) if np.isfinite(p).all() else np.nan
