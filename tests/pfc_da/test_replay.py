@@ -5,12 +5,13 @@ import pytest
 import torch
 import xarray as xr
 
+from pfc_da.dopamine import Block
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.monkey_juice import MonkeyJuice
 from pfc_da.recording import read_recording, set_provenance, write_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
-from pfc_da.rollout import CONTROLS, FROZEN
+from pfc_da.rollout import CONTROLS, FROZEN, Condition
 from pfc_da.settings import resolve
 from pfc_da.train import Trained, build_agent
 
@@ -241,3 +242,56 @@ def test_a_recording_goes_to_a_file_and_back(name, tmp_path):
     recording = set_provenance(recording, config=config, choice_phase=TASKS[name].choice_phase)
     write_recording(recording, tmp_path / "recording.nc")
     xr.testing.assert_identical(read_recording(tmp_path / "recording.nc"), recording)
+
+
+PLASTIC = Condition(name="plastic", plastic=True)
+
+
+@pytest.mark.parametrize("kind, rule", [("rate", "three-factor"), ("lstm", "bptt")])
+def test_plastic_sessions_begin_as_frozen_ones_and_then_part_from_them(kind, rule, monkeypatch):
+    monkeypatch.setattr("pfc_da.replay.PLASTIC_CHUNK", 3)
+    monkeypatch.setattr("pfc_da.replay.CHUNK", 3)  # the same sessions from the same draws
+    sets = (f"network.kind={kind}", f"rule.kind={rule}", "rule.learning_rate=1", "replay.sessions=6")
+    recording = replay("bandit", *sets, conditions=(FROZEN, PLASTIC))
+    value = recording["value"].values  # (condition, episode, step)
+    np.testing.assert_array_equal(value[1, :3], value[0, :3])
+    assert (value[1, 3:] != value[0, 3:]).any()
+
+
+def test_plastic_sessions_change_nothing_at_a_learning_rate_of_zero(monkeypatch):
+    monkeypatch.setattr("pfc_da.replay.PLASTIC_CHUNK", 3)
+    monkeypatch.setattr("pfc_da.replay.CHUNK", 3)
+    recording = replay("bandit", "rule.learning_rate=0", conditions=(FROZEN, PLASTIC))
+    for name in ("choice", "value", "reward"):
+        frozen, plastic = recording[name].values
+        np.testing.assert_array_equal(frozen, plastic)
+
+
+def test_a_moment_of_training_is_replayed_with_the_weights_of_then():
+    settings = settings_of("bandit")
+    trained = an_animal(settings, "bandit")
+    trained = Trained({0: trained.after[0], 5: trained.after[None], None: trained.after[None]}, False)
+    after = Condition(name="after_5", after=5)
+    recording = replay("bandit", trained=trained, conditions=(FROZEN, after, CONTROLS[-1]))
+    value = recording["value"].values
+    np.testing.assert_array_equal(value[1], value[0])
+    assert (value[2] != value[0]).any()
+
+
+def test_a_manipulation_is_written_beside_the_error_and_only_a_network_told_of_it_changes():
+    block = Condition(name="blocked", manipulations=(Block(2.0, lambda labels: labels["regret"] > 0),))
+    for feedback, same in (("reward", True), ("rpe", False)):
+        recording = replay("bandit", f"network.feedback={feedback}", conditions=(FROZEN, block))
+        injected, regret = recording["dopamine_injected"].values, recording["regret"].values
+        assert (injected[0] == 0).all()
+        np.testing.assert_array_equal(injected[1], -2.0 * (regret[1] > 0))
+        value = recording["value"].values
+        assert np.array_equal(value[0], value[1]) == same
+
+
+def test_a_condition_may_change_the_task():
+    shorter = Condition(name="medium", task=(("arms", "correlated_medium"),))
+    recording = replay("bandit", conditions=(FROZEN, shorter))
+    regret = recording["regret"].values
+    assert set(np.unique(regret[1]).round(6)) == {0.0, 0.5}
+    assert len(np.unique(regret[0])) > 2

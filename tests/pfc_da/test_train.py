@@ -417,3 +417,45 @@ def test_short_sessions_count_fewer_trials(tmp_path):
     lengths = np.diff([0.0, *trials]) / 4
     assert lengths[0] == 1 and lengths.max() <= 5 and (np.diff(lengths) >= 0).all()
     assert trials[-1] < 12 * 4 * 5
+
+
+def test_weights_are_kept_at_the_shares_of_training_asked_for(tmp_path):
+    settings = settings_of("train.snapshots=[.25,.5]")
+    n = settings.train.updates
+    assert settings.train.snapshot_updates == (round(n / 4), round(n / 2))
+    run(settings, tmp_path)
+    trained = load_trained(settings, TASK, 0, tmp_path)
+    assert list(trained.after) == [0, round(n / 4), round(n / 2), None]
+    shorter = settings_of(f"train.updates={n}", "train.snapshots=[.25,.5]", "rule.learning_rate=0")
+    run(shorter, tmp_path / "still")
+    still = load_trained(shorter, TASK, 0, tmp_path / "still")
+    assert all(same_bits(weights, still.after[0]) for weights in still.after.values())
+    kept = list(trained.after.values())
+    assert not any(same_bits(*pair) for pair in zip(kept, kept[1:], strict=False))
+
+
+def test_weights_kept_on_the_way_are_those_a_stopped_training_had(tmp_path):
+    settings = settings_of("train.snapshots=[.5]", "train.checkpoint_every=1")
+    half = settings.train.snapshot_updates[0]
+
+    def stop_there(update, note):
+        if update == half and note:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(settings, tmp_path, report=stop_there)
+    state = load_file(tmp_path / "state.safetensors")
+    kept = load_file(tmp_path / f"after_{half:07d}.safetensors")
+    assert kept
+    assert all(torch.equal(state[f"weights.{name}"], tensor) for name, tensor in kept.items())
+    whole = run(settings, tmp_path / "whole")
+    assert same_bits(run(settings, tmp_path), whole)
+
+
+def test_a_lost_snapshot_is_told(tmp_path):
+    settings = settings_of("train.snapshots=[.5]")
+    run(settings, tmp_path)
+    path = tmp_path / f"after_{settings.train.snapshot_updates[0]:07d}.safetensors"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(InputError, match=rf"{path.name} is damaged"):
+        load_trained(settings, TASK, 0, tmp_path)
