@@ -25,7 +25,7 @@ controls
 units
     animal, unit, is_excitatory, tau (s), mean_rate_hz, and p-values of selectivity ``p_VARIABLE``
 unit_activity
-    animal, unit, group_kind (``value``, ``choice`` or ``outcome``), group (in the order to draw),
+    animal, unit, group_kind (``value``, ``choice``, ``outcome`` or ``phase``), group (in the order to draw),
     step_in_trial, phase, mean_hz, sem_hz
 
 p_risky
@@ -40,6 +40,19 @@ p_risky_plastic
     measure (``p_risky`` or ``shift``), condition, session (middle of the bin, from 1), mean, low, high
 outcome_activity
     animal, unit, outcome, deviation_hz, is_critic, p_rpe
+
+volatility_rates
+    who (``animals``, a control learner, an observer, ``humans``), phase (``stable`` or ``volatile``),
+    animal (number, or ``mean``), learning_rate, low, high
+volatility_training
+    measure (``learning_rate_stable``, ``learning_rate_volatile``, ``learning_rate_ratio``, ``synaptic_step``,
+    ``trials_to_criterion`` or ``expected_reward``), update, estimate, low, high
+volatility_since_switch, volatility_reversals
+    who, trial (about the reversal, 0 the first with the new option), mean, low, high
+volatility_direction
+    order (``stable_first`` or ``volatile_first``), trial, mean, low, high
+volatility_decoding
+    decoder, estimate, low, high, chance
 
 `units` and `unit_activity` are drawn by the unit browser of the report, not here.
 """
@@ -74,6 +87,16 @@ from pfc_da.analysis.plots_lever import (
     plot_plastic_shift,
     plot_session_high_p,
     plot_session_low_p,
+)
+from pfc_da.analysis.plots_volatility import (
+    plot_decoding,
+    plot_direction,
+    plot_rates,
+    plot_reversals,
+    plot_since_switch,
+    plot_training_criterion,
+    plot_training_reward,
+    plot_two_rates,
 )
 from pfc_da.errors import InputError, nearest
 from pfc_da.run_folder import write_atomic
@@ -220,6 +243,58 @@ PANELS: dict[str, Panel] = {
         columns="animal unit outcome deviation_hz is_critic p_rpe",
         wide=True,
         paradigm="lever_stimulation",
+    ),
+    "volatility_rates": Panel(
+        title="Learning rates by phase",
+        caption="Fitted to choices made with frozen weights, one rate a phase. Dots: animals. Fixed alpha, Kalman and "
+        "Pearce-Hall learners are fitted to the animals and simulated; Behrens learns volatility, the ideal knows the "
+        "schedule; humans are published, on another schedule.",
+        plots=(plot_rates,),
+        columns="who phase animal learning_rate low high",
+        rows="who",
+        paradigm="volatility",
+    ),
+    "volatility_reversals": Panel(
+        title="Choices about a reversal",
+        caption="Weights frozen: choices of the option that is better from trial 0 on.",
+        plots=(plot_reversals,),
+        columns="who trial mean low high",
+        paradigm="volatility",
+    ),
+    "volatility_since_switch": Panel(
+        title="Learning rate after a reversal",
+        caption="Fitted by trials since a reversal, volatile phase. A fixed rate stays level.",
+        plots=(plot_since_switch,),
+        columns="who trial mean low high",
+        paradigm="volatility",
+    ),
+    "volatility_training": Panel(
+        title="Two learning rates part company",
+        caption="The synapses' learning rate falls by plan. That of choices, fitted with the weights frozen after so "
+        "many updates, appears and parts into a slow and a fast one, while a reversal is learned in fewer trials. The "
+        "two rates have different units.",
+        plots=(plot_two_rates, plot_training_criterion, plot_training_reward),
+        columns="measure update estimate low high",
+        wide=True,
+        paradigm="volatility",
+    ),
+    "volatility_direction": Panel(
+        title="A direction of the population for volatility",
+        caption="Activity before the choice, projected on the direction in which the phases differ in other sessions. "
+        "The line marks the change of phase.",
+        plots=(plot_direction,),
+        columns="order trial mean low high",
+        paradigm="volatility",
+    ),
+    "volatility_decoding": Panel(
+        title="Telling the phase from activity",
+        caption="Held-out sessions, all units before the choice. The ideal observer knows the schedule and saw the same "
+        "outcomes.",
+        plots=(plot_decoding,),
+        columns="decoder estimate low high chance",
+        rows="decoder",
+        row_height=0.5,
+        paradigm="volatility",
     ),
 }
 BROWSER_COLUMNS = {
