@@ -35,7 +35,7 @@ OURS = ("animal", "session", "trial", "choice", "reward", "block", "better_side"
 TEXT = ("animal", "session")
 CODED = ("choice", "reward")
 MISSING = "missing"
-SIDES = {"left": 0, "right": 1, "none": MISSING}
+SIDES: Mapping[Any, Any] = {"left": 0, "right": 1, "none": MISSING}
 """Words of choices that are read without being told; others are not guessed."""
 MAX_BYTES = 100_000
 _OF_PYDANTIC = ("[key]", "constrained-str", "list[constrained-str]", "float", "literal['missing']")
@@ -108,7 +108,7 @@ class ColumnMap(BaseModel):
             labels = [table[column].astype("string").mask(table[column].isna()) for column in theirs]
             return labels[0] if len(labels) == 1 else labels[0].str.cat(labels[1:], sep=" ")
         # The better side is named as choices are.
-        values = self.values.get("choice" if ours == "better_side" else ours)
+        values: Mapping[Any, Value] | None = self.values.get("choice" if ours == "better_side" else ours)
         if values is None and ours in ("choice", "better_side") and _are_sides(table[theirs[0]]):
             values = SIDES
         columns = [read_numbers(table[column], f"{name}: column {column!r}", values) for column in theirs]

@@ -214,7 +214,8 @@ def compute_difference(one: Statistic, other: Statistic) -> tuple[float, float, 
 
 def _too_few(n_trials: int, n_sessions: int) -> dict[str, str]:
     """By key, what the number of trials does not allow."""
-    found, n = {}, n_trials * n_sessions
+    found: dict[str, str] = {}
+    n = n_trials * n_sessions
     if n < MIN_PER_ANIMAL:
         keys = (*OF_SCHEDULE, "win_stay", "lose_shift")
         found |= dict.fromkeys(keys, f"{n} trials an animal; a fraction needs {MIN_PER_ANIMAL}")
