@@ -65,11 +65,18 @@ Workers = Annotated[int | None, _option("Processes at once; one a CPU core unles
 
 Recorded = Annotated[
     list[Path] | None,
-    _option("Recordings to hold the run against: tables of choices, NWB, or folders of them.", metavar="PATH"),
+    _option(
+        "Recordings to hold the run against: tables of choices, NWB, or folders of them.", metavar="PATH"
+    ),
 ]
 More = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="More of --recorded.")]
 Columns = Annotated[Path | None, _option("What the columns of --recorded are, as YAML.", metavar="FILE")]
 
+Format = Annotated[str, _option("What to write.", metavar="nwb|netcdf|zarr|csv")]
+ExportOut = Annotated[
+    Path | None, _option("Folder to write; RUN/exports/FORMAT unless given.", metavar="FOLDER")
+]
+Sessions = Annotated[int | None, _option("Only the first sessions of every animal.", _positive)]
 Seeds = Annotated[int, _option("Trainings of each agent; 10 unless given.", _positive)]
 Json = Annotated[Path | None, _option("Write every seed and the summary here.", metavar="FILE")]
 
@@ -137,11 +144,12 @@ def compare(
     columns: Columns = None,
     force: Again = False,
 ) -> None:
-    """Hold a recording's statistics beside published ones, or beside recordings of one's own."""
+    """Hold a run beside published numbers, or recordings of yours."""
     if recorded:
         _compare_recorded(run, [*recorded, *(more or ())], columns)
     elif more or columns:
-        raise InputError(f"{(more or ['--columns'])[0]} needs --recorded before the paths of recordings.")
+        given = more[0] if more else "--columns"
+        raise InputError(f"{given} needs --recorded before the paths of recordings.")
     else:
         _redo(run, "compare", force)
 
@@ -150,6 +158,25 @@ def compare(
 def report(run: Run, force: Again = False) -> None:
     """Write the report of a run, one HTML file."""
     _redo(run, "report", force)
+
+
+@app.command()
+def export(
+    run: Run,
+    format: Format,
+    out: ExportOut = None,
+    sessions: Sessions = None,
+    force: Again = False,
+) -> None:
+    """Write a run as NWB, netCDF, zarr or CSV; or continue that."""
+    from pfc_da.export import export_run
+
+    try:
+        folder, written = export_run(run, format, out=out, sessions=sessions, force=force)
+    except KeyboardInterrupt:
+        raise _Ended(130, "interrupted: what is written is whole; the same command continues.") from None
+    done = f"{len(written)} files written" if written else "exported already; --force does it again"
+    _say(f"{folder}: {done}.")
 
 
 @app.command()

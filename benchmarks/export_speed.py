@@ -1,0 +1,88 @@
+"""How long an NWB file of 1,000 units and ten million spikes takes to write, and how much memory.
+
+python benchmarks/export_speed.py [--units 1000] [--spikes 10000000]
+
+Prints seconds of wall and CPU to draw the spikes and to write the file, its size, and the peak of memory of the process.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from pfc_da.export import read_session, write_nwb
+from pfc_da.recording import describe, set_provenance
+from pfc_da.settings import resolve
+
+RATE_HZ, PER_TRIAL = 5.0, 4
+PHASES = [f"phase_{number}" for number in range(PER_TRIAL)]
+
+
+def make_recording(n_units: int, n_spikes: int) -> xr.Dataset:
+    """One session of units that fire at gamma-distributed rates of `RATE_HZ` on average."""
+    rng = np.random.default_rng(0)
+    n_trials = round(n_spikes / n_units / RATE_HZ * 10 / PER_TRIAL)
+    n_steps = n_trials * PER_TRIAL
+    step = ("animal", "condition", "episode", "step")
+    choice = np.where(np.arange(n_steps) % PER_TRIAL, -1, rng.integers(2, size=n_steps)).astype(np.int8)
+    one = (1, 1, 1, n_steps)
+    dataset = xr.Dataset(
+        {
+            "choice": (step, choice.reshape(one)),
+            **{name: (step, rng.random(one, dtype=np.float32)) for name in ("reward", "value", "rpe")},
+            "policy": ((*step, "action"), np.full((*one, 2), 0.5, np.float32)),
+            "activity": (
+                ("animal", "recorded_episode", "step", "unit"),
+                rng.standard_gamma(2.0, (1, 1, n_steps, n_units), np.float32) * np.float32(RATE_HZ / 2),
+            ),
+        },
+        coords={
+            "animal": [0],
+            "condition": ["frozen"],
+            "recorded_episode": [0],
+            "trial": ("step", np.arange(n_steps) // PER_TRIAL),
+            "phase": ("step", PHASES * n_trials),
+            "time_in_trial": ("step", (np.arange(n_steps) % PER_TRIAL + 1) * 0.1),
+            "tau": ("unit", np.full(n_units, 0.1)),
+            "is_excitatory": ("unit", np.arange(n_units) < 0.8 * n_units),
+        },
+    )
+    config = resolve([{"paradigm": "bandit"}]).model_dump(mode="json")
+    return set_provenance(describe(dataset, {}, "Hz"), config=config, choice_phase=PHASES[0])
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--units", type=int, default=1000)
+    parser.add_argument("--spikes", type=int, default=10_000_000)
+    asked = parser.parse_args()
+    import pynwb  # noqa: F401  # not part of what is measured
+
+    recording = make_recording(asked.units, asked.spikes)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    clock = [(time.perf_counter(), time.process_time())]
+    session = read_session(recording)
+    clock.append((time.perf_counter(), time.process_time()))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "session.nwb"
+        write_nwb(session, file)
+        clock.append((time.perf_counter(), time.process_time()))
+        size = file.stat().st_size
+    assert session.spikes is not None
+    print(f"{len(session.units)} units, {len(session.spikes.times)} spikes, {len(session.trials)} trials")
+    for name, start, end in zip(("draw", "write"), clock, clock[1:], strict=False):
+        print(f"{name}: {end[0] - start[0]:.2f} s wall, {end[1] - start[1]:.2f} s CPU")
+    print(f"file: {size / 1e6:.0f} MB")
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"peak memory: {after:.2f} GB, of which the recording and the imports {before:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

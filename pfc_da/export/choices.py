@@ -1,0 +1,72 @@
+"""Choices as a long table, one row a trial, in the columns that packages for behavioural models read.
+
+hBayesDM takes subjID, choice (from 1), outcome (1 or -1), gain and loss; HSSM takes response (-1 or 1 for two options, from
+0 for more); `pfc_da.analysis.choice_table` takes animal, session, trial, choice, reward and block. What those packages call
+a subject is one learning history, so every session is one.
+
+Reference: Ahn et al. 2017, Comput Psychiatr 1:24, doi 10.1162/CPSY_a_00002 (hBayesDM).
+"""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pfc_da.export.jobs import Job
+from pfc_da.export.session import count_sessions, get_run_name, iterate_columns, name_subject
+from pfc_da.recording import load
+
+
+def plan_csv(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
+    """One table a condition."""
+    name = f"{recording.attrs['paradigm']}-{get_run_name(recording.attrs)}"
+    part = recording.drop_dims("held_out_episode", errors="ignore")
+    part = part.isel(episode=slice(count_sessions(recording, "episode", sessions)))
+    for place, condition in enumerate(map(str, recording["condition"].values)):
+        own = part.isel(condition=place)
+        yield Job(Path(f"{name}_{condition}.csv"), functools.partial(_write_table, own))
+
+
+def _write_table(recording: xr.Dataset, path: Path) -> None:
+    """Animals are read and written one after the other."""
+    recording = recording.drop_vars("activity")
+    for animal in range(recording.sizes["animal"]):
+        table = tabulate_choices(load(recording.isel(animal=animal)))
+        table.to_csv(path, mode="a" if animal else "w", header=not animal, index=False)
+
+
+def tabulate_choices(own: xr.Dataset) -> pd.DataFrame:
+    """The rows of one animal under one condition.
+
+    Parameters
+    ----------
+    own : xarray.Dataset
+        Dimensions (episode, step, ...).
+    """
+    shape = own.sizes["episode"], len(np.unique(own["trial"].values))
+    session, trial = (grid.ravel() for grid in np.indices(shape))
+    numbers = {name: np.broadcast_to(values.values, shape).ravel() for name, values in iterate_columns(own)}
+    choice, reward = numbers.pop("choice").astype(int), numbers.pop("reward")
+    subject = name_subject(own.attrs, int(own["animal"]))
+    table = pd.DataFrame(
+        {
+            "subjID": [f"{subject}-{number:04d}" for number in session],
+            "animal": subject,
+            "session": session,
+            "trial": trial,
+            "choice": choice + 1,
+            "response": 2 * choice - 1 if own.sizes["action"] == 2 else choice,
+            "outcome": np.where(reward > 0, 1, -1),
+            "gain": np.maximum(reward, 0),
+            "loss": np.minimum(reward, 0),
+            "reward": reward,
+        }
+    )
+    for name in ("choice", "response", "outcome"):
+        table[name] = table[name].astype("Int64").mask(choice < 0)
+    for name, values in numbers.items():
+        table[f"{name}_of_task" if name in table else name] = values
+    return table

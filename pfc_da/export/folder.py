@@ -1,0 +1,139 @@
+"""Exporting a run: which files there will be, each written whole, those that are there already left alone.
+
+Beside the files stands one JSON file with the recording they are of, the settings, the versions and the commit. It also
+keeps exports apart: a folder that holds one of another recording is refused, never mixed.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from pfc_da.errors import InputError, damaged, nearest
+from pfc_da.export.arrays import plan_netcdf, plan_zarr
+from pfc_da.export.choices import plan_csv
+from pfc_da.export.jobs import Job
+from pfc_da.export.nwb import plan_nwb
+from pfc_da.export.session import get_run_name
+from pfc_da.progress import Progress
+from pfc_da.recording import open_recording
+from pfc_da.run_folder import (
+    RunFolder,
+    lock_folder,
+    read_manifest,
+    remove,
+    remove_stale,
+    write_atomic,
+    write_folder_atomic,
+)
+
+FORMATS: Mapping[str, Callable[[xr.Dataset, int | None], Iterator[Job]]] = {
+    "nwb": plan_nwb,
+    "netcdf": plan_netcdf,
+    "zarr": plan_zarr,
+    "csv": plan_csv,
+}
+"""Name -> what is to be written of a recording's first sessions."""
+
+
+def export_run(
+    run: str | Path,
+    format: str,
+    *,
+    out: str | Path | None = None,
+    sessions: int | None = None,
+    force: bool = False,
+) -> tuple[Path, list[Path]]:
+    """Write a run for other people's tools, or go on where that was interrupted.
+
+    Parameters
+    ----------
+    run : path
+        Run folder; it must have been replayed.
+    format : str
+        One of `FORMATS`.
+    out : path, optional
+        Folder to write; ``exports/FORMAT`` in the run folder unless given. Runs may share one.
+    sessions : int, optional
+        Only the first of every animal: of those recorded with units for NWB, of all kept step by step otherwise.
+    force : bool
+        Write anew what this run has exported to `out`.
+
+    Returns
+    -------
+    folder : Path
+    written : list of Path
+        Files written now, in the order written; those already there are not among them.
+
+    Raises
+    ------
+    InputError
+        If the run has no recording, the format is none, or `out` holds an export of something else.
+    """
+    if format not in FORMATS:
+        raise InputError(f"no format {format!r}.{nearest(format, FORMATS)} There are: {', '.join(FORMATS)}.")
+    run, out = Path(run), Path(out) if out else Path(run) / "exports" / format
+    manifest = read_manifest(run)
+    if not RunFolder(run, manifest, None).is_done("replay"):
+        raise InputError(f"{run}: export needs replay, which is not done; 'pfc-da replay {run}' does it.")
+    with open_recording(run / "recording.nc") as recording:
+        recording.attrs |= {"commit": manifest.commit, "versions": json.dumps(manifest.versions)}
+        jobs = [job._replace(path=out / job.path) for job in FORMATS[format](recording, sessions)]
+        within = out.resolve().is_relative_to(run.resolve())
+        with lock_folder(run if within else out):
+            remove_stale(out)
+            of: dict[str, Any] = {"format": format, "recording_sha256": _digest(run / "recording.nc")}
+            if format != "nwb":  # an NWB file is the same, however many sessions are exported
+                of["sessions"] = sessions or "all"
+            _prepare(out, recording, of, force)
+            return out, _write(jobs)
+
+
+def _prepare(out: Path, recording: xr.Dataset, of: dict[str, Any], force: bool) -> None:
+    """Have the folder hold the JSON file of this export and nothing of another export of the same run."""
+    name = get_run_name(recording.attrs)
+    stamp = out / f"{recording.attrs['paradigm']}-{name}.json"
+    if force:
+        for old in out.glob(f"*-{name}*"):
+            remove(old)
+    if stamp.exists():
+        _require_same(stamp, of)
+        return
+    told = {str(key): value for key, value in recording.attrs.items()}
+    told |= {key: json.loads(told[key]) for key in ("config", "versions")}
+    text = json.dumps({"export": of, **told}, indent=2, default=int) + "\n"
+    write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def _require_same(stamp: Path, of: dict[str, Any]) -> None:
+    try:
+        before = json.loads(stamp.read_text(encoding="utf-8"))["export"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(stamp, "it does not say what was exported") from error
+    for key in of:
+        if before.get(key) != of[key]:
+            raise InputError(
+                f"{stamp.parent} holds an export of this run with another {key.removesuffix('_sha256')}: "
+                f"{before.get(key)} there, {of[key]} now. Give another --out, or --force to write it anew."
+            )
+
+
+def _write(jobs: list[Job]) -> list[Path]:
+    to_do = [job for job in jobs if not job.path.exists()]
+    if not to_do:
+        return []
+    with Progress() as progress:
+        report = progress.task("export", len(jobs))
+        report(len(jobs) - len(to_do))
+        for done, job in enumerate(to_do, len(jobs) - len(to_do) + 1):
+            (write_folder_atomic if job.is_folder else write_atomic)(job.path, job.write)
+            report(done, job.path.name)
+    return [job.path for job in to_do]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

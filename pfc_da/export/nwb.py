@@ -1,0 +1,205 @@
+"""One NWB file a session, laid out and named as on the DANDI archive.
+
+NWB and the archive know no simulated subjects: `Subject` carries the modelled species, and every description says that no
+animal was recorded. Tables are built from whole columns; adding units one by one takes 70 times as long.
+
+Specification: Ruebel et al. 2022, eLife 11:e78362, doi 10.7554/eLife.78362.
+"""
+
+import datetime
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.export.jobs import Job, importing
+from pfc_da.export.session import (
+    Session,
+    list_sessions,
+    name_session,
+    name_subject,
+    read_session,
+)
+from pfc_da.export.spikes import TICKS_PER_S, Spikes
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
+
+NO_ANIMAL = "Simulated in silico with pfc_da; no animal was recorded."
+STARTED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+"""Simulated sessions have no date; this one stands for all."""
+NO_SPIKES = "Activity of the units is no firing rate, so there are neither spikes nor units."
+CHUNK = 1 << 17
+"""Numbers a compressed chunk; what is shorter is not compressed."""
+
+
+def plan_nwb(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
+    """One file a recorded session."""
+    with importing("nwb"):
+        import pynwb  # noqa: F401
+    kind = "behavior+ecephys" if recording["activity"].attrs["units"] == "Hz" else "behavior"
+    for animal, session in list_sessions(recording, sessions):
+        subject = f"sub-{name_subject(recording.attrs, int(recording['animal'][animal]))}"
+        name = name_session(recording.attrs, int(recording["recorded_episode"][session]))
+        path = Path(subject, f"{subject}_ses-{name}_{kind}.nwb")
+        yield Job(path, functools.partial(_write, recording, animal, session))
+
+
+def _write(recording: xr.Dataset, animal: int, session: int, path: Path) -> None:
+    write_nwb(read_session(recording, animal=animal, session=session), path)
+
+
+def write_nwb(session: Session, path: str | Path) -> None:
+    """Write a session as an NWB file."""
+    with importing("nwb"):
+        from pynwb import NWBHDF5IO
+    with NWBHDF5IO(str(path), "w") as file:
+        file.write(build_nwb(session))
+
+
+def build_nwb(session: Session) -> "NWBFile":
+    """Put a session into an NWB file in memory."""
+    with importing("nwb"):
+        from pynwb import NWBFile
+    told = session.provenance
+    versions = json.loads(told.get("versions", "{}"))
+    file = NWBFile(
+        session_description=f"{NO_ANIMAL} Paradigm {told['paradigm']}, condition {session.condition}, weights "
+        f"frozen. {session.how_spiked or NO_SPIKES}",
+        identifier=f"{session.subject_id}-{session.session_id}",
+        session_start_time=STARTED,
+        session_id=session.session_id,
+        experiment_description=f"{NO_ANIMAL} A prefrontal network ({told['network']}), trained by a dopamine prediction "
+        f"error (rule {told['rule']}), learns within the session by its activity alone.",
+        experimenter=["pfc_da, simulator"],
+        institution="in silico",
+        keywords=["simulation", "in silico", "dopamine", "prefrontal cortex", str(told["paradigm"])],
+        related_publications=["doi:10.1038/s41593-018-0147-8"],
+        was_generated_by=[list(pair) for pair in versions.items()] or None,
+        notes=f"Seed {told['seed']}; pfc_da at commit {told.get('commit', 'unknown')}; settings in scratch/settings.",
+        subject=_make_subject(session),
+    )
+    file.add_scratch(str(told["config"]), name="settings", description="every setting of the run, as JSON")
+    file.trials = _make_trials(session)
+    for table in _make_events(session):
+        file.add_events_table(table)
+    _add_series(file, session)
+    if session.spikes is not None:
+        file.units = _make_units(session, session.spikes)
+    return file
+
+
+def _make_subject(session: Session) -> Any:
+    from pynwb.file import Subject
+
+    return Subject(
+        subject_id=session.subject_id,
+        species="Macaca mulatta",
+        sex="U",
+        age="P5Y/P10Y",
+        description=f"{NO_ANIMAL} A trained network, seed {session.provenance['seed']}, animal {session.animal}. The "
+        "species is the one modelled; sex and age are there because archives ask for them.",
+    )
+
+
+def _make_trials(session: Session) -> Any:
+    from pynwb.core import VectorData
+    from pynwb.epoch import TimeIntervals
+
+    columns = [
+        VectorData(name=name, description=session.columns[name], data=values.to_numpy())
+        for name, values in session.trials.items()
+    ]
+    description = "One row a trial; value and rpe on the step of the choice, which is also paid there."
+    return TimeIntervals(name="trials", description=description, columns=columns)
+
+
+def _make_events(session: Session) -> Iterator[Any]:
+    """The begin of every phase, and the responses, a table each."""
+    from pynwb.core import VectorData
+    from pynwb.event import EventsTable, TimestampVectorData
+
+    def make(name: str, description: str, times: NDArray, *columns: Any) -> Any:
+        stamps = TimestampVectorData(
+            name="timestamp", description="s since the session began", data=times, resolution=session.step_s
+        )
+        return EventsTable(
+            name=name,
+            description=f"{description} Simulated.",
+            columns=[stamps, *columns],
+            source_description="pfc_da",
+        )
+
+    for phase in session.phases:
+        times = session.trials[f"{phase}_time"].to_numpy()
+        yield make(f"{phase}_onset", f"Begin of the phase {phase} of every trial.", times)
+    made = session.trials[session.trials["choice"] >= 0]
+    columns = [
+        VectorData(name=name, description=session.columns[name], data=made[name].to_numpy())
+        for name in ("choice", "reward")
+    ]
+    yield make(
+        "response", "The choice of every trial, and its reward.", made["response_time"].to_numpy(), *columns
+    )
+
+
+def _add_series(file: "NWBFile", session: Session) -> None:
+    """What goes on inside the animal, step by step."""
+    from pynwb import TimeSeries
+
+    module = file.create_processing_module(
+        name="behavior",
+        description="Latent variables of the simulated animal, one sample a step, stamped at its begin.",
+    )
+    for name, values in session.series.items():
+        series = TimeSeries(
+            name=str(name),
+            description=str(values.attrs["long_name"]),
+            data=_pack(values.transpose("step", ...).values),
+            unit=values.attrs["units"],
+            starting_time=0.0,
+            rate=1 / session.step_s,
+        )
+        module.add(series)
+
+
+def _make_units(session: Session, spikes: Spikes) -> Any:
+    from pynwb.core import VectorData, VectorIndex
+    from pynwb.misc import Units
+
+    n = len(session.units)
+    times = VectorData(name="spike_times", description=session.how_spiked, data=_pack(spikes.times))
+    observed = VectorData(
+        name="obs_intervals", description="the whole session (s)", data=np.tile([0.0, session.stop_s], (n, 1))
+    )
+    columns = [
+        times,
+        VectorIndex(name="spike_times_index", target=times, data=spikes.ends),
+        observed,
+        VectorIndex(name="obs_intervals_index", target=observed, data=np.arange(1, n + 1)),
+        *(
+            VectorData(name=str(name), description=session.columns[str(name)], data=values.to_numpy())
+            for name, values in session.units.items()
+        ),
+    ]
+    return Units(
+        name="units",
+        description=f"{NO_ANIMAL} {session.how_spiked}",
+        columns=columns,
+        resolution=1 / TICKS_PER_S,
+    )
+
+
+def _pack(values: NDArray) -> Any:
+    """Long arrays in compressed chunks."""
+    from pynwb import H5DataIO
+
+    if values.size <= CHUNK:
+        return values
+    chunks = (max(CHUNK // values[0].size, 1), *values.shape[1:])
+    return H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True, chunks=chunks)

@@ -1,0 +1,82 @@
+"""A session as objects of neo (elephant) and of pynapple, without a file between."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pfc_da.export.jobs import importing
+from pfc_da.export.session import Session, to_seconds
+
+if TYPE_CHECKING:
+    import neo
+
+
+def to_neo(session: Session) -> "neo.Block":
+    """Return a session as a `neo.Block` of one segment, times in s.
+
+    Returns
+    -------
+    neo.Block
+        ``segments[0]`` has a spike train a unit (annotated with area, cell_type...; none for an LSTM), an analog signal a
+        series (dimensionless but for activity, its units an annotation), an epoch ``trials`` whose array annotations are
+        the columns of the trials table, and an event a phase.
+    """
+    with importing("ephys"):
+        import neo
+        import quantities as pq
+
+    block = neo.Block(name=session.subject_id, description=session.how_spiked)
+    segment = neo.Segment(name=session.session_id)
+    block.segments.append(segment)
+    trains = session.spikes.trains() if session.spikes else []
+    for (unit, known), times in zip(session.units.iterrows(), trains, strict=False):
+        train = neo.SpikeTrain(times, units="s", t_stop=session.stop_s, name=str(unit), **known.to_dict())
+        segment.spiketrains.append(train)
+    for name, values in session.series.items():
+        signal = neo.AnalogSignal(
+            values.transpose("step", ...).values,
+            units="Hz" if values.attrs["units"] == "Hz" else "dimensionless",
+            sampling_rate=1 / session.step_s * pq.Hz,
+            name=str(name),
+            unit=values.attrs["units"],
+        )
+        segment.analogsignals.append(signal)
+    trials = session.trials
+    segment.epochs.append(
+        neo.Epoch(
+            times=trials["start_time"].to_numpy(),
+            durations=(trials["stop_time"] - trials["start_time"]).to_numpy(),
+            labels=trials.index.astype(str).to_numpy(),
+            units="s",
+            name="trials",
+            array_annotations={str(name): column.to_numpy() for name, column in trials.items()},
+        )
+    )
+    for phase in session.phases:
+        segment.events.append(neo.Event(times=trials[f"{phase}_time"].to_numpy(), units="s", name=phase))
+    return block
+
+
+def to_pynapple(session: Session) -> dict[str, Any]:
+    """Return a session as pynapple objects, under the names `pynapple.load_file` gives those of an exported NWB file.
+
+    Returns
+    -------
+    dict
+        ``units`` (TsGroup with area, cell_type...; none for an LSTM), ``trials`` (IntervalSet with the columns of the
+        trials table), and a Tsd or TsdFrame a series.
+    """
+    with importing("ephys"):
+        import pynapple as nap
+
+    trials = session.trials.rename(columns={"start_time": "start", "stop_time": "end"})
+    found: dict[str, Any] = {"trials": nap.IntervalSet(trials)}
+    if session.spikes is not None:
+        trains = {unit: nap.Ts(times) for unit, times in enumerate(session.spikes.trains())}
+        whole = nap.IntervalSet(0.0, session.stop_s)
+        found["units"] = nap.TsGroup(trains, time_support=whole, metadata=session.units)
+    times = to_seconds(np.arange(session.series.sizes["step"]), session.step_s)
+    for name, values in session.series.items():
+        make = nap.Tsd if values.ndim == 1 else nap.TsdFrame
+        found[str(name)] = make(t=times, d=values.transpose("step", ...).values)
+    return found

@@ -1,0 +1,242 @@
+"""A session, as a recording lab would file it: one animal, one episode, weights frozen.
+
+Steps become seconds since the session began: step t lasts from t dt to (t + 1) dt, trials follow one another without a
+gap. A trial ends with its last microsecond, since many tools take intervals as closed and would count the boundary twice.
+"""
+
+import dataclasses
+import json
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from pfc_da.analysis.trials import per_trial
+from pfc_da.errors import InputError
+from pfc_da.export.spikes import HOW_DRAWN, TICKS_PER_S, Spikes, draw_spikes
+from pfc_da.recording import load
+from pfc_da.rng import numpy_stream
+from pfc_da.run_folder import hash_config
+
+SERIES = ("value", "rpe", "dopamine_injected", "regret", "policy", "activity")
+"""Variables kept step by step, where a recording has them."""
+NOT_OF_TRIALS = ("activity", "regret")
+"""Variables with steps that are no column of the trials table: regret follows from choice and probabilities."""
+AREA = "PFC"
+
+Provenance = Mapping[Hashable, Any]
+"""Attributes of a recording: paradigm, network, rule, seed, config (JSON), and commit and versions of a run."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Session:
+    """One session in seconds.
+
+    Attributes
+    ----------
+    animal, episode
+        Which, in the recording.
+    condition
+        What was done to the animal.
+    phases
+        Phases of a trial in their order.
+    trials
+        One row a trial: start_time, stop_time, the begin of every phase and response_time in s, then one column a number.
+    columns
+        What each column of `trials` and `units` is, with its units.
+    series
+        `SERIES` by step, dimensions (step,) or (step, action or unit), with `units` and `long_name`.
+    units
+        One row a unit: area, cell_type and what else the recording knows of a unit.
+    spikes, how_spiked
+        Spike times and how they came about; None and "" where activity is no firing rate (LSTM).
+    step_s
+        Duration of a step in s.
+    provenance
+        Attributes of the recording.
+    """
+
+    animal: int
+    episode: int
+    condition: str
+    phases: tuple[str, ...]
+    trials: pd.DataFrame
+    columns: Mapping[str, str]
+    series: xr.Dataset
+    units: pd.DataFrame
+    spikes: Spikes | None
+    how_spiked: str
+    step_s: float
+    provenance: Provenance
+
+    @property
+    def subject_id(self) -> str:
+        """Name of the animal."""
+        return name_subject(self.provenance, self.animal)
+
+    @property
+    def session_id(self) -> str:
+        """Name of the session among those of its animal."""
+        return name_session(self.provenance, self.episode)
+
+    @property
+    def stop_s(self) -> float:
+        """When the session ended, in s."""
+        return float(to_seconds(self.series.sizes["step"], self.step_s))
+
+
+def get_run_name(provenance: Provenance) -> str:
+    """Eight hexadecimal digits that stand for the configuration of a recording, its seed included."""
+    return hash_config(json.loads(str(provenance["config"])))[:8]
+
+
+def name_subject(provenance: Provenance, animal: int) -> str:
+    """The animal, told apart from those of runs with other settings or seeds."""
+    return f"simmonkey-{get_run_name(provenance)}-{animal:03d}"
+
+
+def name_session(provenance: Provenance, episode: int) -> str:
+    """The paradigm and the episode."""
+    return f"{str(provenance['paradigm']).replace('_', '-')}-{episode:04d}"
+
+
+def to_seconds(steps: ArrayLike, step_s: float, *, ticks: int = 0) -> NDArray:
+    """When steps begin, and `ticks` of the clock later, in s."""
+    return (np.asarray(steps) * round(step_s * TICKS_PER_S) + ticks) / TICKS_PER_S
+
+
+def list_sessions(recording: xr.Dataset, sessions: int | None = None) -> list[tuple[int, int]]:
+    """Places (animal, recorded episode) of the first `sessions` recorded sessions of every animal, all if None."""
+    n = count_sessions(recording, "recorded_episode", sessions)
+    return [(animal, session) for animal in range(recording.sizes["animal"]) for session in range(n)]
+
+
+def count_sessions(recording: xr.Dataset, dimension: str, sessions: int | None) -> int:
+    """Sessions asked for of those along `dimension`; all of them if None."""
+    there = recording.sizes[dimension]
+    if sessions is not None and not 1 <= sessions <= there:
+        raise InputError(
+            f"--sessions must lie from 1 to {there}, the sessions kept an animal, got {sessions}."
+        )
+    return sessions or there
+
+
+def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) -> Session:
+    """Read one session of a recording, open or in memory.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        From `pfc_da.recording.read_recording` or `open_recording`.
+    animal, session : int
+        Places along `animal` and `recorded_episode`.
+    """
+    for dimension, place in (("animal", animal), ("recorded_episode", session)):
+        if not 0 <= place < recording.sizes[dimension]:
+            last = recording.sizes[dimension] - 1
+            raise InputError(f"{dimension} must lie from 0 to {last} in this recording, got {place}.")
+    own = recording.isel(animal=animal, condition=0, recorded_episode=session, missing_dims="ignore")
+    own = load(own.isel(episode=int(own["recorded_episode"])).drop_dims("held_out_episode", errors="ignore"))
+    trials, columns = _tabulate_trials(own)
+    units, more = _tabulate_units(own)
+    spikes = _draw(own)
+    return Session(
+        animal=int(own["animal"]),
+        episode=int(own["recorded_episode"]),
+        condition=str(own["condition"].values),
+        phases=get_phases(own),
+        trials=trials,
+        columns=columns | more,
+        series=own[[name for name in SERIES if name in own]],
+        units=units,
+        spikes=spikes,
+        how_spiked=HOW_DRAWN if spikes else "",
+        step_s=get_step_s(own),
+        provenance=recording.attrs,
+    )
+
+
+def get_step_s(recording: xr.Dataset) -> float:
+    """Duration of a step in s: the end of the first."""
+    return float(recording["time_in_trial"][0])
+
+
+def _draw(own: xr.Dataset) -> Spikes | None:
+    """Spikes of a session; the same in every export of a run. None where activity is not in Hz."""
+    if own["activity"].attrs["units"] != "Hz":
+        return None
+    rng = numpy_stream(
+        int(own.attrs["seed"]), "export", "spikes", int(own["animal"]), int(own["recorded_episode"])
+    )
+    return draw_spikes(own["activity"].transpose("step", "unit").values, step_s=get_step_s(own), rng=rng)
+
+
+def _tabulate_trials(own: xr.Dataset) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The trials of a session, and what their columns are."""
+    first = np.flatnonzero(np.diff(own["trial"].values, prepend=-1))  # the first step of every trial
+    after, step_s = np.append(first[1:], own.sizes["step"]), get_step_s(own)
+    table = {"start_time": to_seconds(first, step_s), "stop_time": to_seconds(after, step_s, ticks=-1)}
+    columns = {"start_time": "begin of the trial (s)", "stop_time": "last microsecond of the trial (s)"}
+    for phase in get_phases(own):
+        begins = np.flatnonzero(own["phase"].values == phase)
+        table[f"{phase}_time"] = to_seconds(begins, step_s)
+        columns[f"{phase}_time"] = f"begin of the phase {phase} (s)"
+    made = np.flatnonzero(own["phase"].values == own.attrs["choice_phase"]) + 1
+    table["response_time"] = to_seconds(made, step_s)
+    columns["response_time"] = "end of the step of the choice (s)"
+    for name, values in iterate_columns(own):
+        table[name], columns[name] = _shrink(name, values.values), describe(values)
+    return pd.DataFrame(table), columns
+
+
+def get_phases(recording: xr.Dataset) -> tuple[str, ...]:
+    """Phases of a trial in their order."""
+    return tuple(dict.fromkeys(map(str, recording["phase"].values)))
+
+
+def iterate_columns(own: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
+    """Everything there is one number a trial of, by name; what has more is split: policy_0, policy_1.
+
+    Dimensions (trial,), or (episode, trial) if `own` has several episodes.
+    """
+    trials = np.unique(own["trial"].values)
+    for name in map(str, own.data_vars):
+        if name in NOT_OF_TRIALS or "held_out_episode" in own[name].dims:
+            continue
+        steps = "step" in own[name].dims
+        values = per_trial(own, name) if steps else own[name].expand_dims(trial=trials)
+        values = values.transpose("episode", "trial", ..., missing_dims="ignore")
+        more = [str(dim) for dim in values.dims if dim not in ("episode", "trial")]
+        if not more:
+            yield name, values
+        for place in range(values.sizes[more[0]]) if more else ():
+            part = values.isel({more[0]: place})
+            yield f"{name}_{place}", part.assign_attrs(long_name=f"{part.long_name}, {more[0]} {place}")
+
+
+def describe(values: xr.DataArray) -> str:
+    """What a variable is, with its units if it has any."""
+    units = values.attrs["units"]
+    return str(values.attrs["long_name"]) + (f" ({units})" if units != "1" else "")
+
+
+def _shrink(name: str, values: NDArray) -> NDArray:
+    """Labels, and rewards if all are whole, in one byte: readers take longer ones that are 0 or 1 for careless booleans."""
+    if values.dtype.kind in "iu" or name == "reward":
+        small = values.astype(np.int8)
+        return small if (small == values).all() else values
+    return values
+
+
+def _tabulate_units(own: xr.Dataset) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The units of a recording, and what their columns are."""
+    cell_type = np.where(own["is_excitatory"].values, "excitatory", "inhibitory")
+    table = {"area": np.full(own.sizes["unit"], AREA), "cell_type": cell_type}
+    columns = {"area": "modelled area", "cell_type": "by the sign of all its output (Dale's law)"}
+    for name, values in own.coords.items():
+        if values.dims == ("unit",) and name != "is_excitatory":
+            table[str(name)], columns[str(name)] = values.values, describe(values)
+    return pd.DataFrame(table), columns
