@@ -192,8 +192,8 @@ PANELS: dict[str, Panel] = {
     ),
     "p_risky": Panel(
         title="Choices of the risky lever",
-        caption="Free choices with frozen weights: control, dopamine changed after one outcome at full size, and controls. "
-        "A small dot is an animal.",
+        caption="Free choices with frozen weights: dopamine left alone (control), controls, and dopamine changed after one "
+        "outcome at full size. p: probability that a risky press wins. A small dot is an animal.",
         plots=(plot_p_risky,),
         columns="condition p animal p_risky low high",
         rows="condition",
@@ -202,7 +202,8 @@ PANELS: dict[str, Panel] = {
     ),
     "p_risky_session": Panel(
         title="Choices of the risky lever within a session",
-        caption="Weights frozen; presses before the first trial drawn were forced. Bands are intervals.",
+        caption="Weights frozen; presses before the first trial drawn were forced. p: probability that a risky press wins. "
+        "Bands are intervals.",
         plots=(plot_session_high_p, plot_session_low_p),
         columns="condition p trial mean low high",
         wide=True,

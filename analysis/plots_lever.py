@@ -28,13 +28,13 @@ from pfc_da.analysis.plots import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LOOKS = {  # colour, dash and marker of a condition, the same in every panel
-    "control": (INK, "-", "o"),
-    "frozen": (INK, "-", "o"),
-    "risky_win_blocked": (VERMILLION, (0, (5, 2)), "v"),
-    "safe_reward_blocked": (BLUE, (0, (1, 1.2)), "^"),
-    "risky_loss_stimulated": (GREEN, (0, (5, 1.5, 1, 1.5)), "s"),
-    "hidden_reset": (MUTED, (0, (2, 1)), "x"),
+LOOKS = {  # colour, dash, marker and short name of a condition, the same in every panel
+    "control": (INK, "-", "o", "control"),
+    "frozen": (INK, "-", "o", "control"),
+    "risky_win_blocked": (VERMILLION, (0, (5, 2)), "v", "win blocked"),
+    "safe_reward_blocked": (BLUE, (0, (1, 1.2)), "^", "safe blocked"),
+    "risky_loss_stimulated": (GREEN, (0, (5, 1.5, 1, 1.5)), "s", "loss stimulated"),
+    "hidden_reset": (MUTED, (0, (2, 1)), "x", "hidden reset"),
 }
 OUTCOMES = ("risky_loss", "safe_reward", "risky_win")
 LEVEL = 0.05  # of the units drawn dark
@@ -44,10 +44,10 @@ def plot_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) by condition and probability of a win: a dot an animal, and their mean with its interval."""
     names = list(dict.fromkeys(numbers["condition"]))
     is_mean = numbers["animal"].astype(str) == "mean"
-    for (p, rows), (color, _), way in zip(_by_p(numbers), SERIES, (-0.17, 0.17), strict=False):
+    for (p, rows), (color, _), way in zip(_by_p(numbers), SERIES, (-0.14, 0.14), strict=False):
         y = rows["condition"].map(names.index) + way
         mean = is_mean[rows.index]
-        ax.plot(rows["p_risky"][~mean], y[~mean], ".", color=color, alpha=0.45, markersize=4)
+        ax.plot(rows["p_risky"][~mean], y[~mean] + way / 2, ".", color=color, alpha=0.45, markersize=4)
         ax.errorbar(
             rows["p_risky"][mean],
             y[mean],
@@ -56,12 +56,12 @@ def plot_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
             color=color,
             markersize=4.5,
             capsize=2.5,
-            label=f"a risky press wins with p = {p:g}",
+            label=f"p = {p:g}",
         )
     ax.set_yticks(range(len(names)), [words(name) for name in names])
     ax.set(xlim=(-0.03, 1.03), ylim=(len(names) - 0.5, -0.5))
     draw_legend_above(ax)
-    return label_axes(ax, "P(risky), free choices", "")
+    return label_axes(ax, "P(risky)", "")
 
 
 def plot_session_high_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -91,7 +91,7 @@ def plot_injected_effect(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     for shift, (kind, (color, marker)) in zip((-0.12, 0, 0.12), looks.items(), strict=True):
         rows = numbers[numbers["kind"] == kind]
         bars = get_whiskers(rows["estimate"], rows)
-        label = "injected, per reward" if kind == "injected" else f"{words(kind)} against safe"
+        label = "injected, per reward" if kind == "injected" else words(kind)
         ax.errorbar(
             rows["lag"] + shift, rows["estimate"], bars, color=color, marker=marker, markersize=4, label=label
         )
@@ -102,7 +102,7 @@ def plot_injected_effect(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
 
 def plot_plastic_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) along the sessions in which the weights change, a line a condition."""
-    return _plot_plastic(numbers, ax, "p_risky", "P(risky), free choices")
+    return _plot_plastic(numbers, ax, "p_risky", "P(risky)")
 
 
 def plot_plastic_shift(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -122,35 +122,35 @@ def plot_critic_activity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
 
 
 def _plot_session(numbers: pd.DataFrame, ax: "Axes", place: int) -> "Axes":
-    rows = _at_p(numbers, place, ax)
+    p, rows = _at_p(numbers, place)
     for condition, own in rows.groupby("condition", sort=False):
-        color, dash, _ = LOOKS[condition]
-        label = "control" if condition == "frozen" else words(condition)
+        color, dash, _, label = LOOKS[condition]
         ax.plot(own["trial"] + 1, own["mean"], color=color, linestyle=dash, label=label)
         draw_band(ax, own["trial"] + 1, own, color)
     ax.set_ylim(-0.03, 1.03)
-    _draw_legend_once(ax, place)
-    return label_axes(ax, "trial of the session", "P(risky), free choices")
+    draw_legend_above(ax)
+    return label_axes(ax, "trial of the session", f"P(risky), {p}")
 
 
 def _plot_dose(numbers: pd.DataFrame, ax: "Axes", place: int) -> "Axes":
     ax.axhline(0, color=MUTED, linewidth=0.8)
-    for manipulation, rows in _at_p(numbers, place, ax).groupby("manipulation", sort=False):
-        color, dash, marker = LOOKS[manipulation]
+    p, rows = _at_p(numbers, place)
+    for manipulation, own in rows.groupby("manipulation", sort=False):
+        color, dash, marker, label = LOOKS[manipulation]
         style = {"color": color, "linestyle": dash, "marker": marker, "markersize": 4, "capsize": 2.5}
-        bars = get_whiskers(rows["shift"], rows)
-        ax.errorbar(rows["dose"], rows["shift"], bars, label=words(manipulation), **style)
-    _draw_legend_once(ax, place)
-    return label_axes(ax, "dose (share of full size)", "shift of P(risky)")
+        bars = get_whiskers(own["shift"], own)
+        ax.errorbar(own["dose"], own["shift"], bars, label=label, **style)
+    draw_legend_above(ax)
+    return label_axes(ax, "dose (share of full size)", f"shift of P(risky), {p}")
 
 
 def _plot_plastic(numbers: pd.DataFrame, ax: "Axes", measure: str, name: str) -> "Axes":
     rows = numbers[numbers["measure"] == measure]
     for condition, own in rows.groupby("condition", sort=False):
-        color, dash, _ = LOOKS[condition]
-        ax.plot(own["session"], own["mean"], color=color, linestyle=dash, label=words(condition))
+        color, dash, _, label = LOOKS[condition]
+        ax.plot(own["session"], own["mean"], color=color, linestyle=dash, label=label)
         draw_band(ax, own["session"], own, color)
-    _draw_legend_once(ax, 0 if measure == "p_risky" else 1)
+    draw_legend_above(ax)
     return label_axes(ax, "session", name)
 
 
@@ -172,15 +172,8 @@ def _by_p(numbers: pd.DataFrame) -> Sequence[tuple[float, pd.DataFrame]]:
     return sorted(numbers.groupby("p"), key=lambda each: -float(each[0]))
 
 
-def _at_p(numbers: pd.DataFrame, place: int, ax: "Axes") -> pd.DataFrame:
-    """Rows of the largest (0) or next (1) probability of a win, named over the axes; none if there is no such."""
-    found = _by_p(numbers)[place : place + 1]
-    for p, rows in found:
-        ax.set_title(f"a risky press wins with p = {p:g}", fontsize=8.5, loc="right")
-        return rows
-    return numbers[:0]
-
-
-def _draw_legend_once(ax: "Axes", place: int) -> None:
-    if place == 0:
-        ax.legend(loc="best", fontsize=7)
+def _at_p(numbers: pd.DataFrame, place: int) -> tuple[str, pd.DataFrame]:
+    """The largest (0) or next (1) probability of a win, and its rows; none if there is no such."""
+    for p, rows in _by_p(numbers)[place : place + 1]:
+        return f"p = {p:g}", rows
+    return "no such p", numbers[:0]
