@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pfc_da.dopamine import DopamineSystem, Manipulation
 from pfc_da.network import PFCNetwork, Weights
+from pfc_da.rng import torch_stream
 from pfc_da.task import Step, Task
 
 NOISE_BLOCK = 64
@@ -74,7 +75,7 @@ class Rollout:
     `state` has one entry more than there are steps: `state[t + 1]` is what step t leaves behind, and what step t + 1
     starts from unless the hidden state is reset in between. `action` is -1 on steps without a choice, `is_choice` is
     (step,). `rpe` is what the agent computed, without `injected`. `problem` holds the labels fixed for a session,
-    `labels` those of each step.
+    `labels` those of each step. `system` computed the error, and `channel_noise` is the noise of its channel, if it has one.
     """
 
     x: Tensor
@@ -89,6 +90,13 @@ class Rollout:
     is_choice: Tensor
     labels: Mapping[str, Tensor]
     problem: Mapping[str, Tensor]
+    system: DopamineSystem
+    channel_noise: Tensor | None = None
+
+    @property
+    def dopamine(self) -> Tensor:
+        """What reaches the synapses, (step, session), in rewards: `rpe` and `injected`, through the channel."""
+        return self.system.deliver(self.rpe, self.injected, self.channel_noise)
 
     @property
     def reward_per_trial(self) -> Tensor:
@@ -121,7 +129,8 @@ def rollout(
     effective
         `network.effective(weights)`.
     task_rng, choice_rng, noise_rng
-        Streams of the problems, of the choices given the policy, and of the network's noise.
+        Streams of the problems, of the choices given the policy, and of the network's noise. The noise of dopamine
+        cells, where there are any, has a stream of its own, named by the seed of the network's.
     """
     n_steps, per_trial = task.n_steps, len(task.phases)
     choosing = [task.phase(t) == task.choice_phase for t in range(n_steps)]
@@ -129,6 +138,8 @@ def rollout(
     no_action, no_input = torch.full((sessions,), -1), torch.zeros(sessions, task.n_actions)
     gumbel = -torch.empty(task.n_trials, sessions, task.n_actions).exponential_(generator=choice_rng).log_()
 
+    channel_rng = torch_stream(noise_rng.initial_seed(), "dopamine")
+    channel_noise = dopamine.draw_noise(channel_rng, n_steps, sessions)
     task_state, step = task.reset(task_rng, sessions)
     problem = task.problem_labels(task_state)
     state = start = network.initial_state(effective, sessions)
@@ -144,8 +155,11 @@ def rollout(
         action, action_input = no_action, no_input
         if choosing[t] or feedback in NEEDS_RPE:
             logits, value = network.read_out(effective, state)
-            if t > 0:
-                last_rpe = dopamine.rpe(step.reward, last_value, value) + last_injected
+            if t > 0 and feedback in NEEDS_RPE:
+                drawn = None if channel_noise is None else channel_noise[t - 1]
+                last_rpe = dopamine.deliver(
+                    dopamine.rpe(step.reward, last_value, value), last_injected, drawn
+                )
             last_value = value
         if choosing[t]:
             if step.barred is not None:
@@ -160,7 +174,8 @@ def rollout(
         for name, tensor in (row | {"injected": last_injected} | dict(step.labels)).items():
             tape.setdefault(name, []).append(tensor)
     stacked = {name: torch.stack(tensors) for name, tensors in tape.items()}
-    return _finish(network, effective, dopamine, torch.tensor(choosing), problem, stacked)
+    fixed = {"problem": problem, "system": dopamine, "channel_noise": channel_noise}
+    return _finish(network, effective, dopamine, torch.tensor(choosing), fixed, stacked)
 
 
 def _input(step: Step, action_input: Tensor, last_rpe: Tensor, feedback: str, condition: Condition) -> Tensor:
@@ -177,7 +192,7 @@ def _finish(
     effective: Weights,
     dopamine: DopamineSystem,
     is_choice: Tensor,
-    problem: Mapping[str, Tensor],
+    fixed: Mapping[str, Any],
     tape: dict[str, Tensor],
 ) -> Rollout:
     """Read policy and value out of all steps at once and compute the prediction errors."""
@@ -187,8 +202,8 @@ def _finish(
     if "barred" in tape:
         logits = logits - BARRED * tape.pop("barred")
     next_value = torch.cat([value[1:], torch.zeros_like(value[:1])])
-    fields = {name: tape.pop(name) for name in ("x", "state", "drive", "action", "reward", "injected")}
+    fields: dict[str, Any] = {
+        name: tape.pop(name) for name in ("x", "state", "drive", "action", "reward", "injected")
+    }
     rpe = dopamine.rpe(fields["reward"], value, next_value).detach()
-    return Rollout(
-        **fields, logits=logits, value=value, rpe=rpe, is_choice=is_choice, labels=tape, problem=problem
-    )
+    return Rollout(**fields, **fixed, logits=logits, value=value, rpe=rpe, is_choice=is_choice, labels=tape)

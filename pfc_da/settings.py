@@ -70,6 +70,15 @@ class NetworkSettings(Settings):
         return self
 
 
+class DopamineSettings(Settings):
+    """What stands between the prediction error and the synapses."""
+
+    channel: Literal["none", "cells"] = Field(
+        "none", description="whether the error is told by spiking dopamine cells, with their floor and noise"
+    )
+    scale: float = Field(1.0, gt=0, le=1e6, description="rewards, the error that dopamine cells take for 1")
+
+
 class RuleSettings(Settings):
     """The plasticity rule and its synaptic step."""
 
@@ -141,6 +150,7 @@ class RunSettings(Settings):
     animals: int = Field(4, ge=1, le=10_000, description="trained seeds")
     seed: int = Field(0, ge=0, le=2**62)
     network: NetworkSettings = NetworkSettings()
+    dopamine: DopamineSettings = DopamineSettings()
     rule: RuleSettings = RuleSettings()
     train: TrainSettings = TrainSettings()
     replay: ReplaySettings = ReplaySettings()

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from pfc_da.dopamine import DopamineSystem
+from pfc_da.dopamine import DopamineCells, DopamineSystem
 from pfc_da.errors import InputError, damaged
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.network.lstm import LSTMNetwork
@@ -73,7 +73,10 @@ def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
     channels = input_size(task, settings.network.fed)
     network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
     rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
-    return Agent(network, rule, DopamineSystem(rule.discount))
+    cells = (
+        DopamineCells.calibrated(settings.dopamine.scale) if settings.dopamine.channel == "cells" else None
+    )
+    return Agent(network, rule, DopamineSystem(rule.discount, channel=cells))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,7 @@ class ActorCriticBPTT(PlasticityRule):
 
     def objective(self, rollout: Rollout, entropy: float) -> torch.Tensor:
         """What one update climbs: actor and entropy averaged over choices, the critic over steps."""
-        advantage = discounted_sum(rollout.rpe + rollout.injected, self.discount * self.trace_decay)
+        advantage = discounted_sum(rollout.dopamine, self.discount * self.trace_decay)
         target = advantage + rollout.value.detach()
         log_policy = torch.log_softmax(rollout.logits[rollout.is_choice], -1)  # (trial, session, action)
         chosen = log_policy.gather(-1, rollout.action[rollout.is_choice][..., None])[..., 0]

@@ -57,7 +57,7 @@ class ThreeFactor(PlasticityRule):
         if not isinstance(network, RateNetwork):
             raise TypeError(f"the three-factor rule needs a RateNetwork, got {type(network).__name__}.")
         effective = network.effective(weights)
-        advantage = self.dopamine_sum(rollout.rpe + rollout.injected)
+        advantage = self.dopamine_sum(rollout.dopamine)
         read_out = self.read_out_signal(rollout, advantage, entropy)  # (step, session, action + 1)
         to_units = self.feedback(network, effective).T * network.a_per_hz  # (action + 1, unit)
         pull, ceiling = self.homeostasis(network, rollout), network.drive_at(PEAK_HZ)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pfc_da.dopamine import Block, DopamineSystem, Stimulate
+from pfc_da.dopamine import Block, DopamineCells, DopamineSystem, Stimulate
 from pfc_da.plasticity import discounted_sum
 
 
@@ -64,3 +64,78 @@ def test_an_amount_is_positive_and_its_sign_is_the_class(amount):
         Stimulate(amount, lambda labels: labels["side"] == 0)
     with pytest.raises(ValueError, match=r"above 0 rewards, got .* \(To raise dopamine use Stimulate\.\)"):
         Block(amount, lambda labels: labels["side"] == 0)
+
+
+# through dopamine cells
+
+
+def cells(scale: float = 1.0) -> DopamineCells:
+    """Three rows by hand: slope 2 Hz a reward below 0, 10 above."""
+    table = ([-1.0, 0.0, 1.0], [3.0, 5.0, 15.0], [0.1, 0.2, 0.4])
+    return DopamineCells(*map(torch.tensor, table), scale)
+
+
+def test_cells_fire_along_the_table_and_stop_at_its_ends():
+    rpe = torch.tensor([-7.0, -1.0, -0.5, 0.0, 0.25, 1.0, 7.0])
+    assert cells().rate(rpe).tolist() == [3, 3, 4, 5, 7.5, 15, 15]
+    torch.testing.assert_close(cells().decode(cells().rate(rpe)), rpe.clamp(-1, 1))
+    assert cells().decode(torch.tensor([0.0, 99.0])).tolist() == [-1, 1]
+
+
+def test_a_scale_stretches_errors_and_leaves_rates():
+    rpe = torch.tensor([-0.5, 0.25, 1.0])
+    assert torch.equal(cells(4.0).rate(4 * rpe), cells().rate(rpe))
+    torch.testing.assert_close(cells(4.0).decode(cells().rate(rpe)), 4 * rpe)
+
+
+def test_noise_has_the_s_d_of_the_table_and_no_rate_is_negative():
+    system = DopamineSystem(0.9, channel=cells())
+    noise = system.draw_noise(torch.Generator().manual_seed(0), 100, 200)
+    rate = cells().encode(torch.full_like(noise, 0.5), noise)
+    assert float(rate.mean()) == pytest.approx(10, abs=0.01)
+    assert float(rate.std()) == pytest.approx(0.3, rel=0.02)
+    assert float(cells().encode(torch.tensor(-1.0), torch.tensor(-50.0))) == 0
+
+
+def test_a_floor_keeps_table_and_decoder_whole():
+    """Rows of one rate on the floor: decoding gives the first error that has it."""
+    flat = DopamineCells(torch.tensor([-2.0, -1.0, 0.0]), torch.tensor([1.0, 1.0, 5.0]), torch.zeros(3))
+    told = flat.decode(torch.tensor([0.5, 1.0, 3.0]))
+    assert torch.isfinite(told).all() and float(told[2]) == pytest.approx(-0.5)
+
+
+def test_without_a_channel_dopamine_is_the_error_and_what_is_injected():
+    rpe, injected = torch.tensor([0.1, -2.0]), torch.tensor([0.7, 0.3])
+    system = DopamineSystem(0.9)
+    assert system.draw_noise(torch.Generator(), 2, 3) is None
+    assert torch.equal(system.deliver(rpe, injected, None), rpe + injected)
+
+
+def test_what_is_injected_goes_through_the_cells():
+    """A block of 9 rewards cannot lower dopamine below the floor of the cells."""
+    system = DopamineSystem(0.9, channel=cells())
+    told = system.deliver(torch.tensor([0.5, 0.5]), torch.tensor([-0.25, -9.0]), torch.zeros(2))
+    torch.testing.assert_close(told, torch.tensor([0.25, -1.0]))
+
+
+def test_the_calibrated_cells_have_a_floor_and_a_steeper_burst():
+    shipped = DopamineCells.calibrated()
+    rate = shipped.rate(torch.tensor([-1.0, 0.0, 1.0])).tolist()
+    assert rate[0] < 1 and 3 < rate[1] < 8 and 11 < rate[2] < 20
+    assert rate[2] - rate[1] > 1.5 * (rate[1] - rate[0])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        ([0.0, 0.0], [1.0, 2.0]),  # errors that do not ascend
+        ([0.0, 1.0], [2.0, 1.0]),  # a rate that falls
+        ([0.0], [1.0]),
+    ],
+)
+def test_a_table_that_cannot_be_read_backwards_is_refused(table):
+    rpe, rate = map(torch.tensor, table)
+    with pytest.raises(ValueError, match="rpe must ascend and rate_hz must nowhere fall"):
+        DopamineCells(rpe, rate, torch.zeros_like(rate))
+    with pytest.raises(ValueError, match="scale must be above 0 rewards, got -1"):
+        cells(-1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pfc_da.dopamine import Block, DopamineSystem
+from pfc_da.dopamine import Block, DopamineCells, DopamineSystem
 from pfc_da.network.lstm import LSTMNetwork
 from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
@@ -31,6 +31,7 @@ def play(
     noise_seed=0,
     sessions=12,
     manipulations=(),
+    channel=None,
     kind=RateNetwork,
     change=None,
 ):
@@ -42,7 +43,7 @@ def play(
         network,
         network.effective(weights),
         task,
-        DopamineSystem(0.8, manipulations),
+        DopamineSystem(0.8, manipulations, channel),
         sessions=sessions,
         task_rng=torch_stream(seed, "task"),
         choice_rng=torch_stream(seed, "choice"),
@@ -95,6 +96,28 @@ def test_online_error_fed_back_is_the_one_recorded(task, feedback):
     told = batch.x[:, :, -1]
     assert (told[:2] == 0).all()
     torch.testing.assert_close(told[2:], (batch.rpe + batch.injected)[:-2])
+
+
+@every_task
+def test_cells_tell_network_and_synapses_the_same_dopamine(task):
+    """One draw of noise an error: what is fed back is what plasticity gets, and the error itself stays as computed."""
+    block = Block(0.7, lambda labels: torch.arange(12) % 3 == 0)
+    batch = play(task, feedback="rpe", manipulations=(block,), channel=DopamineCells.calibrated())
+    told = batch.x[:, :, -1]
+    torch.testing.assert_close(told[2:], batch.dopamine[:-2])
+    plain = batch.rpe + batch.injected
+    assert (batch.dopamine - plain).abs().max() > 0.02  # noise and floor
+    inside = (plain > -0.2) & (plain < 1.2)
+    assert float((batch.dopamine - plain)[inside].abs().max()) < 0.3
+
+
+@every_task
+def test_cells_leave_all_other_draws_as_they_are(task):
+    """Where dopamine is not fed back, the sessions are those of an animal without cells, bit for bit."""
+    plain, through = play(task), play(task, channel=DopamineCells.calibrated())
+    for name in ("x", "state", "action", "reward", "rpe", "injected"):
+        assert torch.equal(getattr(plain, name), getattr(through, name)), name
+    assert torch.equal(plain.dopamine, plain.rpe + plain.injected)
 
 
 @every_task

@@ -67,7 +67,7 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
         # names
         (
             "netwrok.kind=rate",
-            r"^no setting 'netwrok'\. Did you mean 'network'\? There are: animals, network, ",
+            r"^no setting 'netwrok'\. Did you mean 'network'\? There are: animals, dopamine, network, ",
         ),
         (
             "network.unts=8",

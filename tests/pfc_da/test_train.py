@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pfc_da import train
+from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.plasticity.synaptic_step import sgd_step
@@ -459,3 +460,39 @@ def test_a_lost_snapshot_is_told(tmp_path):
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match=rf"{path.name} is damaged"):
         load_trained(settings, TASK, 0, tmp_path)
+
+
+class Silent:
+    """A channel that tells nothing."""
+
+    def draw_noise(self, rng, n_steps, sessions):
+        return torch.zeros(n_steps, sessions)
+
+    def deliver(self, rpe, injected, noise):
+        return torch.zeros_like(rpe)
+
+
+@pytest.mark.parametrize("rule", train.RULES)
+def test_synapses_change_by_what_the_channel_delivers(rule):
+    settings = settings_of(f"rule.kind={rule}", "rule.rate_penalty=0", "rule.peak_penalty=0")
+    agent = build_agent(settings, TASK)
+    weights = agent.network.init(torch_stream(0, "birth"))
+    if agent.rule.needs_autograd:
+        weights = {name: tensor.requires_grad_() for name, tensor in weights.items()}
+
+    def change(channel):
+        streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
+        dopamine = dataclasses.replace(agent.dopamine, channel=channel)
+        effective = agent.network.effective(weights)
+        batch = rollout(agent.network, effective, TASK, dopamine, sessions=4, **streams)
+        return agent.rule.change(agent.network, weights, batch, 0.0)
+
+    assert all((tensor == 0).all() for tensor in change(Silent()).values())
+    assert all((tensor != 0).any() for tensor in change(None).values())
+
+
+def test_the_setting_puts_dopamine_cells_in_between():
+    assert build_agent(settings_of(), TASK).dopamine.channel is None
+    cells = build_agent(settings_of("dopamine.channel=cells", "dopamine.scale=4"), TASK).dopamine.channel
+    assert cells.scale == 4
+    assert float(cells.rate(torch.tensor(4.0))) == float(DopamineCells.calibrated().rate(torch.tensor(1.0)))
