@@ -1,5 +1,7 @@
 """The examples run as a reader would run them."""
 
+import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +41,26 @@ def test_recorded_choices_shows_every_mouse():
     lines = run_example("recorded_choices.py").splitlines()
     assert len(lines) == 8
     assert all("matching slope 0." in line for line in lines)  # mice undermatch on this schedule
+
+
+needs_sb3 = pytest.mark.skipif(
+    importlib.util.find_spec("sb3_contrib") is None,
+    reason="sb3-contrib is not installed (pip install sb3-contrib)",
+)
+
+
+@needs_sb3
+def test_recurrent_ppo_plays_before_and_after_training():
+    before, after = run_example("recurrent_ppo.py", "--steps", 640).splitlines()
+    assert before.startswith("before 0 steps: better arm on trial 1 0.")
+    assert after.startswith("after 640 steps: ")
+    assert before.split(":")[1] != after.split(":")[1]
+
+
+@needs_sb3
+@pytest.mark.slow
+def test_recurrent_ppo_learns_to_find_the_better_arm_within_a_session():
+    _, after = run_example("recurrent_ppo.py").splitlines()
+    first, last = (float(word.rstrip(",")) for word in after.split() if re.fullmatch(r"[01]\.\d\d,?", word))
+    assert abs(first - 0.5) < 0.15
+    assert last > 0.85

@@ -1,0 +1,225 @@
+"""Every paradigm found in the folder is a Gymnasium environment, single and batched, with NeuroGym's info keys."""
+
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+from pfc_da import paradigms
+from pfc_da.gymnasium_env import build_task, name_env
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import rollout
+from pfc_da.train import build_agent
+
+TRIALS, SESSIONS = 12, 40
+
+
+@pytest.fixture(scope="module", params=paradigms.names())
+def paradigm(request):
+    return request.param
+
+
+@pytest.fixture
+def env(paradigm):
+    return gymnasium.make(name_env(paradigm), n_trials=TRIALS)
+
+
+@pytest.fixture
+def envs(paradigm):
+    return gymnasium.make_vec(name_env(paradigm), num_envs=SESSIONS, n_trials=TRIALS)
+
+
+def test_registering_loads_no_torch_and_importing_the_package_no_gymnasium():
+    code = (
+        "import sys, pfc_da; assert 'gymnasium' not in sys.modules; import pfc_da.gymnasium_env as registry; "
+    )
+    code += "assert 'torch' not in sys.modules; print(*registry.gymnasium.registry)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    registered = {name for name in done.stdout.split() if name.startswith("pfc_da/")}
+    assert registered == {name_env(name) for name in paradigms.names()}
+
+
+@pytest.mark.parametrize(
+    "module, works", [("gymnasium_env", "paradigms.names()"), ("task_env", "paradigms.load('bandit').task()")]
+)
+def test_without_gymnasium_the_error_says_what_to_install_and_tasks_work(module, works):
+    code = f"import sys; sys.modules['gymnasium'] = None; from pfc_da import paradigms; {works}\n"
+    code += f"try:\n    import pfc_da.{module}\nexcept ImportError as error:\n    print(error)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'pfc_da[tasks]'" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_the_checker_finds_nothing(paradigm, test):
+    checked = gymnasium.make(name_env(paradigm), test=test).unwrapped
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(checked)
+
+
+def play(env, choose, seed=0):
+    """Observations, rewards and infos of one session; `choose` gets the last info."""
+    observation, info = env.reset(seed=seed)
+    seen, rewards, infos, ended = [observation], [], [info], False
+    while not ended:
+        observation, reward, ended, truncated, info = env.step(choose(infos[-1]))
+        assert not truncated
+        seen.append(observation)
+        rewards.append(reward)
+        infos.append(info)
+    return np.array(seen), np.array(rewards), infos
+
+
+def sample(env, seed=0):
+    env.action_space.seed(seed)
+    return lambda info: env.action_space.sample(mask=info["action_mask"])
+
+
+def test_a_session_is_as_long_as_its_trials_and_stays_within_the_spaces(env, paradigm):
+    task = build_task(paradigm, n_trials=TRIALS)
+    seen, rewards, infos = play(env, sample(env))
+    assert len(rewards) == task.n_steps
+    assert all(observation in env.observation_space for observation in seen)
+    new_trials = [info["new_trial"] for info in infos[1:]]
+    assert new_trials == [(t + 1) % len(task.phases) == 0 for t in range(task.n_steps)]
+
+
+def test_infos_have_the_keys_of_neurogym(env, paradigm):
+    task = build_task(paradigm, n_trials=TRIALS)
+    _, _, infos = play(env, sample(env))
+    counts = [task.phase(t) == task.choice_phase for t in range(task.n_steps)]
+    for t, info in enumerate(infos[1:]):
+        assert {"new_trial", "gt", "action_mask"} <= info.keys()
+        assert (info["gt"] >= 0) == counts[t]
+        assert ({"performance", "trial"} <= info.keys()) == info["new_trial"]
+    ends = [info for info in infos[1:] if info["new_trial"]]
+    for info in ends:
+        assert info["performance"] in (0.0, 1.0)
+        assert info["performance"] == (info["trial"]["regret"] < 1e-6)
+        assert set(info["trial"]) == set(task.session_labels) | set(task.step_labels)
+    assert 0 < np.mean([info["performance"] for info in ends]) <= 1
+
+
+def test_who_takes_the_ground_truth_never_regrets_and_earns_more_than_chance(paradigm):
+    def earn(informed):
+        total, performances = 0.0, []
+        envs = gymnasium.make_vec(name_env(paradigm), num_envs=400, n_trials=TRIALS)
+        envs.action_space.seed(1)
+        envs.reset(seed=5)
+        session = envs.unwrapped._sessions
+        for t in range(session.task.n_steps):
+            actions = envs.action_space.sample()
+            if informed and session.task.phase(t) == session.task.choice_phase:
+                actions = session._regrets().argmin(1).numpy()
+            _, reward, _, _, info = envs.step(actions)
+            if informed and session.task.phase(t) == session.task.choice_phase:
+                np.testing.assert_array_equal(info["gt"], actions)
+            if info["new_trial"].all():
+                performances.append(info["performance"].mean())
+            total += reward.mean()
+        return total / TRIALS, performances
+
+    (best, performances), (chance, others) = earn(True), earn(False)
+    assert performances == [1.0] * TRIALS
+    assert 0.2 < np.mean(others) < 1
+    assert best > chance + 0.03
+
+
+def test_an_agent_sees_what_a_network_sees_in_a_rollout(paradigm, envs):
+    experiment = paradigms.load(paradigm)
+    settings = experiment.settings(sets=["network.n_units=8", "network.feedback=reward"])
+    task = build_task(paradigm, n_trials=TRIALS)
+    agent = build_agent(settings, task)
+    drawn = torch.Generator().manual_seed(int(np_random(3)[0].integers(2**63)))
+    batch = rollout(
+        agent.network,
+        agent.network.effective(agent.network.init(torch_stream(0, "birth"))),
+        task,
+        agent.dopamine,
+        sessions=SESSIONS,
+        task_rng=drawn,
+        choice_rng=torch_stream(0, "choice"),
+        noise_rng=torch_stream(0, "noise"),
+        feedback="reward",
+    )
+    observation, _ = envs.reset(seed=3)
+    for t in range(task.n_steps):
+        np.testing.assert_array_equal(observation, batch.x[t].detach().numpy())
+        observation, reward, *_ = envs.step(np.maximum(batch.action[t].numpy(), 0))
+        np.testing.assert_array_equal(reward, batch.reward[t].numpy())
+
+
+def test_the_same_seed_is_the_same_session(env):
+    one, again, other = (play(env, sample(env), seed=seed) for seed in (0, 0, 1))
+    assert np.array_equal(one[0], again[0]) and np.array_equal(one[1], again[1])
+    assert not (np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1]))
+
+
+def test_a_batch_of_one_is_the_single_session(env, paradigm):
+    envs = gymnasium.make_vec(name_env(paradigm), num_envs=1, n_trials=TRIALS)
+    seen, rewards, infos = play(env, sample(env))
+    env.action_space.seed(0)
+    observation, info = envs.reset(seed=0)
+    for t, reward in enumerate(rewards):
+        action = env.action_space.sample(mask=infos[t]["action_mask"])
+        np.testing.assert_array_equal(observation[0], seen[t])
+        observation, batch_reward, ended, _, info = envs.step(np.array([action]))
+        assert batch_reward[0] == reward
+        for key, value in infos[t + 1].items():
+            if key != "trial":
+                np.testing.assert_array_equal(info[key][0], value)
+        for label, value in infos[t + 1].get("trial", {}).items():
+            np.testing.assert_array_equal(info["trial"][label][0], value)
+    assert ended.all()
+
+
+def test_a_batch_begins_new_sessions_on_the_step_after_the_last(envs):
+    assert envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    counted = RecordEpisodeStatistics(envs)
+    counted.action_space.seed(0)
+    first, _ = counted.reset(seed=0)
+    n_steps, ends = envs.unwrapped.task.n_steps, []
+    for t in range(2 * n_steps + 1):
+        observation, reward, ended, truncated, info = counted.step(counted.action_space.sample())
+        assert observation in counted.observation_space
+        assert ended.all() == ended.any() and not truncated.any()
+        if t == n_steps:  # the step that only begins
+            assert (reward == 0).all() and "new_trial" not in info and not ended.any()
+        if ended.all():
+            ends.append(t)
+            assert (info["episode"]["l"] == n_steps).all()
+    assert ends == [n_steps - 1, 2 * n_steps]
+
+
+def test_gymnasiums_own_batches_work_too(paradigm):
+    envs = gymnasium.make_vec(name_env(paradigm), num_envs=3, vectorization_mode="sync", n_trials=TRIALS)
+    observation, info = envs.reset(seed=0)
+    for _ in range(envs.envs[0].unwrapped.task.n_steps):
+        observation, reward, ended, _, info = envs.step(envs.action_space.sample())
+    assert ended.all() and info["performance"].shape == (3,)
+
+
+def test_settings_reach_the_task_and_a_wrong_one_is_told(paradigm):
+    env = gymnasium.make(name_env(paradigm), n_trials=7, test=True)
+    assert env.unwrapped.task.n_trials == 7
+    with pytest.raises(ValueError, match=r"no setting 'task.n_trial'. Did you mean 'n_trials'"):
+        gymnasium.make(name_env(paradigm), n_trial=7)
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "gymnasium.md"
+
+
+@pytest.mark.parametrize("snippet", re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL))
+def test_the_snippets_of_the_page_run(snippet):
+    exec(compile(snippet, str(PAGE), "exec"), {})
