@@ -69,8 +69,8 @@ class BayesOptimalPresser:
     def _mean_probability(self) -> NDArray:
         """Mean probability of a win, (wins, losses)."""
         count = np.arange(self.n_forced + self.n_free + 1)
-        odds = [p ** count[:, None] * (1 - p) ** count for p in P_WIN]
-        return sum(p * own for p, own in zip(P_WIN, odds, strict=True)) / sum(odds)
+        odds = np.stack([p ** count[:, None] * (1 - p) ** count for p in P_WIN], axis=-1)
+        return odds @ P_WIN / odds.sum(-1)
 
 
 def _press(weight: NDArray, p_win: float) -> NDArray:

@@ -38,9 +38,10 @@ def analyse_levers(
         summarise(trials, rng=rng) for summarise in (lever.summarise_p_risky, lever.summarise_shifts)
     )
     kernels = lever.summarise_kernels(trials, rng=rng)
-    coding, unit_tables = [], {}
+    coding: list[Statistic] = []
+    of_units: dict[str, pd.DataFrame] = {}
     if "activity" in recording and lever.CONTROL in trials["condition"]:
-        coding, unit_tables = lever_units.analyse_units(recording, trials, rng=rng)
+        coding, of_units = lever_units.analyse_units(recording, trials, rng=rng)
     statistics = [
         *p_risky,
         *shifts,
@@ -55,7 +56,7 @@ def analyse_levers(
         "p_risky_dose": tabulate_doses(shifts),
         "injected_effect": tabulate_kernels(kernels),
         "p_risky_plastic": tabulate_plastic(trials, rng=rng),
-        **unit_tables,
+        **of_units,
     }
     return statistics, figures
 

@@ -28,8 +28,12 @@ def analyse_units(
 ) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
     """Selectivity of the units of the frozen control, and the tables of their panels; `trials` of `lever.get_trials`."""
     n, order = recording.sizes["recorded_episode"], ("animal", "episode", "trial")
-    rpe = per_trial(recording, "rpe")
-    frozen = trials.assign(rpe=rpe).sel(condition=CONTROL).isel(episode=slice(n)).transpose(*order)
+    frozen = (
+        trials.assign(rpe=per_trial(recording, "rpe"))
+        .sel(condition=CONTROL)
+        .isel(episode=slice(n))
+        .transpose(*order)
+    )
     lever, reward, rpe = (frozen[name].values for name in ("lever", "reward", "rpe"))
     activity, phases = units.get_activity(recording), units.get_phases(recording)
     told = zip(activity[..., -1, :], rpe, reward, lever, strict=True)

@@ -4,7 +4,7 @@ As in `plots`, each function draws its table on the axes given and computes noth
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -28,7 +28,9 @@ from pfc_da.analysis.plots import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LOOKS = {  # colour, dash, marker and short name of a condition, the same in every panel
+LOOKS: dict[
+    str, tuple[str, Any, str, str]
+] = {  # colour, dash, marker and short name of a condition, the same in every panel
     "control": (INK, "-", "o", "control"),
     "frozen": (INK, "-", "o", "control"),
     "risky_win_blocked": (VERMILLION, (0, (5, 2)), "v", "win blocked"),
@@ -137,7 +139,7 @@ def _plot_dose(numbers: pd.DataFrame, ax: "Axes", place: int) -> "Axes":
     p, rows = _at_p(numbers, place)
     for manipulation, own in rows.groupby("manipulation", sort=False):
         color, dash, marker, label = LOOKS[manipulation]
-        style = {"color": color, "linestyle": dash, "marker": marker, "markersize": 4, "capsize": 2.5}
+        style: Any = {"color": color, "linestyle": dash, "marker": marker, "markersize": 4, "capsize": 2.5}
         bars = get_whiskers(own["shift"], own)
         ax.errorbar(own["dose"], own["shift"], bars, label=label, **style)
     draw_legend_above(ax)
