@@ -20,7 +20,7 @@ from pfc_da.analysis.reference import BOUND, ReferenceStatistic
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 
-SAMPLES = ("animals", "monkeys", "mice", "sessions", "neurons", "units")
+SAMPLES = ("animals", "monkeys", "mice", "humans", "sessions", "neurons", "units")
 
 
 @dataclass(frozen=True, kw_only=True)
