@@ -45,15 +45,19 @@ def plot_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     names = list(dict.fromkeys(numbers["who"]))
     is_mean = numbers["animal"].astype(str) == "mean"
     for phase, (color, marker, shift) in PHASES.items():
-        for mean, style in ((False, None), (True, marker)):
-            rows = numbers[(numbers["phase"] == phase) & (is_mean == mean)]
-            y = rows["who"].map(names.index) + shift
-            if style is None:
-                ax.plot(rows["learning_rate"], y, ".", color=color, alpha=0.45, markersize=4)
-            elif len(rows):
-                bars = get_whiskers(rows["learning_rate"], rows)
-                look = {"color": color, "markersize": 4.5, "capsize": 2.5, "label": f"{phase} phase"}
-                ax.errorbar(rows["learning_rate"], y, xerr=bars, fmt=style, **look)
+        rows = numbers[numbers["phase"] == phase]
+        y, mean = rows["who"].map(names.index) + shift, is_mean[rows.index]
+        ax.plot(rows["learning_rate"][~mean], y[~mean], ".", color=color, alpha=0.45, markersize=4)
+        ax.errorbar(
+            rows["learning_rate"][mean],
+            y[mean],
+            xerr=get_whiskers(rows["learning_rate"][mean], rows[mean]),
+            fmt=marker,
+            color=color,
+            markersize=4.5,
+            capsize=2.5,
+            label=f"{phase} phase",
+        )
     ax.set_yticks(range(len(names)), [words(name) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(left=0)
@@ -68,8 +72,9 @@ def plot_two_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
         ax.plot(rows["update"], rows["estimate"], ".", color=color, linestyle=dash, label=label)
         draw_band(ax, rows["update"], rows, color)
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(_plain)
     draw_legend_above(ax, ncols=1)
-    return label_axes(ax, "updates of training", "learning rate")
+    return _label_updates(ax, numbers, "learning rate")
 
 
 def plot_training_criterion(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -127,8 +132,15 @@ def plot_decoding(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
 def _plot_players(numbers: pd.DataFrame, ax: "Axes", marker: str = "") -> None:
     for who, rows in numbers.groupby("who", sort=False):
         color, dash = LOOKS.get(str(who), OTHER)
-        style = {"color": color, "linestyle": dash, "marker": marker, "markersize": 4}
-        ax.plot(rows["trial"], rows["mean"], label=words(who), **style)
+        ax.plot(
+            rows["trial"],
+            rows["mean"],
+            color=color,
+            linestyle=dash,
+            marker=marker,
+            markersize=4,
+            label=words(who),
+        )
         draw_band(ax, rows["trial"], rows, color)
     draw_legend_above(ax)
 
@@ -137,4 +149,18 @@ def _plot_measure(numbers: pd.DataFrame, ax: "Axes", measure: str, name: str) ->
     rows = numbers[(numbers["measure"] == measure) & numbers["estimate"].notna()]
     ax.plot(rows["update"], rows["estimate"], ".-", color=INK)
     draw_band(ax, rows["update"], rows, INK)
+    return _label_updates(ax, numbers, name)
+
+
+def _label_updates(ax: "Axes", numbers: pd.DataFrame, name: str) -> "Axes":
+    """Name the axes; updates on a logarithmic scale that has room for 0."""
+    first = numbers["update"][numbers["update"] > 0].min()
+    if first > 0:
+        ax.set_xscale("symlog", linthresh=first)
+        ax.set_xlim(left=-first / 5)
+        ax.xaxis.set_major_formatter(_plain)
     return label_axes(ax, "updates of training", name)
+
+
+def _plain(value: float, _position: float) -> str:
+    return f"{value:g}"

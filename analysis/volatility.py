@@ -1,0 +1,269 @@
+r"""How fast choices learn where the better of two options stays and where it changes, and what that earns.
+
+One fit tells the learning rate: a Rescorla-Wagner learner whose outcomes speak of both options,
+
+    V <- V + alpha (y - V),    P(first) = sigmoid(beta (V - (1 - V))),    y = 1: the first paid or the second did not,
+
+with one alpha in the stable and one in the volatile phase, one beta, all sessions of an animal together, V running on
+from one phase into the next. An animal whose choices this predicts no better than a coin (by BIC) has no learning rate:
+NaN, left out of means and counted out of n. The same fit with one alpha is held against it by BIC.
+
+Beside the animals stand players of the same sessions, fitted alike. Three twins of every animal, simulated with the
+parameters fitted to it: ``fixed_alpha`` (the learner above with one alpha), ``kalman`` and ``pearce_hall``
+(`choice_models`). And two observers that choose the likelier option: ``behrens``, who learns volatility from flat priors
+(`volatile_observer`), and ``ideal``, who knows the schedule (`schedule_observer`). No fixed alpha can differ between
+phases; a learner of volatility must.
+
+References: Behrens et al. 2007, doi 10.1038/nn1954; Wang et al. 2016, arXiv 1611.05763 (BIC for a rate per block, and
+the fixed-alpha learner as its control).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.analysis.choice_fit import fit_model
+from pfc_da.analysis.choice_models import get_model, simulate_model
+from pfc_da.analysis.reversals import (
+    compute_reversal_curve,
+    compute_trials_to_criterion,
+    count_since_switch,
+    mean_where,
+)
+from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
+from pfc_da.analysis.trials import per_trial
+from pfc_da.analysis.volatile_observer import Observer, VolatilityLearner, play_volatile
+
+FROZEN = "frozen"
+PHASES = ("stable", "volatile")
+CHANCE = 0.5
+TWINS = {"fixed_alpha": "ab_coupled", "kalman": "kalman_coupled", "pearce_hall": "pearce_hall_coupled"}
+PLAYS = 4  # of every session by an observer
+STARTS = (
+    1  # of a fit: over thousands of trials the likelihood has one peak, unless choices are next to random
+)
+SINCE = ((0, 5), (5, 10), (10, 15), (15, 20))
+"""Trials since a reversal that share a learning rate."""
+_MODEL = get_model("ab_coupled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolatileSessions:
+    """Choices of several agents in the same sessions.
+
+    Attributes
+    ----------
+    choice, reward : (agent, session, trial)
+    p_reward : (session, trial, action)
+    volatile : (session, trial) int
+        1 in the volatile phase, else 0.
+    """
+
+    choice: NDArray
+    reward: NDArray
+    p_reward: NDArray
+    volatile: NDArray
+
+    @property
+    def stable_first(self) -> NDArray:
+        """Sessions that begin with the stable phase, (session,) bool."""
+        return self.volatile[:, 0] == 0
+
+    @property
+    def better(self) -> NDArray:
+        """The option more likely to pay, (session, trial)."""
+        return self.p_reward.argmax(axis=-1)
+
+    @property
+    def expected_reward(self) -> NDArray:
+        """Chance of reward of every choice (agent, session, trial): reward without the noise of its draws."""
+        p = np.where(self.choice == 0, self.p_reward[..., 0], self.p_reward[..., 1])
+        return np.where(self.choice < 0, np.nan, p)
+
+    def select(self, sessions: NDArray) -> "VolatileSessions":
+        """Some of the sessions, of all agents."""
+        return VolatileSessions(
+            choice=self.choice[:, sessions],
+            reward=self.reward[:, sessions],
+            p_reward=self.p_reward[sessions],
+            volatile=self.volatile[sessions],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateFit:
+    """Learning rates of agents by phase, NaN for an agent whose choices the model does not predict.
+
+    Attributes
+    ----------
+    rate : (agent, phase)
+        Stable, volatile.
+    inverse_temperature, bic : (agent,)
+    """
+
+    rate: NDArray
+    inverse_temperature: NDArray
+    bic: NDArray
+
+    @property
+    def ratio(self) -> NDArray:
+        """Volatile over stable, (agent,)."""
+        with np.errstate(divide="ignore"):
+            return self.rate[:, 1] / self.rate[:, 0]
+
+
+def get_sessions(recording: xr.Dataset, condition: str = FROZEN) -> VolatileSessions:
+    """Choices and rewards of all animals under one condition, and the schedule they met."""
+    own = recording.sel(condition=condition)
+    choice, reward = (
+        per_trial(own, name).transpose("animal", "episode", "trial").values for name in ("choice", "reward")
+    )
+    return VolatileSessions(
+        choice=choice.astype(int),
+        reward=reward.astype(float),
+        p_reward=per_trial(recording, "p_reward")
+        .transpose("episode", "trial", "action")
+        .values.astype(float),
+        volatile=per_trial(recording, "volatile").transpose("episode", "trial").values.astype(int),
+    )
+
+
+def fit_rates(sessions: VolatileSessions, *, rng: np.random.Generator) -> RateFit:
+    """Fit one learning rate a phase to every agent."""
+    return _fit(sessions, sessions.volatile, rng)
+
+
+def compute_bic_gain(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.Generator) -> NDArray:
+    """BIC with one rate less BIC with one a phase (agent,): positive where two are worth their price."""
+    return _fit(sessions, np.zeros_like(sessions.volatile), rng).bic - fit.bic
+
+
+def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.Generator) -> list[Statistic]:
+    """Learning rates, their difference, ratio (also by the order of the phases) and worth, over animals."""
+    stable_first = fit_rates(sessions.select(sessions.stable_first), rng=rng)
+    volatile_first = fit_rates(sessions.select(~sessions.stable_first), rng=rng)
+    return [
+        *(
+            summarise("learning_rate", rate, condition=phase, units="1", rng=rng)
+            for phase, rate in zip(PHASES, fit.rate.T, strict=True)
+        ),
+        summarise("learning_rate_difference", fit.rate[:, 1] - fit.rate[:, 0], units="1", rng=rng),
+        _ratio(fit, "", rng),
+        _ratio(stable_first, "stable_first", rng),
+        _ratio(volatile_first, "volatile_first", rng),
+        summarise("bic_block_specific", compute_bic_gain(sessions, fit, rng=rng), units="BIC", rng=rng),
+        summarise("inverse_temperature", fit.inverse_temperature, units="1/reward", rng=rng),
+    ]
+
+
+def play_twins(sessions: VolatileSessions, *, rng: np.random.Generator) -> dict[str, VolatileSessions]:
+    """Sessions played by a fixed-alpha, a Kalman and a Pearce-Hall learner fitted to each animal."""
+    played = {}
+    for name, model_name in TWINS.items():
+        model = get_model(model_name)
+        fitted = fit_model(model, sessions.choice, sessions.reward, rng=rng, n_starts=STARTS).parameters
+        choice, reward = simulate_model(model, fitted, sessions.p_reward, rng=rng)
+        played[name] = replace(sessions, choice=choice.astype(int), reward=reward)
+    return played
+
+
+def play_observers(
+    sessions: VolatileSessions, observer: Observer, *, rng: np.random.Generator
+) -> dict[str, VolatileSessions]:
+    """Sessions played by the learner of Behrens et al. and by the ideal `observer`, `PLAYS` times each as agents."""
+    played = {}
+    for name, player in (("behrens", VolatilityLearner()), ("ideal", observer)):
+        repeated = np.tile(sessions.p_reward, (PLAYS, 1, 1))
+        shape = (PLAYS, *sessions.volatile.shape)
+        choice, reward = (each.reshape(shape) for each in play_volatile(player, repeated, rng=rng))
+        played[name] = replace(sessions, choice=choice.astype(int), reward=reward.astype(float))
+    return played
+
+
+def summarise_players(
+    played: Mapping[str, VolatileSessions], fits: Mapping[str, RateFit], *, rng: np.random.Generator
+) -> list[Statistic]:
+    """Ratio of learning rates and worth of two of them for twins (n: animals) and observers (n: plays)."""
+    found: list[Statistic] = []
+    for name, fit in fits.items():
+        gain = compute_bic_gain(played[name], fit, rng=rng)
+        pair = (
+            _ratio(fit, name, rng),
+            summarise("bic_block_specific", gain, condition=name, units="BIC", rng=rng),
+        )
+        found += pair if name in TWINS else [_over_plays(statistic) for statistic in pair]
+    return found
+
+
+def summarise_rewards(
+    sessions: VolatileSessions, observers: Mapping[str, VolatileSessions], *, rng: np.random.Generator
+) -> list[Statistic]:
+    """Expected reward by phase, and the gain over chance as a share of that of each observer in the same sessions."""
+    own = sessions.expected_reward
+    found: list[Statistic] = []
+    for phase, name in enumerate(PHASES):
+        mean = mean_where(own, sessions.volatile == phase)  # (animal, session)
+        found.append(summarise_crossed("expected_reward", mean, condition=name, units="reward", rng=rng))
+    for name, played in observers.items():
+        best = np.nanmean(played.expected_reward) - CHANCE
+        share = (np.nanmean(own, axis=(1, 2)) - CHANCE) / best
+        found.append(summarise("reward_share", share, condition=name, units="fraction", rng=rng))
+    return found
+
+
+def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generator) -> NDArray | None:
+    """Learning rate (agent, bin) in the bins `SINCE` of trials after a reversal, volatile phase.
+
+    All other trials have rates of their own. None if a bin has no trial.
+    """
+    since, volatile = count_since_switch(sessions.better), sessions.volatile == 1
+    window = np.where(volatile, len(SINCE), len(SINCE) + 1)
+    for place, (first, end) in enumerate(SINCE):
+        window[volatile & (since >= first) & (since < end)] = place
+    met, window = np.unique(window, return_inverse=True)
+    if not np.isin(np.arange(len(SINCE)), met).all():
+        return None
+    return _fit(sessions, window.reshape(sessions.volatile.shape), rng).rate[:, : len(SINCE)]
+
+
+def summarise_since_switch(rate: NDArray | None, *, rng: np.random.Generator) -> list[Statistic]:
+    """Learning rate (animal, bin) over animals, `first_last` trial of the bin as the condition."""
+    return [
+        summarise("learning_rate_since_switch", own, condition=f"{first}_{end - 1}", units="1", rng=rng)
+        for (first, end), own in zip(SINCE, [] if rate is None else rate.T, strict=rate is not None)
+    ]
+
+
+def summarise_reversals(
+    sessions: VolatileSessions, condition: str = "", *, rng: np.random.Generator
+) -> Statistic:
+    """Trials to criterion after a reversal, over animals."""
+    trials = compute_trials_to_criterion(compute_reversal_curve(sessions.choice, sessions.better))
+    return summarise("trials_to_criterion", trials, condition=condition, units="trials", rng=rng)
+
+
+def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) -> RateFit:
+    n_agents, n_sessions, _ = sessions.choice.shape
+    if not n_sessions:
+        nothing = np.full((n_agents, 2), np.nan)
+        return RateFit(rate=nothing, inverse_temperature=nothing[:, 0], bic=nothing[:, 0])
+    fit = fit_model(_MODEL, sessions.choice, sessions.reward, window=window, rng=rng, n_starts=STARTS)
+    predicted = fit.bic < 2 * np.log(2) * fit.n_trials  # the price of a coin, which has no parameters
+    rate, beta = fit.parameters["learning_rate"], fit.parameters["inverse_temperature"]
+    return RateFit(
+        rate=np.where(predicted[:, None], rate.reshape(n_agents, -1), np.nan),
+        inverse_temperature=np.where(predicted, beta, np.nan),
+        bic=np.where(predicted, fit.bic, np.nan),
+    )
+
+
+def _ratio(fit: RateFit, condition: str, rng: np.random.Generator) -> Statistic:
+    return summarise("learning_rate_ratio", fit.ratio, condition=condition, units="1", rng=rng)
+
+
+def _over_plays(statistic: Statistic) -> Statistic:
+    interval = statistic.interval.replace("animals", "plays")
+    return replace(statistic, interval=interval, n_of="plays", by_animal=())
