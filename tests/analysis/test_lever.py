@@ -372,7 +372,9 @@ def test_units_that_carry_the_error_are_told_from_those_that_carry_the_reward(fo
     assert np.mean(table.loc[(slice(None), [2, 3, 5]), "p_rpe"] < 0.05) < 0.4
     assert min(fraction["rpe_actor"]) >= 0.5
     assert table["is_critic"].groupby("unit").first().tolist() == [0, 0, 0, 0, 1, 1]
-    deviation = figures["outcome_activity"].set_index(["animal", "unit", "outcome"])["deviation_hz"]
+    deviation = (
+        figures["outcome_activity"].set_index(["animal", "unit", "outcome"])["deviation_hz"].sort_index()
+    )
     reward = deviation[0, 4]
     assert reward["risky_win"] - reward["risky_loss"] == pytest.approx(4, abs=0.3)
     assert reward["safe_reward"] - reward["risky_loss"] == pytest.approx(1, abs=0.3)
