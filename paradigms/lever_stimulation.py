@@ -39,6 +39,7 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
+from pfc_da.analysis.lever_tables import analyse_levers
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
 from pfc_da.errors import InputError, nearest
 from pfc_da.paradigms._experiment import Experiment, Findings
@@ -202,15 +203,17 @@ CONDITIONS = (
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward, controls, units."""
+    """Reward, controls, what every manipulation does to choices, what units carry of the outcomes."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     rewards = behaviour.compute_rewards(controls, rng=rng)
+    levers, panels = analyse_levers(recording, rng=rng)
     figures = {
         "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
         "within_session": behaviour.tabulate_within_session(controls, rng=rng),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
+        **panels,
     }
-    return Findings([*rewards, *units.compute_rates(recording, rng=rng)], figures)
+    return Findings([*rewards, *levers, *units.compute_rates(recording, rng=rng)], figures)
 
 
 EXPERIMENT = Experiment(

@@ -32,6 +32,8 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
+from pfc_da.analysis.schedule_observer import ScheduleObserver
+from pfc_da.analysis.volatility_tables import analyse_volatility
 from pfc_da.paradigms._experiment import Experiment, Findings
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
@@ -124,18 +126,23 @@ class Volatility(Task):
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward, controls, strategy, units."""
+    """Reward beside the ideal observer's, learning rates by phase and over training, what units know of volatility."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     choice, reward = behaviour.get_choices(recording, "choice")
     rewards = behaviour.compute_rewards(controls, rng=rng)
     strategy = behaviour.compute_strategy(choice, reward, rng=rng)
+    observer = ScheduleObserver(
+        p_stable=P_STABLE, p_volatile=P_VOLATILE, run_trials=RUN_TRIALS, phase_trials=choice.shape[-1] // 2
+    )
+    learning, panels = analyse_volatility(recording, curves, settings, observer, rng=rng)
     figures = {
         "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
         "within_session": behaviour.tabulate_within_session(controls, rng=rng),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         "history": behaviour.tabulate_history(strategy),
+        **panels,
     }
-    return Findings([*rewards, *strategy, *units.compute_rates(recording, rng=rng)], figures)
+    return Findings([*rewards, *learning, *strategy, *units.compute_rates(recording, rng=rng)], figures)
 
 
 EXPERIMENT = Experiment(

@@ -66,7 +66,8 @@ def replay_animal(
         ):
             chunks.append(_totals(batch))
             if first < settings.replay.sessions:
-                chunks[-1] |= _steps(task, batch)
+                kept = settings.replay.sessions - first
+                chunks[-1] |= {name: array[:kept] for name, array in _steps(task, batch).items()}
             if condition == conditions[0] and first < settings.replay.unit_sessions:
                 units.append(agent.network.activity(batch.drive).transpose(0, 1).numpy())
             done += batch.action.shape[1]
@@ -76,9 +77,7 @@ def replay_animal(
         if any(not torch.equal(before[updates][name], tensor) for name, tensor in kept.items()):
             raise RuntimeError(f"weights of animal {animal} changed while frozen")
     activity = np.concatenate(units)[: settings.replay.unit_sessions]
-    return _assemble(
-        agent, settings, task, by_condition, activity, [condition.name for condition in conditions]
-    )
+    return _assemble(agent, task, by_condition, activity, [condition.name for condition in conditions])
 
 
 def _replay(
@@ -173,7 +172,6 @@ def _join(chunks: list[Arrays]) -> Arrays:
 
 def _assemble(
     agent: Agent,
-    settings: RunSettings,
     task: Task,
     by_condition: list[Arrays],
     activity: np.ndarray,
@@ -184,7 +182,6 @@ def _assemble(
     dims: dict[str, tuple[str, ...]]
     dims = {name: ("condition", "episode", "step", *more) for name, more in by_step.items()}
     dims |= {name: ("condition", "held_out_episode") for name in ("held_out_reward", "held_out_regret")}
-    kept = {"episode": slice(settings.replay.sessions)}
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in by_condition[0]:
         if name in dims:
@@ -204,4 +201,4 @@ def _assemble(
             "recorded_episode": np.arange(len(activity)),
         },
     )
-    return describe(dataset.isel(kept), task.descriptions, agent.network.activity_units)
+    return describe(dataset, task.descriptions, agent.network.activity_units)
