@@ -5,6 +5,7 @@ zarr is for sweeps: stores of many runs lie side by side in one folder and open 
 """
 
 import functools
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,11 +42,19 @@ def _cut(recording: xr.Dataset, sessions: int | None) -> xr.Dataset:
 
 
 def _write_zarr(recording: xr.Dataset, path: Path) -> None:
+    import zarr
+
     for animal in range(recording.sizes["animal"]):
         own = load(recording.isel(animal=slice(animal, animal + 1))).drop_encoding()
+        # texts of fixed length are no type of the zarr standard
         texts = {name: own[name].astype(object) for name in own.variables if own[name].dtype.kind == "U"}
         own = own.assign(texts)
         if animal:
             own.to_zarr(path, append_dim="animal", consolidated=False)
         else:
             own.to_zarr(path, mode="w-", consolidated=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", zarr.errors.ZarrUserWarning
+        )  # readers that do not know it leave it alone
+        zarr.consolidate_metadata(path)

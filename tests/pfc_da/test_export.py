@@ -1,0 +1,498 @@
+"""Exports: sessions in seconds, files that are whole or not there, and the same numbers in every tool."""
+
+import functools
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from pfc_da import cli
+from pfc_da.analysis.choice_table import read_choices
+from pfc_da.analysis.trials import per_trial
+from pfc_da.errors import InputError
+from pfc_da.export import (
+    build_nwb,
+    export_run,
+    list_sessions,
+    read_session,
+    to_neo,
+    to_pynapple,
+    write_nwb,
+)
+from pfc_da.recording import describe, read_recording, set_provenance, write_recording
+from pfc_da.run_folder import RunFolder
+from pfc_da.settings import resolve
+
+ANIMALS, EPISODES, RECORDED, TRIALS, UNITS = 2, 4, 3, 6, 5
+PHASES = ("fixation", "choice", "outcome")
+STEPS = TRIALS * len(PHASES)
+CONFIG = resolve([{"paradigm": "bandit", "seed": 5, "animals": ANIMALS}]).model_dump(mode="json")
+DESCRIPTIONS = {
+    "p_reward": ("1", "reward probability of each arm"),
+    "outcome": ("1", "a label with a name that tables of choices use too"),
+    "regret": ("rewards", "reward lost"),
+    "held_out_reward": ("rewards per trial", "mean reward"),
+}
+
+
+def make_recording(units="Hz"):
+    """A recording made by hand; one trial of the first session is without a choice."""
+    rng = np.random.default_rng(0)
+    step = ("animal", "condition", "episode", "step")
+    shape = (ANIMALS, 2, EPISODES, STEPS)
+    is_choice = np.tile(np.array(PHASES) == "choice", TRIALS)
+    choice = np.where(is_choice, rng.integers(0, 2, shape), -1).astype(np.int8)
+    choice[0, 0, 0, 4] = -1
+    reward = np.where(choice >= 0, rng.integers(0, 2, shape), 0).astype(np.float32)
+    floats = {
+        name: (step, rng.standard_normal(shape).astype(np.float32)) for name in ("value", "rpe", "regret")
+    }
+    dataset = xr.Dataset(
+        {
+            "choice": (step, choice),
+            "reward": (step, reward),
+            **floats,
+            "outcome": (step, rng.integers(0, 2, shape).astype(np.int16)),
+            "policy": ((*step, "action"), rng.random((*shape, 2)).astype(np.float32)),
+            "p_reward": (("episode", "action"), rng.random((EPISODES, 2)).astype(np.float32)),
+            "held_out_reward": (("animal", "condition", "held_out_episode"), rng.random((ANIMALS, 2, 7))),
+            "activity": (
+                ("animal", "recorded_episode", "step", "unit"),
+                rng.gamma(2.0, 5.0, (ANIMALS, RECORDED, STEPS, UNITS)).astype(np.float32),
+            ),
+        },
+        coords={
+            "animal": range(ANIMALS),
+            "condition": ["frozen", "hidden_reset"],
+            "recorded_episode": range(RECORDED),
+            "trial": ("step", np.arange(STEPS) // len(PHASES)),
+            "phase": ("step", list(PHASES * TRIALS)),
+            "time_in_trial": ("step", (np.arange(STEPS) % len(PHASES) + 1) * 0.1),
+            "tau": ("unit", np.linspace(0.1, 1, UNITS)),
+            "is_excitatory": ("unit", np.arange(UNITS) < UNITS - 1),
+        },
+    )
+    dataset["activity"][..., 2] = 0.0  # a silent unit
+    return set_provenance(describe(dataset, DESCRIPTIONS, units), config=CONFIG, choice_phase="choice")
+
+
+def make_run(path, recording):
+    """A run folder whose animals are trained and replayed."""
+    folder = RunFolder.open(path, CONFIG)
+    for animal in range(ANIMALS):
+        folder.write_atomic(f"animals/{animal:03d}/weights.safetensors", lambda file: file.write_text("w"))
+    for stage in ("train", "replay"):
+        with folder.doing(stage):
+            folder.write_atomic("recording.nc", functools.partial(write_recording, recording))
+    folder.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return make_recording()
+
+
+@pytest.fixture
+def run(tmp_path, recording):
+    return make_run(tmp_path / "run", recording)
+
+
+@pytest.fixture(scope="module")
+def session(recording):
+    return read_session(recording, animal=1, session=2)
+
+
+@pytest.fixture(scope="module")
+def nwb_file(session, tmp_path_factory):
+    path = tmp_path_factory.mktemp("nwb") / "session.nwb"
+    write_nwb(session, path)
+    return path
+
+
+# A session
+
+
+def test_steps_become_seconds(session):
+    trials = session.trials
+    assert trials["start_time"].tolist() == [0.0, 0.3, 0.6, 0.9, 1.2, 1.5]
+    assert trials["stop_time"].tolist() == [0.299999, 0.599999, 0.899999, 1.199999, 1.499999, 1.799999]
+    assert trials["fixation_time"].equals(trials["start_time"].rename("fixation_time"))
+    assert trials["choice_time"][:2].tolist() == [0.1, 0.4]
+    assert trials["response_time"][:2].tolist() == [0.2, 0.5]
+    assert (session.phases, session.step_s, session.stop_s) == (PHASES, 0.1, 1.8)
+
+
+def test_the_trials_table_holds_what_the_recording_holds(session, recording):
+    for name in ("choice", "reward", "value", "rpe", "outcome"):
+        own = per_trial(recording, name)[1, 0, 2].values
+        assert np.array_equal(session.trials[name], own), name
+    assert np.array_equal(session.trials["policy_1"], per_trial(recording, "policy")[1, 0, 2, :, 1])
+    assert (session.trials["p_reward_0"] == recording["p_reward"].values[2, 0]).all()
+    assert set(session.trials) | set(session.units) == set(session.columns)
+    assert session.columns["rpe"].endswith("(rewards)")
+    assert session.columns["p_reward_1"] == "reward probability of each arm, action 1"
+    assert "regret" not in session.trials and "held_out_reward" not in session.trials
+
+
+def test_units_are_told_apart(session):
+    assert session.units["cell_type"].tolist() == ["excitatory"] * 4 + ["inhibitory"]
+    assert (session.units["area"] == "PFC").all()
+    assert session.units["tau"].tolist() == pytest.approx(np.linspace(0.1, 1, UNITS))
+
+
+def test_spikes_come_from_the_rates_of_their_session_and_are_the_same_every_time(recording, session):
+    again = read_session(recording, animal=1, session=2)
+    assert np.array_equal(session.spikes.times, again.spikes.times)
+    assert len(session.spikes.trains()[2]) == 0
+    others = [read_session(recording, animal=a, session=s) for a, s in list_sessions(recording)]
+    starts = {round(other.spikes.times[0], 6) for other in others}
+    assert len(starts) == len(others) == ANIMALS * RECORDED
+    expected = float(recording["activity"].sum()) * 0.1
+    found = sum(len(other.spikes.times) for other in others)
+    assert found == pytest.approx(expected, abs=4 * np.sqrt(expected))
+
+
+def test_a_place_that_is_not_there_is_refused(recording):
+    with pytest.raises(InputError, match="animal must lie from 0 to 1 in this recording, got 2"):
+        read_session(recording, animal=2)
+    with pytest.raises(InputError, match="recorded_episode must lie from 0 to 2 in this recording, got -1"):
+        read_session(recording, session=-1)
+
+
+def test_activity_that_is_no_rate_gives_no_spikes(tmp_path):
+    import pynwb
+
+    session = read_session(make_recording(units="1"))
+    assert session.spikes is None
+    write_nwb(session, tmp_path / "lstm.nwb")
+    with pynwb.NWBHDF5IO(str(tmp_path / "lstm.nwb"), "r") as io:
+        nwb = io.read()
+        assert nwb.units is None
+        assert "no firing rate, so there are neither spikes nor units" in nwb.session_description
+        assert nwb.processing["behavior"]["activity"].data.shape == (STEPS, UNITS)
+    assert len(to_neo(session).segments[0].spiketrains) == 0
+    assert "units" not in to_pynapple(session)
+
+
+# The same numbers in every tool
+
+
+def test_nwb_gives_back_what_went_in(nwb_file, session):
+    import pynwb
+
+    with pynwb.NWBHDF5IO(str(nwb_file), "r") as io:
+        nwb = io.read()
+        assert np.array_equal(nwb.units["spike_times"].target.data[:], session.spikes.times)
+        for unit, train in enumerate(session.spikes.trains()):
+            assert np.array_equal(nwb.units["spike_times"][unit], train)
+        assert np.array_equal(nwb.units["obs_intervals"][3], [[0.0, 1.8]])
+        assert nwb.units["cell_type"].data[:].tolist() == session.units["cell_type"].tolist()
+        read = nwb.trials.to_dataframe()
+        assert np.array_equal(read.to_numpy(), session.trials.to_numpy())
+        for name, values in session.series.items():
+            series = nwb.processing["behavior"][name]
+            assert np.array_equal(series.data[:], values)
+            assert (series.rate, series.starting_time) == (10.0, 0.0)
+        assert (
+            nwb.events["outcome_onset"]["timestamp"].data[:].tolist()
+            == session.trials["outcome_time"].tolist()
+        )
+        assert np.array_equal(nwb.events["response"]["choice"].data[:], session.trials["choice"])
+
+
+def test_a_trial_without_a_choice_has_no_response(recording):
+    nwb = build_nwb(read_session(recording))
+    assert len(nwb.events["response"]) == TRIALS - 1
+    assert -1 not in nwb.events["response"]["choice"].data
+    assert nwb.trials["choice"].data[1] == -1
+
+
+def test_an_nwb_file_says_that_it_was_simulated(session):
+    nwb = build_nwb(session)
+    for text in (
+        nwb.session_description,
+        nwb.experiment_description,
+        nwb.subject.description,
+        nwb.units.description,
+    ):
+        assert "no animal was recorded" in text
+    assert "drawn from the firing rates" in nwb.units.description
+    assert "doubly stochastic Poisson" in nwb.units["spike_times"].target.description
+    assert {"simulation", "in silico"} <= set(nwb.keywords)
+    assert (nwb.subject.species, nwb.subject.sex) == ("Macaca mulatta", "U")
+    assert json.loads(nwb.scratch["settings"].data) == CONFIG
+
+
+def test_pynapple_gives_back_what_went_in(nwb_file, session):
+    import pynapple as nap
+
+    for tool in (nap.load_file(str(nwb_file)), to_pynapple(session)):
+        for unit, train in enumerate(session.spikes.trains()):
+            assert np.array_equal(tool["units"][unit].t, train)
+        assert tool["units"]["cell_type"].tolist() == session.units["cell_type"].tolist()
+        assert np.array_equal(tool["trials"].start, session.trials["start_time"])
+        assert np.array_equal(tool["trials"].end, session.trials["stop_time"])
+        for name in ("choice", "reward", "rpe", "value", "choice_time"):
+            assert np.array_equal(np.asarray(tool["trials"][name]), session.trials[name]), name
+        assert np.array_equal(np.asarray(tool["value"].d), session.series["value"])
+        assert np.allclose(tool["value"].t, np.arange(STEPS) / 10, atol=1e-9, rtol=0)
+        assert np.array_equal(np.asarray(tool["activity"].d), session.series["activity"])
+
+
+def test_neo_gives_back_what_went_in(session):
+    (segment,) = to_neo(session).segments
+    for train, times in zip(segment.spiketrains, session.spikes.trains(), strict=True):
+        assert np.array_equal(train.rescale("s").magnitude, times)
+        assert float(train.t_stop) == 1.8
+    assert [train.annotations["cell_type"] for train in segment.spiketrains] == session.units[
+        "cell_type"
+    ].tolist()
+    (trials,) = segment.epochs
+    assert np.array_equal(trials.times.magnitude, session.trials["start_time"])
+    for name in ("choice", "reward", "rpe", "value"):
+        assert np.array_equal(trials.array_annotations[name], session.trials[name]), name
+    signals = {signal.name: signal for signal in segment.analogsignals}
+    assert np.array_equal(signals["rpe"].magnitude[:, 0], session.series["rpe"])
+    assert np.array_equal(signals["activity"].magnitude, session.series["activity"])
+    assert [event.name for event in segment.events] == list(PHASES)
+
+
+# Files
+
+
+def test_nwb_files_are_laid_out_as_on_dandi(run):
+    folder, files = export_run(run, "nwb", sessions=2)
+    assert folder == run / "exports" / "nwb"
+    assert len(files) == ANIMALS * 2
+    name = files[-1].parent.name
+    assert files[-1].name == f"{name}_ses-bandit-0001_behavior+ecephys.nwb"
+    assert name.startswith("sub-simmonkey-") and name.endswith("-001")
+    (told,) = folder.glob("*.json")
+    assert json.loads(told.read_text())["config"] == CONFIG
+    assert json.loads(told.read_text())["export"]["format"] == "nwb"
+
+
+def test_an_export_is_done_once_and_goes_on_with_more_sessions(run):
+    folder, first = export_run(run, "nwb", sessions=1)
+    written = {file: file.stat().st_mtime_ns for file in first}
+    assert export_run(run, "nwb", sessions=1) == (folder, [])
+    _, more = export_run(run, "nwb")
+    assert len(more) == ANIMALS * (RECORDED - 1)
+    assert {file: file.stat().st_mtime_ns for file in first} == written
+    _, again = export_run(run, "nwb", sessions=1, force=True)
+    assert again == first
+    assert set(folder.rglob("*.nwb")) == set(first)  # those of the export before are gone
+
+
+KILLED = """
+import sys, time
+from pfc_da.export import export_run, nwb
+whole = nwb.write_nwb
+
+def slow(session, path):
+    whole(session, path)
+    print(path, flush=True)
+    if session.episode == 1:
+        time.sleep(60)
+
+nwb.write_nwb = slow
+export_run(sys.argv[1], "nwb")
+"""
+
+
+def test_a_killed_export_leaves_whole_files_and_is_continued(run):
+    child = subprocess.Popen([sys.executable, "-c", KILLED, run], stdout=subprocess.PIPE, text=True)
+    asides = [child.stdout.readline().strip() for _ in range(2)]
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    folder = run / "exports" / "nwb"
+    assert ".writing-" in asides[1]
+    assert [file.name[-30:] for file in folder.rglob("sub-*.nwb")] == [
+        "ses-bandit-0000_behavior+ecephys.nwb"[-30:]
+    ]
+    _, files = export_run(run, "nwb")
+    assert len(files) == ANIMALS * RECORDED - 1
+    assert list(folder.rglob(".writing-*")) == []
+
+
+def test_what_fails_leaves_nothing_half_written(run, monkeypatch):
+    from pfc_da.export import arrays, nwb
+
+    def half(session, path):
+        path.write_text("half")
+        raise OSError("planted")
+
+    monkeypatch.setattr(nwb, "write_nwb", half)
+    monkeypatch.setattr(arrays, "load", half_store)
+    for format, kind in (("nwb", "*.nwb"), ("zarr", "*.zarr")):
+        with pytest.raises(OSError, match="planted"):
+            export_run(run, format)
+        assert list((run / "exports").rglob(kind)) == []
+
+
+def half_store(part):
+    if int(part["animal"][0]):
+        raise OSError("planted")
+    return part.load()
+
+
+def test_an_export_of_something_else_is_not_mixed_in(run, recording, tmp_path):
+    out = tmp_path / "out"
+    export_run(run, "csv", out=out, sessions=2)
+    with pytest.raises(
+        InputError, match="with another sessions: 2 there, 3 now. Give another --out, or --force"
+    ):
+        export_run(run, "csv", out=out, sessions=3)
+    with pytest.raises(InputError, match="with another format: csv there, netcdf now"):
+        export_run(run, "netcdf", out=out)
+    write_recording(recording.assign(rpe=recording["rpe"] + 1), run / "recording.nc")
+    with pytest.raises(InputError, match="with another recording: [0-9a-f]+ there, [0-9a-f]+ now"):
+        export_run(run, "csv", out=out, sessions=2)
+    assert len(export_run(run, "csv", out=out, force=True)[1]) == 2
+
+
+@pytest.mark.parametrize("format", ["netcdf", "zarr"])
+def test_arrays_are_the_first_sessions_of_the_recording(run, recording, format):
+    _, (path,) = export_run(run, format, sessions=2)
+    back = read_recording(path) if format == "netcdf" else xr.open_zarr(path, chunks=None).load()
+    first = dict.fromkeys(("episode", "recorded_episode", "held_out_episode"), slice(2))
+    xr.testing.assert_equal(back, recording.isel(first))
+    assert back.attrs["config"] == recording.attrs["config"]
+    assert json.loads(back.attrs["versions"])["python"]
+    assert back["activity"].attrs["units"] == "Hz"
+
+
+def test_choices_are_a_long_table(run, recording):
+    _, files = export_run(run, "csv")
+    assert [file.name.split("_", 1)[1] for file in files] == ["frozen.csv", "hidden_reset.csv"]
+    table = pd.read_csv(files[0])
+    choice, reward = (per_trial(recording, name)[:, 0].values.ravel() for name in ("choice", "reward"))
+    made = choice >= 0
+    assert len(table) == ANIMALS * EPISODES * TRIALS
+    assert table["subjID"].nunique() == ANIMALS * EPISODES  # one learning history each
+    assert (table.groupby("subjID").size() == TRIALS).all()
+    assert np.array_equal(table["choice"][made], choice[made] + 1)
+    assert np.array_equal(table["response"][made], 2 * choice[made] - 1)
+    assert np.array_equal(table["outcome"][made], np.where(reward[made] > 0, 1, -1))
+    assert table[["choice", "response", "outcome"]][~made].isna().all(axis=None)
+    assert np.array_equal(table["gain"], reward) and (table["loss"] == 0).all()
+    assert np.array_equal(table["rpe"].astype("float32"), per_trial(recording, "rpe")[:, 0].values.ravel())
+    assert np.array_equal(table["outcome_of_task"], per_trial(recording, "outcome")[:, 0].values.ravel())
+    assert np.array_equal(
+        table["p_reward_1"][:TRIALS].astype("float32"), [recording["p_reward"].values[0, 1]] * TRIALS
+    )
+    ours = read_choices(files[0])
+    assert np.array_equal(ours.choice, choice.reshape(-1, TRIALS))
+    assert np.array_equal(ours.reward, reward.reshape(-1, TRIALS))
+
+
+# The command line
+
+
+@pytest.fixture
+def call(capsys):
+    def run(*arguments):
+        code = cli.exit_code([str(argument) for argument in ("export", *arguments)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_says_what_it_wrote(run, call):
+    code, out, _ = call(run, "--format", "csv", "--sessions", 2)
+    assert (code, out) == (0, f"{run}/exports/csv: 2 files written.\n")
+    code, out, err = call(run, "--format", "csv", "--sessions", 2)
+    assert (code, out, err) == (0, f"{run}/exports/csv: exported already; --force does it again.\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ("--format nbw", "no format 'nbw'. Did you mean 'nwb'? There are: nwb, netcdf, zarr, csv."),
+        ("", "Missing option '--format'"),
+        ("--format nwb --sessions 4", "--sessions must lie from 1 to 3, the sessions kept an animal, got 4."),
+        ("--format csv --sessions 5", "--sessions must lie from 1 to 4, the sessions kept an animal, got 5."),
+        ("--format csv --sessions 0", "'--sessions': must be 1 or more, got 0."),
+        ("--format csv --out taken", "taken is not a folder: a file is in the way"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(run, call, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("mine")
+    code, out, err = call(run, *arguments.split())
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert err.startswith("error: ") and words in err
+    assert not (run / "exports").exists()
+
+
+def test_a_run_that_was_not_replayed_is_refused(call, tmp_path):
+    RunFolder.open(tmp_path / "new", CONFIG).__enter__().close()
+    code, _, err = call(tmp_path / "new", "--format", "csv")
+    assert code == 2
+    assert "export needs replay, which is not done; 'pfc-da replay" in err
+
+
+def test_a_damaged_recording_is_told_and_left(run, call):
+    file = run / "recording.nc"
+    file.write_bytes(file.read_bytes()[:-3000])
+    code, _, err = call(run, "--format", "nwb")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "recording.nc is damaged" in err
+
+
+@pytest.mark.parametrize("format, extra, module", [("nwb", "nwb", "pynwb"), ("zarr", "zarr", "zarr")])
+def test_a_missing_extra_is_named(run, call, monkeypatch, format, extra, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    code, _, err = call(run, "--format", format)
+    assert code == 2
+    assert f"{module} is not installed; this needs the extra '{extra}': pip install 'pfc_da[{extra}]'." in err
+    assert not (run / "exports").exists()
+
+
+def test_a_missing_extra_of_objects_is_named(session, monkeypatch):
+    for tool, module in ((to_neo, "neo"), (to_pynapple, "pynapple")):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(InputError, match=f"{module} is not installed; this needs the extra 'ephys'"):
+            tool(session)
+
+
+def test_an_interrupted_command_says_that_it_goes_on(run, call, monkeypatch):
+    from pfc_da.export import nwb
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nwb, "write_nwb", stop)
+    code, _, err = call(run, "--format", "nwb")
+    assert code == 130
+    assert err.endswith("interrupted: what is written is whole; the same command continues.\n")
+
+
+def test_exporting_needs_no_simulator():
+    code = "import sys, pfc_da.export; print(sorted({'torch', 'brian2', 'pynwb', 'neo', 'zarr'} & sys.modules.keys()))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_sessions_are_read_one_at_a_time(run, monkeypatch):
+    """Streaming: no more than one session's activity is in memory."""
+    from pfc_da.export import nwb
+    from pfc_da.export import session as module
+
+    sizes = []
+
+    def watch(part):
+        sizes.append(part["activity"].size)
+        return part.load()
+
+    monkeypatch.setattr(module, "load", watch)
+    monkeypatch.setattr(nwb, "write_nwb", lambda session, path: None)
+    export_run(run, "nwb")
+    assert sizes == [STEPS * UNITS] * ANIMALS * RECORDED
