@@ -21,6 +21,7 @@ from pfc_da.settings import RunSettings
 ANIMALS = "animals"
 CURVES = (ANIMALS, "fixed_alpha", "behrens", "ideal")
 """Whose choices about a reversal are drawn."""
+_NOTHING = (np.nan, np.nan, None, None, None)  # interval, and over what, of a single animal
 _OVER = {True: ("95 % bootstrap over animals", "animals"), False: ("95 % bootstrap over plays", "plays")}
 
 
@@ -88,7 +89,7 @@ def tabulate_rates(fits: Mapping[str, RateFit], *, rng: np.random.Generator) -> 
         interval, n_of = _OVER[who == ANIMALS or who in TWINS]
         for phase, rate in zip(PHASES, fit.rate.T, strict=True):
             if who == ANIMALS:
-                rows += [(who, phase, str(animal), value) for animal, value in enumerate(rate)]
+                rows += [(who, phase, str(animal), value, *_NOTHING) for animal, value in enumerate(rate)]
             known = np.isfinite(rate)
             if known.any():
                 low, high = (float(end) for end in bootstrap_mean(rate, rng=rng))

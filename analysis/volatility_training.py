@@ -80,7 +80,8 @@ def tabulate_training(moments: Moments, settings: RunSettings) -> pd.DataFrame:
     rows: list[tuple] = []
     for update, statistics in moments.items():
         share = update / max(settings.train.updates, 1)
-        rows.append(("synaptic_step", update, compute_synaptic_step(settings.rule, share)))
+        step = compute_synaptic_step(settings.rule, share)
+        rows.append(("synaptic_step", update, step, np.nan, np.nan, None, None, None))
         for statistic in statistics:
             phase = f"_{statistic.condition.split('_')[0]}" if statistic.key == "learning_rate" else ""
             numbers = statistic.estimate, statistic.low, statistic.high

@@ -18,22 +18,6 @@ SCHEDULE = ScheduleObserver(p_stable=0.75, p_volatile=0.8, run_trials=(20, 40), 
 OUTCOMES = np.array(list(itertools.product([0, 1], repeat=4)))
 
 
-def draw_schedule(n_sessions, rng):
-    """p_reward (session, trial, action) and volatile (session, trial), by the rules of the paradigm, trial by trial."""
-    p_first, volatile = np.empty((n_sessions, 240)), np.empty((n_sessions, 240), int)
-    for session in range(n_sessions):
-        phases = rng.permutation(2)
-        for place, phase in enumerate(phases):
-            better, left = rng.integers(2), rng.integers(20, 41)
-            for trial in range(120 * place, 120 * place + 120):
-                if phase and not left:
-                    better, left = 1 - better, rng.integers(20, 41)
-                left -= 1
-                p = 0.8 if phase else 0.75
-                p_first[session, trial], volatile[session, trial] = p if better == 0 else 1 - p, phase
-    return np.stack([p_first, 1 - p_first], axis=-1), volatile
-
-
 def likelihood(outcome, p_first):
     return np.prod([p if y else 1 - p for y, p in zip(outcome, p_first, strict=True)])
 
@@ -96,7 +80,7 @@ def test_options_are_alike():
     assert one.volatility == pytest.approx(other.volatility, abs=1e-3)
 
 
-def test_a_finer_grid_believes_the_same():
+def test_a_finer_grid_believes_the_same(draw_schedule):
     p_reward, _ = draw_schedule(12, np.random.default_rng(1))
     outcome = (np.random.default_rng(2).random((12, 240)) < p_reward[..., 0]).astype(int)
     coarse = filter_outcomes(VolatilityLearner(), outcome)
@@ -153,7 +137,7 @@ def test_the_schedule_observer_is_the_sum_over_every_schedule(run_trials):
             assert beliefs.volatility[session, trial] == pytest.approx(weight @ volatile[:, trial])
 
 
-def test_who_knows_the_schedule_tells_the_phases_apart():
+def test_who_knows_the_schedule_tells_the_phases_apart(draw_schedule):
     p_reward, volatile = draw_schedule(100, np.random.default_rng(4))
     outcome = (np.random.default_rng(5).random(volatile.shape) < p_reward[..., 0]).astype(int)
     told = filter_outcomes(SCHEDULE, outcome).volatility > 0.5
@@ -168,7 +152,7 @@ def earn(choice, p_reward):
     return np.take_along_axis(p_reward, choice[..., None].astype(int), -1)[..., 0]
 
 
-def test_the_ideal_earns_most_and_the_learner_more_than_chance():
+def test_the_ideal_earns_most_and_the_learner_more_than_chance(draw_schedule):
     rng = np.random.default_rng(6)
     p_reward, volatile = draw_schedule(200, rng)
     gain = {}
@@ -195,7 +179,7 @@ def test_softmax_chooses_in_proportion_and_greed_takes_the_better():
     assert (greedy[:, 1] == np.where(told == 1, 0, 1)).all()
 
 
-def test_players_repeat_themselves_with_the_same_seed():
+def test_players_repeat_themselves_with_the_same_seed(draw_schedule):
     p_reward, _ = draw_schedule(3, np.random.default_rng(8))
     plays = [play_volatile(VolatilityLearner(), p_reward, rng=np.random.default_rng(9)) for _ in range(2)]
     assert (plays[0][0] == plays[1][0]).all() and (plays[0][1] == plays[1][1]).all()
