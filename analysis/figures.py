@@ -238,8 +238,8 @@ PANELS: dict[str, Panel] = {
     "outcome_activity": Panel(
         title="Units after each outcome",
         caption="A line is a unit: mean activity in the last step of the trial, less its mean over the three "
-        "outcomes. Dark: the unit codes the prediction error beyond what reward and lever explain (p < .05; one in "
-        "twenty would by chance).",
+        "outcomes: a loss and a win of the risky lever and the certain reward. Dark: the unit codes the prediction "
+        "error beyond what reward and lever explain (p < .05; one in twenty would by chance).",
         plots=(plot_actor_activity, plot_critic_activity),
         columns="animal unit outcome deviation_hz is_critic p_rpe",
         wide=True,

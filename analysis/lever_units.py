@@ -19,7 +19,7 @@ from pfc_da.analysis.selectivity import compute_null_p
 from pfc_da.analysis.statistic import Statistic, summarise
 from pfc_da.analysis.trials import per_trial
 
-OUTCOMES = ("risky_loss", "safe_reward", "risky_win")  # from the poorest on
+OUTCOMES = ("loss", "safe", "win")  # from the poorest on; loss and win of the risky lever
 VARIABLES = ("rpe", "reward", "chosen_lever")
 
 

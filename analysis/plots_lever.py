@@ -38,7 +38,7 @@ LOOKS: dict[
     "risky_loss_stimulated": (GREEN, (0, (5, 1.5, 1, 1.5)), "s", "loss stimulated"),
     "hidden_reset": (MUTED, (0, (2, 1)), "x", "hidden reset"),
 }
-OUTCOMES = ("risky_loss", "safe_reward", "risky_win")
+OUTCOMES = ("loss", "safe", "win")
 LEVEL = 0.05  # of the units drawn dark
 
 
@@ -164,9 +164,9 @@ def _plot_activity(numbers: pd.DataFrame, ax: "Axes", name: str) -> "Axes":
         many = len(rows) > MANY_POINTS  # lines beyond this are embedded as an image
         ax.plot(lines.reindex(columns=OUTCOMES).to_numpy().T, color=color, linewidth=0.8, rasterized=many)
     ax.axhline(0, color=MUTED, linewidth=0.8)
-    ax.set_xticks(range(len(OUTCOMES)), [words(outcome) for outcome in OUTCOMES])
+    ax.set_xticks(range(len(OUTCOMES)), OUTCOMES)
     ax.set_title(name, fontsize=8.5)
-    return label_axes(ax, "", "activity less its mean (Hz)")
+    return label_axes(ax, "outcome", "activity less its mean (Hz)")
 
 
 def _by_p(numbers: pd.DataFrame) -> Sequence[tuple[float, pd.DataFrame]]:

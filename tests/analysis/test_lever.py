@@ -376,8 +376,8 @@ def test_units_that_carry_the_error_are_told_from_those_that_carry_the_reward(fo
         figures["outcome_activity"].set_index(["animal", "unit", "outcome"])["deviation_hz"].sort_index()
     )
     reward = deviation[0, 4]
-    assert reward["risky_win"] - reward["risky_loss"] == pytest.approx(4, abs=0.3)
-    assert reward["safe_reward"] - reward["risky_loss"] == pytest.approx(1, abs=0.3)
+    assert reward["win"] - reward["loss"] == pytest.approx(4, abs=0.3)
+    assert reward["safe"] - reward["loss"] == pytest.approx(1, abs=0.3)
     assert deviation.groupby(["animal", "unit"]).mean().abs().max() < 1e-9
 
 
