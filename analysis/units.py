@@ -76,11 +76,15 @@ def regress_phases(
 
 
 def compute_selectivity(
-    by_animal: Sequence[Mapping[str, NDArray]], phase: int, *, rng: np.random.Generator
+    by_animal: Sequence[Mapping[str, NDArray]],
+    phase: int,
+    *,
+    variables: Sequence[str] = VARIABLES,
+    rng: np.random.Generator,
 ) -> list[Statistic]:
     """Fraction of units selective for every variable in one phase of the trial; animals without p-values are left out."""
     found = []
-    for name in VARIABLES:
+    for name in variables:
         p = [own[name][phase] for own in by_animal]
         if all(np.isfinite(own).all() for own in p):
             found.append(compute_fraction_selective([own < LEVEL for own in p], condition=name, rng=rng))

@@ -11,7 +11,7 @@ with the phase. The other half is projected on it. Both are taken about their me
 so that whatever is locked to the trial's number in the session tells nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,8 @@ def analyse_units(
             at_choice, recorded.choice, recorded.reward, belief, strict=True
         )
     ]
-    selectivity = [*units.compute_selectivity(p, 0, rng=rng), *summarise_selectivity(p, 0, rng=rng)]
+    variables = (*units.VARIABLES, *VARIABLES)
+    selectivity = units.compute_selectivity(p, 0, variables=variables, rng=rng)
     decoding = summarise_decoding(at_choice[..., 0, :], recorded.volatile, belief, rng=rng)
     direction = [project_on_direction(own, recorded.volatile, rng=rng) for own in at_choice[..., 0, :]]
     told = activity, recorded.choice, recorded.reward
@@ -103,18 +104,6 @@ def regress_volatility(
         else:
             p[name] = compute_null_p(activity, regressors, null="session", rng=rng)[-1]
     return p
-
-
-def summarise_selectivity(
-    by_animal: Sequence[Mapping[str, NDArray]], phase: int, *, rng: np.random.Generator
-) -> list[Statistic]:
-    """Fraction of units of every animal with p below `units.LEVEL` for either of `VARIABLES`; animals without p left out."""
-    found = []
-    for name in VARIABLES:
-        p = [own[name][phase] for own in by_animal]
-        fractions = [np.mean(np.where(np.isfinite(own), own < units.LEVEL, np.nan)) for own in p]
-        found.append(summarise("fraction_selective", fractions, condition=name, units="fraction", rng=rng))
-    return found
 
 
 def summarise_decoding(
