@@ -221,7 +221,7 @@ EXPERIMENT = Experiment(
     task=LeverStimulation,
     defaults={
         "network": {"critic": "separate", "feedback": "rpe"},
-        "train": {"updates": 1500},
+        "train": {"updates": 2000},
         "replay": {"held_out_sessions": 400, "sessions": 400},
     },
     analyse=analyse,
