@@ -249,7 +249,7 @@ PANELS: dict[str, Panel] = {
         title="Learning rates by phase",
         caption="Fitted to choices made with frozen weights, one rate a phase. Dots: animals. Fixed alpha, Kalman and "
         "Pearce-Hall learners are fitted to the animals and simulated; Behrens learns volatility, the ideal knows the "
-        "schedule; humans are published, on another schedule.",
+        "schedule (whiskers of these two: over plays of the same sessions); humans are published, on another schedule.",
         plots=(plot_rates,),
         columns="who phase animal learning_rate low high",
         rows="who",

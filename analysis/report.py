@@ -131,6 +131,8 @@ def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.D
     for key, name in (
         ("reward_per_trial", "Reward per trial, weights frozen"),
         ("matching_slope", "Matching slope"),
+        ("learning_rate_ratio", "Learning rate, volatile over stable"),
+        ("reward_share", "Reward, share of the ideal observer's gain"),
     ):
         if (row := find(statistics, key)) is not None:
             tiles.append((name, value(row["estimate"], row["low"], row["high"]), describe(row)))

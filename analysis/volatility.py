@@ -173,9 +173,9 @@ def play_twins(sessions: VolatileSessions, *, rng: np.random.Generator) -> dict[
 def play_observers(
     sessions: VolatileSessions, observer: Observer, *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
-    """Sessions played by the learner of Behrens et al. and by the ideal `observer`, `PLAYS` times each as agents."""
+    """Sessions played by the ideal `observer` and by the learner of Behrens et al., `PLAYS` times each as agents."""
     played = {}
-    for name, player in (("behrens", VolatilityLearner()), ("ideal", observer)):
+    for name, player in (("ideal", observer), ("behrens", VolatilityLearner())):
         repeated = np.tile(sessions.p_reward, (PLAYS, 1, 1))
         shape = (PLAYS, *sessions.volatile.shape)
         choice, reward = (each.reshape(shape) for each in play_volatile(player, repeated, rng=rng))

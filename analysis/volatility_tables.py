@@ -19,7 +19,7 @@ from pfc_da.analysis.volatility import PHASES, SINCE, TWINS, RateFit, VolatileSe
 from pfc_da.settings import RunSettings
 
 ANIMALS = "animals"
-CURVES = (ANIMALS, "fixed_alpha", "behrens", "ideal")
+CURVES = (ANIMALS, "fixed_alpha", "ideal", "behrens")
 """Whose choices about a reversal are drawn."""
 _NOTHING = (np.nan, np.nan, None, None, None)  # interval, and over what, of a single animal
 _OVER = {True: ("95 % bootstrap over animals", "animals"), False: ("95 % bootstrap over plays", "plays")}
