@@ -1,14 +1,11 @@
 """Maximum-likelihood fits of the models of `choice_models` to many sessions of many agents at once.
 
-Fisher scoring, damped as by Levenberg and Marquardt and stopped at the bounds, from several starting points: with
-score g and expected information F, the next step is (F + damping diag F)^-1 g, kept if the likelihood rises. All
-agents and starting points move together.
+Every agent is fitted by itself from several starting points, all of them side by side (`fisher_scoring`).
 
-References: Osborne 1992, doi 10.2307/1403504 (Fisher scoring). Marquardt 1963, doi 10.1137/0111030. Schwarz 1978, doi
-10.1214/aos/1176344136 (BIC).
+Reference: Schwarz 1978, doi 10.1214/aos/1176344136 (BIC).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,16 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pfc_da.analysis.choice_likelihood import Columns, Trials, arrange_trials, compute_likelihood
 from pfc_da.analysis.choice_models import Model
+from pfc_da.analysis.fisher_scoring import Likelihood, maximise
 from pfc_da.errors import InputError
 
 N_STARTS = 4
-MAX_ITERATIONS = 200
-TOLERANCE = 1e-6  # log-likelihood that a step promises
-DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-2, 1e-6, 1e8
 AT_BOUND = 1e-4  # of the distance between the bounds
-
-Evaluation = tuple[NDArray, NDArray, NDArray]  # log-likelihood, score and information of every problem
-Likelihood = Callable[[NDArray], Evaluation]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +97,7 @@ def fit_model(
         chosen = trials.select(agent[problems])
         return lambda theta: compute_likelihood(model, columns, chosen, theta)
 
-    theta, reached = _maximise(restrict, start, *_bounds(model, columns))
+    theta, reached = maximise(restrict, start, *_bounds(model, columns))
     best = reached.reshape(n_starts, n_agents).argmax(axis=0) * n_agents + np.arange(n_agents)
     return _report(model, columns, theta[best], reached[best], trials)
 
@@ -160,59 +152,3 @@ def _report(model: Model, columns: Columns, theta: NDArray, reached: NDArray, tr
         n_parameters=theta.shape[1],
         n_trials=trials.n_trials,
     )
-
-
-def _maximise(
-    restrict: Callable[[NDArray], Likelihood], start: NDArray, low: NDArray, high: NDArray
-) -> tuple[NDArray, NDArray]:
-    """Climb from every row of `start` (problem, free) to a maximum between the bounds.
-
-    `restrict` gives the likelihood of some of the problems; those that have arrived are left out of it as soon as
-    they are a quarter.
-    """
-    end, reached = start.copy(), np.full(len(start), -np.inf)
-    rows, at, damping = np.arange(len(start)), start, np.full(len(start), DAMPING)
-    likelihood = restrict(rows)
-    here = likelihood(at)
-    for _ in range(MAX_ITERATIONS):
-        step, promise = _propose(at, here, damping, low, high)
-        done = (promise < TOLERANCE) | (damping > MAX_DAMPING)
-        if done.mean() > 0.25 or done.all():
-            end[rows[done]], reached[rows[done]] = at[done], here[0][done]
-            rows, at, damping, step = rows[~done], at[~done], damping[~done], step[~done]
-            here = here[0][~done], here[1][~done], here[2][~done]
-            if not len(rows):
-                break
-            likelihood = restrict(rows)
-        there = likelihood(at + step)
-        better = there[0] > here[0]
-        at = np.where(better[:, None], at + step, at)
-        here = (
-            np.where(better, there[0], here[0]),
-            np.where(better[:, None], there[1], here[1]),
-            np.where(better[:, None, None], there[2], here[2]),
-        )
-        damping = np.where(better, np.maximum(damping / 10, MIN_DAMPING), damping * 5)
-    end[rows], reached[rows] = at, here[0]
-    return end, reached
-
-
-def _propose(
-    at: NDArray, here: Evaluation, damping: NDArray, low: NDArray, high: NDArray
-) -> tuple[NDArray, NDArray]:
-    """The next step, cut at the bounds, and the gain in log-likelihood that an undamped one promises."""
-    _, score, information = here
-    stuck = ((at <= low) & (score <= 0)) | ((at >= high) & (score >= 0))
-    score = np.where(stuck, 0, score)
-    scale = np.sqrt(np.einsum("pii->pi", information))
-    scale = np.where(stuck | (scale < 1e-9), np.inf, scale)  # no step where there is no information
-    correlation = information / (scale[:, :, None] * scale[:, None, :])
-    direction = score / scale
-    step = _solve(correlation, direction, damping) / scale
-    promise = (direction * _solve(correlation, direction, np.full(len(at), MIN_DAMPING))).sum(axis=1) / 2
-    return np.clip(at + step, low, high) - at, promise
-
-
-def _solve(matrix: NDArray, right: NDArray, damping: NDArray) -> NDArray:
-    damped = matrix + damping[:, None, None] * np.eye(right.shape[1])
-    return np.linalg.solve(damped, right[..., None])[..., 0]

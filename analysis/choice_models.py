@@ -183,8 +183,8 @@ def simulate_model(
     reward : (agent, session, trial) float
     """
     tables = _tabulate(model, parameters)
-    p_reward = _by_agent(p_reward, max(len(table) for table in tables.values()))
-    shape = p_reward.shape[:3]
+    chances = _by_agent(p_reward, max(len(table) for table in tables.values()))
+    shape = chances.shape[:3]
     labels = np.broadcast_to(0 if window is None else np.asarray(window), shape)
     choice, reward = np.empty(shape, dtype=np.int8), np.empty(shape)
     state: State = tuple(np.full((model.n_tracked, *shape[:2]), start) for start in model.learner.start)
@@ -193,7 +193,7 @@ def simulate_model(
         now = {name: pick_window(table, labels[:, :, t]) for name, table in tables.items()}
         p = _predict(now, model.read_out(state[0]), last)
         chosen = (rng.random(p.shape) < p).astype(np.int8)
-        paid = np.take_along_axis(p_reward[:, :, t], chosen[..., None].astype(int), axis=-1)[..., 0]
+        paid = np.take_along_axis(chances[:, :, t], chosen[..., None].astype(int), axis=-1)[..., 0]
         choice[:, :, t], reward[:, :, t] = chosen, rng.random(p.shape) < paid
         target, learns = model.encode(chosen, reward[:, :, t])
         rates = (now[name] for name in model.learner.parameters)
@@ -204,14 +204,14 @@ def simulate_model(
 
 def _by_agent(p_reward: ArrayLike, n_agents: int) -> NDArray:
     """Chances (agent, session, trial, action), for as many agents as there are parameters or chances."""
-    p_reward = np.asarray(p_reward, dtype=float)
-    if p_reward.ndim not in (3, 4) or p_reward.shape[-1] != 2:
-        raise InputError(f"p_reward must be ([agent,] session, trial, 2 actions), got {p_reward.shape}.")
-    if p_reward.ndim == 3:
-        return np.broadcast_to(p_reward, (n_agents, *p_reward.shape))
-    if n_agents not in (1, len(p_reward)):
-        raise InputError(f"parameters are of {n_agents} agents and p_reward is of {len(p_reward)}.")
-    return p_reward
+    chances: NDArray = np.asarray(p_reward, dtype=float)
+    if chances.ndim not in (3, 4) or chances.shape[-1] != 2:
+        raise InputError(f"p_reward must be ([agent,] session, trial, 2 actions), got {chances.shape}.")
+    if chances.ndim == 3:
+        return np.broadcast_to(chances, (n_agents, *chances.shape))
+    if n_agents not in (1, len(chances)):
+        raise InputError(f"parameters are of {n_agents} agents and p_reward is of {len(chances)}.")
+    return chances
 
 
 def _predict(now: Mapping[str, Value], difference: NDArray, last: NDArray) -> NDArray:
@@ -229,10 +229,8 @@ def _tabulate(model: Model, parameters: Mapping[str, ArrayLike]) -> dict[str, ND
         )
     tables = {}
     for name, value in {**model.fixed, **parameters}.items():
-        table = np.asarray(value, dtype=float)
-        tables[name] = (
-            table.reshape(table.shape + (1,) * (2 - table.ndim)) if table.ndim else table[None, None]
-        )
+        table: NDArray = np.array(value, dtype=float, ndmin=1)
+        tables[name] = table[:, None] if table.ndim == 1 else table
     return tables
 
 
