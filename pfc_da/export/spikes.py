@@ -6,8 +6,8 @@ spikes are Poisson, independent of one another,
   n_j(t) ~ Poisson(r_j(t) dt),   times uniform within the step of length dt.
 
 So with R the integral of r over a window, the count N has mean E[R] and the Fano factor 1 + Var[R] / E[R]. One neuron a
-unit. Whatever the rates do not say is that of a Poisson process and no finding: no refractory period, CV2 and LV of 1, and
-correlations between neurons only through their rates.
+unit. Whatever the rates do not say is that of a Poisson process and no finding: no refractory period, CV2 and LV of 1 (more
+where rates jump from step to step), and correlations between neurons only through their rates.
 
 Reference: Cox 1955, J R Stat Soc B 17:129, doi 10.1111/j.2517-6161.1955.tb00188.x.
 """
@@ -23,7 +23,7 @@ TICKS_PER_S = 1_000_000
 """Times lie on a clock of 1 microsecond, as acquisition systems have one."""
 HOW_DRAWN = (
     "Simulated spikes, drawn from the firing rates of the simulated units by a doubly stochastic Poisson process: "
-    "Poisson given the rates, which differ from trial to trial. Regularity and synchrony of these spikes say nothing."
+    "Poisson given the rates, which differ from trial to trial. Their regularity and their synchrony are no finding."
 )
 
 

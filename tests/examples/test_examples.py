@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from pfc_da.export import export_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +38,38 @@ def test_own_statistic_reads_that_run(bandit):
     first, last = run_example("own_statistic.py", bandit[0]).splitlines()
     assert first.startswith("first five trials: ") and last.startswith("last five trials: ")
     assert "n = 2 animals" in last
+
+
+@pytest.fixture(scope="module")
+def exported(bandit):
+    """Path of what `pfc-da export` writes of that run, by format."""
+    return {format: export_run(bandit[0], format, sessions=1)[1][0] for format in ("nwb", "netcdf", "zarr")}
+
+
+def test_pynapple_opens_an_export(exported):
+    first, _, *bins = run_example("open_export_pynapple.py", exported["nwb"]).splitlines()
+    assert re.match(r"unit \d+, (ex|in)\w+, \d+ rewarded and \d+ unrewarded trials", first)
+    rates = np.array([line.split() for line in bins], dtype=float)
+    assert rates.shape == (6, 3)
+    assert np.abs(rates[:, 1] - rates[:, 2]).max() > 1
+
+
+def test_elephant_opens_an_export(exported):
+    _, *lines = run_example("open_export_elephant.py", exported["nwb"]).splitlines()
+    numbers = np.array([line.split()[2:] for line in lines], dtype=float)  # rate, CV2, LV, Fano
+    assert numbers.shape == (10, 4)
+    assert (np.abs(np.median(numbers[:, 1:], axis=0) - 1.3) < 0.5).all()  # Poisson, and rates that vary
+
+
+@pytest.mark.parametrize("format", ["netcdf", "zarr"])
+def test_xarray_opens_an_export(exported, format):
+    printed = run_example("open_export_xarray.py", exported[format])
+    errors = {
+        line.split()[0]: float(line.split()[1])
+        for line in printed.splitlines()
+        if line[:4] in ("rewa", "none")
+    }
+    assert errors["reward"] > 0 > errors["none"]
 
 
 def test_recorded_choices_shows_every_mouse():
