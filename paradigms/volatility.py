@@ -34,6 +34,7 @@ from torch import Tensor
 from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.schedule_observer import ScheduleObserver
 from pfc_da.analysis.volatility_tables import analyse_volatility
+from pfc_da.errors import InputError
 from pfc_da.paradigms._experiment import Experiment, Findings
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
@@ -59,9 +60,17 @@ class VolatilityState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Volatility(Task):
-    """A stable and a volatile phase of equal length, in either order."""
+    """A stable and a volatile phase of equal length, in either order.
+
+    Attributes
+    ----------
+    shortest_run, longest_run
+        Fewest and most trials between two changes in the volatile phase.
+    """
 
     n_trials: int = 240
+    shortest_run: int = RUN_TRIALS[0]
+    longest_run: int = RUN_TRIALS[1]
 
     phases: ClassVar = ("choice", "outcome")
     choice_phase: ClassVar = "choice"
@@ -81,15 +90,22 @@ class Volatility(Task):
         "held_out_regret": ("rewards", "expected reward lost in each held-out session"),
     }
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.shortest_run <= self.longest_run:
+            raise InputError(
+                f"shortest_run must lie between 1 and longest_run ({self.longest_run} trials), got {self.shortest_run}."
+            )
+
     def reset(self, rng: torch.Generator, batch: int) -> tuple[VolatilityState, Step]:
         """Draw the order of the phases, the runs of the volatile one, and whether each option would pay."""
         half = self.n_trials // 2
         trial = torch.arange(self.n_trials)[:, None]
         stable_first = torch.rand(batch, generator=rng) < 0.5
         volatile = (trial >= half) == stable_first  # (trial, session)
-        fewest, most = RUN_TRIALS
-        n_runs = self.n_trials // fewest + 1
-        ends = torch.randint(fewest, most + 1, (n_runs, batch), generator=rng).cumsum(0)
+        n_runs = self.n_trials // self.shortest_run + 1
+        ends = torch.randint(self.shortest_run, self.longest_run + 1, (n_runs, batch), generator=rng).cumsum(
+            0
+        )
         into_phase = trial - half * (trial >= half)
         run = (into_phase[..., None] >= ends.T).sum(-1) * volatile
         better = (run + torch.randint(2, (2, batch), generator=rng)[(trial[:, 0] >= half).long()]) % 2
@@ -131,8 +147,12 @@ def analyse(
     choice, reward = behaviour.get_choices(recording, "choice")
     rewards = behaviour.compute_rewards(controls, rng=rng)
     strategy = behaviour.compute_strategy(choice, reward, rng=rng)
+    task = Volatility(**settings.task | settings.test_task)
     observer = ScheduleObserver(
-        p_stable=P_STABLE, p_volatile=P_VOLATILE, run_trials=RUN_TRIALS, phase_trials=choice.shape[-1] // 2
+        p_stable=P_STABLE,
+        p_volatile=P_VOLATILE,
+        run_trials=(task.shortest_run, task.longest_run),
+        phase_trials=task.n_trials // 2,
     )
     learning, panels = analyse_volatility(recording, curves, settings, observer, rng=rng)
     figures = {

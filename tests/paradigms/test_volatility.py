@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pfc_da.errors import InputError
 from pfc_da.paradigms.volatility import P_STABLE, P_VOLATILE, RUN_TRIALS, Volatility
 from pfc_da.rng import torch_stream
 
@@ -89,3 +90,15 @@ def test_labels_are_per_step_of_the_session():
     assert labels["p_reward"].shape == (3, 8, 2)
     torch.testing.assert_close(labels["p_reward"][:, 1], state.p_reward[0])
     torch.testing.assert_close(labels["volatile"][:, 6], state.volatile[3])
+
+
+def test_runs_may_be_shorter_in_training():
+    state, _ = Volatility(shortest_run=5, longest_run=8).reset(torch_stream(0, "task"), 200)
+    changes = (state.p_reward[..., 0].diff(dim=0).abs() > 0.4) & (state.volatile[1:] == 1)
+    gaps = [np.diff(np.flatnonzero(changes[:, session])) for session in range(200)]
+    assert {5, 6, 7, 8} >= set(np.concatenate(gaps)[np.concatenate(gaps) > 4])
+    assert 120 / 8 - 2 < changes.sum() / 200 < 120 / 5 + 1
+    with pytest.raises(
+        InputError, match=r"shortest_run must lie between 1 and longest_run \(8 trials\), got 9"
+    ):
+        Volatility(shortest_run=9, longest_run=8)
