@@ -27,6 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from pfc_da.analysis.recorded_cells import CellSession
 from pfc_da.errors import InputError
 
 WINDOWS = {  # name -> event, start and end after it in ms; the windows of the publication's own analysis
@@ -38,6 +39,8 @@ WINDOWS = {  # name -> event, start and end after it in ms; the windows of the p
 WINDOW_S = 0.5
 SPIKES_MS = (-1000, 1000)  # around the offers
 _RIDGE = 1e-3
+SHOWN = "the offers show the values, which here are not learnt from rewards"
+_TABLES = {"celldata": 4, "psyphydata": 3, "goodTrials_JC": 5, "goodTrials_SO": 5}  # columns of each
 _EVENTS = {"fixation": (25,), "offer": (30,), "go": (35,), "saccade": (39,), "juice": (43, 44, 45)}
 
 
@@ -75,12 +78,9 @@ def load_ofc() -> OFCRecording:
 
 def read_ofc_matlab(folder: str | Path) -> OFCRecording:
     """All cells of a folder in the layout of the module docstring."""
-    paths = sorted(Path(folder, "celldata").glob("*_data.mat"))
-    if not paths:
-        raise InputError(f"{folder}: no celldata/*_data.mat in it; give the folder that holds celldata/.")
     trials: dict[str, pd.DataFrame] = {}
     counts, spikes = [], []
-    for path in paths:
+    for path in _paths(folder):
         cell = path.name.removesuffix("_data.mat")
         tables = _load_matlab(path)
         events = _events(tables["psyphydata"])
@@ -94,6 +94,48 @@ def read_ofc_matlab(folder: str | Path) -> OFCRecording:
         counts=pd.concat(counts, ignore_index=True)[["cell", "trial", *WINDOWS]],
         spikes=pd.concat(spikes, ignore_index=True)[["cell", "trial", "spike_times_ms"]],
     )
+
+
+def is_ofc_folder(folder: str | Path) -> bool:
+    """Whether it is laid out as in the module docstring."""
+    return Path(folder, "celldata").is_dir()
+
+
+def read_ofc_cells(folder: str | Path) -> list[CellSession]:
+    """All cells of a folder in that layout, around the offers of joint trials, a `CellSession` each.
+
+    Each is a session of its own, since cells were held on different trials.
+    """
+    found = []
+    regressors: dict[str, dict[str, NDArray]] = {}
+    for path in _paths(folder):
+        cell, tables = path.name.removesuffix("_data.mat"), _load_matlab(path)
+        events = _events(tables["psyphydata"])
+        if cell[:-2] not in regressors:
+            regressors[cell[:-2]] = _name_as_ours(_trials(cell[:-2], tables, events))
+        joint = np.sort(tables["goodTrials_JC"][:, 0].astype(int))
+        trains, own = _trains(tables, events), events.loc[joint]
+        held = np.isin(joint, list(trains))
+        before, after = (np.where(held, span, -np.inf) for span in (own["offer"], own["end"] - own["offer"]))
+        found.append(
+            CellSession(
+                animal=cell.rstrip("0123456789")[:1],
+                session=cell[:-2],
+                names=(cell,),
+                trains=(tuple(trains.get(trial, np.empty(0)) / 1000 for trial in joint.tolist()),),
+                seen_before=before[:, None] / 1000,
+                seen_after=after[:, None] / 1000,
+                regressors=regressors[cell[:-2]],
+                unlike=SHOWN,
+            )
+        )
+    return found
+
+
+def _name_as_ours(trials: pd.DataFrame) -> dict[str, NDArray]:
+    ours = {"offer_value_a": "object_value_0", "offer_value_b": "object_value_1"}
+    table = compute_ofc_regressors(trials).rename(columns=ours)
+    return {str(name): table[name].to_numpy() for name in table}
 
 
 def fit_relative_value(offer_a: NDArray, offer_b: NDArray, chose_b: NDArray) -> tuple[float, float]:
@@ -170,27 +212,71 @@ def compute_ofc_regressors(trials: pd.DataFrame) -> pd.DataFrame:
     return table.loc[joint.index]
 
 
+def _paths(folder: str | Path) -> list[Path]:
+    paths = sorted(Path(folder, "celldata").glob("*_data.mat"))
+    if not paths:
+        raise InputError(f"{folder}: no celldata/*_data.mat in it; give the folder that holds celldata/.")
+    return paths
+
+
 def _load_matlab(path: Path) -> dict[str, NDArray]:
     from scipy.io import loadmat
 
-    names = ("celldata", "psyphydata", "goodTrials_JC", "goodTrials_SO")
     try:
-        tables = loadmat(path, variable_names=names)
-    except (ValueError, NotImplementedError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a MATLAB file ({error}).") from None
-    missing = [name for name in names if name not in tables]
+        found = loadmat(path, variable_names=list(_TABLES))
+    except Exception as error:  # scipy meets a damaged file with errors of any kind
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a MATLAB file ({told[:120]}).") from None
+    missing = [name for name in _TABLES if name not in found]
     if missing:
         raise InputError(f"{path}: {missing[0]} is missing; the layout is told in pfc_da.analysis.ofc.")
-    return {name: np.asarray(tables[name], dtype=float) for name in names}
+    tables = {
+        name: _check_table(found[name], n_columns, f"{path}: {name}") for name, n_columns in _TABLES.items()
+    }
+    _check_trials(tables, path)
+    return tables
+
+
+def _check_table(table: NDArray, n_columns: int, name: str) -> NDArray:
+    if table.dtype.kind not in "fiu" or table.ndim != 2 or (table.size and table.shape[1] < n_columns):
+        raise InputError(
+            f"{name} must be a table of numbers with {n_columns} columns, got {table.dtype} {table.shape}."
+        )
+    if not np.isfinite(table).all():
+        raise InputError(
+            f"{name}: row {int(np.argmin(np.isfinite(table).all(1))) + 1} holds NaN or infinity."
+        )
+    return table.astype(float).reshape(len(table), -1)
+
+
+def _check_trials(tables: dict[str, NDArray], path: Path) -> None:
+    spikes, events, joint = (tables[name] for name in ("celldata", "psyphydata", "goodTrials_JC"))
+    for name, table in (("celldata", spikes), ("goodTrials_JC", joint)):
+        if not len(table):
+            raise InputError(f"{path}: {name} is empty.")
+    for name, table in (("celldata", spikes), ("psyphydata", events)):
+        if table.size and table[:, 0].min() < 0:
+            raise InputError(
+                f"{path}: {name}: times in the trial must not be negative, got {table[:, 0].min():g}."
+            )
+    offered = set(events[events[:, 2] == _EVENTS["offer"][0], 1]) if len(events) else set()
+    if lost := sorted(set(joint[:, 0]) - offered):
+        raise InputError(f"{path}: psyphydata has no offer (code 30) on trial {lost[0]:g} of goodTrials_JC.")
+    offer = np.median(events[events[:, 2] == _EVENTS["offer"][0], 0])
+    if offer < 20:
+        raise InputError(
+            f"{path}: psyphydata: offers come at {offer:g} ms (median). Are times in s? This holds ms."
+        )
 
 
 def _events(psyphydata: NDArray) -> pd.DataFrame:
-    """Time in the trial (ms) of each event, one row a trial, one column an event."""
+    """Time in the trial (ms) of each event and of the last one, one row a trial, one column an event."""
     time, trial, code = psyphydata[:, 0], psyphydata[:, 1].astype(int), psyphydata[:, 2]
     columns = {}
     for name, codes in _EVENTS.items():
         of_event = np.isin(code, codes)
         columns[name] = pd.Series(time[of_event], index=trial[of_event]).groupby(level=0).last()
+    columns["end"] = pd.Series(time, index=trial).groupby(level=0).max()
     return pd.DataFrame(columns)
 
 
@@ -222,8 +308,8 @@ def _trains(tables: dict[str, NDArray], events: pd.DataFrame) -> dict[int, NDArr
     joint = tables["goodTrials_JC"][:, 0].astype(int)
     held = joint[(joint >= trial[0]) & (joint <= trial[-1])]
     starts, ends = np.searchsorted(trial, held), np.searchsorted(trial, held, side="right")
-    rows = zip(held, starts, ends, strict=True)
-    return {int(t): time[start:end] - events.at[t, "offer"] for t, start, end in rows}
+    rows = zip(held.tolist(), starts, ends, events["offer"].loc[held], strict=True)
+    return {trial: time[start:end] - offer for trial, start, end, offer in rows}
 
 
 def _counts(trains: dict[int, NDArray], events: pd.DataFrame) -> pd.DataFrame:

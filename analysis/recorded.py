@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pfc_da.analysis.choice_statistics import compute_choice_numbers
 from pfc_da.analysis.choice_table import ChoiceSessions, read_choices
 from pfc_da.analysis.firing import compute_cv2, compute_fano, compute_lv, compute_rate
-from pfc_da.analysis.ofc import WINDOW_S, WINDOWS, OFCRecording, compute_ofc_regressors, load_ofc
+from pfc_da.analysis.ofc import SHOWN, WINDOW_S, WINDOWS, OFCRecording, compute_ofc_regressors, load_ofc
 from pfc_da.analysis.reference import NONE, ReferenceStatistic
 from pfc_da.analysis.selectivity import compute_any_p, compute_fraction_selective, regress_units
 from pfc_da.analysis.statistic import Statistic, summarise_sessions
@@ -77,7 +77,7 @@ OFC_MACAQUE = Origin(
     locator="data/recorded/ofc_macaque_*.csv.gz",
     licence="Apache-2.0",
     paradigms=("monkey_juice", "bandit"),
-    unlike={"fraction_selective": "the offers show the values, which here are not learnt from rewards"},
+    unlike={"fraction_selective": SHOWN},
 )
 
 

@@ -1,4 +1,11 @@
-"""A run's recording as the sessions that the functions for recorded data take."""
+"""A run's recording as the sessions that the functions for recorded data take.
+
+Units of a rate network become cells by drawing spikes from their rates, Poisson given the rates: their counts
+scatter as those of one neuron do, so what they code can be held against cells; how regularly they fire cannot.
+The event of a trial is when its options appear: the phase ``cue``, else the phase of the choice.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -6,9 +13,20 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.behaviour import FROZEN
 from pfc_da.analysis.choice_table import ChoiceSessions
+from pfc_da.analysis.recorded_cells import CellSession, Window, cut_around, find_regressors
 from pfc_da.analysis.trials import per_trial
+from pfc_da.analysis.units import get_phases
 
 ORDER = ("animal", "episode", "trial")
+CUE = "cue"
+
+
+class Windows(NamedTuple):
+    """Stretches of a simulated trial, in s after its event: all of it, the phase of the event, what comes before."""
+
+    trial: Window
+    coding: Window
+    baseline: Window
 
 
 def get_choice_sessions(recording: xr.Dataset) -> ChoiceSessions:
@@ -38,6 +56,46 @@ def get_choice_sessions(recording: xr.Dataset) -> ChoiceSessions:
     )
 
 
+def get_windows(recording: xr.Dataset) -> Windows:
+    """Where in the trial activity is looked at."""
+    step_s, phases = _step_s(recording), np.array(get_phases(recording))
+    before, during = (phases == _event_phase(recording)).argmax(), (phases == _event_phase(recording)).sum()
+    seconds = step_s * np.array([-before, during, len(phases) - before])
+    start, length, end = seconds.round(6).tolist()
+    return Windows(trial=(start, end), coding=(0.0, length), baseline=(start, 0.0))
+
+
+def draw_cell_sessions(
+    recording: xr.Dataset, n_sessions: int, *, rng: np.random.Generator
+) -> list[CellSession]:
+    """Cells of the first `n_sessions` recorded sessions of every animal, one session after the other.
+
+    Spikes are drawn from rates. Cells of an animal are the same in all its sessions.
+    """
+    step_s, phase = _step_s(recording), _event_phase(recording)
+    first = np.flatnonzero((recording["phase"].values == phase) & _begins(recording["phase"].values))
+    event, end = first * step_s, recording.sizes["step"] * step_s
+    sessions = get_choice_sessions(recording)
+    rates = recording["activity"].transpose("animal", "recorded_episode", "step", "unit")
+    n_units, found = rates.sizes["unit"], []
+    for animal in range(rates.sizes["animal"]):
+        for place in range(min(n_sessions, rates.sizes["recorded_episode"])):
+            row = animal * recording.sizes["episode"] + int(recording["recorded_episode"][place])
+            drawn = _draw(rates[animal, place].values, step_s, rng)
+            found.append(
+                CellSession(
+                    animal=str(sessions.animal[row]),
+                    session=str(sessions.session[row]),
+                    names=tuple(map(str, range(n_units))),
+                    trains=tuple(cut_around(times, event) for times in drawn),
+                    seen_before=np.tile(event[:, None], n_units),
+                    seen_after=np.tile(end - event[:, None], n_units),
+                    regressors=find_regressors(sessions.choice[row], sessions.reward[row]),
+                )
+            )
+    return found
+
+
 def is_baited(recording: xr.Dataset) -> bool:
     """Whether the task lets reward wait until it is taken."""
     return "p_object" in recording
@@ -52,3 +110,23 @@ def _better(frozen: xr.Dataset) -> xr.DataArray | None:
     option = "object" if "object" in p.dims else "action"
     alone = (p == p.max(option)).sum(option) == 1
     return p.argmax(option).where(alone, -1)
+
+
+def _draw(rates: NDArray, step_s: float, rng: np.random.Generator) -> list[NDArray]:
+    """Spike times of each unit in s, Poisson given rates (step, unit) in Hz."""
+    counts = rng.poisson(np.asarray(rates, dtype=float).T * step_s)  # (unit, step)
+    steps = np.arange(counts.shape[1])
+    return [np.sort((np.repeat(steps, own) + rng.random(own.sum())) * step_s) for own in counts]
+
+
+def _step_s(recording: xr.Dataset) -> float:
+    return float(recording["time_in_trial"][0])
+
+
+def _event_phase(recording: xr.Dataset) -> str:
+    return CUE if CUE in get_phases(recording) else str(recording.attrs["choice_phase"])
+
+
+def _begins(phase: NDArray) -> NDArray:
+    """Where a phase begins, (step,) bool."""
+    return np.concatenate([[True], phase[1:] != phase[:-1]])

@@ -291,7 +291,8 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     """Hold a run against recordings; a file of its own, and the report again if there is one."""
     from functools import partial
 
-    from pfc_da.analysis.compare_recorded import compare_recorded, format_differences
+    from pfc_da.analysis.compare_recorded import compare_recorded
+    from pfc_da.analysis.difference import format_differences
     from pfc_da.run_folder import RunFolder
 
     folder = RunFolder.existing(run)

@@ -142,7 +142,11 @@ def test_several_files_are_one_data_set(call, run, choices, tmp_path):
         (["--recorded", "absent.csv"], "no file or folder absent.csv"),
         (["--recorded", "empty"], r"empty: no file in it is called"),
         (["--recorded", "{choices}", "--columns", "absent.yaml"], "cannot read the columns absent.yaml"),
-        (["--recorded", "{choices}", "{choices}"], "session '0' of animal '0' is in both"),
+        (["--recorded", "{choices}", "{choices}"], "choices.csv is named twice"),
+        (
+            ["--recorded", "{choices}", "{copy}"],
+            "session '0' of animal '0' is in both .*choices.csv and .*copy.csv",
+        ),
         (["{choices}"], "choices.csv needs --recorded before the paths"),
         (["--columns", "c.yaml"], "--columns needs --recorded"),
     ],
@@ -150,8 +154,10 @@ def test_several_files_are_one_data_set(call, run, choices, tmp_path):
 def test_bad_input_leaves_the_run_as_it_was(call, run, choices, arguments, told, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(choices.read_bytes())
     before = contents(run)
-    code, out, err = call("compare", run, *(word.format(choices=choices) for word in arguments))
+    code, out, err = call("compare", run, *(word.format(choices=choices, copy=copy) for word in arguments))
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert re.search(told, err), err
     assert contents(run) == before
@@ -164,8 +170,6 @@ def test_it_goes_with_the_recording_it_was_made_with(call, run, choices):
         assert (run / "comparison_recorded.csv").exists()
     with RunFolder.existing(run) as folder, folder.doing("replay"):
         assert not (run / "comparison_recorded.csv").exists()
-    code, _, err = call("compare", run, "--recorded", choices, choices)
-    assert (code, err.count("\n")) == (2, 1)
 
 
 def test_it_needs_a_replayed_run(call, run, choices):

@@ -10,12 +10,8 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from pfc_da.analysis.choice_statistics import compute_choice_numbers
 from pfc_da.analysis.choice_table import ChoiceSessions
-from pfc_da.analysis.compare_recorded import (
-    compare_choices,
-    compute_difference,
-    count,
-    format_differences,
-)
+from pfc_da.analysis.compare_choices import compare_choices, count
+from pfc_da.analysis.difference import compute_difference, format_differences
 from pfc_da.analysis.selectivity import compute_wilson_interval
 from pfc_da.analysis.simulated import get_choice_sessions, is_baited
 from pfc_da.analysis.statistic import Statistic

@@ -1,0 +1,153 @@
+"""The difference of a simulated and a recorded number, with its interval, and whether it says anything.
+
+A difference simulated - recorded has an interval that comes from the two intervals (Zou & Donner 2008; for two
+Wilson intervals it is Newcombe's): with estimates a, b and their ends l, u,
+
+    low = a - b - sqrt((a - l_a)^2 + (u_b - b)^2),    high = a - b + sqrt((u_a - a)^2 + (b - l_b)^2).
+
+verdict
+different       the interval of the difference leaves out 0
+not told apart  it holds 0: that n is not enough to see a difference, or that there is none
+not comparable  `why` says what stands against it: too few trials, sessions, animals or cells, windows too
+                short, another schedule
+
+References: Zou & Donner 2008, Stat Med 27:1693, doi 10.1002/sim.3095. Newcombe 1998, Stat Med 17:873, doi
+10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pfc_da.analysis.statistic import Statistic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One row of comparison_recorded.csv, its fields in the order of the columns; `matched` says how alike."""
+
+    key: str
+    condition: str
+    units: str
+    simulated: float
+    sim_low: float
+    sim_high: float
+    sim_n: int
+    sim_n_of: str
+    recorded: float
+    rec_low: float
+    rec_high: float
+    rec_n: int
+    rec_n_of: str
+    difference: float
+    diff_low: float
+    diff_high: float
+    verdict: str
+    why: str
+    matched: str
+    source: str
+
+
+def pair_up(
+    simulated: Sequence[Statistic],
+    recorded: Sequence[Statistic],
+    *,
+    against: Mapping[str, str],
+    matched: str,
+    source: str,
+) -> list[Difference]:
+    """A row for every recorded statistic, also where the run has none.
+
+    `against` tells by key what forbids a comparison; "" or no entry: nothing does.
+    """
+    by_name = {(one.key, one.condition): one for one in simulated}
+    rows = []
+    for one in recorded:
+        absent = leave_open(one.key, one.condition, one.units)
+        why = against.get(one.key, "")
+        if (one.key, one.condition) not in by_name:
+            why = why or "this run holds no such number"
+        rows.append(
+            judge_difference(by_name.get((one.key, one.condition), absent), one, why, matched, source)
+        )
+    return rows
+
+
+def leave_open(key: str, condition: str, units: str) -> Statistic:
+    """A statistic that could not be computed."""
+    nothing = math.nan
+    return Statistic(
+        key=key,
+        condition=condition,
+        estimate=nothing,
+        low=nothing,
+        high=nothing,
+        interval="none",
+        n=0,
+        n_of="units",
+        units=units,
+    )
+
+
+def judge_difference(
+    simulated: Statistic, recorded: Statistic, against: str, matched: str, source: str
+) -> Difference:
+    """One row; `against` is what forbids the comparison, "" if nothing does."""
+    difference, low, high = compute_difference(simulated, recorded)
+    why = against or _without_interval(simulated, "simulated") or _without_interval(recorded, "recorded")
+    if simulated.units != recorded.units:
+        why = why or f"units differ: {simulated.units} simulated, {recorded.units} recorded"
+    verdict = "not comparable" if why else "different" if low > 0 or high < 0 else "not told apart"
+    samples = f"{simulated.n} {simulated.n_of} against {recorded.n} {recorded.n_of}"
+    return Difference(
+        key=simulated.key,
+        condition=simulated.condition,
+        units=recorded.units,
+        simulated=simulated.estimate,
+        sim_low=simulated.low,
+        sim_high=simulated.high,
+        sim_n=simulated.n,
+        sim_n_of=simulated.n_of,
+        recorded=recorded.estimate,
+        rec_low=recorded.low,
+        rec_high=recorded.high,
+        rec_n=recorded.n,
+        rec_n_of=recorded.n_of,
+        difference=difference,
+        diff_low=low,
+        diff_high=high,
+        verdict=verdict,
+        why=why or samples,
+        matched=matched,
+        source=source,
+    )
+
+
+def compute_difference(one: Statistic, other: Statistic) -> tuple[float, float, float]:
+    """`one` - `other` and the ends of its interval (module docstring); NaN where one has no interval."""
+    difference = one.estimate - other.estimate
+    low = difference - math.hypot(one.estimate - one.low, other.high - other.estimate)
+    high = difference + math.hypot(one.high - one.estimate, other.estimate - other.low)
+    return difference, low, high
+
+
+def format_differences(table: pd.DataFrame) -> str:
+    """The rows as text, one a line."""
+    lines = [f"{'':30} {'simulated':24} {'recorded':24} {'difference':24}"]
+    for row in table.itertuples():
+        numbers = (
+            (row.simulated, row.sim_low, row.sim_high),
+            (row.recorded, row.rec_low, row.rec_high),
+            (row.difference, row.diff_low, row.diff_high),
+        )
+        shown = " ".join(f"{f'{middle:.3g} [{low:.3g}, {high:.3g}]':24}" for middle, low, high in numbers)
+        lines.append(f"{f'{row.key} {row.condition}':30} {shown} {row.verdict}: {row.why}")
+    return "\n".join(lines)
+
+
+def _without_interval(statistic: Statistic, which: str) -> str:
+    if math.isfinite(statistic.low) and math.isfinite(statistic.high):
+        return ""
+    return f"the {which} number has no interval (n = {statistic.n} {statistic.n_of})"
