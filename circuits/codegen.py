@@ -66,7 +66,7 @@ def _find_target() -> tuple[str, str]:
         works = brian2.codegen.runtime.CythonCodeObject.is_available()
     if works:
         return "cython", "it compiles here"
-    why = str(told[0][2]).splitlines()[0] if told else "a trial compilation failed"
+    why = str(told[-1][2]).splitlines()[0] if told else "a trial compilation failed"
     logger.warning(
         "circuits run on numpy, two to four times slower than compiled: %s. A C++ compiler (g++) mends it.",
         why,
@@ -98,4 +98,4 @@ def compiling(circuit: str) -> Iterator[None]:
     try:
         yield
     finally:
-        del manager._load_module  # the instance's own attribute, which hid the method
+        manager._load_module = load

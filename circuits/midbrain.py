@@ -169,8 +169,8 @@ class MidbrainCircuit:
     def set_current(self, current: NDArray) -> None:
         """Switch on a current in mV, (copy, population), until the next call.
 
-        `respond` does so on its own; this and `count_spikes` are for a larger network that holds `objects` and times
-        events by an operation of its own.
+        `respond` does so on its own; this and `count_spikes` are for whoever adds cells and an operation of their own to
+        `network` and times events by that.
         """
         by_cell = np.repeat(current, list(self.parameters.sizes.values()), axis=-1)
         self.neurons.current_ = by_cell.ravel() * 1e-3
@@ -193,10 +193,9 @@ class MidbrainCircuit:
         self.neurons = self._make_neurons(rng)
         self.excitation = self._connect(rng, "e", {"lh": "da", "lhb": "rmtg"}, p.tau_e)
         self.inhibition = self._connect(rng, "i", {"gaba": "da", "rmtg": "da"}, p.tau_i)
-        self.objects = [self.neurons, self.excitation, self.inhibition]
         ticks = b2.Clock(TICK_S * b2.second, name="midbrain_ticks")
         operation = b2.NetworkOperation(self._on_tick, clock=ticks, name="midbrain_events", when="start")
-        self.network = b2.Network(*self.objects, operation)
+        self.network = b2.Network(self.neurons, self.excitation, self.inhibition, operation)
         if record:
             self._monitor = b2.SpikeMonitor(self.neurons, name="midbrain_spikes")
             self.network.add(self._monitor)

@@ -1,0 +1,226 @@
+"""What the midbrain circuit does, beside what it is meant to do: ``python -m benchmarks.calibrate_midbrain``.
+
+Every number is of circuits that the shipped calibration has never seen (other wiring, other noise), with its interval over
+them. With ``--calibrate``, `data/dopamine_calibration.csv` is made anew first, and docs/midbrain-circuit.md and its figures
+are brought up to date; without it nothing is written. Two minutes; compiling takes another, once per machine.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.midbrain_figures import write_figures
+from benchmarks.readme_table import replace_table
+from pfc_da.analysis.statistic import Statistic, bootstrap_mean, summarise_sessions
+from pfc_da.circuits.calibration import RPE_GRID, calibrate, compute_r2, decode, fit_cells
+from pfc_da.circuits.midbrain import WINDOW_S, MidbrainCircuit
+from pfc_da.circuits.midbrain_parameters import STIMULATION_MV
+from pfc_da.dopamine import DopamineCells
+from pfc_da.rng import numpy_stream, torch_stream
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE, PAGE = ROOT / "data" / "dopamine_calibration.csv", ROOT / "docs" / "midbrain-circuit.md"
+
+REPEATS = 5
+EVENTS: dict[str, tuple[float, float, dict[str, float]]] = {
+    "nothing": (0.0, 0.0, {}),
+    "reward as expected": (1.0, 1.0, {}),
+    "reward, +1": (1.0, 0.0, {}),
+    "omission, -1": (0.0, 1.0, {}),
+    "reward, +.5": (1.0, 0.5, {}),
+    "omission, -.5": (0.0, 0.5, {}),
+    **{
+        f"reward, +.5, {port} stimulated": (1.0, 0.5, {port: STIMULATION_MV[port]})
+        for port in ("lhb", "rmtg")
+    },
+    "omission, -.5, vta stimulated": (0.0, 0.5, {"vta": STIMULATION_MV["vta"]}),
+}
+"""Received, expected, stimulation in mV."""
+COMPARISONS = (
+    ("reward, +.5", "nothing", (0.0, np.inf)),
+    ("reward, +.5, lhb stimulated", "nothing", (-np.inf, 0.0)),
+    ("reward, +.5, rmtg stimulated", "nothing", (-np.inf, 0.0)),
+    ("omission, -.5", "nothing", (-np.inf, 0.0)),
+    ("omission, -.5, vta stimulated", "nothing", (0.0, np.inf)),
+    ("omission, -.5, vta stimulated", "reward, +.5", (0.0, np.inf)),
+)
+"""Event, event it is compared with, and the bar: the burst is gone, or is there again and no smaller."""
+CELLS = (5, 10, 20, 40, 100)
+BINS = np.linspace(-1, 1, 11)
+
+
+ANY = (-np.inf, np.inf)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One measured number of `trials` events a circuit, beside its bar (lowest and highest allowed)."""
+
+    what: str
+    statistic: Statistic
+    trials: int
+    bar: tuple[float, float] = ANY
+
+    def __str__(self) -> str:
+        found = self.statistic
+        value = f"{found.estimate:.3g} [{found.low:.3g}, {found.high:.3g}] {found.units}".removesuffix(" 1")
+        words = " and ".join(
+            f"{word} {end:g}"
+            for word, end in zip(("at least", "at most"), self.bar, strict=True)
+            if np.isfinite(end)
+        )
+        return f"| {self.what} | {value} | {found.n} x {self.trials} | {words} | {self.verdict} |"
+
+    @property
+    def verdict(self) -> str:
+        """Met if the whole interval lies within the bar."""
+        if self.bar == ANY:
+            return ""
+        low, high = self.bar
+        return "met" if low <= self.statistic.low and self.statistic.high <= high else "**missed**"
+
+
+def summarise_copies(
+    what: str,
+    compute: Callable[..., float],
+    *arrays: NDArray,
+    units: str,
+    bar: tuple[float, float] = ANY,
+) -> Row:
+    """A number of arrays (event, copy), with the bootstrap over copies, each of which has its own wiring."""
+    by_copy = [array.swapaxes(0, 1) for array in arrays]
+    found = summarise_sessions(what, compute, by_copy, units=units, rng=numpy_stream(0, "bootstrap"))
+    statistic = dataclasses.replace(found, interval="95 % bootstrap over circuits", n_of="circuits")
+    return Row(what, statistic, len(arrays[0]), bar)
+
+
+def measure_events(circuit: MidbrainCircuit, rng: np.random.Generator) -> dict[str, NDArray]:
+    """Rate of the dopamine cells in Hz at each of `EVENTS`, (repeat, copy); the events come in random order."""
+    order = rng.permutation(np.repeat(np.arange(len(EVENTS)), REPEATS))
+    received, expected, ports = zip(*(list(EVENTS.values())[event] for event in order), strict=True)
+    stimulation = {name: np.array([[port.get(name, 0.0)] for port in ports]) for name in STIMULATION_MV}
+    rate = circuit.respond(np.array(received)[:, None], np.array(expected)[:, None], stimulation).rate("da")
+    return {name: rate[order == index] for index, name in enumerate(EVENTS)}
+
+
+def tabulate_events(rates: dict[str, NDArray]) -> list[Row]:
+    """Rates at events, and how stimulation compares with what it is meant to undo or to replace."""
+    bars = {"nothing": (3.0, 8.0), "reward, +1": (11.0, 20.0), "omission, -1": (-np.inf, 1.0)}
+    rows = [
+        summarise_copies(name, _mean, rate, units="Hz", bar=bars.get(name, ANY))
+        for name, rate in rates.items()
+    ]
+    for one, other, bar in COMPARISONS:
+        difference = rates[one] - rates[other]
+        rows.append(summarise_copies(f"{one}, less {other}", _mean, difference, units="Hz", bar=bar))
+    return rows
+
+
+def measure_trials(
+    circuit: MidbrainCircuit, rng: np.random.Generator, trials: int
+) -> tuple[NDArray, NDArray]:
+    """Errors (trial, copy) of reward and expectation drawn from [0, 1], and the dopamine cells' rates (..., cell)."""
+    received, expected = rng.random((2, trials, circuit.copies))
+    response = circuit.respond(received, expected)
+    counts = response.counts[..., circuit.parameters.cells("da")]
+    return received - expected, counts / (WINDOW_S[1] - WINDOW_S[0])
+
+
+def tabulate_trials(cells: DopamineCells, rpe: NDArray, rate: NDArray) -> list[Row]:
+    """Asymmetry, decoding of single trials, and the surrogate against the circuit."""
+    population = rate.mean(-1)
+    rows = [
+        summarise_copies(name, slope, rpe, population, units="Hz / reward")
+        for name, slope in (("slope above 0", _slope_above), ("slope below 0", _slope_below))
+    ]
+    for n in CELLS:
+        told, bar = decode(cells, rate[..., :n].mean(-1)), (0.95, np.inf) if n == max(CELLS) else ANY
+        rows.append(
+            summarise_copies(f"R2 of decoded trials, {n} cells", compute_r2, rpe, told, units="1", bar=bar)
+        )
+    errors = torch.tensor(rpe)
+    mean = cells.rate(errors).numpy()
+    drawn = cells.encode(errors, torch.randn(rpe.shape, generator=torch_stream(0, "noise"))).numpy()
+    name, residual = "circuit less surrogate, largest mean of a bin", population - mean
+    rows.append(summarise_copies(name, compute_worst_bin, rpe, residual, units="Hz", bar=(-np.inf, 0.5)))
+    name = "s.d. about the table, circuit over surrogate"
+    rows.append(summarise_copies(name, _ratio_of_sd, residual, drawn - mean, units="1"))
+    return rows
+
+
+def compute_worst_bin(rpe: NDArray, difference: NDArray) -> float:
+    """Largest absolute mean of `difference` over the bins of the error that hold trials."""
+    index = np.digitize(rpe.ravel(), BINS[1:-1])
+    sums, n = np.bincount(index, difference.ravel()), np.bincount(index)
+    return float(np.abs(sums[n > 0] / n[n > 0]).max())
+
+
+def _mean(values: NDArray) -> float:
+    return float(values.mean())
+
+
+def _slope_above(rpe: NDArray, rate: NDArray) -> float:
+    return float(np.polyfit(rpe[rpe > 0], rate[rpe > 0], 1)[0])
+
+
+def _slope_below(rpe: NDArray, rate: NDArray) -> float:
+    return float(np.polyfit(rpe[rpe < 0], rate[rpe < 0], 1)[0])
+
+
+def _ratio_of_sd(one: NDArray, other: NDArray) -> float:
+    return float(one.std() / other.std())
+
+
+def tabulate_calibration(rates: NDArray) -> pd.DataFrame:
+    """The rows of `data/dopamine_calibration.csv` from rates (error, repeat, copy)."""
+    cells = fit_cells(rates)
+    low, high = bootstrap_mean(rates.mean(1).T, rng=numpy_stream(0, "bootstrap"))
+    columns = {
+        "rpe": RPE_GRID,
+        "rate_hz": cells.rate_hz,
+        "low_hz": low,
+        "high_hz": high,
+        "sd_hz": cells.sd_hz,
+    }
+    table = pd.DataFrame({name: np.round(np.asarray(values, float), 4) for name, values in columns.items()})
+    return table.assign(n_trials=rates[0].size, n_circuits=rates.shape[2])
+
+
+def format_rows(rows: list[Row]) -> str:
+    """Markdown table."""
+    head = "| dopamine cells | measured [95 % over circuits] | circuits x trials | bar | |"
+    return "\n".join([head, "|---|---|---|---|---|", *map(str, rows)])
+
+
+def main() -> None:
+    """Measure, print, and with --calibrate write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--calibrate", action="store_true", help="make the table, the page and its figures anew"
+    )
+    parser.add_argument("--copies", type=int, default=32, help="circuits side by side; 32 unless given")
+    parser.add_argument("--trials", type=int, default=40, help="single trials a circuit; 40 unless given")
+    arguments = parser.parse_args()
+    if arguments.calibrate:
+        rates = calibrate(MidbrainCircuit(arguments.copies, seed=0), numpy_stream(0, "calibration"))
+        tabulate_calibration(rates).to_csv(TABLE, index=False)
+    cells = DopamineCells.calibrated()
+    circuit, rng = MidbrainCircuit(arguments.copies, seed=1), numpy_stream(1, "measurement")
+    rpe, rate = measure_trials(circuit, rng, arguments.trials)
+    text = format_rows(tabulate_events(measure_events(circuit, rng)) + tabulate_trials(cells, rpe, rate))
+    print(text)
+    if arguments.calibrate:
+        write_figures(circuit, rpe, rate.mean(-1), ROOT / "docs" / "figures")
+        PAGE.write_text(replace_table(PAGE.read_text("utf-8"), text), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
