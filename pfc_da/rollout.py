@@ -6,7 +6,7 @@ needs the value that follows, so it is fed back one step later than the reward i
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import torch
@@ -109,7 +109,27 @@ def input_size(task: Task, feedback: str) -> int:
     return task.observation_size + task.n_actions + FEEDBACK_CHANNELS[feedback]
 
 
+ClosedLoop = Generator[tuple[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor], Rollout]
+"""Gives state, input and noise of each step, is sent the next state and the drive, and returns what happened."""
+
+
 def rollout(
+    network: PFCNetwork, effective: Weights, task: Task, dopamine: DopamineSystem, **session: Any
+) -> Rollout:
+    """Run sessions of `task`, every step being `network.step`; arguments as for `close_loop`.
+
+    Gradients flow where they are enabled.
+    """
+    loop = close_loop(network, effective, task, dopamine, **session)
+    state, x, noise = next(loop)
+    try:
+        while True:
+            state, x, noise = loop.send(network.step(effective, state, x, noise))
+    except StopIteration as ended:
+        return ended.value
+
+
+def close_loop(
     network: PFCNetwork,
     effective: Weights,
     task: Task,
@@ -121,8 +141,8 @@ def rollout(
     noise_rng: torch.Generator,
     feedback: str = "reward",
     condition: Condition = FROZEN,
-) -> Rollout:
-    """Run `sessions` sessions of `task`; gradients flow where they are enabled.
+) -> ClosedLoop:
+    """Close the loop of `sessions` sessions around a network that is advanced elsewhere, as one of neurons is.
 
     Parameters
     ----------
@@ -151,7 +171,7 @@ def rollout(
         if condition.hidden_reset and t % per_trial == 0:
             state, last_rpe = start, zeros  # an error still on its way is forgotten too
         x = _input(step, action_input, last_rpe, feedback, condition)
-        state, drive = network.step(effective, state, x, None if noise is None else noise[t % NOISE_BLOCK])
+        state, drive = yield state, x, None if noise is None else noise[t % NOISE_BLOCK]
         action, action_input = no_action, no_input
         if choosing[t] or feedback in NEEDS_RPE:
             logits, value = network.read_out(effective, state)
