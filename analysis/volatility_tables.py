@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from pfc_da.analysis import volatility, volatility_training, volatility_units
+from pfc_da.analysis.behaviour import tabulate_raster
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.reversals import AFTER, BEFORE, compute_reversal_curve
 from pfc_da.analysis.statistic import Statistic, bootstrap_mean
@@ -73,6 +74,7 @@ def analyse_volatility(
         *coding,
     ]
     figures = {
+        "raster": tabulate_raster(sessions.choice[0], sessions.reward[0], sessions.p_reward),
         "volatility_rates": tabulate_rates({ANIMALS: fit, **fits}, rng=rng),
         "volatility_training": volatility_training.tabulate_training(moments, settings),
         "volatility_since_switch": tabulate_since_switch(since, rng=rng),

@@ -137,7 +137,7 @@ def test_the_synaptic_step_is_that_of_training():
 
 def test_tables_have_what_their_panels_draw(analysed):
     _, figures = analysed
-    assert set(OURS) <= set(figures)
+    assert {*OURS, "raster"} <= set(figures)
     for name, table in figures.items():
         check_table(name, table)
     rates = figures["volatility_rates"]
