@@ -12,7 +12,8 @@ Nothing but the last choice and its reward (1 or 0) reaches the network, on the 
 Simplified: a trial is two steps of 100 ms; both options pay alike (in the experiment each trial showed how many points
 each would pay, drawn independently of what is learned here). Declared choices of ours, not the papers': that the volatile
 phase is as long as the stable one and its better options alternate from a random start; that the option better at the
-change of phase is drawn anew; that training sessions follow the same schedule, their phases shortened along with them.
+change of phase is drawn anew; that training sessions are like those of test but for runs of 15 to 35 trials in the volatile
+phase, and have shorter phases early in training.
 
 References
 ----------
@@ -171,8 +172,10 @@ EXPERIMENT = Experiment(
     defaults={
         # A choice earns only its own reward here; looking further ahead adds noise to what dopamine teaches.
         "rule": {"discount": 0.2},
-        "train": {"updates": 2000, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
+        "train": {"updates": 2500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
         "replay": {"held_out_sessions": 400},
+        "task": {"shortest_run": 15, "longest_run": 35},
+        "test_task": {"shortest_run": RUN_TRIALS[0], "longest_run": RUN_TRIALS[1]},
     },
     analyse=analyse,
 )
