@@ -168,10 +168,13 @@ def _draw(own: xr.Dataset) -> Spikes | None:
     """Spikes of a session; the same in every export of a run. None where activity is not in Hz."""
     if own["activity"].attrs["units"] != "Hz":
         return None
-    rng = numpy_stream(
-        int(own.attrs["seed"]), "export", "spikes", int(own["animal"]), int(own["recorded_episode"])
-    )
-    return draw_spikes(own["activity"].transpose("step", "unit").values, step_s=get_step_s(own), rng=rng)
+    animal, episode = int(own["animal"]), int(own["recorded_episode"])
+    rng = numpy_stream(int(own.attrs["seed"]), "export", "spikes", animal, episode)
+    rates = own["activity"].transpose("step", "unit").values
+    try:
+        return draw_spikes(rates, step_s=get_step_s(own), rng=rng)
+    except InputError as error:
+        raise InputError(f"animal {animal}, episode {episode}: {error}") from None
 
 
 def _tabulate_trials(own: xr.Dataset) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from pfc_da import cli
 from pfc_da.analysis.choice_table import read_choices
+from pfc_da.analysis.read_nwb import read_nwb
 from pfc_da.analysis.trials import per_trial
 from pfc_da.errors import InputError
 from pfc_da.export import (
@@ -165,6 +166,13 @@ def test_a_place_that_is_not_there_is_refused(recording):
         read_session(recording, session=-1)
 
 
+def test_rates_that_are_none_are_told_with_their_session(recording):
+    broken = recording.copy(deep=True)
+    broken["activity"][1, 2, 3, 0] = np.nan
+    with pytest.raises(InputError, match="animal 1, episode 2: spikes can be drawn from finite rates"):
+        read_session(broken, animal=1, session=2)
+
+
 def test_activity_that_is_no_rate_gives_no_spikes(tmp_path):
     import pynwb
 
@@ -204,6 +212,14 @@ def test_nwb_gives_back_what_went_in(nwb_file, session):
             == session.trials["outcome_time"].tolist()
         )
         assert np.array_equal(nwb.events["response"]["choice"].data[:], session.trials["choice"])
+
+
+def test_our_own_reader_of_recordings_reads_an_export(nwb_file, session):
+    read = read_nwb(nwb_file)
+    for train, times in zip(read.times, session.spikes.trains(), strict=True):
+        assert np.array_equal(train, times)
+    assert np.array_equal(read.trials["choice"], session.trials["choice"])
+    assert np.array_equal(read.trials["reward"], session.trials["reward"])
 
 
 def test_a_trial_without_a_choice_has_no_response(recording):
@@ -341,6 +357,16 @@ def half_store(part):
     if int(part["animal"][0]):
         raise OSError("planted")
     return part.load()
+
+
+def test_what_a_kill_left_of_a_store_is_removed_and_a_new_run_removes_exports(run):
+    half = run / "exports" / "csv" / ".writing-1-half.zarr" / "rpe"
+    half.mkdir(parents=True)
+    folder, files = export_run(run, "csv")
+    assert len(files) == 2
+    assert not half.parent.exists()
+    RunFolder.open(run, CONFIG, force=True).close()
+    assert not folder.exists()
 
 
 def test_an_export_of_something_else_is_not_mixed_in(run, recording, tmp_path):
