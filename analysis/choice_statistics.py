@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.analysis.choice_table import ChoiceSessions
+from pfc_da.analysis.choice_table import ChoiceSessions, get_animals
 from pfc_da.analysis.history import HistoryKernels, compute_lose_shift, compute_win_stay, fit_history
 from pfc_da.analysis.matching import count_choices, fit_matching
 from pfc_da.analysis.statistic import Statistic, summarise, summarise_sessions
@@ -48,11 +48,6 @@ def compute_choice_numbers(
         if baited:
             found.append(_matching(sessions, animals, rng))
     return found
-
-
-def get_animals(sessions: ChoiceSessions) -> list[NDArray]:
-    """Sessions of each animal, (session,) bool."""
-    return [sessions.animal == name for name in np.unique(sessions.animal)]
 
 
 def cut_sessions(sessions: ChoiceSessions, n_trials: int, n_sessions: int) -> ChoiceSessions:

@@ -138,6 +138,11 @@ def stack_choices(table: pd.DataFrame, *, name: str = "the table", options: int 
     )
 
 
+def get_animals(sessions: ChoiceSessions) -> list[NDArray]:
+    """Sessions of each animal, (session,) bool."""
+    return [sessions.animal == name for name in np.unique(sessions.animal)]
+
+
 def _read_header(path: Path) -> str:
     with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
         header = file.readline(MAX_HEADER)

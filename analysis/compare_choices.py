@@ -9,6 +9,8 @@ import numpy as np
 from pfc_da.analysis.choice_statistics import LAGS, compute_choice_numbers, cut_sessions
 from pfc_da.analysis.choice_table import ChoiceSessions
 from pfc_da.analysis.difference import Difference, pair_up
+from pfc_da.analysis.fitted_rate import MIN_TRIALS as MIN_FOR_RATE
+from pfc_da.analysis.fitted_rate import compute_fitted_rate
 from pfc_da.errors import InputError
 
 MIN_TRIALS = LAGS + 1  # of a session
@@ -48,6 +50,9 @@ def compare_choices(
         )
     pair = [cut_sessions(sessions, n_trials, n_sessions) for sessions in (simulated, recorded)]
     found = [compute_choice_numbers(sessions, baited=baited, rng=rng) for sessions in pair]
+    if simulated.n_options == recorded.n_options == 2:
+        for numbers, sessions in zip(found, pair, strict=True):
+            numbers.append(compute_fitted_rate(sessions, rng=rng))
     against = {key: "" if same_schedule else "rewards may have come in another way" for key in OF_SCHEDULE}
     against |= _too_few(n_trials, n_sessions)
     matched = f"first {_plural(n_trials, 'trial')} of {_plural(n_sessions, 'session')} an animal"
@@ -69,6 +74,8 @@ def _too_few(n_trials: int, n_sessions: int) -> dict[str, str]:
     if n < MIN_PER_ANIMAL:
         keys = (*OF_SCHEDULE, "win_stay", "lose_shift")
         found |= dict.fromkeys(keys, f"{n} trials an animal; a fraction needs {MIN_PER_ANIMAL}")
+    if n < MIN_FOR_RATE:
+        found["learning_rate"] = f"{n} trials an animal; a learning rate needs {MIN_FOR_RATE}"
     n_predicted, needed = (n_trials - LAGS) * n_sessions, PER_WEIGHT * (2 * LAGS + 1)
     if n_predicted < needed:
         told = f"{n_predicted} trials an animal for {2 * LAGS + 1} weights; needs {needed}"

@@ -5,12 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
 from pfc_da import cli
-from pfc_da.recording import SCHEMA_VERSION
-from pfc_da.run_folder import STAGES, RunFolder, read_manifest
-from pfc_da.settings import resolve
+from pfc_da.run_folder import RunFolder, read_manifest
 
 COLUMNS = (
     "key condition units simulated sim_low sim_high sim_n sim_n_of recorded rec_low rec_high rec_n rec_n_of "
@@ -18,56 +15,13 @@ COLUMNS = (
 ).split()
 
 
-def build_recording(stay=(0.9, 0.4), shape=(3, 30, 60), seed=0):
-    """Two arms; animals that stay after a win and after a loss with given probabilities."""
-    rng = np.random.default_rng(seed)
-    reward = (rng.random(shape) < 0.5).astype(float)
-    choice = np.zeros(shape, int)
-    for trial in range(1, shape[-1]):
-        kept = rng.random(shape[:2]) < np.where(reward[..., trial - 1] > 0, *stay)
-        choice[..., trial] = np.where(kept, choice[..., trial - 1], 1 - choice[..., trial - 1])
-    steps = ("animal", "condition", "episode", "step")
-    nothing = np.zeros_like(choice)
-    return xr.Dataset(
-        {
-            "choice": (steps, np.stack([choice, nothing - 1], -1).reshape(*shape[:2], -1)[:, None]),
-            "reward": (steps, np.stack([reward, nothing], -1).reshape(*shape[:2], -1)[:, None]),
-            "p_reward": (("episode", "action"), np.tile([0.6, 0.4], (shape[1], 1))),
-        },
-        coords={
-            "animal": np.arange(shape[0]),
-            "condition": ["frozen"],
-            "trial": ("step", np.repeat(np.arange(shape[2]), 2)),
-            "phase": ("step", ["choice", "outcome"] * shape[2]),
-        },
-        attrs={"schema_version": SCHEMA_VERSION, "choice_phase": "choice", "seed": 0, "paradigm": "bandit"},
-    )
+@pytest.fixture
+def run(replayed_run):
+    return replayed_run
 
 
 @pytest.fixture
-def run(tmp_path):
-    """A finished run with that recording; of the other files it has only what the stages are known by."""
-    config = resolve([{"paradigm": "bandit", "animals": 3, "seed": 0}]).model_dump(mode="json")
-    path = tmp_path / "run"
-    with RunFolder.open(path, config) as folder:
-        for animal in range(3):
-            folder.write_atomic(f"animals/{animal:03d}/weights.safetensors", lambda file: file.touch())
-        recording = build_recording()
-        folder.write_atomic("recording.nc", lambda file: recording.to_netcdf(file, engine="h5netcdf"))
-        for name in ("comparison.csv", "report.html"):
-            folder.write_atomic(name, lambda file: file.write_text("key\n"))
-        for stage in STAGES:
-            with folder.doing(stage):
-                pass
-    (path / "comparison.csv").unlink()
-    (path / "comparison.csv").write_text(
-        "key,condition,simulated,sim_low,sim_high,reference,ref_low,ref_high,kind,source,doi,locator,verdict,why\n"
-    )
-    return path
-
-
-@pytest.fixture
-def choices(tmp_path):
+def choices(tmp_path, build_recording):
     """Recorded mice that stay after a win less often than the simulated animals."""
     recording = build_recording(stay=(0.7, 0.4), shape=(4, 20, 80), seed=1)
     grid = recording["choice"].values[:, 0, :, ::2]
