@@ -99,7 +99,7 @@ def _compare_firing(
     source: str,
     rng: np.random.Generator,
 ) -> list[Difference]:
-    before = -windows.baseline[0]
+    before = abs(windows.baseline[0])
     is_short = before < FANO_S
     baseline = LONE_BASELINE if is_short else windows.baseline
     of_baseline = ("fano", "timescale", "timescale_population")

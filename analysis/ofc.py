@@ -246,7 +246,7 @@ def _check_table(table: NDArray, n_columns: int, name: str) -> NDArray:
         raise InputError(
             f"{name}: row {int(np.argmin(np.isfinite(table).all(1))) + 1} holds NaN or infinity."
         )
-    return table.astype(float).reshape(len(table), -1)
+    return table.astype(float) if table.size else np.empty((0, n_columns))
 
 
 def _check_trials(tables: dict[str, NDArray], path: Path) -> None:

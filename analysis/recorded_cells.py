@@ -29,7 +29,7 @@ class CellSession:
     animal, session : str
     names : (unit,) tuple of str
     trains : by unit, by trial
-        Spike times after the event in s, sorted, within `REACH_S`.
+        Spike times after the event in s, sorted; those within `REACH_S`, maybe more.
     seen_before, seen_after : (trial, unit)
         For how long before and after the event the cell was observed, in s; -inf where not at all.
     regressors : mapping of (trial,)

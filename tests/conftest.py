@@ -128,6 +128,8 @@ def write_session():
                     for at in start[choice == 1].tolist()
                 ]
                 times = np.concatenate([times, *more])
+            if observed is not None:
+                times = np.concatenate([times[(times >= a) & (times <= b)] for a, b in observed])
             given = {} if observed is None else {"obs_intervals": np.array(observed, dtype=float)}
             file.add_unit(spike_times=np.sort(times) * scale[0], **given)
         with NWBHDF5IO(str(path), "w") as opened:

@@ -9,7 +9,9 @@ from pfc_da.analysis.ofc import (
     WINDOWS,
     compute_ofc_regressors,
     fit_relative_value,
+    is_ofc_folder,
     load_ofc,
+    read_ofc_cells,
     read_ofc_matlab,
 )
 from pfc_da.errors import InputError
@@ -150,3 +152,53 @@ def test_folders_and_files_of_another_kind_are_refused(tmp_path):
     path.write_bytes(b"no matlab here, only text that goes on for a while" * 9)
     with pytest.raises(InputError, match="X1a11_data.mat: cannot be read as a MATLAB file"):
         read_ofc_matlab(tmp_path)
+
+
+def test_cells_are_laid_around_the_offers(tmp_path):
+    write_cell(tmp_path)
+    write_cell(tmp_path, "X1a12")
+    assert is_ofc_folder(tmp_path) and not is_ofc_folder(tmp_path / "celldata")
+    first, second = read_ofc_cells(tmp_path)
+    assert (first.animal, first.session, first.names, second.names) == ("X", "X1a", ("X1a11",), ("X1a12",))
+    assert [train.tolist() for train in first.trains[0]] == [[], [-0.3, 0.1, 0.7, 2.2], [-0.96, -0.001]]
+    # Trial 2 lies before the first spike: the cell was not held. Trials end with their last event, at 4 s.
+    np.testing.assert_array_equal(first.seen_before[:, 0], [-np.inf, 1, 1])
+    np.testing.assert_array_equal(first.seen_after[:, 0], [-np.inf, 3, 3])
+    np.testing.assert_array_equal(first.regressors["choice"], [1, 1, -1])
+    np.testing.assert_array_equal(first.regressors["object_value_1"], [6, 4, 1])
+    assert "offers show the values" in first.unlike
+
+
+@pytest.mark.parametrize(
+    "name, change, told",
+    [
+        ("celldata", lambda table: table[:0], "celldata is empty"),
+        ("celldata", lambda table: table[:, :2], "celldata must be a table of numbers with 4 columns"),
+        ("celldata", lambda table: np.full(table.shape, "x"), "celldata must be a table of numbers"),
+        ("psyphydata", lambda table: np.where(table == 1000, np.nan, table), "psyphydata: row 2 holds NaN"),
+        (
+            "psyphydata",
+            lambda table: table - [5000, 0, 0, 0],
+            "psyphydata: times in the trial must not be negative",
+        ),
+        (
+            "psyphydata",
+            lambda table: table / [1000, 1, 1, 1],
+            r"psyphydata: offers come at 1 ms \(median\). Are times in s\?",
+        ),
+        (
+            "psyphydata",
+            lambda table: table[table[:, 2] != 30],
+            "psyphydata has no offer .code 30. on trial 2 of goodTrials_JC",
+        ),
+        ("goodTrials_JC", lambda table: table[:0], "goodTrials_JC is empty"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_ofc_cells, read_ofc_matlab])
+def test_damaged_tables_are_named(tmp_path, name, change, told, read):
+    tables = write_cell(tmp_path)
+    tables[name] = change(tables[name].astype(float))
+    savemat(tmp_path / "celldata" / "X1a11_data.mat", tables)
+    with pytest.raises(InputError, match=f"X1a11_data.mat: {told}") as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value)
