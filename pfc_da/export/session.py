@@ -142,7 +142,7 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
     own = load(own.isel(episode=int(own["recorded_episode"])).drop_dims("held_out_episode", errors="ignore"))
     trials, columns = _tabulate_trials(own)
     units, more = _tabulate_units(own)
-    spikes = _draw(own)
+    spikes, how_spiked = _get_spikes(own)
     return Session(
         animal=int(own["animal"]),
         episode=int(own["recorded_episode"]),
@@ -153,7 +153,7 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
         series=own[[name for name in SERIES if name in own]],
         units=units,
         spikes=spikes,
-        how_spiked=HOW_DRAWN if spikes else "",
+        how_spiked=how_spiked,
         step_s=get_step_s(own),
         provenance=recording.attrs,
     )
@@ -164,15 +164,15 @@ def get_step_s(recording: xr.Dataset) -> float:
     return float(recording["time_in_trial"][0])
 
 
-def _draw(own: xr.Dataset) -> Spikes | None:
-    """Spikes of a session; the same in every export of a run. None where activity is not in Hz."""
+def _get_spikes(own: xr.Dataset) -> tuple[Spikes | None, str]:
+    """Spikes of a session, the same in every export of a run, and how they came about; none if activity is not in Hz."""
     if own["activity"].attrs["units"] != "Hz":
-        return None
+        return None, ""
     animal, episode = int(own["animal"]), int(own["recorded_episode"])
     rng = numpy_stream(int(own.attrs["seed"]), "export", "spikes", animal, episode)
     rates = own["activity"].transpose("step", "unit").values
     try:
-        return draw_spikes(rates, step_s=get_step_s(own), rng=rng)
+        return draw_spikes(rates, step_s=get_step_s(own), rng=rng), HOW_DRAWN
     except InputError as error:
         raise InputError(f"animal {animal}, episode {episode}: {error}") from None
 
