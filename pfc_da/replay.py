@@ -10,12 +10,13 @@ in training; such conditions meet the same draws as one another, not as the froz
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
-from pfc_da.network import Weights
+from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import describe
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
@@ -64,20 +65,20 @@ def replay_animal(
         for first, batch in play(
             agent, settings, own_task, trained.after[condition.after], condition, animal
         ):
-            chunks.append(_totals(batch))
+            chunks.append(get_totals(batch))
             if first < settings.replay.sessions:
-                kept = settings.replay.sessions - first
-                chunks[-1] |= {name: array[:kept] for name, array in _steps(task, batch).items()}
+                chunks[-1] |= get_steps(task, batch, settings.replay.sessions - first)
             if condition == conditions[0] and first < settings.replay.unit_sessions:
                 units.append(agent.network.activity(batch.drive).transpose(0, 1).numpy())
             done += batch.action.shape[1]
             report(done, condition.name)
-        by_condition.append(_join(chunks))
+        by_condition.append(join_chunks(chunks))
     for updates, kept in trained.after.items():
         if any(not torch.equal(before[updates][name], tensor) for name, tensor in kept.items()):
             raise RuntimeError(f"weights of animal {animal} changed while frozen")
     activity = np.concatenate(units)[: settings.replay.unit_sessions]
-    return _assemble(agent, task, by_condition, activity, [condition.name for condition in conditions])
+    names = [condition.name for condition in conditions]
+    return assemble(agent.network, task, by_condition, activity, names)
 
 
 def _replay(
@@ -86,7 +87,7 @@ def _replay(
     """Chunks of sessions, with the number of the first session of each."""
     with torch.inference_mode():
         effective = agent.network.effective(weights)
-        for first, sessions in _chunks(settings, CHUNK):
+        for first, sessions in chunk_sessions(settings, CHUNK):
             yield first, _play(agent, settings, task, effective, condition, animal, first, sessions)
 
 
@@ -96,7 +97,7 @@ def _replay_plastic(
     """As `_replay`, a copy of the weights learning from every chunk at the rate at which training ended."""
     memory: Weights = {}
     learning_rate = settings.rule.learning_rate * settings.rule.final_learning_rate
-    for first, sessions in _chunks(settings, PLASTIC_CHUNK):
+    for first, sessions in chunk_sessions(settings, PLASTIC_CHUNK):
         if agent.rule.needs_autograd:
             weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
         with torch.set_grad_enabled(agent.rule.needs_autograd):
@@ -108,7 +109,7 @@ def _replay_plastic(
         yield first, batch
 
 
-def _chunks(settings: RunSettings, size: int) -> Iterator[tuple[int, int]]:
+def chunk_sessions(settings: RunSettings, size: int) -> Iterator[tuple[int, int]]:
     """First session and number of sessions of each chunk."""
     n_sessions = max(settings.replay.held_out_sessions, settings.replay.sessions)
     for first in range(0, n_sessions, size):
@@ -125,21 +126,26 @@ def _play(
     first: int,
     sessions: int,
 ) -> Rollout:
-    return rollout(
-        agent.network,
-        effective,
-        task,
-        dataclasses.replace(agent.dopamine, manipulations=condition.manipulations),
-        sessions=sessions,
-        task_rng=torch_stream(settings.seed, "replay", "task", first),
-        choice_rng=torch_stream(settings.seed, "replay", "choice", first),
-        noise_rng=torch_stream(settings.seed, "replay", "noise", first, animal),
-        feedback=settings.network.fed,
-        condition=condition,
-    )
+    arranged = arrange_sessions(agent, settings, condition, animal, first, sessions)
+    return rollout(agent.network, effective, task, **arranged)
 
 
-def _totals(batch: Rollout) -> Arrays:
+def arrange_sessions(
+    agent: Agent, settings: RunSettings, condition: Condition, animal: int, first: int, sessions: int
+) -> dict[str, Any]:
+    """What makes sessions `first`, `first` + 1... what they are, as arguments of `pfc_da.rollout.close_loop`."""
+    return {
+        "dopamine": dataclasses.replace(agent.dopamine, manipulations=condition.manipulations),
+        "sessions": sessions,
+        "task_rng": torch_stream(settings.seed, "replay", "task", first),
+        "choice_rng": torch_stream(settings.seed, "replay", "choice", first),
+        "noise_rng": torch_stream(settings.seed, "replay", "noise", first, animal),
+        "feedback": settings.network.fed,
+        "condition": condition,
+    }
+
+
+def get_totals(batch: Rollout) -> Arrays:
     """One number a session."""
     totals = {"held_out_reward": batch.reward_per_trial.numpy()}
     if "regret" in batch.labels:
@@ -147,8 +153,8 @@ def _totals(batch: Rollout) -> Arrays:
     return totals
 
 
-def _steps(task: Task, batch: Rollout) -> Arrays:
-    """Everything kept step by step, session first."""
+def get_steps(task: Task, batch: Rollout, kept: int) -> Arrays:
+    """Everything kept step by step of the first `kept` sessions, session first."""
     policy = torch.softmax(batch.logits.detach(), -1).masked_fill(~batch.is_choice[:, None, None], torch.nan)
     by_step = {
         "choice": batch.action.to(torch.int8),
@@ -163,20 +169,19 @@ def _steps(task: Task, batch: Rollout) -> Arrays:
         if tensor.dtype == torch.int64:  # what a task labels are small numbers
             by_step[name] = tensor.to(torch.int16)
     fixed = {name: batch.problem[name].numpy() for name in task.session_labels}
-    return {name: tensor.transpose(0, 1).numpy() for name, tensor in by_step.items()} | fixed
+    arrays = {name: tensor.transpose(0, 1).numpy() for name, tensor in by_step.items()} | fixed
+    return {name: array[:kept] for name, array in arrays.items()}
 
 
-def _join(chunks: list[Arrays]) -> Arrays:
+def join_chunks(chunks: list[Arrays]) -> Arrays:
+    """Chunks one after another; what only the first of them keep is joined of these."""
     return {name: np.concatenate([chunk[name] for chunk in chunks if name in chunk]) for name in chunks[0]}
 
 
-def _assemble(
-    agent: Agent,
-    task: Task,
-    by_condition: list[Arrays],
-    activity: np.ndarray,
-    names: list[str],
+def assemble(
+    network: PFCNetwork, task: Task, by_condition: list[Arrays], activity: np.ndarray, names: list[str]
 ) -> xr.Dataset:
+    """The recording of one animal from the arrays of each condition (`names`), and the activity of its units."""
     steps, per_trial = np.arange(task.n_steps), len(task.phases)
     by_step = dict.fromkeys(PER_STEP, ()) | {"policy": ("action",)} | dict(task.step_labels)
     dims: dict[str, tuple[str, ...]]
@@ -195,10 +200,10 @@ def _assemble(
             "trial": ("step", steps // per_trial),
             "phase": ("step", [task.phase(step) for step in range(task.n_steps)]),
             "time_in_trial": ("step", (steps % per_trial + 1) * STEP_S),
-            "tau": ("unit", agent.network.tau.numpy()),
-            "is_excitatory": ("unit", agent.network.is_excitatory.numpy()),
-            "is_critic": ("unit", agent.network.wiring.is_critic.numpy()),
+            "tau": ("unit", network.tau.numpy()),
+            "is_excitatory": ("unit", network.is_excitatory.numpy()),
+            "is_critic": ("unit", network.wiring.is_critic.numpy()),
             "recorded_episode": np.arange(len(activity)),
         },
     )
-    return describe(dataset, task.descriptions, agent.network.activity_units)
+    return describe(dataset, task.descriptions, network.activity_units)
