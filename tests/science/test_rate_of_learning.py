@@ -1,0 +1,38 @@
+"""Frozen nets learn faster where the world changes more: Wang et al. 2018, simulation 2, doi 10.1038/s41593-018-0147-8."""
+
+import pytest
+
+from pfc_da.paradigms.volatility import EXPERIMENT
+
+SHORT = (
+    "train.updates=100",
+    "train.snapshots=[]",
+    "replay.sessions=60",
+    "replay.held_out_sessions=60",
+    "replay.unit_sessions=8",
+)
+
+
+def run(*sets, animals):
+    statistics = EXPERIMENT.run(animals=animals, sets=sets).statistics
+    return statistics.set_index(["key", statistics["condition"].fillna("")])
+
+
+def test_after_a_short_training_frozen_animals_follow_reversals_with_a_rate_of_their_own():
+    found = run(*SHORT, animals=2)
+    assert found.loc["reward_share", "ideal"]["estimate"] > 0.7
+    assert found.loc["reward_hidden_reset", ""]["estimate"] == pytest.approx(0.5, abs=0.02)
+    assert 0.05 < found.loc["learning_rate", "volatile"]["estimate"] < 0.5
+    assert found.loc["learning_rate_ratio", "fixed_alpha"]["estimate"] == pytest.approx(1, abs=0.15)
+    assert found.loc["bic_block_specific", "fixed_alpha"]["estimate"] < 0
+
+
+@pytest.mark.slow
+def test_trained_as_the_defaults_say_the_rate_follows_volatility_in_either_order():
+    found = run(animals=2)
+    assert found.loc["learning_rate_ratio", ""]["estimate"] > 1.5
+    for order in ("stable_first", "volatile_first"):
+        assert found.loc["learning_rate_ratio", order]["low"] > 1
+    assert found.loc["reward_share", "ideal"]["estimate"] > 0.9
+    assert found.loc["bic_block_specific", ""]["low"] > 0
+    assert found.loc["bic_block_specific", "fixed_alpha"]["high"] < 0
