@@ -1,8 +1,8 @@
 """Write measured numbers into the pages, misses included: ``python benchmarks/readme_table.py RUN [RUN ...]``.
 
 The first run gives README's table and figure, all of them ``docs/results.md``. One row a simulated number, in the order
-of the run's statistics.csv; beside it every number of comparison.csv that it is held against. References without a
-simulated number are counted below. Nothing is chosen by hand.
+of the run's statistics.csv; beside it every number of comparison.csv that it is held against. README leaves out numbers that
+are held against nothing. References without a simulated number are counted below. Nothing is chosen by hand.
 """
 
 import csv
@@ -44,14 +44,17 @@ def describe_source(row: dict[str, str]) -> str:
     return f"{linked}, {row['locator']}" if COLUMN[row["kind"]] == 0 and row["locator"] else linked
 
 
-def table(run: Path) -> str:
-    """Markdown table of a run folder's comparisons, one line that counts them, and their sources."""
+def table(run: Path, everything: bool = False) -> str:
+    """Markdown table of a run folder's comparisons, one line that counts them, and their sources.
+
+    With `everything` statistics that are held against nothing have a row too.
+    """
     references, sources = rows(run / "comparison.csv"), Sources()
     lines, compared = [HEAD, ["---"] * len(HEAD)], []
     for statistic in rows(run / "statistics.csv"):
         name = (statistic["key"], statistic["condition"])
         found = [row for row in references if (row["key"], row["condition"]) == name]
-        if not found:
+        if not found and not everything:
             continue
         compared += found
         simulated = with_interval(*(statistic[column] for column in ("estimate", "low", "high")))
@@ -110,6 +113,8 @@ def section(run: Path) -> str:
     config = manifest["config"]
     changed = {**config["task"], **{f"test {name}": value for name, value in config["test_task"].items()}}
     parts = [f"network {config['network']['kind']}", f"rule {config['rule']['kind']}"]
+    if config["network"].get("critic") == "separate":  # runs of before had no such setting
+        parts.append(f"critic separate, actor told {config['network']['feedback']}")
     parts += [f"{name} {value}" for name, value in changed.items()]
     parts += [f"{config['train']['updates']} updates of {config['train']['sessions']} sessions"]
     parts += [f"seed {config['seed']}", f"{manifest['cpu_s']:.0f} CPU-s in all"]
@@ -120,7 +125,7 @@ def section(run: Path) -> str:
         if own:
             numbers = ", ".join(f"{number:.4g}" for number in own)
             lines.append(f"- `{key}` of every animal: {numbers}; median {statistics.median(own):.4g}")
-    return "\n\n".join([f"## {config['paradigm']}: {'; '.join(parts)}", "\n".join(lines), table(run)])
+    return "\n\n".join([f"## {config['paradigm']}: {'; '.join(parts)}", "\n".join(lines), table(run, everything=True)])
 
 
 def main() -> None:
