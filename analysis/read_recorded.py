@@ -107,7 +107,7 @@ def _refuse_twice(tables: dict[Path, pd.DataFrame]) -> None:
     """Refuse a session that is in two files."""
     seen: dict[tuple[str, str], Path] = {}
     for file, table in tables.items():
-        labels = table.reindex(columns=["animal", "session"]).fillna("").drop_duplicates()
+        labels = table.reindex(columns=["animal", "session"]).astype("string").fillna("").drop_duplicates()
         for animal, session in labels.itertuples(index=False):
             if (animal, session) in seen:
                 raise InputError(

@@ -1,7 +1,9 @@
 """`pfc-da compare RUN --recorded`: what it writes, what it shows, and that bad input leaves the run as it was."""
 
+import pickle
 import re
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,6 +118,102 @@ def test_bad_input_leaves_the_run_as_it_was(call, run, choices, arguments, told,
     assert re.search(told, err), err
     assert contents(run) == before
     assert call("compare", run)[0] == 0  # and lets the folder go
+
+
+def change(path, name, place, value):
+    with h5py.File(path, "a") as file:
+        file[name][place] = value
+
+
+def put_text(path):
+    with h5py.File(path, "a") as file:
+        kept = dict(file["intervals/trials/reward"].attrs)
+        del file["intervals/trials/reward"]
+        file.create_dataset("intervals/trials/reward", data=["yes"] * 40, dtype=h5py.string_dtype())
+        file["intervals/trials/reward"].attrs.update(kept)
+
+
+def put_link(path):
+    with h5py.File(path, "a") as file:
+        del file["units/spike_times"]
+        file["units/spike_times"] = h5py.ExternalLink("elsewhere.nwb", "/units/spike_times")
+
+
+def drop_trials(path):
+    with h5py.File(path, "a") as file:
+        del file["intervals/trials"]
+
+
+SPIKES = "units/spike_times"
+DAMAGED = {  # what -> (how the session is written, what is done to the file, what is told)
+    "truncated": ({}, lambda path: path.write_bytes(path.read_bytes()[:99_000]), "damaged or cut short"),
+    "no trials table": ({}, drop_trials, "no trials table .intervals/trials."),
+    "unsorted spikes": (
+        {},
+        lambda path: change(path, SPIKES, 3, 0.0),
+        "spike_times of unit 0: times must be sorted",
+    ),
+    "negative spikes": (
+        {},
+        lambda path: change(path, SPIKES, 0, -1.0),
+        "spike_times of unit 0: .* not be negative",
+    ),
+    "NaN": ({}, lambda path: change(path, SPIKES, 0, np.nan), "spike_times of unit 0: entry 0 is nan"),
+    "spikes in ms": ({"scale": (1000, 1)}, None, "spike_times span .* Are times in ms"),
+    "all in ms": ({"scale": (1000, 1000)}, None, "intervals/trials: trials last .* Are times in ms"),
+    "1 trial": ({"n_trials": 1}, None, "choice must take two values"),
+    "0 spikes": ({"rate": 0.0}, None, "units/spike_times holds no spike"),
+    "text for numbers": ({}, put_text, "column 'reward' must hold numbers .* got 'yes' in row 1"),
+    "external link": ({}, put_link, "units/spike_times links to 'elsewhere.nwb' outside the file"),
+    "a pickle": ({}, lambda path: path.write_bytes(pickle.dumps([1])), "no HDF5. It begins like a pickle"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_file_ends_in_one_line(call, run, write_session, tmp_path, damage):
+    settings, how, told = DAMAGED[damage]
+    path = write_session(tmp_path / "damaged.nwb", **{"n_trials": 40, **settings})
+    if how:
+        how(path)
+    before, file = contents(run), path.read_bytes()
+    code, out, err = call("compare", run, "--recorded", path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(rf"^error: .*damaged\.nwb: .*{told}", err), err
+    assert contents(run) == before and path.read_bytes() == file
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        (",".join(map(str, range(10**6))) + "\n", "the header is longer than"),
+        ("session,trial,choice,reward\n1,0,0,1\n", "choice must take two values"),
+        ("session,trial,choice,reward\n1,0,0,much\n1,1,1,0\n", "column 'reward' .* got 'much' in row 1"),
+    ],
+)
+def test_a_damaged_table_ends_in_one_line(call, run, tmp_path, text, told):
+    path, before = tmp_path / "damaged.csv", contents(run)
+    path.write_text(text)
+    code, out, err = call("compare", run, "--recorded", path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(rf"^error: .*damaged\.csv: .*{told}", err), err
+    assert contents(run) == before
+
+
+def test_cells_are_compared_too(call, run, write_session, tmp_path):
+    path, columns = write_session(tmp_path / "s1.nwb", n_trials=200), tmp_path / "columns.yaml"
+    columns.write_text("columns: {event: cue_time}\nsame_schedule: true\n")
+    code, out, err = call("compare", run, "--recorded", path, "--columns", columns)
+    assert (code, err) == (0, "")
+    table = (
+        pd.read_csv(run / "comparison_recorded.csv").fillna({"condition": ""}).set_index(["key", "condition"])
+    )
+    rate = table.loc[("firing_rate", "")]
+    # Median units: 20 Hz simulated; 8 Hz recorded, in the .2 s after the cue.
+    assert rate["simulated"] == pytest.approx(20, rel=0.1) and rate["recorded"] == pytest.approx(8, rel=0.15)
+    assert rate["verdict"] == "different"
+    assert table.loc[("fraction_selective", "choice"), "recorded"] == pytest.approx(1 / 3)  # unit 0 of 3
+    assert (table.loc["win_stay"]["why"] == "the recorded number has no interval (n = 1 sessions)").all()
+    assert "firing_rate" in out
 
 
 def test_it_goes_with_the_recording_it_was_made_with(call, run, choices):
