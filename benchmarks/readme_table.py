@@ -1,8 +1,9 @@
 """Write measured numbers into the pages, misses included: ``python benchmarks/readme_table.py RUN [RUN ...]``.
 
-The first run gives README's table and figure, all of them ``docs/results.md``. One row a simulated number, in the order
-of the run's statistics.csv; beside it every number of comparison.csv that it is held against. README leaves out numbers that
-are held against nothing. References without a simulated number are counted below. Nothing is chosen by hand.
+The first run gives README's table, all of them ``docs/results.md``, the first of each paradigm the figures of the pages. One
+row a simulated number, in the order of the run's statistics.csv; beside it every number of comparison.csv that it is held
+against. README leaves out numbers that are held against nothing. References without a simulated number are counted below.
+Nothing is chosen by hand.
 """
 
 import csv
@@ -13,7 +14,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FIGURE = "figures/matching.svg"
+FIGURES = {
+    "monkey_juice": ("matching",),
+    "volatility": ("volatility_rates", "volatility_training"),
+    "lever_stimulation": ("p_risky", "p_risky_plastic"),
+}
+"""Drawings that the pages show, of the first run given of each paradigm."""
 BY_ANIMAL = ("reward_per_trial", "regret", "matching_slope", "firing_rate", "firing_rate_max")
 RESULTS_HEAD = """# Results
 
@@ -129,12 +135,15 @@ def section(run: Path) -> str:
 
 
 def main() -> None:
-    """Rewrite README.md, its figure and docs/results.md in place from the run folders given."""
+    """Rewrite README.md, docs/results.md and docs/figures in place from the run folders given."""
     if len(sys.argv) < 2:
         sys.exit("error: give one or more finished run folders, such as runs/demo")
     runs, readme = [Path(name) for name in sys.argv[1:]], ROOT / "README.md"
     readme.write_text(replace_table(readme.read_text("utf-8"), table(runs[0])), "utf-8")
-    shutil.copy(runs[0] / FIGURE, ROOT / "docs" / FIGURE)
+    for run in reversed(runs):  # the first of a paradigm is copied last
+        paradigm = json.loads((run / "manifest.json").read_text("utf-8"))["paradigm"]
+        for name in FIGURES.get(paradigm, ()):
+            shutil.copy(run / "figures" / f"{name}.svg", ROOT / "docs" / "figures")
     text = "\n\n".join([RESULTS_HEAD, *map(section, runs)])
     (ROOT / "docs" / "results.md").write_text(text + "\n", "utf-8")
 
