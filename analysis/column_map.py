@@ -38,6 +38,7 @@ MISSING = "missing"
 SIDES: Mapping[Any, Any] = {"left": 0, "right": 1, "none": MISSING}
 """Words of choices that are read without being told; others are not guessed."""
 MAX_BYTES = 100_000
+MAX_NUMBER = 1e15  # sums and squares of larger ones are no numbers
 _OF_PYDANTIC = ("[key]", "constrained-str", "list[constrained-str]", "float", "literal['missing']")
 
 Name = Annotated[str, Field(min_length=1)]
@@ -152,19 +153,31 @@ def read_numbers(column: pd.Series, name: str, values: Mapping[Any, Value] | Non
     """
     given = column.notna() & ~(column.astype("string").str.strip() == "").fillna(False)
     if values is None:
-        read = pd.to_numeric(column.where(given), errors="coerce").astype(float)
+        read = (
+            pd.to_numeric(_as_numerals(column.where(given)), errors="coerce").astype("Float64").astype(float)
+        )
         allowed = "hold numbers (empty where missing)"
     else:
         code = {_plain(key): np.nan if value == MISSING else value for key, value in values.items()}
         read = column.map(_plain).map(code).astype(float)
         given &= ~column.map(_plain).isin([key for key, value in code.items() if np.isnan(value)])
         allowed = f"hold {', '.join(code)} (empty where missing)"
-    wrong = given & ~np.isfinite(read)
+    wrong = given & ~(read.abs() < MAX_NUMBER)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         given_there = str(column.iloc[row])[:40]
         raise InputError(f"{name} must {allowed}, got {given_there!r} in row {row + 1}.")
     return read
+
+
+def _as_numerals(column: pd.Series) -> pd.Series:
+    """Entries that are no numbers yet as text, truth as 1 and 0.
+
+    Also what pandas has read as whole numbers too long for a float, which it would not convert.
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    return column.astype("string").str.strip().str.lower().replace({"true": "1", "false": "0"})
 
 
 def _are_sides(column: pd.Series) -> bool:

@@ -29,7 +29,7 @@ from pfc_da.analysis.coding import LEVEL, compute_coding, compute_floor
 from pfc_da.analysis.difference import Difference, leave_open, pair_up
 from pfc_da.analysis.recorded_cells import CellSession, Window
 from pfc_da.analysis.selectivity import compute_fraction_selective
-from pfc_da.analysis.simulated import Windows, draw_cell_sessions, get_windows
+from pfc_da.analysis.simulated import Windows, get_cell_sessions, get_windows, has_spikes
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.timescale import compute_timescales
 from pfc_da.analysis.units import VARIABLES
@@ -71,10 +71,12 @@ def compare_cells(
     n_trials = min(n_trials, n_sessions * length)
     simulated: list[CellSession] = []
     if recording["activity"].attrs["units"] == "Hz":  # those of an LSTM are no rates
-        simulated = draw_cell_sessions(recording, n_sessions, rng=rng)
+        simulated = get_cell_sessions(recording, n_sessions, rng=rng)
     excitatory = recording["is_excitatory"].values.astype(bool)
     return [
-        *_compare_firing(simulated, excitatory, sessions, windows, n_trials, source, rng),
+        *_compare_firing(
+            simulated, excitatory, sessions, windows, n_trials, source, rng, has_spikes(recording)
+        ),
         *_compare_codes(simulated, sessions, n_trials, windows.coding, delay, source, rng),
     ]
 
@@ -98,6 +100,7 @@ def _compare_firing(
     n_trials: int,
     source: str,
     rng: np.random.Generator,
+    own_spikes: bool,
 ) -> list[Difference]:
     before = abs(windows.baseline[0])
     is_short = before < FANO_S
@@ -109,7 +112,9 @@ def _compare_firing(
     ours, refused_too = _summarise_cells(
         _join_sessions(simulated, windows.trial, n_trials, excitatory), windows.trial, baseline, rng
     )
-    against = {**refused_too, **refused, **dict.fromkeys(("cv", "cv2", "lv", "fano"), _DRAWN)}
+    against = {**refused_too, **refused}
+    if not own_spikes:
+        against |= dict.fromkeys(("cv", "cv2", "lv", "fano"), _DRAWN)
     if is_short:
         told = f"a simulated trial has {before:g} s before its event; {FANO_S:g} s are needed"
         against |= dict.fromkeys(of_baseline, told)

@@ -1,7 +1,8 @@
 """A run's recording as the sessions that the functions for recorded data take.
 
 Units of a rate network become cells by drawing spikes from their rates, Poisson given the rates: their counts
-scatter as those of one neuron do, so what they code can be held against cells; how regularly they fire cannot.
+scatter as those of one neuron do, so what they code can be held against cells; how regularly they fire cannot. A
+spiking replay has spikes of its own: of each unit the first neuron is a cell.
 The event of a trial is when its options appear: the phase ``cue``, else the phase of the choice.
 """
 
@@ -65,12 +66,17 @@ def get_windows(recording: xr.Dataset) -> Windows:
     return Windows(trial=(start, end), coding=(0.0, length), baseline=(start, 0.0))
 
 
-def draw_cell_sessions(
+def has_spikes(recording: xr.Dataset) -> bool:
+    """Whether it is of spiking neurons."""
+    return "spike_time" in recording
+
+
+def get_cell_sessions(
     recording: xr.Dataset, n_sessions: int, *, rng: np.random.Generator
 ) -> list[CellSession]:
     """Cells of the first `n_sessions` recorded sessions of every animal, one session after the other.
 
-    Spikes are drawn from rates. Cells of an animal are the same in all its sessions.
+    Cells of an animal are the same in all its sessions; `rng` draws spikes where there are none.
     """
     step_s, phase = _step_s(recording), _event_phase(recording)
     first = np.flatnonzero((recording["phase"].values == phase) & _begins(recording["phase"].values))
@@ -81,13 +87,16 @@ def draw_cell_sessions(
     for animal in range(rates.sizes["animal"]):
         for place in range(min(n_sessions, rates.sizes["recorded_episode"])):
             row = animal * recording.sizes["episode"] + int(recording["recorded_episode"][place])
-            drawn = _draw(rates[animal, place].values, step_s, rng)
+            if has_spikes(recording):
+                times = _select_spikes(recording, animal, place, n_units)
+            else:
+                times = _draw(rates[animal, place].values, step_s, rng)
             found.append(
                 CellSession(
                     animal=str(sessions.animal[row]),
                     session=str(sessions.session[row]),
                     names=tuple(map(str, range(n_units))),
-                    trains=tuple(cut_around(times, event) for times in drawn),
+                    trains=tuple(cut_around(own, event) for own in times),
                     seen_before=np.tile(event[:, None], n_units),
                     seen_after=np.tile(end - event[:, None], n_units),
                     regressors=find_regressors(sessions.choice[row], sessions.reward[row]),
@@ -117,6 +126,18 @@ def _draw(rates: NDArray, step_s: float, rng: np.random.Generator) -> list[NDArr
     counts = rng.poisson(np.asarray(rates, dtype=float).T * step_s)  # (unit, step)
     steps = np.arange(counts.shape[1])
     return [np.sort((np.repeat(steps, own) + rng.random(own.sum())) * step_s) for own in counts]
+
+
+def _select_spikes(recording: xr.Dataset, animal: int, place: int, n_units: int) -> list[NDArray]:
+    """Spike times in s of the first neuron of each unit in one session."""
+    own = (
+        (recording["spike_animal"].values == recording["animal"].values[animal])
+        & (recording["spike_episode"].values == recording["recorded_episode"].values[place])
+        & (recording["spike_neuron"].values == 0)
+    )
+    unit, times = recording["spike_unit"].values[own], recording["spike_time"].values[own]
+    order = np.lexsort((times, unit))
+    return np.split(times[order], np.searchsorted(unit[order], np.arange(1, n_units)))
 
 
 def _step_s(recording: xr.Dataset) -> float:

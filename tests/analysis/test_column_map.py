@@ -37,6 +37,19 @@ def test_what_is_told_is_read(tmp_path):
     assert set(found) == {"animal", "reward", "choice", "event"}
 
 
+def test_truth_is_a_number_also_where_some_is_missing():
+    table = pd.DataFrame({"reward": ["TRUE", None, "False"], "trial": [True, False, True]})
+    found = ColumnMap().translate(table, "x.csv")
+    assert found["reward"].tolist()[::2] == [1, 0] and found["reward"].isna()[1]
+    assert found["trial"].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("value", ["9" * 400, 10**400, 1e300, "-inf", "0x1F", "1,5", "1_000"])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(InputError, match="x.csv: column 'reward' must hold numbers .* in row 2"):
+        ColumnMap().translate(pd.DataFrame({"reward": [1, value]}), "x.csv")
+
+
 def test_what_a_value_stands_for_must_be_told():
     table = pd.DataFrame({"choice": [0, 1, 9]})
     columns = ColumnMap(values={"choice": {0: 0, 1: 1}})

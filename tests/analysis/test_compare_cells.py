@@ -10,7 +10,7 @@ from pfc_da.analysis.cells import tabulate_firing
 from pfc_da.analysis.compare_cells import compare_cells
 from pfc_da.analysis.ofc import load_ofc
 from pfc_da.analysis.recorded_cells import CellSession, cut_around, find_regressors, measure_observation
-from pfc_da.analysis.simulated import draw_cell_sessions, get_windows
+from pfc_da.analysis.simulated import get_cell_sessions, get_windows
 from pfc_da.errors import InputError
 
 
@@ -63,7 +63,7 @@ def test_windows_are_those_of_the_simulated_trial(build_recording):
 
 def test_spikes_drawn_from_rates_have_these_rates(build_recording):
     recording = build_recording(shape=(2, 12, 60))
-    sessions = draw_cell_sessions(recording, 10, rng=np.random.default_rng(0))
+    sessions = get_cell_sessions(recording, 10, rng=np.random.default_rng(0))
     assert [session.session for session in sessions] == [str(session) for session in range(10)] * 2
     counts = np.concatenate([session.count((0.0, 0.1)) for session in sessions])  # the choice step
     choice = np.concatenate([session.regressors["choice"] for session in sessions])
@@ -72,6 +72,28 @@ def test_spikes_drawn_from_rates_have_these_rates(build_recording):
     later = np.concatenate([session.count((0.1, 0.2)) for session in sessions])
     assert later.mean() == pytest.approx(2, rel=0.1)  # 20 Hz on the step after
     assert not sessions[0].is_seen((-0.1, 0.1))[0].any() and sessions[0].is_seen((-0.1, 0.1))[1].all()
+
+
+def test_spikes_of_neurons_are_taken_as_they_are(build_recording):
+    recording = build_recording(shape=(2, 12, 60), n_units=3)
+    rng = np.random.default_rng(0)
+    n = 60_000  # spread over 2 animals, 12 sessions of 12 s, 3 units, 2 neurons: 35 Hz a neuron
+    table = {
+        "spike_animal": rng.integers(2, size=n),
+        "spike_episode": rng.integers(12, size=n),
+        "spike_unit": rng.integers(3, size=n),
+        "spike_neuron": rng.integers(2, size=n),
+        "spike_time": rng.uniform(0, 12, n).round(6),
+    }
+    spiking = recording.assign({name: ("spike", values) for name, values in table.items()})
+    first = get_cell_sessions(spiking, 2, rng=rng)[3]  # second session of the second animal
+    own = (table["spike_animal"] == 1) & (table["spike_episode"] == 1) & (table["spike_neuron"] == 0)
+    times = table["spike_time"][own & (table["spike_unit"] == 2)]
+    assert first.count((0.0, 0.2))[:, 2].sum() == len(times)  # trials of .2 s follow one another
+    rows = by_name(compare_cells(spiking, [lay_out(np.full((60, 8), 35.0))], rng=rng))
+    for key in ("firing_rate", "cv", "cv2", "lv"):
+        assert rows[key, ""].simulated == pytest.approx(rows[key, ""].recorded, rel=0.06)
+        assert rows[key, ""].verdict != "not comparable"
 
 
 def test_planted_rates_and_codes_come_back(build_recording):
