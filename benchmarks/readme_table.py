@@ -131,7 +131,9 @@ def section(run: Path) -> str:
         if own:
             numbers = ", ".join(f"{number:.4g}" for number in own)
             lines.append(f"- `{key}` of every animal: {numbers}; median {statistics.median(own):.4g}")
-    return "\n\n".join([f"## {config['paradigm']}: {'; '.join(parts)}", "\n".join(lines), table(run, everything=True)])
+    return "\n\n".join(
+        [f"## {config['paradigm']}: {'; '.join(parts)}", "\n".join(lines), table(run, everything=True)]
+    )
 
 
 def main() -> None:
