@@ -79,7 +79,7 @@ def fit_model(
     rng : numpy.random.Generator
         Draws the starting points.
     n_starts : int
-        Starting points of every agent, of which the best end is kept. The first is the middle of the typical ranges.
+        Starting points of every agent, of which the best end is kept.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def fit_model(
         names in `by_window` that are not free.
     """
     trials = arrange_trials(model, choice, reward, window)
-    columns = _lay_out(model, int(trials.window.max()) + 1, by_window)
+    columns = _lay_out(model, 1 if window is None else int(trials.window.max()) + 1, by_window)
     n_agents = trials.side.shape[1]
     agent = np.tile(np.arange(n_agents), n_starts)
     start = np.repeat(_draw_starts(model, columns, n_starts, rng), n_agents, axis=0)
@@ -99,7 +99,7 @@ def fit_model(
 
     theta, reached = maximise(restrict, start, *_bounds(model, columns))
     best = reached.reshape(n_starts, n_agents).argmax(axis=0) * n_agents + np.arange(n_agents)
-    return _report(model, columns, theta[best], reached[best], trials)
+    return _report(model, columns, () if window is None else by_window, theta[best], reached[best], trials)
 
 
 def _lay_out(model: Model, n_windows: int, by_window: Sequence[str]) -> dict[str, slice]:
@@ -115,13 +115,22 @@ def _lay_out(model: Model, n_windows: int, by_window: Sequence[str]) -> dict[str
 
 
 def _draw_starts(model: Model, columns: Columns, n_starts: int, rng: np.random.Generator) -> NDArray:
-    """Starting points (start, free): the middle of the typical ranges, then anywhere in them."""
-    low, high = (
+    """Starting points (start, free), from ranges three times as wide as the typical ones; the first is their middle.
+
+    Every other one begins as the smaller model, without what can be idle: it is often the best there is, and the
+    likelihood about it so narrow that other starting points miss it.
+    """
+    least, most = (
         _fill(columns, {each.name: each.typical[end] for each in model.parameters}) for end in (0, 1)
     )
-    share = rng.random((n_starts, len(low)))
-    share[0] = 0.5
-    return low + share * (high - low)
+    low, high = _bounds(model, columns)
+    low, high = np.maximum(low, 2 * least - most), np.minimum(high, 2 * most - least)
+    start = rng.uniform(low, high, (n_starts, len(low)))
+    start[0] = (least + most) / 2
+    for each in model.parameters:
+        if each.idle is not None:
+            start[1::2, columns[each.name]] = each.idle
+    return start
 
 
 def _bounds(model: Model, columns: Columns) -> tuple[NDArray, NDArray]:
@@ -136,13 +145,20 @@ def _fill(columns: Columns, values: Mapping[str, float]) -> NDArray:
     )
 
 
-def _report(model: Model, columns: Columns, theta: NDArray, reached: NDArray, trials: Trials) -> ModelFit:
+def _report(
+    model: Model,
+    columns: Columns,
+    by_window: Sequence[str],
+    theta: NDArray,
+    reached: NDArray,
+    trials: Trials,
+) -> ModelFit:
     low, high = _bounds(model, columns)
     at_bound = np.minimum(theta - low, high - theta) <= AT_BOUND * (high - low)
 
     def by_name(values: NDArray) -> dict[str, NDArray]:
         split = {name: values[:, column] for name, column in columns.items()}
-        return {name: part[:, 0] if part.shape[1] == 1 else part for name, part in split.items()}
+        return {name: part if name in by_window else part[:, 0] for name, part in split.items()}
 
     return ModelFit(
         model=model,
@@ -152,3 +168,65 @@ def _report(model: Model, columns: Columns, theta: NDArray, reached: NDArray, tr
         n_parameters=theta.shape[1],
         n_trials=trials.n_trials,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchCurve:
+    """Learning rate by trials since the better option last changed.
+
+    Attributes
+    ----------
+    first : (window,) int
+        First trial since the switch of each window, 0 the trial of the switch itself; the last window has no end.
+    learning_rate : (agent, window)
+    before : (agent,)
+        Learning rate of all trials before the first switch of their session; NaN where there are none.
+    fit : ModelFit
+        What they are from; where there is a `before`, its learning rates begin with it.
+    """
+
+    first: NDArray
+    learning_rate: NDArray
+    before: NDArray
+    fit: ModelFit
+
+
+def compute_learning_rate_since_switch(
+    model: Model,
+    choice: NDArray,
+    reward: NDArray,
+    better: ArrayLike,
+    *,
+    first: Sequence[int] = (0, 5, 10, 20),
+    rng: np.random.Generator,
+    n_starts: int = N_STARTS,
+) -> SwitchCurve:
+    """Fit one learning rate to each window of trials since a switch, everything else shared.
+
+    Parameters
+    ----------
+    model, choice, reward, rng, n_starts
+        As for `fit_model`; the model's learning rate must be free.
+    better : (agent, session, trial) or broadcastable
+        The better option, or anything else that changes with every switch, such as the number of the block.
+    first : sequence of int
+        First trial of each window, from 0 upwards.
+    """
+    if list(first) != sorted({0, *first}):
+        raise InputError(f"first must rise from 0, such as (0, 5, 10), got {tuple(first)}.")
+    since = np.broadcast_to(compute_trials_since_switch(np.asarray(better)), choice.shape)
+    window = np.searchsorted(first, since, side="right")  # 0 before the first switch
+    has_before = bool((window[(choice >= 0) & np.isfinite(reward)] == 0).any())
+    fit = fit_model(model, choice, reward, window=window - (not has_before), rng=rng, n_starts=n_starts)
+    rates = fit.parameters["learning_rate"]
+    if not has_before:
+        rates = np.column_stack([np.full(len(choice), np.nan), rates])
+    return SwitchCurve(first=np.array(first), learning_rate=rates[:, 1:], before=rates[:, 0], fit=fit)
+
+
+def compute_trials_since_switch(better: NDArray) -> NDArray:
+    """Trials since `better` (..., trial) last changed, 0 on the first trial after; -1 before it ever did."""
+    trial = np.arange(better.shape[-1])
+    changed = np.diff(better, axis=-1, prepend=better[..., :1]) != 0
+    last = np.maximum.accumulate(np.where(changed, trial, -1), axis=-1)
+    return np.where(last < 0, -1, trial - last)

@@ -47,7 +47,9 @@ class Parameter:
     low, high : float
         Bounds of the fit.
     typical : tuple of float
-        The range, uniform, from which starting points of fits and synthetic agents are drawn.
+        The range from which synthetic agents are drawn, uniformly.
+    idle : float, optional
+        The value at which the parameter does nothing and the model is the one without it.
     units, meaning : str
     """
 
@@ -55,6 +57,7 @@ class Parameter:
     low: float
     high: float
     typical: tuple[float, float]
+    idle: float | None = None
     units: str
     meaning: str
 
@@ -95,27 +98,51 @@ class Model:
         return np.broadcast_to(reward - START, chosen.shape), chosen
 
 
-def _parameter(
-    name: str, low: float, high: float, typical: tuple[float, float], units: str, meaning: str
-) -> Parameter:
-    return Parameter(name=name, low=low, high=high, typical=typical, units=units, meaning=meaning)
-
-
-LEARNING_RATE = _parameter(
-    "learning_rate", 0, 1, (0.1, 0.9), "1", "share of the prediction error that is learnt"
-)
-INVERSE_TEMPERATURE = _parameter(
-    "inverse_temperature", 0, NO_NOISE, (2, 10), "1/reward", "log odds of a choice per unit of value"
-)
-LAPSE = _parameter("lapse", 0, 1, (0.1, 0.4), "fraction", "choices made at random")
-ASSOCIABILITY_RATE = _parameter(
-    "associability_rate", 0, 1, (0.1, 0.9), "1", "how fast the last surprises set the associability"
-)
-PERSEVERATION = _parameter(
-    "perseveration", -NO_NOISE, NO_NOISE, (0.5, 2), "log odds", "pull of the last choice"
+LEARNING_RATE = Parameter(
+    name="learning_rate",
+    low=0,
+    high=1,
+    typical=(0.1, 0.6),
+    units="1",
+    meaning="share of the prediction error that is learnt",
 )
 # At a gain of 1 the drift is infinite.
 KALMAN_RATE = replace(LEARNING_RATE, high=0.99, meaning="gain that a long run of outcomes leads to")
+ASSOCIABILITY_RATE = Parameter(
+    name="associability_rate",
+    low=0,
+    high=1,
+    typical=(0.1, 0.9),
+    idle=0,
+    units="1",
+    meaning="how fast the associability follows the size of errors",
+)
+INVERSE_TEMPERATURE = Parameter(
+    name="inverse_temperature",
+    low=0,
+    high=NO_NOISE,
+    typical=(2, 8),
+    units="1/reward",
+    meaning="log odds of a choice per unit of value",
+)
+LAPSE = Parameter(
+    name="lapse",
+    low=0,
+    high=1,
+    typical=(0.1, 0.3),
+    idle=0,
+    units="fraction",
+    meaning="choices made at random",
+)
+PERSEVERATION = Parameter(
+    name="perseveration",
+    low=-NO_NOISE,
+    high=NO_NOISE,
+    typical=(1, 2),
+    idle=0,
+    units="log odds",
+    meaning="pull of the last choice",
+)
 
 
 def _model(name: str, learner: Learner, *parameters: Parameter, **fixed: float) -> Model:
@@ -188,7 +215,7 @@ def simulate_model(
     labels = np.broadcast_to(0 if window is None else np.asarray(window), shape)
     choice, reward = np.empty(shape, dtype=np.int8), np.empty(shape)
     state: State = tuple(np.full((model.n_tracked, *shape[:2]), start) for start in model.learner.start)
-    last = np.zeros(shape[:2])
+    last: NDArray = np.zeros(shape[:2])
     for t in range(shape[2]):
         now = {name: pick_window(table, labels[:, :, t]) for name, table in tables.items()}
         p = _predict(now, model.read_out(state[0]), last)
@@ -198,7 +225,7 @@ def simulate_model(
         target, learns = model.encode(chosen, reward[:, :, t])
         rates = (now[name] for name in model.learner.parameters)
         state, _, _ = model.learner.update(state, target, learns, *rates)
-        last = 2.0 * chosen - 1
+        last = np.where(chosen == 1, 1.0, -1.0)
     return choice, reward
 
 

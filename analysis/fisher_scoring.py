@@ -46,22 +46,25 @@ def maximise(
     """
     end, reached = start.copy(), np.full(len(start), -np.inf)
     rows, at, damping = np.arange(len(start)), start, np.full(len(start), DAMPING)
+    arrived = np.zeros(len(start), dtype=bool)
     likelihood = restrict(rows)
     here = likelihood(at)
     for _ in range(MAX_ITERATIONS):
         step, promise = _propose(at, here, damping, low, high)
-        done = (promise < TOLERANCE) | (damping > MAX_DAMPING)
-        if done.mean() > 0.25 or done.all():
-            end[rows[done]], reached[rows[done]] = at[done], here[0][done]
-            rows, at, damping, step = rows[~done], at[~done], damping[~done], step[~done]
-            here = here[0][~done], here[1][~done], here[2][~done]
+        new = ((promise < TOLERANCE) | (damping > MAX_DAMPING)) & ~arrived
+        end[rows[new]], reached[rows[new]] = at[new], here[0][new]
+        arrived |= new
+        if arrived.mean() > 0.25 or arrived.all():
+            left = ~arrived
+            rows, at, damping, step, arrived = (each[left] for each in (rows, at, damping, step, arrived))
+            here = here[0][left], here[1][left], here[2][left]
             if not len(rows):
                 break
             likelihood = restrict(rows)
         there = likelihood(at + step)
         damping = _adapt(damping, step, here, there)
         at, here = _keep_better(at, here, at + step, there)
-    end[rows], reached[rows] = at, here[0]
+    end[rows[~arrived]], reached[rows[~arrived]] = at[~arrived], here[0][~arrived]
     return end, reached
 
 

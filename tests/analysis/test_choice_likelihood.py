@@ -37,18 +37,19 @@ def naive_log_likelihood(name, choice, reward, window, values):
     total = 0.0
     for session in range(len(choice)):
         v, associability, variance, last = [0.5, 0.5], [1.0, 1.0], [0.5, 0.5], 0
+        p_first = 0.5  # of win-stay-lose-shift
         for c, r, w in zip(choice[session], reward[session], window[session], strict=True):
             if c < 0 or np.isnan(r):
                 continue
             now = {key: value[w] for key, value in values.items()}
             lapse, alpha = now.get("lapse", 0.0), now.get("learning_rate", 0.5)
             if kind == "win_stay_lose_shift":
-                p = [1.0, 0.0] if last and recommended == 0 else [0.0, 1.0] if last else [0.5, 0.5]
+                p = [p_first, 1 - p_first]
             else:
                 logit = now["inverse_temperature"] * (v[1] - v[0]) + now.get("perseveration", 0.0) * last
                 p = [1 / (1 + np.exp(logit)), 1 / (1 + np.exp(-logit))]
             total += np.log((1 - lapse) * p[c] + lapse / 2)
-            recommended, last = c if r == 1 else 1 - c, 2 * c - 1
+            p_first, last = float((c == 0) == (r == 1)), 2 * c - 1
             for option in (0, 1):
                 told = option == c or coupled
                 error = (r if option == c else 1 - r) - v[option]
