@@ -19,6 +19,7 @@ from pfc_da.errors import InputError
 from pfc_da.paradigms import _experiment
 from pfc_da.paradigms._experiment import tabulate_by_animal, tabulate_statistics
 from pfc_da.recording import read_recording, write_recording
+from pfc_da.rollout import CONTROLS
 from pfc_da.run_folder import read_manifest
 from pfc_da.train import CURVE_COLUMNS
 
@@ -157,7 +158,7 @@ def test_rewards_are_those_of_the_recording(run):
     recording = read_recording(run / "recording.nc")
     statistics = pd.read_csv(run / "statistics.csv").set_index("key")["estimate"]
     reward = recording["reward"].sum("step").mean(["animal", "episode"]) / 12
-    for condition in recording["condition"].values:
+    for condition in (control.name for control in CONTROLS):
         key = "reward_per_trial" if condition == "frozen" else f"reward_{condition}"
         assert statistics[key] == pytest.approx(float(reward.sel(condition=condition)), rel=1e-5)
 
