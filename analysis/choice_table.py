@@ -110,7 +110,7 @@ def stack_choices(table: pd.DataFrame, *, name: str = "the table", options: int 
     table = table.assign(_row=row).sort_values(["_row", "trial"], kind="stable")
     if table.duplicated(["_row", "trial"]).any():
         session, trial = table.loc[table.duplicated(["_row", "trial"]), ["session", "trial"]].iloc[0]
-        raise InputError(f"{name}: trial {trial:g} of session {session} is there twice.")
+        raise InputError(f"{name}: trial {trial:g} of session {str(session)[:60]} is there twice.")
     codes = _options(table, options, name)
     column = table.groupby("_row").cumcount()
     place = table["_row"].to_numpy(), column.to_numpy()

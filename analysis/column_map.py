@@ -41,7 +41,7 @@ MAX_BYTES = 100_000
 MAX_NUMBER = 1e15  # sums and squares of larger ones are no numbers
 _OF_PYDANTIC = ("[key]", "constrained-str", "list[constrained-str]", "float", "literal['missing']")
 
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 Value = FiniteFloat | Literal["missing"]
 
 
@@ -95,7 +95,7 @@ class ColumnMap(BaseModel):
             absent = [column for column in theirs if column not in table]
             if absent and (ours in self.columns or ours in required):
                 told = f", said to be {ours}," if ours in self.columns else ""
-                hint = nearest(absent[0], map(str, table.columns))
+                hint = nearest(absent[0], (str(column)[:60] for column in table.columns))
                 raise InputError(
                     f"{name}: column {absent[0]!r}{told} is missing.{hint} Names other than ours are told by "
                     "--columns FILE."

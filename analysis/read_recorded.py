@@ -111,7 +111,7 @@ def _refuse_twice(tables: dict[Path, pd.DataFrame]) -> None:
         for animal, session in labels.itertuples(index=False):
             if (animal, session) in seen:
                 raise InputError(
-                    f"session {session!r} of animal {animal!r} is in both {seen[animal, session]} and {file}."
+                    f"session {session[:60]!r} of animal {animal[:60]!r} is in both {seen[animal, session]} and {file}."
                 )
             seen[animal, session] = file
 

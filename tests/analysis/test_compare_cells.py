@@ -1,13 +1,17 @@
 """Simulated units beside recorded cells: equal windows and trials, elephant as oracle, and what is not compared."""
 
+import time
+
 import elephant.statistics
 import neo
 import numpy as np
 import pytest
 import quantities as pq
+from scipy.io import savemat
 
 from pfc_da.analysis.cells import tabulate_firing
 from pfc_da.analysis.compare_cells import compare_cells
+from pfc_da.analysis.compare_recorded import compare_recorded
 from pfc_da.analysis.ofc import load_ofc
 from pfc_da.analysis.recorded_cells import CellSession, cut_around, find_regressors, measure_observation
 from pfc_da.analysis.simulated import get_cell_sessions, get_windows
@@ -184,3 +188,50 @@ def test_firing_statistics_of_recorded_cells_are_elephants():
         cv2 = np.average([elephant.statistics.cv2(i * pq.s) for i in joined], weights=weights)
         lv = np.average([elephant.statistics.lv(i * pq.s) for i in joined], weights=weights)
         assert row.cv2 == pytest.approx(cv2) and row.lv == pytest.approx(lv)
+
+
+def write_juice_cells(folder, n_sessions, n_cells, n_trials):
+    """Poisson cells at 5 Hz in the MATLAB layout of the juice-choice recordings; trials of 6 s, offers after 1.5 s."""
+    rng = np.random.default_rng(0)
+    (folder / "celldata").mkdir()
+    codes, trial = {25: 500, 30: 1500, 35: 3000, 39: 3500, 43: 4000, 60: 6000}, np.arange(1, n_trials + 1)
+    events = [(time, number, code, 0) for number in trial.tolist() for code, time in codes.items()]
+    for session in range(n_sessions):
+        amounts = rng.integers(1, 6, size=(n_trials, 2)) * [-1, 1]
+        chose_b = rng.random(n_trials) < amounts[:, 1] / (amounts[:, 1] - 2 * amounts[:, 0])
+        joint = np.column_stack([trial, amounts, 1 + chose_b, 1 + chose_b])
+        for cell in range(n_cells):
+            n = rng.poisson(30 * n_trials)
+            spikes = np.column_stack(
+                [rng.integers(6000, size=n), rng.integers(1, n_trials + 1, size=n), np.ones((n, 2))]
+            )
+            tables = {
+                "celldata": spikes,
+                "psyphydata": np.array(events),
+                "goodTrials_JC": joint[::2],
+                "goodTrials_SO": joint[1::2],
+            }
+            savemat(folder / "celldata" / f"X2001{session:02d}a{cell}1_data.mat", tables)
+    return folder
+
+
+def compare_juice_cells(run, folder):
+    began = time.process_time()
+    table = compare_recorded(run, [folder]).fillna({"condition": ""}).set_index(["key", "condition"])
+    return table, time.process_time() - began
+
+
+def test_a_folder_of_juice_cells_goes_from_files_to_a_table(finished_run, tmp_path):
+    table, _ = compare_juice_cells(finished_run, write_juice_cells(tmp_path, 2, 2, 200))
+    rate = table.loc[("firing_rate", "")]
+    assert rate["recorded"] == pytest.approx(5, rel=0.1) and (rate["rec_n"], rate["rec_n_of"]) == (4, "units")
+    assert rate["matched"] == "0 to 0.2 s around the event, 100 trials a cell"
+    assert "offers show the values" in table.loc[("fraction_selective", "choice"), "why"]
+    assert not set(table.index.get_level_values("key")) & {"win_stay", "learning_rate"}
+
+
+@pytest.mark.slow
+def test_ten_sessions_of_juice_cells_take_less_than_a_minute(finished_run, tmp_path):
+    table, took = compare_juice_cells(finished_run, write_juice_cells(tmp_path, 10, 9, 600))
+    assert table.loc[("firing_rate", ""), "rec_n"] == 90
+    assert took < 60

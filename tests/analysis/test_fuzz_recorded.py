@@ -10,6 +10,8 @@ import pytest
 
 from pfc_da import cli
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # they would stand beside the table
+
 QUICK, WHOLE = 100, 2000
 KINDS = ("csv", "yaml", "csv", "yaml", "nwb")  # in turn; NWB takes longest
 HANG_S = 10
