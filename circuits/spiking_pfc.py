@@ -306,4 +306,5 @@ class SpikingPFC:
         time = np.array(self._spike_monitor.t_[n_spikes:]) - began
         order = np.lexsort((time, neuron, unit, copy))
         membrane = np.array(self._membrane_monitor.v[:, n_samples:])
-        return Spikes(*(array[order] for array in (copy, unit, neuron, time)), membrane, self._traced)
+        copy, unit, neuron, time = (array[order] for array in (copy, unit, neuron, time))
+        return Spikes(copy, unit, neuron, time, membrane, self._traced)

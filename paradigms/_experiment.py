@@ -88,6 +88,8 @@ class Experiment:
         From the recording to numbers.
     conditions
         What is replayed; the first is the frozen animal. The snapshots of training come after these.
+    spiking
+        Names of those that spiking neurons play too, beside the frozen animal; of trained weights in the task of test.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Experiment:
     defaults: Mapping[str, Any]
     analyse: Analyse
     conditions: tuple[Condition, ...] = CONTROLS
+    spiking: tuple[str, ...] = ()
 
     def settings(
         self,
@@ -154,11 +157,9 @@ class Experiment:
         for animal in range(settings.animals):
             report = progress.task(f"train animal {animal}", settings.train.updates)
             jobs.append(
-                joblib.delayed(_in_worker)(
-                    train_animal, settings, task, animal, folder.animal(animal), report
-                )
+                joblib.delayed(in_worker)(train_animal, settings, task, animal, folder.animal(animal), report)
             )
-        _work(jobs, workers)
+        work(jobs, workers)
 
     def replay(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
@@ -172,15 +173,9 @@ class Experiment:
             trained = load_trained(settings, task, animal, folder.animal(animal))
             report = progress.task(f"replay animal {animal}", total)
             arguments = (settings, task, trained, animal, conditions, report)
-            jobs.append(joblib.delayed(_in_worker)(replay_animal, *arguments))
-        animals = _work(jobs, workers)
-        own = [
-            name for name in animals[0].data_vars if name not in task.session_labels
-        ]  # problems are shared
-        recording = xr.concat(
-            animals, pd.Index(range(settings.animals), name="animal"), own, "minimal", "override"
-        )
-        recording["animal"].attrs |= {"units": "1", "long_name": "index of the animal"}
+            jobs.append(joblib.delayed(in_worker)(replay_animal, *arguments))
+        animals = work(jobs, workers)
+        recording = join_animals(animals, task)
         set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
         folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
 
@@ -248,6 +243,15 @@ class Experiment:
             return read_result(path, settings)
 
 
+def join_animals(animals: Sequence[xr.Dataset], task: Task) -> xr.Dataset:
+    """Recordings of animals as one; the problems they met are shared."""
+    own = [name for name in animals[0].data_vars if name not in task.session_labels]
+    index = pd.Index(range(len(animals)), name="animal")
+    recording = xr.concat(animals, index, own, "minimal", "override")
+    recording["animal"].attrs |= {"units": "1", "long_name": "index of the animal"}
+    return recording
+
+
 @dataclasses.dataclass(frozen=True)
 class Result:
     """What a run found."""
@@ -304,12 +308,12 @@ def _require(name: str, given: int, least: int, why: str) -> None:
         raise InputError(f"setting {name} must be at least {least} ({why}), got {given}.")
 
 
-def _work(jobs: list, workers: int | None) -> list:
+def work(jobs: list, workers: int | None) -> list:
     """Do the jobs, several processes at once; results in the order of the jobs."""
     return joblib.Parallel(n_jobs=min(workers or os.cpu_count() or 1, len(jobs)))(jobs)
 
 
-def _in_worker(function: Callable, *arguments: Any) -> Any:
+def in_worker(function: Callable, *arguments: Any) -> Any:
     """Run in a worker process, which leaves Ctrl-C to its parent."""
     if multiprocessing.parent_process() is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -226,4 +226,5 @@ EXPERIMENT = Experiment(
     },
     analyse=analyse,
     conditions=CONDITIONS,
+    spiking=tuple(MANIPULATIONS),
 )

@@ -77,6 +77,19 @@ ExportOut = Annotated[
     Path | None, _option("Folder to write; RUN/exports/FORMAT unless given.", metavar="FOLDER")
 ]
 Sessions = Annotated[int | None, _option("Only the first sessions of every animal.", _positive)]
+Spiking = Annotated[
+    bool, typer.Option("--spiking", help="As spiking neurons, beside the rate network on the same sessions.")
+]
+SpikingSessions = Annotated[int | None, _option("Sessions of --spiking; 200 unless given.", _positive)]
+Neurons = Annotated[int | None, _option("Neurons a unit of --spiking; 1 unless given.", _positive)]
+Stimulate = Annotated[
+    str | None,
+    _option(
+        "Current into some cells of --spiking, in thresholds, such as current=0.3,fraction=0.2; also "
+        "cells=excitatory|inhibitory, phase=NAME.",
+        metavar="KEY=VALUE,...",
+    ),
+]
 Seeds = Annotated[int, _option("Trainings of each agent; 10 unless given.", _positive)]
 Json = Annotated[Path | None, _option("Write every seed and the summary here.", metavar="FILE")]
 
@@ -131,9 +144,24 @@ _training_command("train", "Train animals only; or continue that.", "train")
 
 
 @app.command()
-def replay(run: Run, force: Again = False, workers: Workers = None) -> None:
+def replay(
+    run: Run,
+    force: Again = False,
+    workers: Workers = None,
+    spiking: Spiking = False,
+    sessions: SpikingSessions = None,
+    neurons: Neurons = None,
+    stimulate: Stimulate = None,
+) -> None:
     """Run trained animals with frozen weights and record them."""
-    _redo(run, "replay", force, workers)
+    asked = {"sessions": sessions, "neurons": neurons, "stimulate": stimulate}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if spiking:
+        _replay_spiking(run, force, workers, **given)
+    elif given:
+        raise InputError(f"--{next(iter(given))} is of spiking neurons; give --spiking with it.")
+    else:
+        _redo(run, "replay", force, workers)
 
 
 @app.command()
@@ -312,6 +340,34 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
                 write_report(folder.path)
     print(format_differences(table))
     _say(f"{run}: wrote comparison_recorded.csv{_where(folder)}.")
+
+
+def _replay_spiking(run: Path, force: bool, workers: int | None, **asked: Any) -> None:
+    """Replay the animals of a run as neurons; files of its own beside the run's."""
+    from pfc_da import paradigms
+    from pfc_da.circuits.replay_spiking import SpikingReplay
+    from pfc_da.paradigms._spiking import check_spiking, format_conversion, is_spiking_done, replay_spiking
+    from pfc_da.progress import Progress
+    from pfc_da.run_folder import RunFolder
+
+    how = SpikingReplay.ask(**asked)
+    folder = RunFolder.existing(run)
+    try:
+        settings = _settings_of(folder)
+        _require_before("replay", folder)
+        experiment = paradigms.load(settings.paradigm)
+        check_spiking(experiment, settings, how)
+        done = not force and is_spiking_done(settings, folder, how)
+    except BaseException:
+        folder.close()
+        raise
+    if done:
+        _say(f"{run}: replayed as neurons already. --force does it again.")
+        return folder.close()
+    with _told(folder), folder, Progress() as progress:
+        table = replay_spiking(experiment, settings, folder, progress, workers, how)
+    print(format_conversion(table))
+    _say(f"{run}: wrote recording_spiking.nc and statistics_spiking.csv.")
 
 
 def _settings_of(folder: "RunFolder") -> "RunSettings":

@@ -33,6 +33,17 @@ DESCRIPTIONS = {
     "animal": ("1", "index of the animal"),
     "condition": ("1", "what was done to the animal"),
     "recorded_episode": ("1", "episodes whose unit activity is kept"),
+    "unit_rate": ("Hz", "mean firing rate of the unit over all sessions"),
+    "stimulated": ("1", "share of the unit's neurons that current is injected into"),
+    "spike_animal": ("1", "animal of the spike"),
+    "spike_episode": ("1", "episode of the spike, one of recorded_episode"),
+    "spike_unit": ("1", "unit of the spike"),
+    "spike_neuron": ("1", "neuron of the spike among those of its unit"),
+    "spike_time": ("s", "time of the spike since its session began"),
+    "spike_count": ("1", "spikes of all neurons of the unit during the step"),
+    "membrane": ("1", "membrane potential, 0 at rest and 1 at threshold, of the first recorded episode"),
+    "traced_unit": ("1", "unit whose first neuron's membrane is kept"),
+    "sample_time": ("s", "time of the membrane sample since the session began"),
 }
 
 

@@ -33,6 +33,8 @@ _OURS = (
     "animals",
     "figures",
     "recording.nc",
+    "recording_spiking.nc",
+    "statistics_spiking.csv",
     "statistics.csv",
     "statistics_by_animal.csv",
     "comparison.csv",

@@ -1,0 +1,242 @@
+"""Replay of a trained animal as spiking neurons, beside its rate network on the same problems and draws.
+
+Every condition of the paradigm is played twice, by neurons (`frozen`, ...) and by the rate network without noise
+(`rate_frozen`, ...); session i meets the same problem, and the same draws for reward and for choice given the policy, in
+all. Sessions come in chunks of `pfc_da.replay.CHUNK`: whole chunks are the very sessions of `recording.nc`.
+
+Two conditions are of neurons only. `recurrence_cut` takes the synapses between neurons away and leaves, as a constant, the
+mean current that they brought in `frozen`: the cells go on firing about as much as before, but nothing of the past is
+kept. `stimulated` is the animal with a current into some of its cells (`pfc_da.circuits.stimulation`).
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pfc_da.circuits.spiking_pfc import DELAY_S, DT_S, TICK_S, Spikes, SpikingPFC
+from pfc_da.circuits.stimulation import Stimulation
+from pfc_da.errors import InputError
+from pfc_da.network import Weights
+from pfc_da.recording import describe
+from pfc_da.replay import (
+    CHUNK,
+    Arrays,
+    arrange_sessions,
+    assemble,
+    chunk_sessions,
+    get_steps,
+    get_totals,
+    join_chunks,
+)
+from pfc_da.rng import derive_seed, numpy_stream
+from pfc_da.rollout import FROZEN, Condition, Rollout, close_loop, rollout
+from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.task import STEP_S, Task
+from pfc_da.train import Agent, Trained, build_agent
+
+RATE = "rate_{}"
+"""Name of a condition played by the rate network."""
+RECURRENCE_CUT, STIMULATED = "recurrence_cut", "stimulated"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpikingReplay:
+    """How to replay: sessions of each condition, neurons a unit, and what current to inject."""
+
+    sessions: int = CHUNK
+    neurons_per_unit: int = 1
+    stimulation: Stimulation | None = None
+
+    def __post_init__(self) -> None:
+        if self.sessions < 2:
+            raise InputError(f"sessions must be 2 or more, got {self.sessions}.")
+
+    @classmethod
+    def ask(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str = "") -> Self:
+        """As the command line asks for it."""
+        stimulation = Stimulation.parse(stimulate) if stimulate else None
+        return cls(sessions=sessions, neurons_per_unit=neurons, stimulation=stimulation)
+
+    def limit(self, settings: RunSettings) -> RunSettings:
+        """Settings of a run with as many sessions of replay as asked for, all kept step by step."""
+        n = self.sessions
+        recorded = min(settings.replay.unit_sessions, n, CHUNK)
+        replay = ReplaySettings(held_out_sessions=n, sessions=n, unit_sessions=recorded)
+        return settings.model_copy(update={"replay": replay})
+
+    def tell(self) -> str:
+        """All of it as JSON, for a recording to carry."""
+        return json.dumps(dataclasses.asdict(self) | {"dt_s": DT_S, "tick_s": TICK_S, "delay_s": DELAY_S})
+
+
+class _Chunk(NamedTuple):
+    batch: Rollout
+    rate: Tensor  # (step, session, unit) Hz
+    spikes: Spikes | None
+
+
+class _Played(NamedTuple):
+    """What is kept of all chunks of a condition."""
+
+    arrays: Arrays
+    unit_rate: NDArray  # (unit,) Hz
+    mean_state: Tensor  # (unit,)
+    activity: NDArray  # (recorded episode, step, unit) Hz
+    spikes: Spikes | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Animal:
+    settings: RunSettings
+    task: Task
+    agent: Agent
+    effective: Weights
+    number: int
+
+    def arrange(self, condition: Condition) -> Iterator[tuple[int, dict[str, Any]]]:
+        for first, sessions in chunk_sessions(self.settings, CHUNK):
+            arguments = (self.agent, self.settings, condition, self.number, first, sessions)
+            yield first, arrange_sessions(*arguments)
+
+
+def replay_spiking_animal(
+    settings: RunSettings,
+    task: Task,
+    trained: Trained,
+    number: int,
+    conditions: Sequence[Condition],
+    how: SpikingReplay,
+    report: Callable[[int, str], None],
+) -> xr.Dataset:
+    """Replay animal `number` with neurons and with its rate network, frozen and under `conditions`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units, spikes and membranes are
+        those of the neurons, `frozen`.
+    """
+    torch.set_num_threads(1)
+    animal = _prepare(how.limit(settings), task, trained, number)
+    network, recorded = animal.agent.network, animal.settings.replay.unit_sessions
+    k = how.neurons_per_unit
+    neurons = SpikingPFC(network, min(how.sessions, CHUNK), neurons_per_unit=k, recorded=recorded)
+    played: dict[str, _Played] = {}
+
+    def keep(name: str, chunks: Iterator[_Chunk]) -> None:
+        played[name] = _collect(animal, chunks)
+        report(len(played) * how.sessions, name)
+
+    for condition in (FROZEN, *conditions):
+        own = _play_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
+        keep(condition.name, own)
+        keep(RATE.format(condition.name), _play_rate(animal, condition))
+    cut = cut_recurrence(animal.effective, played[FROZEN.name].mean_state)
+    keep(RECURRENCE_CUT, _play_neurons(neurons, animal, FROZEN, cut))
+    chosen = np.zeros(neurons.n_neurons, dtype=bool)
+    if how.stimulation is not None:
+        chosen = how.stimulation.choose(network, k, numpy_stream(settings.seed, "stimulation", number))
+        current = how.stimulation.inject(task, chosen)
+        keep(STIMULATED, _play_neurons(neurons, animal, FROZEN, animal.effective, current))
+    return _assemble(animal, played, chosen.reshape(-1, k).mean(1))
+
+
+def count_sessions(conditions: Sequence[Condition], how: SpikingReplay) -> int:
+    """Sessions that an animal plays in all."""
+    return how.sessions * (2 * len(conditions) + 3 + (how.stimulation is not None))
+
+
+def cut_recurrence(effective: Weights, mean_state: Tensor) -> Weights:
+    """Weights without synapses between units, the mean current they brought at `mean_state` (unit,) left as a constant."""
+    w = effective["w"]
+    return effective | {"w": torch.zeros_like(w), "b": effective["b"] + mean_state @ w}
+
+
+def _prepare(settings: RunSettings, task: Task, trained: Trained, number: int) -> _Animal:
+    # without the noise that stands for spikes in training: neurons have their own, the rate network is to have none
+    silent = settings.network.model_copy(update={"neurons_per_unit": 0})
+    agent = build_agent(settings.model_copy(update={"network": silent}), task)
+    return _Animal(settings, task, agent, agent.network.effective(trained.after[None]), number)
+
+
+def _play_neurons(
+    neurons: SpikingPFC,
+    animal: _Animal,
+    condition: Condition,
+    effective: Weights,
+    injected: NDArray | None = None,
+    record: bool = False,
+) -> Iterator[_Chunk]:
+    task = animal.task
+    for first, arranged in animal.arrange(condition):
+        batch, spikes = neurons.run(
+            close_loop(animal.agent.network, effective, task, **arranged),
+            effective,
+            task.n_steps,
+            seed=derive_seed(animal.settings.seed, "replay", "spiking", first, animal.number),
+            injected=injected,
+            record=record and first == 0,
+        )
+        yield _Chunk(batch, batch.drive, spikes)
+
+
+def _play_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
+    network = animal.agent.network
+    for _, arranged in animal.arrange(condition):
+        with torch.inference_mode():
+            batch = rollout(network, animal.effective, animal.task, **arranged)
+            rate = network.activity(batch.drive)
+        yield _Chunk(batch, rate, None)
+
+
+def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Played:
+    kept: list[Arrays] = []
+    rates, states, first = [], [], None
+    for chunk in chunks:
+        kept.append(get_totals(chunk.batch) | get_steps(animal.task, chunk.batch, chunk.rate.shape[1]))
+        rates.append(chunk.rate.mean(0))
+        states.append(chunk.batch.state.mean(0))
+        first = first or chunk
+    assert first is not None  # there is a session
+    activity = first.rate[:, : animal.settings.replay.unit_sessions].transpose(0, 1).numpy()
+    unit_rate, mean_state = torch.cat(rates).mean(0).numpy(), torch.cat(states).mean(0)
+    return _Played(join_chunks(kept), unit_rate, mean_state, activity, first.spikes)
+
+
+def _assemble(animal: _Animal, played: dict[str, _Played], stimulated: NDArray) -> xr.Dataset:
+    network, frozen = animal.agent.network, played[FROZEN.name]
+    by_condition = [each.arrays for each in played.values()]
+    dataset = assemble(network, animal.task, by_condition, frozen.activity, list(played))
+    spikes = frozen.spikes
+    assert spikes is not None  # frozen neurons are recorded
+    variables = {
+        "unit_rate": (("condition", "unit"), np.stack([each.unit_rate for each in played.values()])),
+        "stimulated": (("unit",), stimulated.astype(np.float32)),
+        "spike_episode": ("spike", spikes.copy.astype(np.int16)),
+        "spike_unit": ("spike", spikes.unit.astype(np.int16)),
+        "spike_neuron": ("spike", spikes.neuron.astype(np.int16)),
+        "spike_time": ("spike", spikes.time),
+        "spike_count": (("recorded_episode", "step", "unit"), _count(animal, spikes)),
+        "membrane": (("traced", "sample"), spikes.membrane.astype(np.float32)),
+    }
+    coords = {
+        "traced_unit": ("traced", spikes.traced_unit),
+        "sample_time": ("sample", np.arange(spikes.membrane.shape[1]) * DT_S),
+    }
+    dataset = dataset.assign(variables).assign_coords(coords)
+    return describe(dataset, animal.task.descriptions, network.activity_units)
+
+
+def _count(animal: _Animal, spikes: Spikes) -> NDArray:
+    """Spikes of each unit in each step, (recorded episode, step, unit)."""
+    shape = (animal.settings.replay.unit_sessions, animal.task.n_steps, animal.agent.network.n_units)
+    step = np.floor((spikes.time + DT_S / 2) / STEP_S).astype(int)  # times are whole numbers of `DT_S`
+    index = np.ravel_multi_index((spikes.copy, step, spikes.unit), shape)
+    return np.bincount(index, minlength=np.prod(shape)).reshape(shape).astype(np.int16)
