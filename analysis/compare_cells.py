@@ -119,8 +119,12 @@ def _compare_firing(
         told = f"a simulated trial has {before:g} s before its event; {FANO_S:g} s are needed"
         against |= dict.fromkeys(of_baseline, told)
         ours = [statistic for statistic in ours if statistic.key not in of_baseline]
-    matched = f"{windows.trial[0]:g} to {windows.trial[1]:g} s around the event, {n_trials} trials a cell"
-    return pair_up(ours, found, against=against, matched=matched, source=source)
+    rows = []
+    for keys, (start, end) in ((set(UNITS) - set(of_baseline), windows.trial), (set(of_baseline), baseline)):
+        matched = f"{start:g} to {end:g} s around the event, {n_trials} trials a cell"
+        own = [statistic for statistic in found if statistic.key in keys]
+        rows += pair_up(ours, own, against=against, matched=matched, source=source)
+    return rows
 
 
 def _group_cells(sessions: Sequence[CellSession], window: Window, n_trials: int) -> dict[str, list[Trains]]:

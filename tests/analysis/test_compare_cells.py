@@ -136,6 +136,7 @@ def test_what_windows_and_spikes_do_not_allow_is_said(build_recording):
         assert rows[key, ""].why == "a simulated trial has 0 s before its event; 0.5 s are needed"
         assert np.isnan(rows[key, ""].simulated)
     assert rows["fano", ""].recorded == pytest.approx(1, abs=0.2)
+    assert rows["fano", ""].matched == "-1 to 0 s around the event, 60 trials a cell"
     assert rows["fraction_selective", "choice"].why == "60 trials are too few for a p-value below 0.05"
     shown = by_name(
         compare_cells(
