@@ -106,7 +106,7 @@ class PlasticityParameters:
     """weight of pairs in which the postsynaptic spike was first"""
     tau_c: float = 500.0
     """ms, eligibility"""
-    eta: float = 0.004
+    eta: float = 0.002
     """thresholds / (Hz s) for an eligibility of 1"""
     eta_value: float = 0.02
     """rewards / Hz, learning of the value of a stimulus"""
@@ -212,7 +212,8 @@ class TwoChoiceCircuit:
         """
         if n_trials < 1:
             raise InputError(f"n_trials must be 1 or more, got {n_trials}.")
-        self._is_told, self._tick, self._happened = is_told, 0, []
+        self._is_told, self._tick = is_told, 0
+        self._happened: list[tuple[NDArray, ...]] = []
         self._b2.seed(derive_seed(self.seed, "plasticity", "noise", self._calls) % 2**32)
         self._calls += 1
         self.midbrain.network.run(n_trials * TRIAL_S * self._b2.second)
