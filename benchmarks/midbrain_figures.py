@@ -69,7 +69,7 @@ def draw_events() -> Figure:
             ax.set_xlim(-SHOWN_BEFORE_S, EVENT_S)
         column[1].set_xlabel("time from outcome (s)")
     axes[1, 0].set_ylabel("rate (Hz)")
-    axes[1, -1].legend(fontsize=7)
+    axes[1, 0].legend(fontsize=7, loc="upper left")
     return figure
 
 
