@@ -38,7 +38,12 @@ from pfc_da.errors import InputError
 MIN_TRIALS_OF_CELL = 20
 LONE_BASELINE: Window = (-1.0, 0.0)
 """Where the simulated one is too short to compare: what recorded cells do is still shown."""
+POPULATION = "timescale_population"
+OF_TRIAL = ("firing_rate", "cv", "cv2", "lv")
+OF_BASELINE = ("fano", "timescale", POPULATION)
+_KIND = {True: "spiking neurons", False: "spikes drawn from rates"}
 _DRAWN = "simulated spikes are drawn from rates, Poisson given them"
+_NO_RATES = "units of this network have no firing rates"
 _DRIFT = "slow drift passes a t-test; fraction_selective is corrected for it"
 
 
@@ -105,25 +110,28 @@ def _compare_firing(
     before = abs(windows.baseline[0])
     is_short = before < FANO_S
     baseline = LONE_BASELINE if is_short else windows.baseline
-    of_baseline = ("fano", "timescale", "timescale_population")
-    found, refused = _summarise_cells(
-        _group_cells(recorded, windows.trial, n_trials), windows.trial, baseline, rng
-    )
-    ours, refused_too = _summarise_cells(
-        _join_sessions(simulated, windows.trial, n_trials, excitatory), windows.trial, baseline, rng
-    )
-    against = {**refused_too, **refused}
-    if not own_spikes:
-        against |= dict.fromkeys(("cv", "cv2", "lv", "fano"), _DRAWN)
+    against = {} if own_spikes else dict.fromkeys(("cv", "cv2", "lv", "fano"), _DRAWN)
     if is_short:
         told = f"a simulated trial has {before:g} s before its event; {FANO_S:g} s are needed"
-        against |= dict.fromkeys(of_baseline, told)
-        ours = [statistic for statistic in ours if statistic.key not in of_baseline]
+        against |= dict.fromkeys(OF_BASELINE, told)
+    if not simulated:
+        against |= dict.fromkeys(OF_TRIAL + OF_BASELINE, _NO_RATES)
     rows = []
-    for keys, (start, end) in ((set(UNITS) - set(of_baseline), windows.trial), (set(of_baseline), baseline)):
-        matched = f"{start:g} to {end:g} s around the event, {n_trials} trials a cell"
-        own = [statistic for statistic in found if statistic.key in keys]
-        rows += pair_up(ours, own, against=against, matched=matched, source=source)
+    for keys, window in ((OF_TRIAL, windows.trial), (OF_BASELINE, baseline)):
+        seen = (min(window[0], windows.trial[0]), max(window[1], windows.trial[1]))
+        pair = [
+            _summarise_cells(cells, keys, windows.trial, baseline, rng)
+            for cells in (
+                {}
+                if is_short and keys == OF_BASELINE
+                else _join_sessions(simulated, seen, n_trials, excitatory),
+                _group_cells(recorded, seen, n_trials),
+            )
+        ]
+        (ours, refused), (found, refused_too) = pair
+        matched = f"{window[0]:g} to {window[1]:g} s around the event, {n_trials} trials a cell"
+        why = {**refused, **refused_too, **against}
+        rows += pair_up(ours, found, against=why, matched=f"{matched}, {_KIND[own_spikes]}", source=source)
     return rows
 
 
@@ -151,23 +159,30 @@ def _join_sessions(
 
 
 def _summarise_cells(
-    by_animal: Mapping[str, list[Trains]], window: Window, baseline: Window, rng: np.random.Generator
+    by_animal: Mapping[str, list[Trains]],
+    keys: tuple[str, ...],
+    window: Window,
+    baseline: Window,
+    rng: np.random.Generator,
 ) -> tuple[list[Statistic], dict[str, str]]:
-    """Firing statistics, and by key why there is none."""
-    if not by_animal:
-        return [], {}
-    cells = [trains for own in by_animal.values() for trains in own]
-    tables = [tabulate_firing(own, window=window, baseline=baseline) for own in by_animal.values()]
-    found = {statistic.key: statistic for statistic in summarise_firing(tables, rng=rng)}
-    timescales = compute_timescales(bin_baseline(cells, baseline))
-    population = summarise_population(timescales, rng=rng)
-    if population is not None:
-        found[population.key] = population
-    units = {**UNITS, "timescale_population": "s"}
-    refused = {key: "too few spikes" for key in units if key not in found}
-    if timescales.why:
-        refused |= {key: timescales.why for key in ("timescale", "timescale_population") if key in refused}
-    return [found.get(key) or leave_open(key, "", units[key]) for key in units], refused
+    """Those firing statistics that `keys` name, and by key why there is none."""
+    found: dict[str, Statistic] = {}
+    refused = dict.fromkeys(keys, "no cell was observed for that long" if not by_animal else "too few spikes")
+    if by_animal:
+        tables = [tabulate_firing(own, window=window, baseline=baseline) for own in by_animal.values()]
+        found = {statistic.key: statistic for statistic in summarise_firing(tables, rng=rng)}
+    if by_animal and POPULATION in keys:
+        cells = [trains for own in by_animal.values() for trains in own]
+        timescales = compute_timescales(bin_baseline(cells, baseline))
+        if (population := summarise_population(timescales, rng=rng)) is not None:
+            found[POPULATION] = population
+        else:
+            refused |= dict.fromkeys(("timescale", POPULATION), timescales.why)
+    units = {**UNITS, POPULATION: "s"}
+    return (
+        [found.get(key) or leave_open(key, "", units[key]) for key in keys],
+        {key: why for key, why in refused.items() if key not in found},
+    )
 
 
 def _compare_codes(
@@ -193,7 +208,8 @@ def _compare_codes(
         for ours, found in zip(*pair, strict=True):
             needed = corrected and compute_floor(found.condition, n_trials) >= LEVEL
             few = f"{n_trials} trials are too few for a p-value below {LEVEL}" if needed else ""
-            against = {key: unlike or few or ("" if corrected else _DRIFT)}
+            why = unlike or few or ("" if corrected else _DRIFT)
+            against = {key: why if simulated else _NO_RATES}
             rows += pair_up([ours], [found], against=against, matched=matched, source=source)
     return rows if known else []
 

@@ -23,7 +23,7 @@ def compare_recorded(
     Parameters
     ----------
     run_folder : path
-        Holds ``recording.nc``.
+        Holds ``recording.nc``; where it was replayed as spiking neurons, cells are held against those.
     paths : sequence of paths
         Files and folders, read as one data set (`read_recorded`).
     columns_file : path, optional
@@ -45,5 +45,8 @@ def compare_recorded(
         )
     if recorded.cells:
         delay, source = columns.delay, recorded.source
+        spiking = Path(run_folder) / "recording_spiking.nc"
+        if spiking.exists():
+            recording = read_recording(spiking)
         rows += compare_cells(recording, recorded.cells, delay=delay, source=source, rng=rng)
     return pd.DataFrame([asdict(row) for row in rows])

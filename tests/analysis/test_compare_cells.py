@@ -110,7 +110,7 @@ def test_planted_rates_and_codes_come_back(build_recording):
     rate = rows["firing_rate", ""]
     # Median simulated unit: 20 Hz over both steps; median recorded cell: between 8 and 60 Hz or more.
     assert rate.simulated == pytest.approx(20, rel=0.1) and rate.recorded > 8
-    assert rate.matched == "0 to 0.2 s around the event, 200 trials a cell"
+    assert rate.matched == "0 to 0.2 s around the event, 200 trials a cell, spikes drawn from rates"
     assert (rate.sim_n, rate.sim_n_of, rate.rec_n, rate.rec_n_of) == (4, "animals", 40, "units")
     code = rows["fraction_selective", "choice"]
     assert code.recorded == pytest.approx(0.5, abs=0.1)  # half of the cells
@@ -136,7 +136,7 @@ def test_what_windows_and_spikes_do_not_allow_is_said(build_recording):
         assert rows[key, ""].why == "a simulated trial has 0 s before its event; 0.5 s are needed"
         assert np.isnan(rows[key, ""].simulated)
     assert rows["fano", ""].recorded == pytest.approx(1, abs=0.2)
-    assert rows["fano", ""].matched == "-1 to 0 s around the event, 60 trials a cell"
+    assert rows["fano", ""].matched == "-1 to 0 s around the event, 60 trials a cell, spikes drawn from rates"
     assert rows["fraction_selective", "choice"].why == "60 trials are too few for a p-value below 0.05"
     shown = by_name(
         compare_cells(
@@ -151,7 +151,17 @@ def test_units_without_rates_are_not_compared(build_recording):
     recording["activity"].attrs["units"] = "1"
     rows = compare_cells(recording, [lay_out(np.full((60, 8), 20.0))], rng=np.random.default_rng(0))
     assert {row.verdict for row in rows} == {"not comparable"}
-    assert by_name(rows)["firing_rate", ""].why == "this run holds no such number"
+    assert {row.why for row in rows} == {"units of this network have no firing rates"}
+
+
+def test_what_was_not_observed_before_the_event_is_not_looked_at(build_recording):
+    rows = by_name(
+        compare_cells(
+            build_recording(), [lay_out(np.full((60, 8), 20.0), seen=0.3)], rng=np.random.default_rng(0)
+        )
+    )
+    assert rows["firing_rate", ""].recorded == pytest.approx(20, rel=0.1)
+    assert np.isnan(rows["fano", ""].recorded) and np.isnan(rows["timescale", ""].recorded)
 
 
 def test_cells_seen_too_shortly_are_refused(build_recording):
@@ -226,7 +236,7 @@ def test_a_folder_of_juice_cells_goes_from_files_to_a_table(finished_run, tmp_pa
     table, _ = compare_juice_cells(finished_run, write_juice_cells(tmp_path, 2, 2, 200))
     rate = table.loc[("firing_rate", "")]
     assert rate["recorded"] == pytest.approx(5, rel=0.1) and (rate["rec_n"], rate["rec_n_of"]) == (4, "units")
-    assert rate["matched"] == "0 to 0.2 s around the event, 100 trials a cell"
+    assert rate["matched"] == "0 to 0.2 s around the event, 100 trials a cell, spikes drawn from rates"
     assert "offers show the values" in table.loc[("fraction_selective", "choice"), "why"]
     assert not set(table.index.get_level_values("key")) & {"win_stay", "learning_rate"}
 

@@ -216,6 +216,21 @@ def test_cells_are_compared_too(call, run, write_session, tmp_path):
     assert "firing_rate" in out
 
 
+def test_cells_are_held_against_spiking_neurons_where_there_are_some(
+    call, run, write_session, tmp_path, build_recording
+):
+    rng, n = np.random.default_rng(0), 60_000  # over 3 animals, 30 sessions of 12 s, 6 units: 9.3 Hz
+    ends = {"animal": 3, "episode": 30, "unit": 6, "neuron": 1}
+    spikes = {f"spike_{name}": ("spike", rng.integers(end, size=n)) for name, end in ends.items()}
+    spikes["spike_time"] = ("spike", rng.uniform(0, 12, n))
+    build_recording().assign(spikes).to_netcdf(run / "recording_spiking.nc", engine="h5netcdf")
+    assert call("compare", run, "--recorded", write_session(tmp_path / "s1.nwb", n_trials=200))[0] == 0
+    table = pd.read_csv(run / "comparison_recorded.csv").set_index("key")
+    assert table.loc["firing_rate", "simulated"] == pytest.approx(9.26, rel=0.1)
+    assert table.loc["firing_rate", "matched"].endswith("spiking neurons")
+    assert table.loc["cv2", "verdict"] != "not comparable"
+
+
 def test_it_goes_with_the_recording_it_was_made_with(call, run, choices):
     assert call("compare", run, "--recorded", choices)[0] == 0
     with RunFolder.existing(run) as folder, folder.doing("compare"):
