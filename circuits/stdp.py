@@ -12,13 +12,13 @@ its baseline:
     dw/dt = eta c (D - D_0),  0 <= w <= w_max
 
 x and y are what the pre- and the postsynaptic neuron left of their last spikes (STDP); D is the mean rate in Hz of the 100
-dopamine cells of `pfc_da.circuits.midbrain`, spike by spike, counted every `TICK_S`; D_0 is their rate when nothing is
-new. The outcome comes after the choice was made, and c holds the pairs until then. The midbrain circuit is told the reward
-and the value of the stimulus; that value is a number a stimulus, not neurons, and learns from the same dopamine cells,
+dopamine cells of `pfc_da.circuits.midbrain`, spike by spike, counted every `TICK_S`; D_0 is their calibrated rate at an
+error of 0. The outcome comes after the choice was made, and c holds the pairs until then. The midbrain circuit is told the
+reward and the value of the stimulus; that value is a number a stimulus, not neurons, and learns from the same cells,
 
     V -> V + eta_v (D - D_0)                            at the end of a trial
 
-so that mean dopamine comes to rest at its baseline, whatever the asymmetry of bursts and pauses, and weights do not drift.
+so that mean dopamine comes to rest near its baseline, whatever the asymmetry of bursts and pauses.
 
 A trial is 500 ms: stimulus 200 ms, in which the midbrain rests after the last event, then outcome 300 ms.
 

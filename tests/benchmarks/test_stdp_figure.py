@@ -25,7 +25,7 @@ def test_planted_agents_come_back():
     np.testing.assert_allclose(right[-1], 0.06)
     np.testing.assert_allclose(wrong, 0.03)
     rows = {name: values for name, (values, _) in bench.tabulate(*planted(0.9, 0)).items()}
-    assert abs(rows["P(correct), trials 61 to 100"].mean() - 0.9) < 0.03
+    assert abs(rows["P(correct), trials 61 to 80"].mean() - 0.9) < 0.03
     assert abs(rows["P(correct), trials 1 to 20"].mean() - 0.5) < 0.06
     np.testing.assert_allclose(rows["change of the mean weight, first to last trial (thresholds)"], 0.015)
 
