@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pfc_da.analysis.choice_likelihood import Columns, Trials, arrange_trials, compute_likelihood
 from pfc_da.analysis.choice_models import Model
 from pfc_da.analysis.fisher_scoring import Likelihood, maximise
+from pfc_da.analysis.reversals import count_since_switch
 from pfc_da.errors import InputError
 
 N_STARTS = 4
@@ -214,7 +215,8 @@ def compute_learning_rate_since_switch(
     """
     if list(first) != sorted({0, *first}):
         raise InputError(f"first must rise from 0, such as (0, 5, 10), got {tuple(first)}.")
-    since = np.broadcast_to(compute_trials_since_switch(np.asarray(better)), choice.shape)
+    labels = np.broadcast_to(better, choice.shape).reshape(-1, choice.shape[-1])
+    since = count_since_switch(labels).reshape(choice.shape)
     window = np.searchsorted(first, since, side="right")  # 0 before the first switch
     has_before = bool((window[(choice >= 0) & np.isfinite(reward)] == 0).any())
     fit = fit_model(model, choice, reward, window=window - (not has_before), rng=rng, n_starts=n_starts)
@@ -222,11 +224,3 @@ def compute_learning_rate_since_switch(
     if not has_before:
         rates = np.column_stack([np.full(len(choice), np.nan), rates])
     return SwitchCurve(first=np.array(first), learning_rate=rates[:, 1:], before=rates[:, 0], fit=fit)
-
-
-def compute_trials_since_switch(better: NDArray) -> NDArray:
-    """Trials since `better` (..., trial) last changed, 0 on the first trial after; -1 before it ever did."""
-    trial = np.arange(better.shape[-1])
-    changed = np.diff(better, axis=-1, prepend=better[..., :1]) != 0
-    last = np.maximum.accumulate(np.where(changed, trial, -1), axis=-1)
-    return np.where(last < 0, -1, trial - last)

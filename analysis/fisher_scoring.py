@@ -7,7 +7,7 @@ Fisher scoring damped as by Levenberg and Marquardt: with score g and expected i
 taken if the likelihood rises by it; the damping follows how much of the gain promised by the quadratic came true. A
 parameter at a bound that its score points out of stays there.
 
-References: Osborne 1992, doi 10.2307/1403504 (Fisher scoring). Marquardt 1963, doi 10.1137/0111030.
+References: Osborne 1992, Int Stat Rev 60:99 (Fisher scoring). Marquardt 1963, doi 10.1137/0111030.
 """
 
 from collections.abc import Callable

@@ -2,13 +2,10 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from pfc_da.analysis.choice_fit import (
-    compute_learning_rate_since_switch,
-    compute_trials_since_switch,
-    fit_model,
-)
+from pfc_da.analysis.choice_fit import compute_learning_rate_since_switch, fit_model
 from pfc_da.analysis.choice_likelihood import arrange_trials, compute_likelihood
 from pfc_da.analysis.choice_models import MODELS, get_model, simulate_model
+from pfc_da.analysis.reversals import count_since_switch
 
 
 def reversals(sessions, trials, every=25):
@@ -187,7 +184,7 @@ def test_parameters_at_a_bound_are_named():
 def test_learning_rate_follows_the_trials_since_a_switch():
     rng = np.random.default_rng(11)
     p_reward, better = reversals(200, 100)
-    since = compute_trials_since_switch(better)
+    since = count_since_switch(better)
     window = np.where((since >= 0) & (since < 5), 0, 1)
     parameters = {"learning_rate": np.array([[0.6, 0.2]] * 3), "inverse_temperature": 5.0}
     model = get_model("ab_coupled")
@@ -209,11 +206,6 @@ def test_a_curve_without_trials_before_the_first_switch():
     curve = compute_learning_rate_since_switch(model, choice, reward, better, first=(0, 10), rng=rng)
     assert curve.learning_rate.shape == (1, 2) and curve.fit.n_parameters == 3
     assert np.isnan(curve.before).all()
-
-
-def test_trials_since_a_switch_by_hand():
-    better = np.array([[0, 0, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1]])
-    assert compute_trials_since_switch(better).tolist() == [[-1, -1, 0, 1, 2, 0], [-1] * 6]
 
 
 def test_what_cannot_be_fitted_is_refused():
