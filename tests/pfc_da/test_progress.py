@@ -1,5 +1,6 @@
 """Progress is told from any process, as plain lines or as bars, and never ends the work."""
 
+import contextlib
 import io
 import multiprocessing
 import os
@@ -93,6 +94,16 @@ def test_a_report_can_be_pickled_and_its_scratch_file_is_removed():
     assert not os.path.exists(report.scratch)
 
 
+def read_to_end(ours):
+    """Everything that was written to a terminal which is closed now; one read may give a part only."""
+    parts = []
+    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+        while part := os.read(ours, 100_000):
+            parts.append(part)
+    os.close(ours)
+    return b"".join(parts).decode()
+
+
 def test_bars_on_a_terminal():
     ours, theirs = os.openpty()
     with open(theirs, "w") as terminal, Progress(terminal) as progress:
@@ -100,8 +111,7 @@ def test_bars_on_a_terminal():
         report(10)
         time.sleep(0.4)
         report(30, "reward [0.61]")
-    drawn = os.read(ours, 100_000).decode()
-    os.close(ours)
+    drawn = read_to_end(ours)
     assert "train animal 0" in drawn
     assert "30/30" in drawn
     assert "[0.61]" in drawn
