@@ -46,6 +46,9 @@ from pfc_da.task import STEP_S
 
 TAU_M_S, REFRACTORY_S, SIGMA = 0.020, 0.002, 0.25
 """Of the neuron whose f-I curve the rate network has (`pfc_da.network.rate`)."""
+INHIBITION = -0.5
+"""Reversal potential of inhibition. With a threshold 15 mV above a rest of -65 mV it is at -72.5 mV, about where chloride
+reverses. No fit: from -.5 to 0 it makes no difference that was measured, without it a network loses."""
 DT_S, TICK_S = 0.001, 0.005
 """Steps of the membrane and of the synapses."""
 DELAY_S = STEP_S / 2 - TICK_S
@@ -267,6 +270,7 @@ class SpikingPFC:
         by_neuron = current.repeat_interleave(self.neurons_per_unit, 1).numpy()
         if self._injected is not None:
             by_neuron = by_neuron + self._injected[self._step]
+        by_neuron = by_neuron.clip(min=INHIBITION)
         self._neurons.variables["current"].get_value()[: by_neuron.size] = by_neuron.ravel()
         if self._tick * TICK_S > TRACED_S:
             self._membrane_monitor.active = False
