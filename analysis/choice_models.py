@@ -16,7 +16,8 @@ other option, as where the two are known to pay with p and 1 - p: V_other = 1 - 
     win_stay_lose_shift  RescorlaWagner  lapse
 
 and all but the last also as `<name>_coupled`. Win-stay-lose-shift is the coupled model with learning rate 1 and a
-choice without noise: V_1 - V_0 is then 1 or -1 for the option that the last outcome recommends.
+choice without noise: V_1 - V_0 is then 1 or -1 for the option that the last outcome recommends, and a reward above
+1/2 is a win.
 
 Rewards lie in [0, 1]; an amount of juice is divided by the largest.
 

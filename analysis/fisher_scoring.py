@@ -42,7 +42,7 @@ def maximise(
     -------
     end : (problem, free)
     reached : (problem,)
-        Log-likelihood there.
+        Log-likelihood there. A problem that has not arrived after `MAX_ITERATIONS` is given as far as it came.
     """
     end, reached = start.copy(), np.full(len(start), -np.inf)
     rows, at, damping = np.arange(len(start)), start, np.full(len(start), DAMPING)
