@@ -14,7 +14,9 @@ from pfc_da.analysis.firing import compute_cv, compute_cv2, compute_fano, comput
 from pfc_da.analysis.statistic import Statistic, bootstrap_mean, summarise, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 
-BY_NEURONS, BY_RATES, CUT = "frozen", "rate_frozen", "recurrence_cut"
+BY_NEURONS, BY_RATES = "frozen", "rate_frozen"
+CONTROLS = ("recurrence_cut", "hidden_reset")
+"""Neurons without synapses between them; neurons whose synapses forget at every trial."""
 MAY_LOSE = 0.05
 """Share of the optimum that a network may lose as neurons and still count as converted; a declared bar of ours."""
 OPTIONS = (("p_object", "chosen_object"), ("p_reward", "choice"))
@@ -54,16 +56,17 @@ def tabulate_conversion(shares: xr.DataArray, *, rng: np.random.Generator) -> pd
     """One row an animal: shares, what is lost with its interval over sessions, and whether the network converts."""
     lost = (shares.sel(condition=BY_RATES) - shares.sel(condition=BY_NEURONS)).values  # (animal, episode)
     low, high = bootstrap_mean(lost.T, rng=rng)
-    means = {name: shares.sel(condition=name).mean("episode").values for name in (BY_RATES, BY_NEURONS, CUT)}
+    means = shares.mean("episode")
+    controls = [name for name in CONTROLS if name in shares["condition"]]
     return pd.DataFrame(
         {
             "animal": shares["animal"].values,
-            "rate": means[BY_RATES],
-            "neurons": means[BY_NEURONS],
+            "rate": means.sel(condition=BY_RATES).values,
+            "neurons": means.sel(condition=BY_NEURONS).values,
             "lost": lost.mean(1),
             "lost_low": low,
             "lost_high": high,
-            "recurrence_cut": means[CUT],
+            **{name: means.sel(condition=name).values for name in controls},
             "converts": lost.mean(1) <= MAY_LOSE,
         }
     )

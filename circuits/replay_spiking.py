@@ -5,8 +5,9 @@ Every condition of the paradigm is played twice, by neurons (`frozen`, ...) and 
 all. Sessions come in chunks of `pfc_da.replay.CHUNK`: whole chunks are the very sessions of `recording.nc`.
 
 Two conditions are of neurons only. `recurrence_cut` takes the synapses between neurons away and leaves, as a constant, the
-mean current that they brought in `frozen`: the cells go on firing about as much as before, but nothing of the past is
-kept. `stimulated` is the animal with a current into some of its cells (`pfc_da.circuits.stimulation`).
+mean current that they brought in `frozen`: the cells go on firing about as much as before, but the past is kept by
+nothing but the slow decay of each unit's own gating, which the read-outs see. `stimulated` is the animal with a current
+into some of its cells (`pfc_da.circuits.stimulation`).
 """
 
 import dataclasses
@@ -20,7 +21,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pfc_da.circuits.spiking_pfc import DELAY_S, DT_S, TICK_S, Spikes, SpikingPFC
+from pfc_da.circuits.slow_synapses import DELAY_S, TICK_S
+from pfc_da.circuits.spiking_pfc import DT_S, Spikes, SpikingPFC
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.errors import InputError
 from pfc_da.network import Weights

@@ -2,23 +2,28 @@ r"""A trained rate network as spiking neurons: the same weights, leaky integrate
 
 Unit i of the rate network (`pfc_da.network.rate`) becomes k neurons. Rest is 0, threshold 1, both without units:
 
-    tau_m dv/dt = I_i(t) - v + sigma sqrt(2 tau_m) xi(t)
-    I_i(t)      = sum_j W_ji s_j(t - d) + sum_c Win_ci x_c(t) + b_i
+    tau_m dv/dt   = max(I_i(t), E_inh) - v + sigma sqrt(2 tau_m) xi(t)
+    I_i(t)        = sum_j W_ji s_j(t - d) + sum_c Win_ci x_c(t) + b_i
     tau_j ds_j/dt = -s_j + (spikes of the k neurons of unit j, as a rate) / (k 10 Hz)
 
-so that s_j is 1 at 10 Hz and every spike brings it up by 1 / (k 10 Hz tau_j). Nothing is fitted: the f-I curve of the rate
-network is the one these neurons have. Its step of 100 ms becomes continuous time: inputs x are held for a step, policy and
-value are read from s at its end. Through a step the rate network sees s as it was when the step began, on average half a
-step ago; so the synapses here have a delay d of that size. Without it a network that was trained in steps loses
-(docs/spiking-pfc.md tells how much).
+so that s_j is 1 at 10 Hz and every spike brings it up by 1 / (k 10 Hz tau_j). No gain is searched for: the f-I curve of the
+rate network is the one these neurons have. Its step of 100 ms becomes continuous time: inputs x are held for a step, policy
+and value are read from s at its end. Two things keep a network that was trained in steps what it was (docs/spiking-pfc.md
+tells what it loses without them):
 
-How it is computed. Every spike of unit j reaches all its targets with the same time course, set by tau_j, so a target
-would need one synaptic variable for each of its sources. Synapses are linear, so the current into all neurons is one matrix
-product s W, taken every `TICK_S` by a `NetworkOperation` for all copies at once, with s decaying exactly between. Brian's
-own way, summed synaptic variables, costs an addition a synapse and tick: MEASURED. The membrane is advanced
-every `DT_S` exactly for the current of the tick; two corrections are for dt alone: the threshold is lowered by
-.5826 sigma sqrt(1 - exp(-2 dt / tau_m)) for crossings between two moments, and dt is added to the refractory time, as
-Brian takes a spike for earlier by that. The f-I curve is then within .2 Hz of Siegert's up to 20 Hz (a test measures it).
+* Through a step the rate network sees s as it was when the step began, on average half a step ago; so synapses have a delay
+  d of that size.
+* A rate follows its drive at once, a membrane only from where it is. So no current brings it further below rest than the
+  reversal potential of inhibition E_inh; below that the neuron is silent anyway.
+
+How it is computed. All spikes of unit j reach all its targets with one time course, set by tau_j, so a target would need a
+synaptic variable for each of its sources. Synapses are linear, so the current into all neurons is one matrix product s W,
+taken every `TICK_S` by a `NetworkOperation` for all copies at once (`pfc_da.circuits.slow_synapses`). Brian's own way, a
+summed synaptic variable, costs 1.0 ns a synapse and tick, the product .03: 9 s against .2 for 128 copies of 128 units and
+20 s of their time, in which the membranes themselves take 12. These are advanced every `DT_S`, exactly for the current of
+the tick; two corrections are for dt alone: the threshold is lowered by .5826 sigma sqrt(1 - exp(-2 dt / tau_m)) for
+crossings between two moments, and dt is added to the refractory time, as Brian takes a spike for earlier by that. The f-I
+curve is then that of Siegert to 1 % (a test measures it).
 
 References
 ----------
@@ -28,7 +33,6 @@ f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617.
 """
 
 import math
-from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,9 +41,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pfc_da.circuits.codegen import compiling, prepare_brian2
+from pfc_da.circuits.slow_synapses import TICK_S, SlowSynapses
 from pfc_da.errors import InputError
 from pfc_da.network import PFCNetwork, Weights
-from pfc_da.network.rate import RATE_SCALE_HZ, RateNetwork
+from pfc_da.network.rate import RateNetwork
 from pfc_da.rng import derive_seed, numpy_stream
 from pfc_da.rollout import ClosedLoop, Rollout
 from pfc_da.task import STEP_S
@@ -47,13 +52,11 @@ from pfc_da.task import STEP_S
 TAU_M_S, REFRACTORY_S, SIGMA = 0.020, 0.002, 0.25
 """Of the neuron whose f-I curve the rate network has (`pfc_da.network.rate`)."""
 INHIBITION = -0.5
-"""Reversal potential of inhibition. With a threshold 15 mV above a rest of -65 mV it is at -72.5 mV, about where chloride
-reverses. No fit: from -.5 to 0 it makes no difference that was measured, without it a network loses."""
-DT_S, TICK_S = 0.001, 0.005
-"""Steps of the membrane and of the synapses."""
-DELAY_S = STEP_S / 2 - TICK_S
-"""Of the synapses, a tick less than half a step: a spike waits half a tick on average, and current is held for one."""
-TICKS_PER_STEP, DELAY_TICKS = round(STEP_S / TICK_S), round(DELAY_S / TICK_S)
+"""Reversal potential of inhibition, E_inh: -72.5 mV with a threshold 15 mV above a rest of -65 mV. A choice of ours;
+anything from -.5 to 0 does."""
+DT_S = 0.001
+"""Step of the membranes."""
+TICKS_PER_STEP = round(STEP_S / TICK_S)
 N_TRACED, TRACED_S = 6, 4.0
 """Membrane traces: how many neurons of the first copy, and for how long."""
 
@@ -98,38 +101,6 @@ def require_spiking(network: PFCNetwork) -> RateNetwork:
             "Train with network.curve=lif."
         )
     return network
-
-
-class SlowSynapses:
-    """Gating s of all units in all sessions, (session, unit), and what of it is still under way.
-
-    Parameters
-    ----------
-    tau
-        Time constants in s, dimension (unit,).
-    neurons_per_unit
-        Neurons whose spikes are counted together.
-    """
-
-    def __init__(self, tau: Tensor, neurons_per_unit: int) -> None:
-        self._keep = torch.exp(-TICK_S / tau)
-        # a spike may lie anywhere in its tick: brought up so, s is rate / 10 Hz on average
-        self._jump = (1 - self._keep) / (neurons_per_unit * TICK_S * RATE_SCALE_HZ)
-
-    def set_back(self, state: Tensor) -> None:
-        """Begin with s, also in what is under way."""
-        self.state = state
-        self._under_way = deque([state] * (DELAY_TICKS + 1), maxlen=DELAY_TICKS + 1)
-
-    def advance(self, counts: Tensor) -> None:
-        """One tick, in which the neurons of each unit fired `counts` (session, unit) spikes."""
-        self.state = torch.addcmul(self.state * self._keep, counts, self._jump)
-        self._under_way.append(self.state)
-
-    @property
-    def arriving(self) -> Tensor:
-        """s as targets see it, `DELAY_S` late."""
-        return self._under_way[0]
 
 
 class SpikingPFC:

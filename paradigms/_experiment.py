@@ -97,7 +97,7 @@ class Experiment:
     defaults: Mapping[str, Any]
     analyse: Analyse
     conditions: tuple[Condition, ...] = CONTROLS
-    spiking: tuple[str, ...] = ()
+    spiking: tuple[str, ...] = ("hidden_reset",)
 
     def settings(
         self,

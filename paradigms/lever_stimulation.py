@@ -226,5 +226,5 @@ EXPERIMENT = Experiment(
     },
     analyse=analyse,
     conditions=CONDITIONS,
-    spiking=tuple(MANIPULATIONS),
+    spiking=("hidden_reset", *MANIPULATIONS),
 )

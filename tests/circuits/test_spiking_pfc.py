@@ -7,14 +7,12 @@ from scipy.integrate import quad
 from scipy.special import erfcx
 
 from pfc_da.circuits.codegen import TARGET_VARIABLE
+from pfc_da.circuits.slow_synapses import DELAY_S, TICK_S, SlowSynapses
 from pfc_da.circuits.spiking_pfc import (
-    DELAY_S,
     INHIBITION,
     REFRACTORY_S,
     SIGMA,
     TAU_M_S,
-    TICK_S,
-    SlowSynapses,
     SpikingPFC,
     require_spiking,
 )

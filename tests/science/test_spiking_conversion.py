@@ -1,0 +1,59 @@
+"""A network trained as rates goes on learning, frozen, as spiking neurons; without its memory it does not."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from pfc_da import paradigms
+from pfc_da.analysis.spiking import compute_shares
+from pfc_da.circuits.codegen import TARGET_VARIABLE
+from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
+from pfc_da.recording import set_provenance
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import CONTROLS
+from pfc_da.train import Trained, Training, animal_seed, build_agent, train_update
+
+FAST = (
+    "network.n_units=64",
+    "task.n_trials=50",
+    "train.updates=60",
+    "train.sessions=32",
+    "rule.learning_rate=5e-3",
+    "rule.discount=0.7",
+    "rule.entropy=0.02",
+    "rule.entropy_until=0.5",
+)
+CHANCE, OPTIMUM = 0.5, 0.639
+"""Of 50 trials; the optimum is about that of Thompson sampling, and only scales."""
+
+
+@pytest.fixture(scope="module")
+def animal():
+    settings = paradigms.load("bandit").settings(sets=FAST)
+    task = paradigms.load("bandit").build_task(settings)
+    agent, seed = build_agent(settings, task), animal_seed(settings, 0)
+    training = Training(agent.network.init(torch_stream(seed, "birth")), {})
+    while training.update < settings.train.updates:
+        training = train_update(agent, settings, task, training, seed)
+    return settings, task, Trained({None: training.weights}, diverged=False)
+
+
+@pytest.mark.parametrize(
+    "target", ["numpy", pytest.param("cython", marks=pytest.mark.slow)]
+)  # a minute of compiling, once
+def test_frozen_neurons_learn_as_their_rate_network_does(animal, target, monkeypatch):
+    if target == "cython" and shutil.which("g++") is None:
+        pytest.skip("there is no C++ compiler")
+    monkeypatch.setenv(TARGET_VARIABLE, target)
+    settings, task, trained = animal
+    reset = [condition for condition in CONTROLS if condition.name == "hidden_reset"]
+    how = SpikingReplay(sessions=120)
+    recording = replay_spiking_animal(settings, task, trained, 0, reset, how, lambda done, note: None)
+    set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
+    shares = compute_shares(recording.expand_dims("animal"), chance=CHANCE, optimum=OPTIMUM)
+    lost = (shares.sel(condition="rate_frozen") - shares.sel(condition="frozen")).values.ravel()
+    error = lost.std() / np.sqrt(len(lost))
+    assert shares.sel(condition="rate_frozen").mean() > 0.5
+    assert lost.mean() < 0.05 + 2 * error, (lost.mean(), error)
+    assert shares.sel(condition="hidden_reset").mean() < 0.25
