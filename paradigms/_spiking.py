@@ -1,16 +1,8 @@
-"""The spiking replay of a run: every animal as neurons, one recording, and how many of the networks converted.
-
-Animals already played are kept in `animals/NNN/spiking.nc` until all are, so an interrupted replay goes on with the next.
-"""
+"""The spiking replay of a run: every animal as neurons, one recording, and how many of the networks converted."""
 
 import dataclasses
-import functools
-import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -25,87 +17,54 @@ from pfc_da.analysis.spiking import (
 )
 from pfc_da.circuits.replay_spiking import SpikingReplay, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
-from pfc_da.errors import InputError
-from pfc_da.paradigms._experiment import Experiment, in_worker, join_animals, tabulate_statistics, work
-from pfc_da.progress import Progress
-from pfc_da.recording import describe, load, open_recording, set_provenance, write_recording
+from pfc_da.paradigms._beside import Beside, Found, Report
+from pfc_da.paradigms._experiment import join_animals
+from pfc_da.recording import describe
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import Condition
-from pfc_da.run_folder import RunFolder, write_atomic
-from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import build_agent, load_trained
-
-RECORDING, STATISTICS, PART = "recording_spiking.nc", "statistics_spiking.csv", "spiking.nc"
+from pfc_da.train import Trained, build_agent
 
 
-def check_spiking(experiment: Experiment, settings: RunSettings, how: SpikingReplay) -> None:
-    """Refuse in one line what cannot be replayed so."""
-    task = experiment.build_task(settings, test=True)
-    require_spiking(build_agent(settings, task).network)
-    if how.stimulation is not None:
-        how.stimulation.require_phase(task)
+class BesideAsNeurons(Beside):
+    """`how` is a `SpikingReplay`."""
 
+    how: SpikingReplay
+    kind: ClassVar = "spiking"
+    way: ClassVar = "as neurons"
+    of: ClassVar = "neurons"
 
-def is_spiking_done(settings: RunSettings, folder: RunFolder, how: SpikingReplay) -> bool:
-    """Whether the folder holds this very replay.
+    @property
+    def conditions(self) -> list[Condition]:
+        """What is played beside the frozen animal."""
+        return [each for each in self.experiment.conditions if each.name in self.experiment.spiking]
 
-    Raises
-    ------
-    InputError
-        If it holds another one.
-    """
-    path = folder.path / RECORDING
-    if not path.exists():
-        return False
-    with open_recording(path) as recording:
-        before = json.loads(recording.attrs["spiking"])
-    now = json.loads(how.tell())
-    for key, value in now.items():
-        if before.get(key) != value:
-            raise InputError(
-                f"{path} was replayed with {key} {before.get(key)}, and {value} was asked for. --force replaces it."
-            )
-    return (folder.path / STATISTICS).exists()
+    def check(self) -> None:
+        """Refuse a network that has no neurons, and a current at no time."""
+        require_spiking(build_agent(self.settings, self.task).network)
+        if self.how.stimulation is not None:
+            self.how.stimulation.require_phase(self.task)
 
+    def count_sessions(self) -> int:
+        """Sessions that an animal plays in all."""
+        return count_sessions(self.conditions, self.how)
 
-def replay_spiking(
-    experiment: Experiment,
-    settings: RunSettings,
-    folder: RunFolder,
-    progress: Progress,
-    workers: int | None,
-    how: SpikingReplay,
-) -> pd.DataFrame:
-    """Replay every animal as neurons, several at once; write the recording and its statistics.
+    def tell(self) -> dict[str, Any]:
+        """Attributes of the recording that say how it was made."""
+        return {**super().tell(), "neurons_per_unit": self.how.neurons_per_unit}
 
-    Returns
-    -------
-    DataFrame
-        `analysis.spiking.tabulate_conversion`.
-    """
-    task, jobs = experiment.build_task(settings, test=True), []
-    conditions = [each for each in experiment.conditions if each.name in experiment.spiking]
-    parts = [folder.animal(animal) / PART for animal in range(settings.animals)]
-    for animal, part in enumerate(parts):
-        trained = load_trained(settings, task, animal, folder.animal(animal))
-        report = progress.task(f"neurons of animal {animal}", count_sessions(conditions, how))
-        jobs.append(
-            joblib.delayed(in_worker)(
-                _replay_part, settings, task, trained, animal, conditions, how, report, part
-            )
+    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+        """The recording of one animal."""
+        return replay_spiking_animal(
+            self.settings, self.task, trained, animal, self.conditions, self.how, report
         )
-    work(jobs, workers)
-    recording = _join([load(open_recording(part)) for part in parts], task)
-    rng = numpy_stream(settings.seed, "analysis", "spiking")
-    shares = compute_shares(recording, **find_observers(experiment.name, task))
-    statistics = [*summarise_conversion(shares, rng=rng), *summarise_neurons(recording, rng=rng)]
-    folder.write_atomic(RECORDING, lambda aside: write_recording(recording, aside))
-    table = tabulate_statistics(statistics, settings)
-    folder.write_atomic(STATISTICS, functools.partial(table.to_csv, index=False))
-    for part in parts:
-        part.unlink()
-    return tabulate_conversion(shares, rng=rng)
+
+    def find(self, parts: list[xr.Dataset]) -> Found:
+        """The recording of all animals, what their neurons do, and which of them converted."""
+        recording, rng = _join(parts, self.task), numpy_stream(self.settings.seed, "analysis", "spiking")
+        shares = compute_shares(recording, **find_observers(self.experiment.name, self.task))
+        statistics = [*summarise_conversion(shares, rng=rng), *summarise_neurons(recording, rng=rng)]
+        return Found(recording, statistics, format_conversion(tabulate_conversion(shares, rng=rng)))
 
 
 def format_conversion(table: pd.DataFrame) -> str:
@@ -135,34 +94,6 @@ def find_observers(paradigm: str, task: Task) -> dict[str, float]:
         if len(rewards) > 1
         else {"chance": 0.0, "optimum": 1.0}
     )
-
-
-def _replay_part(
-    settings: RunSettings,
-    task: Task,
-    trained: Any,
-    animal: int,
-    conditions: list[Condition],
-    how: SpikingReplay,
-    report: Callable[[int, str], None],
-    part: Path,
-) -> None:
-    """Replay one animal into a file of its own, unless that was done before."""
-    told = {"spiking": how.tell(), "neurons_per_unit": how.neurons_per_unit}
-    config = how.limit(settings).model_dump(mode="json")
-    if _holds(part, {"config": json.dumps(config), **told}):
-        return report(count_sessions(conditions, how), "played before")
-    recording = replay_spiking_animal(settings, task, trained, animal, conditions, how, report)
-    set_provenance(recording, config=config, choice_phase=task.choice_phase).attrs.update(told)
-    write_atomic(part, lambda aside: write_recording(recording, aside))
-
-
-def _holds(part: Path, told: dict[str, Any]) -> bool:
-    try:
-        with open_recording(part) as recording:
-            return all(recording.attrs[name] == value for name, value in told.items())
-    except (InputError, KeyError):  # half-written it cannot be; of another version it may, and is made anew
-        return False
 
 
 def _join(parts: list[xr.Dataset], task: Task) -> xr.Dataset:

@@ -17,6 +17,7 @@ import typer
 from pfc_da.errors import DiskFull, InputError, damaged, nearest
 
 if TYPE_CHECKING:
+    from pfc_da.paradigms._beside import Beside
     from pfc_da.progress import Progress
     from pfc_da.run_folder import RunFolder
     from pfc_da.settings import RunSettings
@@ -343,31 +344,45 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
 
 
 def _replay_spiking(run: Path, force: bool, workers: int | None, **asked: Any) -> None:
-    """Replay the animals of a run as neurons; files of its own beside the run's."""
-    from pfc_da import paradigms
     from pfc_da.circuits.replay_spiking import SpikingReplay
-    from pfc_da.paradigms._spiking import check_spiking, format_conversion, is_spiking_done, replay_spiking
+    from pfc_da.paradigms._spiking import BesideAsNeurons
+
+    _replay_beside(run, BesideAsNeurons, SpikingReplay.ask(**asked), force, workers)
+
+
+def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, workers: int | None) -> None:
+    """Replay the animals of a run in another way; files of its own beside the run's."""
+    from pfc_da import paradigms
     from pfc_da.progress import Progress
     from pfc_da.run_folder import RunFolder
 
-    how = SpikingReplay.ask(**asked)
     folder = RunFolder.existing(run)
     try:
         settings = _settings_of(folder)
         _require_before("replay", folder)
-        experiment = paradigms.load(settings.paradigm)
-        check_spiking(experiment, settings, how)
-        done = not force and is_spiking_done(settings, folder, how)
+        beside = kind(paradigms.load(settings.paradigm), settings, how)
+        beside.check()
+        done = not force and beside.is_done(folder)
     except BaseException:
         folder.close()
         raise
     if done:
-        _say(f"{run}: replayed as neurons already. --force does it again.")
+        _say(f"{run}: replayed {beside.way} already. --force does it again.")
         return folder.close()
+    had_report = folder.is_done("report")
     with _told(folder), folder, Progress() as progress:
-        table = replay_spiking(experiment, settings, folder, progress, workers, how)
-    print(format_conversion(table))
-    _say(f"{run}: wrote recording_spiking.nc and statistics_spiking.csv.")
+        text = beside.replay(folder, progress, workers)
+        if had_report:  # it may show what was made from an earlier such replay
+            _write_report(folder)
+    print(text)
+    _say(f"{run}: wrote {' and '.join(beside.files)}.")
+
+
+def _write_report(folder: "RunFolder") -> None:
+    from pfc_da.analysis.report import write_report
+
+    with folder.doing("report"):
+        write_report(folder.path)
 
 
 def _settings_of(folder: "RunFolder") -> "RunSettings":

@@ -1,0 +1,159 @@
+"""Replays of a run in another way (as neurons, through a circuit), whose files stand beside the run's own.
+
+Animals already played are kept in `animals/NNN/KIND.nc` until all are, so an interrupted replay goes on with the next. How
+a replay was asked for is kept in the recording, as JSON under the name of its kind: the same is not done again, and another
+one is not overwritten.
+"""
+
+import abc
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import joblib
+import xarray as xr
+
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.errors import InputError
+from pfc_da.paradigms._experiment import Experiment, in_worker, tabulate_statistics, work
+from pfc_da.progress import Progress
+from pfc_da.recording import load, open_recording, set_provenance, write_recording
+from pfc_da.run_folder import RunFolder, write_atomic
+from pfc_da.settings import RunSettings
+from pfc_da.task import Task
+from pfc_da.train import Trained, load_trained
+
+Report = Callable[[int, str], None]
+
+
+class How(Protocol):
+    """How a replay was asked for."""
+
+    def limit(self, settings: RunSettings) -> RunSettings:
+        """Settings of a run with as many sessions of replay as asked for."""
+
+    def tell(self) -> str:
+        """All of it as JSON of an object, for a recording to carry."""
+
+
+class Found(NamedTuple):
+    """What a replay gives: the recording of all animals, its statistics, and what to print."""
+
+    recording: xr.Dataset
+    statistics: Sequence[Statistic]
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Beside(abc.ABC):
+    """One replay of a run in another way."""
+
+    experiment: Experiment
+    settings: RunSettings
+    how: Any  # a How of the subclass
+
+    kind: ClassVar[str]
+    """Names the files, and the attribute of the recording that says how it was asked for."""
+    way: ClassVar[str]
+    """In words, such as "as neurons"."""
+    of: ClassVar[str]
+    """What is at work, such as "neurons"."""
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Refuse with an `InputError` what cannot be replayed so."""
+
+    @abc.abstractmethod
+    def count_sessions(self) -> int:
+        """Sessions that an animal plays in all."""
+
+    @abc.abstractmethod
+    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+        """The recording of one animal."""
+
+    @abc.abstractmethod
+    def find(self, parts: list[xr.Dataset]) -> Found:
+        """What the recordings of all animals give."""
+
+    def tell(self) -> dict[str, Any]:
+        """Attributes of the recording that say how it was made."""
+        return {self.kind: self.how.tell()}
+
+    @property
+    def task(self) -> Task:
+        """The task of test."""
+        return self.experiment.build_task(self.settings, test=True)
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """Names of the recording and of its statistics in the run folder."""
+        return f"recording_{self.kind}.nc", f"statistics_{self.kind}.csv"
+
+    def is_done(self, folder: RunFolder) -> bool:
+        """Whether the folder holds this very replay.
+
+        Raises
+        ------
+        InputError
+            If it holds another one.
+        """
+        path, statistics = (folder.path / name for name in self.files)
+        if not path.exists():
+            return False
+        with open_recording(path) as recording:
+            before = json.loads(recording.attrs[self.kind])
+        for key, value in json.loads(self.how.tell()).items():
+            if before.get(key) != value:
+                raise InputError(
+                    f"{path} was replayed with {key} {before.get(key)}, and {value} was asked for. --force replaces it."
+                )
+        return statistics.exists()
+
+    def replay(self, folder: RunFolder, progress: Progress, workers: int | None) -> str:
+        """Replay every animal, several at once; write the recording and its statistics.
+
+        Returns
+        -------
+        str
+            What they show, in short.
+        """
+        parts = [folder.animal(animal) / f"{self.kind}.nc" for animal in range(self.settings.animals)]
+        jobs = []
+        for animal, part in enumerate(parts):
+            trained = load_trained(self.settings, self.task, animal, folder.animal(animal))
+            report = progress.task(f"{self.of} of animal {animal}", self.count_sessions())
+            jobs.append(joblib.delayed(in_worker)(_replay_part, self, trained, animal, report, part))
+        work(jobs, workers)
+        recording, statistics, text = self.find([load(open_recording(part)) for part in parts])
+        write, table = (
+            functools.partial(write_recording, recording),
+            tabulate_statistics(statistics, self.settings),
+        )
+        folder.write_atomic(self.files[0], write)
+        folder.write_atomic(self.files[1], functools.partial(table.to_csv, index=False))
+        for part in parts:
+            part.unlink()
+        return text
+
+
+def _replay_part(beside: Beside, trained: Trained, animal: int, report: Report, part: Path) -> None:
+    """Replay one animal into a file of its own, unless that was done before."""
+    config = beside.how.limit(beside.settings).model_dump(mode="json")
+    if _holds(part, {"config": json.dumps(config), **beside.tell()}):
+        return report(beside.count_sessions(), "played before")
+    recording = beside.play_animal(trained, animal, report)
+    set_provenance(recording, config=config, choice_phase=beside.task.choice_phase).attrs.update(
+        beside.tell()
+    )
+    write_atomic(part, lambda aside: write_recording(recording, aside))
+
+
+def _holds(part: Path, told: dict[str, Any]) -> bool:
+    try:
+        with open_recording(part) as recording:
+            return all(recording.attrs[name] == value for name, value in told.items())
+    except (InputError, KeyError):  # half-written it cannot be; of another version it may, and is made anew
+        return False
