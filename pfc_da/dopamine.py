@@ -5,7 +5,8 @@ r"""Dopamine: the reward-prediction error, and what an experimenter can do to it
 `Block` and `Stimulate` stand for stimulation of the lateral habenula and of the ventral tegmental area at
 chosen moments; they are objects given to a `DopamineSystem`, never switches inside it.
 
-What reaches synapses is delta itself, or what can be read of it in the firing of dopamine cells (`DopamineCells`):
+What reaches synapses is delta itself, delta with errors of the two signs weighed unequally and with noise
+(`UnequalErrors`), or what can be read of it in the firing of dopamine cells (`DopamineCells`):
 
     rate(t) = f(delta(t)) + s(delta(t)) noise,    dopamine(t) = f^-1(rate(t))
 
@@ -72,6 +73,35 @@ class DopamineChannel(Protocol):
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
         """Dopamine in rewards for errors and what is injected, all of one shape that ends in (session,)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class UnequalErrors:
+    """Errors above and below 0 weighed unequally, and noise.
+
+        dopamine(t) = (1 + a sign(delta(t))) delta(t) + s n(t),    n(t) standard normal, anew every step and session
+
+    Weighing makes a critic learn an expectile instead of the mean (Dabney et al. 2020, doi 10.1038/s41586-019-1924-6).
+
+    Attributes
+    ----------
+    asymmetry
+        a, between -1 (errors below 0 alone) and 1 (those above 0 alone).
+    noise
+        s, in rewards.
+    """
+
+    asymmetry: float = 0.0
+    noise: float = 0.0
+
+    def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
+        """Standard normal, (step, session)."""
+        return torch.randn(n_steps, sessions, generator=rng)
+
+    def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
+        """The weighed error with its noise."""
+        error = rpe + injected
+        return (1 + self.asymmetry * torch.sign(error)) * error + self.noise * noise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -77,6 +77,20 @@ class DopamineSettings(Settings):
         "none", description="whether the error is told by spiking dopamine cells, with their floor and noise"
     )
     scale: float = Field(1.0, gt=0, le=1e6, description="rewards, the error that dopamine cells take for 1")
+    asymmetry: float = Field(
+        0.0, ge=-1, le=1, description="errors above 0 count 1 + asymmetry times, those below 0 1 - asymmetry"
+    )
+    noise: float = Field(
+        0.0, ge=0, le=1e6, description="rewards, s.d. of what is added to dopamine at a step"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _fit_together(self) -> "DopamineSettings":
+        if self.channel == "cells" and (self.asymmetry or self.noise):
+            raise ValueError(
+                "asymmetry and noise are for channel none; channel cells has those of its cells. Leave them at 0"
+            )
+        return self
 
 
 class RuleSettings(Settings):
@@ -91,6 +105,9 @@ class RuleSettings(Settings):
     trace_decay: float = Field(0.9, ge=0, le=1, description="lambda, per trial")
     value_weight: float = Field(
         0.1, ge=0, le=100, description="learning signal of the critic relative to the actor"
+    )
+    dopamine_gain: float = Field(
+        1.0, gt=0, le=1000, description="dopamine relative to the terms without it: entropy, homeostasis"
     )
     entropy: float = Field(0.1, ge=0, le=10, description="weight of policy entropy at the start")
     entropy_until: float = Field(1.6, gt=0, le=10, description="share of training at which it would be 0")

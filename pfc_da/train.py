@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from pfc_da.dopamine import DopamineCells, DopamineSystem
+from pfc_da.dopamine import DopamineCells, DopamineChannel, DopamineSystem, UnequalErrors
 from pfc_da.errors import InputError, damaged
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.network.lstm import LSTMNetwork
@@ -29,7 +29,7 @@ from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.rollout import Rollout, input_size, rollout
 from pfc_da.run_folder import write_atomic
-from pfc_da.settings import RuleSettings, RunSettings
+from pfc_da.settings import DopamineSettings, RuleSettings, RunSettings
 from pfc_da.task import Task
 
 CURVE_COLUMNS = (
@@ -73,10 +73,15 @@ def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
     channels = input_size(task, settings.network.fed)
     network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
     rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
-    cells = (
-        DopamineCells.calibrated(settings.dopamine.scale) if settings.dopamine.channel == "cells" else None
-    )
-    return Agent(network, rule, DopamineSystem(rule.discount, channel=cells))
+    return Agent(network, rule, DopamineSystem(rule.discount, channel=_build_channel(settings.dopamine)))
+
+
+def _build_channel(settings: DopamineSettings) -> DopamineChannel | None:
+    if settings.channel == "cells":
+        return DopamineCells.calibrated(settings.scale)
+    if settings.asymmetry or settings.noise:
+        return UnequalErrors(settings.asymmetry, settings.noise)
+    return None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,10 @@
 r"""The reference rule: advantage actor-critic by backpropagation through time, as in Wang et al. 2018.
 
-    grad L = sum_t  A(t) grad log pi(a_t)  +  c (G(t) - V(t)) grad V(t)  +  beta grad H(pi_t)
+    grad L = sum_t  g A(t) grad log pi(a_t)  +  g c (G(t) - V(t)) grad V(t)  +  beta grad H(pi_t)
 
 A(t) = sum_k (gamma lambda)^k delta(t+k) is the advantage, for the actor with the mean and s.d. of the batch's
-choices taken out; G(t) = A(t) + V(t) is the return. Gradients pass through V only in the second term: the
-target G is held fixed. The sums over choices and over steps are means.
+choices taken out; G(t) = A(t) + V(t) is the return, g is `dopamine_gain`. Gradients pass through V only in the second
+term: the target G is held fixed. The sums over choices and over steps are means.
 
 References
 ----------
@@ -35,7 +35,8 @@ class ActorCriticBPTT(PlasticityRule):
         actor = (chosen * (at_choice - at_choice.mean()) / (at_choice.std() + 1e-6)).mean()
         critic = -0.5 * ((target - rollout.value) ** 2).mean()
         uncertainty = -(log_policy.exp() * log_policy).sum(-1).mean()
-        return actor + self.settings.value_weight * critic + entropy * uncertainty
+        taught = actor + self.settings.value_weight * critic
+        return self.settings.dopamine_gain * taught + entropy * uncertainty
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
         """Gradient of the objective with respect to every weight."""

@@ -5,8 +5,8 @@ r"""Three-factor rule: eligibility of a synapse, times its neuron's learning sig
     z_ij(t) = gamma lambda z_ij(t-1) + L_j(t) e_ij(t)                        trace waiting for dopamine
     dW_ij   = eta sum_t g delta(t) z_ij(t)
 
-delta is dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: 1 / s.d. of the discounted sum of
-delta). B are the read-out weights (`symmetric`) or fixed random ones (`random`). To this come two terms without
+delta is dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_gain` / s.d. of the discounted
+sum of delta). B are the read-out weights (`symmetric`) or fixed random ones (`random`). To this come two terms without
 dopamine, local to the postsynaptic unit: policy entropy through the same feedback, and homeostasis of its rate.
 
 Over a finished batch the sums can be exchanged. With A(t) = sum_k (gamma lambda)^k delta(t+k) and
@@ -85,7 +85,7 @@ class ThreeFactor(PlasticityRule):
     def dopamine_sum(self, delta: Tensor) -> Tensor:
         """A(t) times the adaptive gain, dimensions (step, session)."""
         total = discounted_sum(delta, self.discount * self.trace_decay)
-        return total / (total.std() + 1e-6)
+        return self.settings.dopamine_gain * (total / (total.std() + 1e-6))
 
     def read_out_signal(self, rollout: Rollout, advantage: Tensor, entropy: float) -> Tensor:
         """Learning signal at the read-outs (step, session, action + 1), value last."""

@@ -58,13 +58,14 @@ def written_out(rule, batch, entropy, *, logits=None, value=None):
     for t, s in advantage:
         target = advantage[t, s] + fixed_value[t][s]
         critic = critic - 0.5 * (target - value[t, s]) ** 2
-    return (actor + entropy * uncertainty) / len(met) + rule.settings.value_weight * critic / len(advantage)
+    taught = actor / len(met) + rule.settings.value_weight * critic / len(advantage)
+    return rule.settings.dopamine_gain * taught + entropy * uncertainty / len(met)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("entropy", [0.0, 0.2])
-def test_change_is_the_gradient_of_the_objective_written_out(kind, entropy):
-    network, rule, weights = make(kind)
+@pytest.mark.parametrize("entropy, gain", [(0.0, 1.0), (0.2, 1.0), (0.2, 3.0)])
+def test_change_is_the_gradient_of_the_objective_written_out(kind, entropy, gain):
+    network, rule, weights = make(kind, dopamine_gain=gain)
     batch, leaves = play(network, rule, weights)
     batch = dataclasses.replace(batch, injected=0.5 * (batch.reward > 0))
     objective = written_out(rule, batch, entropy)

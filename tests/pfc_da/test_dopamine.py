@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pfc_da.dopamine import Block, DopamineCells, DopamineSystem, Stimulate
+from pfc_da.dopamine import Block, DopamineCells, DopamineSystem, Stimulate, UnequalErrors
 from pfc_da.plasticity import discounted_sum
 
 
@@ -139,3 +139,26 @@ def test_a_table_that_cannot_be_read_backwards_is_refused(table):
         DopamineCells(rpe, rate, torch.zeros_like(rate))
     with pytest.raises(ValueError, match="scale must be above 0 rewards, got -1"):
         cells(-1)
+
+
+def test_unequal_errors_by_hand():
+    rpe, injected, noise = torch.tensor([[1.0, -1.0, 0.5], [0.0, 1.0, -1.0], [0.0, 0.0, 2.0]]).T.unbind(1)
+    told = UnequalErrors(asymmetry=0.5, noise=0.1).deliver(rpe, injected, noise)
+    torch.testing.assert_close(told, torch.tensor([1.5, 0.0, -0.25 + 0.2]))
+    blind = UnequalErrors(asymmetry=1.0).deliver(rpe, torch.zeros(3), noise)
+    assert blind.tolist() == [2, 0, 1]  # to errors below 0
+
+
+def test_equal_errors_without_noise_are_dopamine_itself_to_the_bit():
+    rpe, injected = torch.randn(2, 50, 4, generator=torch.Generator().manual_seed(0)).unbind()
+    plain, channel = DopamineSystem(0.9), DopamineSystem(0.9, channel=UnequalErrors())
+    noise = channel.draw_noise(torch.Generator().manual_seed(1), 50, 4)
+    assert torch.equal(channel.deliver(rpe, injected, noise), plain.deliver(rpe, injected, None))
+
+
+def test_noise_on_dopamine_has_the_s_d_asked_for_and_no_memory():
+    channel = UnequalErrors(noise=0.3)
+    noise = channel.draw_noise(torch.Generator().manual_seed(0), 200, 200)
+    told = channel.deliver(torch.zeros_like(noise), torch.zeros_like(noise), noise)
+    assert float(told.std()) == pytest.approx(0.3, rel=0.02)
+    assert abs(float((told[1:] * told[:-1]).mean())) < 0.002

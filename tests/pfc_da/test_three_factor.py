@@ -10,6 +10,7 @@ import torch
 from pfc_da.dopamine import DopamineSystem
 from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
+from pfc_da.plasticity import discounted_sum
 from pfc_da.plasticity.synaptic_step import STEPS
 from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.rng import torch_stream
@@ -224,6 +225,22 @@ def test_a_constant_factor_on_dopamine_is_taken_out_by_its_gain():
         torch.testing.assert_close(
             rule.change(network, weights, louder, 0.0)[name], tensor, rtol=1e-3, atol=1e-7
         )
+
+
+def test_dopamine_gain_scales_what_dopamine_does_and_nothing_else():
+    """With homeostasis on; at 1 no bit differs from the bare adaptive gain."""
+    network, rule, weights = make(rule={"rate_penalty": 0.1})
+    louder = ThreeFactor(RuleSettings(rate_penalty=0.1, dopamine_gain=3.0), len(TASK.phases))
+    batch = play(network, rule, weights)
+    silent = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
+    for name, alone in rule.change(network, weights, silent, 0.2).items():
+        by_dopamine = rule.change(network, weights, batch, 0.2)[name] - alone
+        assert (by_dopamine != 0).any()
+        torch.testing.assert_close(
+            louder.change(network, weights, batch, 0.2)[name], alone + 3 * by_dopamine, rtol=1e-4, atol=1e-6
+        )
+    total = discounted_sum(batch.dopamine, rule.discount * rule.trace_decay)
+    assert torch.equal(rule.dopamine_sum(batch.dopamine), total / (total.std() + 1e-6))
 
 
 def test_reversed_dopamine_reverses_the_change():

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pfc_da import train
-from pfc_da.dopamine import DopamineCells
+from pfc_da.dopamine import DopamineCells, UnequalErrors
 from pfc_da.errors import InputError
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.plasticity.synaptic_step import sgd_step
@@ -496,3 +496,18 @@ def test_the_setting_puts_dopamine_cells_in_between():
     cells = build_agent(settings_of("dopamine.channel=cells", "dopamine.scale=4"), TASK).dopamine.channel
     assert cells.scale == 4
     assert float(cells.rate(torch.tensor(4.0))) == float(DopamineCells.calibrated().rate(torch.tensor(1.0)))
+
+
+def test_settings_put_unequal_and_noisy_errors_in_between():
+    channel = build_agent(settings_of("dopamine.asymmetry=-.5", "dopamine.noise=.2"), TASK).dopamine.channel
+    assert channel == UnequalErrors(-0.5, 0.2)
+    with pytest.raises(InputError, match="asymmetry and noise are for channel none"):
+        settings_of("dopamine.channel=cells", "dopamine.noise=.2")
+
+
+@pytest.mark.parametrize("name", ["dopamine.asymmetry=.5", "dopamine.noise=.5", "rule.dopamine_gain=2"])
+@pytest.mark.parametrize("network, rule", KINDS)
+def test_what_dopamine_is_like_shows_in_the_weights(tmp_path, network, rule, name):
+    kinds = f"network.kind={network}", f"rule.kind={rule}"
+    plain = run(settings_of(*kinds), tmp_path / "plain")
+    assert not same_bits(run(settings_of(*kinds, name), tmp_path / "other"), plain)
