@@ -54,6 +54,13 @@ volatility_direction
 volatility_decoding
     decoder, estimate, low, high, chance
 
+neurons_share
+    condition (who played), animal, share (of the optimum)
+neurons_raster
+    row, is_excitatory, time (s), trial_s
+neurons_membrane
+    unit, is_excitatory, time (s), v (thresholds)
+
 `units` and `unit_activity` are drawn by the unit browser of the report, not here.
 """
 
@@ -88,6 +95,7 @@ from pfc_da.analysis.plots_lever import (
     plot_session_high_p,
     plot_session_low_p,
 )
+from pfc_da.analysis.plots_spiking import plot_membranes, plot_share, plot_spikes
 from pfc_da.analysis.plots_volatility import (
     plot_decoding,
     plot_direction,
@@ -104,6 +112,7 @@ from pfc_da.run_folder import write_atomic
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+NOBODY = "-"
 WIDTH, HEIGHT = 3.6, 2.7  # inches; a panel is legible at its own size on a telephone
 
 
@@ -126,7 +135,7 @@ class Panel:
     wide : bool
         Takes the width of two panels.
     paradigm : str
-        In whose runs it is missed when it is not there; empty for all.
+        In whose runs it is missed when it is not there; empty for all, `NOBODY` for none.
     """
 
     title: str
@@ -296,6 +305,29 @@ PANELS: dict[str, Panel] = {
         rows="decoder",
         row_height=0.5,
         paradigm="volatility",
+    ),
+    "neurons_share": Panel(
+        title="The same weights as spiking neurons",
+        caption="A line is an animal: its rate network without noise, its neurons on the same sessions, and neurons "
+        "without synapses between them or whose synapses forget at every trial. 0: blind choices; 1: the best observer.",
+        plots=(plot_share,),
+        columns="condition animal share",
+        paradigm=NOBODY,
+    ),
+    "neurons_raster": Panel(
+        title="Spikes of a session",
+        caption="First animal and session, a row a neuron, in the order in which they fire in a trial. Lines: trials.",
+        plots=(plot_spikes,),
+        columns="row is_excitatory time trial_s",
+        wide=True,
+        paradigm=NOBODY,
+    ),
+    "neurons_membrane": Panel(
+        title="Membranes",
+        caption="The same session. Dashes: threshold, one unit above rest; red: inhibitory.",
+        plots=(plot_membranes,),
+        columns="unit is_excitatory time v",
+        paradigm=NOBODY,
     ),
 }
 BROWSER_COLUMNS = {

@@ -1,9 +1,17 @@
 """What a spiking replay shows: how much of the rate network's skill its neurons keep, and how they fire.
 
-Share of the optimum = (reward - chance) / (optimum - chance), rewards being means a trial. Neurons and rate network met the
-same problems and draws, so the difference of their shares is taken session by session. Where the recording tells with what
-probability the chosen option would have paid, that counts instead of the reward itself: the same mean, less noise.
+Share of the optimum = (x - chance) / (optimum - chance), where x is the regret of a session, which differs least between
+problems, or where no observer's regret is known the reward a trial. Neurons and rate network met the same problems and
+draws, so the difference of their shares is taken session by session. Where the recording tells with what probability the
+chosen option would have paid, that counts instead of the reward itself: the same mean, less noise.
+
+Firing is told twice: over whole sessions, and for every recorded area in the way its cells were looked at
+(data/recorded/README.md). No trial of ours has half a second without an event, so there is no Fano factor and no
+timescale to hold against those of an area.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,9 +42,21 @@ def compute_expected_reward(recording: xr.Dataset) -> xr.DataArray:
     return recording["held_out_reward"].rename(held_out_episode="episode")
 
 
-def compute_shares(recording: xr.Dataset, *, chance: float, optimum: float) -> xr.DataArray:
+class Span(NamedTuple):
+    """The observers between whom a share is taken, in `measure`: ``reward`` a trial, or ``regret`` of a session."""
+
+    measure: str
+    chance: float
+    optimum: float
+
+
+def compute_shares(recording: xr.Dataset, span: Span) -> xr.DataArray:
     """Share of the optimum of each session, (condition, animal, episode)."""
-    share = (compute_expected_reward(recording) - chance) / (optimum - chance)
+    if span.measure == "regret":
+        reached = recording["held_out_regret"].rename(held_out_episode="episode")
+    else:
+        reached = compute_expected_reward(recording)
+    share = (reached - span.chance) / (span.optimum - span.chance)
     return share.transpose("condition", "animal", "episode")
 
 
@@ -90,8 +110,33 @@ def count_neurons(recording: xr.Dataset) -> int:
     return int(recording.attrs["neurons_per_unit"])
 
 
-def tabulate_neurons(recording: xr.Dataset, animal: int) -> pd.DataFrame:
-    """How each neuron of an animal fires, one row a neuron.
+Cut = Callable[[NDArray], list[NDArray]]
+"""From the spikes of a session to stretches between which no interval is taken."""
+
+
+def keep_whole(train: NDArray) -> list[NDArray]:
+    """The session as one stretch."""
+    return [train]
+
+
+def leave_out_pauses(train: NDArray) -> list[NDArray]:
+    """Stretches between intervals over `PAUSE_S`."""
+    return np.split(train, np.flatnonzero(np.diff(train) > PAUSE_S) + 1)
+
+
+def cut_windows(train: NDArray) -> list[NDArray]:
+    """Stretches of `WINDOW_S` one after another."""
+    ends = np.arange(WINDOW_S, train[-1] if train.size else 0, WINDOW_S)
+    return np.split(train, np.searchsorted(train, ends))
+
+
+PAUSE_S, WINDOW_S = 3.0, 2.0
+AREAS: dict[str, Cut] = {"DLPFC": leave_out_pauses, "ACC": leave_out_pauses, "OFC": cut_windows}
+"""How intervals were taken in each recorded area."""
+
+
+def tabulate_neurons(recording: xr.Dataset, animal: int, cut: Cut = keep_whole) -> pd.DataFrame:
+    """How each neuron of an animal fires, one row a neuron, intervals being those within stretches.
 
     Returns
     -------
@@ -104,7 +149,7 @@ def tabulate_neurons(recording: xr.Dataset, animal: int) -> pd.DataFrame:
     step_s = float(recording["time_in_trial"][0])
     n_trials = int(recording["trial"].max()) + 1
     session_s = step_s * recording.sizes["step"]
-    rows = [_describe(sessions, n_trials, session_s) for sessions in get_trains(recording, animal)]
+    rows = [_describe(sessions, n_trials, session_s, cut) for sessions in get_trains(recording, animal)]
     unit = np.repeat(np.arange(recording.sizes["unit"]), per_unit)
     excitatory = recording["is_excitatory"].values.astype(bool)[unit]
     return pd.DataFrame(rows).assign(unit=unit, is_excitatory=excitatory)
@@ -126,14 +171,31 @@ def summarise_neurons(recording: xr.Dataset, *, rng: np.random.Generator) -> lis
     ]
 
 
-def _describe(sessions: list[NDArray], n_trials: int, session_s: float) -> dict[str, float]:
+def summarise_by_area(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+    """Medians over excitatory neurons, means over animals, in the way each of `AREAS` was looked at (`condition`)."""
+    found, tables = [], {}
+    for area, cut in AREAS.items():
+        if cut not in tables:
+            tables[cut] = [
+                tabulate_neurons(recording, int(number), cut) for number in recording["animal"].values
+            ]
+        for key in ("firing_rate", "cv", "cv2", "lv"):
+            medians = [table.loc[table["is_excitatory"], key].median() for table in tables[cut]]
+            units = "Hz" if key == "firing_rate" else "1"
+            found.append(summarise(key, medians, condition=area, units=units, rng=rng))
+    return found
+
+
+def _describe(sessions: list[NDArray], n_trials: int, session_s: float, cut: Cut) -> dict[str, float]:
     edges = np.linspace(0, session_s, n_trials + 1)
     counts = np.stack([np.histogram(train, edges)[0] for train in sessions])  # (session, trial)
+    stretches = [cut(train) for train in sessions]
+    joined = [stretch for own in stretches for stretch in own]
     return {
         "firing_rate": float(counts.sum() / (session_s * len(sessions))),
-        "cv": _mean(np.array([compute_cv([train]) for train in sessions])),
-        "cv2": compute_cv2(sessions),
-        "lv": compute_lv(sessions),
+        "cv": _mean(np.array([compute_cv(own) for own in stretches])),
+        "cv2": compute_cv2(joined),
+        "lv": compute_lv(joined),
         "fano": _mean(compute_fano(counts.T)),
     }
 

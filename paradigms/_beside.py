@@ -9,13 +9,16 @@ import abc
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import joblib
+import pandas as pd
 import xarray as xr
 
+from pfc_da.analysis.compare import Comparison
+from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 from pfc_da.paradigms._experiment import Experiment, in_worker, tabulate_statistics, work
@@ -40,11 +43,16 @@ class How(Protocol):
 
 
 class Found(NamedTuple):
-    """What a replay gives: the recording of all animals, its statistics, and what to print."""
+    """What a replay gives: the recording of all animals, its statistics, and what to print.
+
+    `comparisons` are of its statistics with references, `figures` the tables of its panels.
+    """
 
     recording: xr.Dataset
     statistics: Sequence[Statistic]
     text: str
+    comparisons: Sequence[Comparison] = ()
+    figures: Mapping[str, pd.DataFrame] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +96,9 @@ class Beside(abc.ABC):
         return self.experiment.build_task(self.settings, test=True)
 
     @property
-    def files(self) -> tuple[str, str]:
-        """Names of the recording and of its statistics in the run folder."""
-        return f"recording_{self.kind}.nc", f"statistics_{self.kind}.csv"
+    def files(self) -> tuple[str, str, str]:
+        """Names of the recording, its statistics and, if there are any, their comparisons in the run folder."""
+        return f"recording_{self.kind}.nc", f"statistics_{self.kind}.csv", f"comparison_{self.kind}.csv"
 
     def is_done(self, folder: RunFolder) -> bool:
         """Whether the folder holds this very replay.
@@ -100,7 +108,7 @@ class Beside(abc.ABC):
         InputError
             If it holds another one.
         """
-        path, statistics = (folder.path / name for name in self.files)
+        path, statistics, _ = (folder.path / name for name in self.files)
         if not path.exists():
             return False
         with open_recording(path) as recording:
@@ -127,16 +135,17 @@ class Beside(abc.ABC):
             report = progress.task(f"{self.of} of animal {animal}", self.count_sessions())
             jobs.append(joblib.delayed(in_worker)(_replay_part, self, trained, animal, report, part))
         work(jobs, workers)
-        recording, statistics, text = self.find([load(open_recording(part)) for part in parts])
-        write, table = (
-            functools.partial(write_recording, recording),
-            tabulate_statistics(statistics, self.settings),
-        )
-        folder.write_atomic(self.files[0], write)
-        folder.write_atomic(self.files[1], functools.partial(table.to_csv, index=False))
+        found = self.find([load(open_recording(part)) for part in parts])
+        tables = [tabulate_statistics(found.statistics, self.settings)]
+        if found.comparisons:
+            tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))
+        write_figures(found.figures, folder.path / "figures")
+        folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
+        for name, table in zip(self.files[1:], tables, strict=False):
+            folder.write_atomic(name, functools.partial(table.to_csv, index=False))
         for part in parts:
             part.unlink()
-        return text
+        return found.text
 
 
 def _replay_part(beside: Beside, trained: Trained, animal: int, report: Report, part: Path) -> None:

@@ -71,6 +71,9 @@ class Findings:
 Analyse = Callable[[xr.Dataset, Sequence[pd.DataFrame], RunSettings, np.random.Generator], Findings]
 """(recording, learning curves, settings, rng) -> Findings."""
 
+AnalyseChoices = Callable[[xr.Dataset, np.random.Generator], list[Statistic]]
+"""(recording, rng) -> statistics of choices alone."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -86,18 +89,24 @@ class Experiment:
         Settings that differ from those of `pfc_da.settings`.
     analyse
         From the recording to numbers.
+    analyse_choices
+        The part of it that needs neither units nor training, for whatever plays the task, neurons for one.
     conditions
         What is replayed; the first is the frozen animal. The snapshots of training come after these.
     spiking
         Names of those that spiking neurons play too, beside the frozen animal; of trained weights in the task of test.
+    largest_reward
+        What dopamine cells of a spiking circuit take for an error of 1, in rewards.
     """
 
     name: str
     task: type[Task]
     defaults: Mapping[str, Any]
     analyse: Analyse
+    analyse_choices: AnalyseChoices
     conditions: tuple[Condition, ...] = CONTROLS
     spiking: tuple[str, ...] = ("hidden_reset",)
+    largest_reward: float = 1.0
 
     def settings(
         self,

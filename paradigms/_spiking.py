@@ -1,21 +1,29 @@
 """The spiking replay of a run: every animal as neurons, one recording, and how many of the networks converted."""
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pfc_da.analysis.cells import load_firing_by_area
+from pfc_da.analysis.compare import Comparison, compare
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.spiking import (
     MAY_LOSE,
+    Span,
     compute_shares,
+    summarise_by_area,
     summarise_conversion,
     summarise_neurons,
     tabulate_conversion,
 )
-from pfc_da.circuits.replay_spiking import SpikingReplay, count_sessions, replay_spiking_animal
+from pfc_da.analysis.spiking_tables import tabulate_membranes, tabulate_raster, tabulate_shares
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.circuits.replay_spiking import RATE, SpikingReplay, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
 from pfc_da.paradigms._beside import Beside, Found, Report
 from pfc_da.paradigms._experiment import join_animals
@@ -60,11 +68,45 @@ class BesideAsNeurons(Beside):
         )
 
     def find(self, parts: list[xr.Dataset]) -> Found:
-        """The recording of all animals, what their neurons do, and which of them converted."""
-        recording, rng = _join(parts, self.task), numpy_stream(self.settings.seed, "analysis", "spiking")
-        shares = compute_shares(recording, **find_observers(self.experiment.name, self.task))
-        statistics = [*summarise_conversion(shares, rng=rng), *summarise_neurons(recording, rng=rng)]
-        return Found(recording, statistics, format_conversion(tabulate_conversion(shares, rng=rng)))
+        """The recording of all animals and what it shows."""
+        return self.analyse(_join(parts, self.task))
+
+    def analyse(self, recording: xr.Dataset) -> Found:
+        """What neurons keep of the rate network's skill and choices, and how they fire."""
+        rng = numpy_stream(self.settings.seed, "analysis", "spiking")
+        shares = compute_shares(recording, find_observers(self.experiment.name, self.task))
+        firing, by_area = summarise_neurons(recording, rng=rng), summarise_by_area(recording, rng=rng)
+        statistics = [
+            *summarise_conversion(shares, rng=rng),
+            *self._analyse_choices(recording, rng),
+            *firing,
+            *by_area,
+        ]
+        conversion = tabulate_conversion(shares, rng=rng)
+        beside = compare(by_area, load_firing_by_area(self.experiment.name))
+        return Found(
+            recording,
+            statistics,
+            text=f"{format_conversion(conversion)}\n\n{format_areas(beside)}",
+            comparisons=beside,
+            figures={
+                "neurons_share": tabulate_shares(conversion),
+                "neurons_raster": tabulate_raster(recording),
+                "neurons_membrane": tabulate_membranes(recording),
+            },
+        )
+
+    def _analyse_choices(self, recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
+        """Statistics of the choices of neurons, and of the rate network on the same sessions (``rate_``)."""
+        by_rates = [name for name in recording["condition"].values if name.startswith(RATE.format(""))]
+        neurons = recording.drop_sel(condition=by_rates)
+        plain = [name.removeprefix(RATE.format("")) for name in by_rates]
+        rates = recording.sel(condition=by_rates).assign_coords(condition=plain)
+        found, beside = (self.experiment.analyse_choices(own, rng) for own in (neurons, rates))
+        return [
+            *found,
+            *(dataclasses.replace(each, condition=RATE.format(each.condition)) for each in beside),
+        ]
 
 
 def format_conversion(table: pd.DataFrame) -> str:
@@ -78,22 +120,29 @@ def format_conversion(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def find_observers(paradigm: str, task: Task) -> dict[str, float]:
-    """Reward a trial of the worst and the best observer known for the task; 0 and 1 where none is known.
-
-    The worst chooses blindly, so it is `chance`; the best is the `optimum`.
-    """
-    variants = {"", *map(str, dataclasses.asdict(task).values())}
-    rewards = [
-        row.estimate
-        for row in load_references(paradigm)
-        if (row.key, row.kind) == ("reward_per_trial", "derived") and row.condition in variants
-    ]
-    return (
-        {"chance": min(rewards), "optimum": max(rewards)}
-        if len(rewards) > 1
-        else {"chance": 0.0, "optimum": 1.0}
+def format_areas(comparisons: Sequence[Comparison]) -> str:
+    """Firing beside that of recorded areas, one line a number that both have."""
+    shown = [row for row in comparisons if math.isfinite(row.simulated)]
+    return "\n".join(
+        f"{row.key:12} {row.simulated:6.2f} [{row.sim_low:.2f}, {row.sim_high:.2f}]   "
+        f"{row.condition:5} {row.reference:6.2f} [{row.ref_low:.2f}, {row.ref_high:.2f}]   {row.verdict}"
+        for row in shown
     )
+
+
+def find_observers(paradigm: str, task: Task) -> Span:
+    """The worst and the best observer known for the task, by regret if that is known; reward itself if none is.
+
+    The worst chooses blindly. Observers are those of sessions as long as the task has them by default.
+    """
+    usual = dataclasses.asdict(task)["n_trials"] == type(task)().n_trials
+    variants = {"", *map(str, dataclasses.asdict(task).values())} if usual else set()
+    known = [row for row in load_references(paradigm) if row.kind == "derived" and row.condition in variants]
+    regrets = [row.estimate for row in known if row.key == "regret"]
+    rewards = [row.estimate for row in known if row.key == "reward_per_trial"]
+    if len(regrets) > 1:
+        return Span("regret", max(regrets), min(regrets))
+    return Span("reward", min(rewards), max(rewards)) if len(rewards) > 1 else Span("reward", 0.0, 1.0)
 
 
 def _join(parts: list[xr.Dataset], task: Task) -> xr.Dataset:

@@ -31,6 +31,7 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
+from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError, nearest
 from pfc_da.paradigms._experiment import Experiment, Findings
 from pfc_da.settings import RunSettings
@@ -110,13 +111,18 @@ class Bandit(Task):
         return after, Step(nothing[:, None], reward, {"regret": lost})
 
 
+def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
+    """What choices depend on."""
+    return behaviour.compute_strategy(*behaviour.get_choices(recording, "choice"), rng=rng)
+
+
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
     """Reward and regret against the observers, controls, strategy, units."""
     arms = str((settings.task | settings.test_task).get("arms", "independent"))
     choice, reward = behaviour.get_choices(recording, "choice")
-    strategy = behaviour.compute_strategy(choice, reward, rng=rng)
+    strategy = analyse_choices(recording, rng)
     rewards = behaviour.compute_rewards(recording, condition=arms, rng=rng)
     regret = behaviour.compute_regrets(recording, condition=arms, rng=rng)
     n = recording.sizes["recorded_episode"]
@@ -149,4 +155,5 @@ EXPERIMENT = Experiment(
     task=Bandit,
     defaults={"train": {"updates": 1500}, "replay": {"held_out_sessions": 4000}},
     analyse=analyse,
+    analyse_choices=analyse_choices,
 )

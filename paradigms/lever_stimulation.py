@@ -39,7 +39,9 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
+from pfc_da.analysis.lever import get_trials, summarise_p_risky, summarise_shifts
 from pfc_da.analysis.lever_tables import analyse_levers
+from pfc_da.analysis.statistic import Statistic
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
 from pfc_da.errors import InputError, nearest
 from pfc_da.paradigms._experiment import Experiment, Findings
@@ -200,6 +202,12 @@ CONDITIONS = (
 )
 
 
+def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
+    """P(risky), and what every manipulation does to it."""
+    trials = get_trials(recording)
+    return [*summarise_p_risky(trials, rng=rng), *summarise_shifts(trials, rng=rng)]
+
+
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
@@ -225,6 +233,8 @@ EXPERIMENT = Experiment(
         "replay": {"held_out_sessions": 400, "sessions": 400},
     },
     analyse=analyse,
+    analyse_choices=analyse_choices,
     conditions=CONDITIONS,
     spiking=("hidden_reset", *MANIPULATIONS),
+    largest_reward=RISKY_REWARD,
 )

@@ -34,6 +34,7 @@ from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.trials import per_trial
 from pfc_da.errors import InputError, nearest
 from pfc_da.paradigms._experiment import Experiment, Findings
@@ -183,6 +184,13 @@ class MonkeyJuice(Task):
         return screen.scatter_(1, (2 + 2 * chosen + side)[:, None], 1.0) if self.images else screen
 
 
+def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
+    """Matching, and what choices depend on."""
+    choice, reward = behaviour.get_choices(recording, "chosen_object")
+    slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
+    return [slope, *behaviour.compute_strategy(choice, reward, rng=rng)]
+
+
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
@@ -233,4 +241,5 @@ EXPERIMENT = Experiment(
         "test_task": {"p0": "full"},
     },
     analyse=analyse,
+    analyse_choices=analyse_choices,
 )

@@ -34,6 +34,8 @@ from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.schedule_observer import ScheduleObserver
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.volatility import fit_rates, get_sessions, summarise_rates
 from pfc_da.analysis.volatility_tables import analyse_volatility
 from pfc_da.errors import InputError
 from pfc_da.paradigms._experiment import Experiment, Findings
@@ -140,6 +142,12 @@ class Volatility(Task):
         return after, Step(nothing[:, None], reward, {"regret": lost})
 
 
+def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
+    """Learning rates by phase."""
+    sessions = get_sessions(recording)
+    return summarise_rates(sessions, fit_rates(sessions, rng=rng), rng=rng)
+
+
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
@@ -178,4 +186,5 @@ EXPERIMENT = Experiment(
         "test_task": {"shortest_run": RUN_TRIALS[0], "longest_run": RUN_TRIALS[1]},
     },
     analyse=analyse,
+    analyse_choices=analyse_choices,
 )

@@ -5,9 +5,14 @@ import pytest
 import xarray as xr
 
 from pfc_da.analysis.spiking import (
+    PAUSE_S,
+    Span,
     compute_expected_reward,
     compute_shares,
+    cut_windows,
     get_trains,
+    leave_out_pauses,
+    summarise_by_area,
     summarise_conversion,
     summarise_neurons,
     tabulate_conversion,
@@ -96,6 +101,49 @@ def test_summary_is_of_excitatory_neurons_but_for_the_largest_rate(recording):
     assert found["fano"].n == 2 and found["fano"].units == "1" and found["firing_rate"].units == "Hz"
 
 
+def test_pauses_are_left_out_and_windows_cut():
+    train = np.array([0.1, 0.5, 1.9, 2.1, 2.1 + PAUSE_S + 0.1, 5.9])
+    assert [list(part) for part in leave_out_pauses(train)] == [list(train[:4]), list(train[4:])]
+    assert [list(part) for part in cut_windows(train)] == [list(train[:3]), [2.1], list(train[4:])]
+    for cut in (leave_out_pauses, cut_windows):
+        assert [len(part) for part in cut(np.empty(0))] == [0]
+
+
+def test_each_area_is_met_in_its_own_way():
+    """Poisson in bursts of 1 s at 10 Hz with pauses of 4 s: the pauses raise CV unless they are left out."""
+    rng = np.random.default_rng(0)
+    bursts = [np.sort(start + rng.random(rng.poisson(10))) for start in np.arange(0, 500, 5)]
+    train = np.concatenate(bursts)
+    spikes = {"spike_time": train}
+    spikes |= {f"spike_{name}": np.zeros(len(train), int) for name in ("animal", "episode", "unit", "neuron")}
+    recording = xr.Dataset(
+        {name: ("spike", values) for name, values in spikes.items()},
+        coords={
+            "animal": [0],
+            "unit": [0],
+            "is_excitatory": ("unit", [True]),
+            "recorded_episode": [0],
+            "trial": ("step", np.arange(1000)),
+            "time_in_trial": ("step", np.full(1000, 0.5)),
+        },
+        attrs={"neurons_per_unit": 1},
+    )
+    whole = tabulate_neurons(recording, 0)["cv"][0]
+    found = {(each.key, each.condition): each for each in summarise_by_area(recording, rng=rng)}
+    assert whole > 2
+    assert found["cv", "DLPFC"].estimate == found["cv", "ACC"].estimate == pytest.approx(1, abs=0.1)
+    assert found["cv2", "OFC"].estimate == pytest.approx(1, abs=0.1)
+    assert found["firing_rate", "OFC"].estimate == pytest.approx(len(train) / 500)
+    assert ("fano", "DLPFC") not in found  # no stretch without an event is long enough
+
+
+def test_shares_by_regret_fall_as_it_rises():
+    dims = ("animal", "condition", "held_out_episode")
+    recording = xr.Dataset({"held_out_regret": (dims, [[[2.0, 8.0]]])}, coords={"condition": ["frozen"]})
+    shares = compute_shares(recording, Span("regret", chance=10.0, optimum=2.0))
+    np.testing.assert_allclose(shares.values.ravel(), [1, 0.25])
+
+
 def make_shares(lost, rng):
     """Shares (condition, animal, episode): sessions differ, neurons lose `lost` (animal,) of the optimum in each."""
     rate = 0.8 + 0.2 * rng.standard_normal((len(lost), 100))
@@ -144,7 +192,7 @@ def test_expected_reward_is_that_of_the_chosen_options():
     recording = make_choices([[0.2, 0.6], [0.9, 0.1]], ("episode", "action"), choice)
     expected = compute_expected_reward(recording).transpose("animal", "condition", "episode")
     np.testing.assert_allclose(expected, [[[0.4, 0.3]]])
-    shares = compute_shares(recording, chance=0.2, optimum=0.6)
+    shares = compute_shares(recording, Span("reward", 0.2, 0.6))
     np.testing.assert_allclose(shares.values.ravel(), [0.5, 0.25])
 
 
@@ -159,4 +207,6 @@ def test_expected_reward_follows_probabilities_that_change():
 def test_reward_itself_counts_where_no_probability_is_told():
     dims = ("animal", "condition", "held_out_episode")
     recording = xr.Dataset({"held_out_reward": (dims, [[[0.4, 0.6]]])}, coords={"condition": ["frozen"]})
-    np.testing.assert_allclose(compute_shares(recording, chance=0.0, optimum=0.8).values.ravel(), [0.5, 0.75])
+    np.testing.assert_allclose(
+        compute_shares(recording, Span("reward", 0.0, 0.8)).values.ravel(), [0.5, 0.75]
+    )

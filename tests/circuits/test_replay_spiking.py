@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -155,7 +156,13 @@ def replay(run, *options):
 def test_the_command_writes_a_recording_and_statistics_and_tells_which_convert(run, capfd):
     assert replay(run, "--sessions", "2") == 0
     out = capfd.readouterr().out
-    assert "converts" in out and f"{run}: wrote recording_spiking.nc and statistics_spiking.csv." in out
+    assert "converts" in out and "recording_spiking.nc, statistics_spiking.csv, comparison_spiking.csv" in out
+    told = pd.read_csv(run / "statistics_spiking.csv").set_index(["key", "condition"])["estimate"]
+    assert np.isfinite(told["win_stay", "rate_"]) and ("firing_rate", "DLPFC") in told.index
+    areas = pd.read_csv(run / "comparison_spiking.csv")
+    assert set(areas.loc[areas["simulated"].notna(), "condition"]) == {"DLPFC", "ACC", "OFC"}
+    for panel in ("neurons_share", "neurons_raster", "neurons_membrane"):
+        assert (run / "figures" / f"{panel}.svg").exists()
     recording = read_recording(run / "recording_spiking.nc")
     assert recording.sizes["animal"] == 2 and recording.sizes["episode"] == 2
     assert set(recording["spike_animal"].values) == {0, 1}

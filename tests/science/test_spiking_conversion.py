@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pfc_da import paradigms
-from pfc_da.analysis.spiking import compute_shares
+from pfc_da.analysis.spiking import Span, compute_shares
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
 from pfc_da.recording import set_provenance
@@ -24,7 +24,7 @@ FAST = (
     "rule.entropy=0.02",
     "rule.entropy_until=0.5",
 )
-CHANCE, OPTIMUM = 0.5, 0.639
+SPAN = Span("reward", chance=0.5, optimum=0.639)
 """Of 50 trials; the optimum is about that of Thompson sampling, and only scales."""
 
 
@@ -51,7 +51,7 @@ def test_frozen_neurons_learn_as_their_rate_network_does(animal, target, monkeyp
     how = SpikingReplay(sessions=120)
     recording = replay_spiking_animal(settings, task, trained, 0, reset, how, lambda done, note: None)
     set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
-    shares = compute_shares(recording.expand_dims("animal"), chance=CHANCE, optimum=OPTIMUM)
+    shares = compute_shares(recording.expand_dims("animal"), SPAN)
     lost = (shares.sel(condition="rate_frozen") - shares.sel(condition="frozen")).values.ravel()
     error = lost.std() / np.sqrt(len(lost))
     assert shares.sel(condition="rate_frozen").mean() > 0.5
