@@ -15,12 +15,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
+    "bandit": ("neurons_share", "neurons_raster", "neurons_membrane"),
     "monkey_juice": ("matching",),
     "volatility": ("volatility_rates", "volatility_training"),
     "lever_stimulation": ("p_risky", "p_risky_plastic"),
 }
 """Drawings that the pages show, of the first run given of each paradigm."""
 BY_ANIMAL = ("reward_per_trial", "regret", "matching_slope", "firing_rate", "firing_rate_max")
+BESIDE = {
+    "_spiking": "the same animals as spiking neurons (`replay --spiking`; `rate_`: the rate network on the same sessions)",
+    "_circuit": "dopamine from the spiking midbrain circuit (`replay --circuit`)",
+}
+"""Replays beside a run's own: endings of their files, and what they are."""
 RESULTS_HEAD = """# Results
 
 Written by `benchmarks/readme_table.py` from run folders, misses included; each heading says what the run was. Weights
@@ -50,14 +56,16 @@ def describe_source(row: dict[str, str]) -> str:
     return f"{linked}, {row['locator']}" if COLUMN[row["kind"]] == 0 and row["locator"] else linked
 
 
-def table(run: Path, everything: bool = False) -> str:
+def table(run: Path, everything: bool = False, kind: str = "") -> str:
     """Markdown table of a run folder's comparisons, one line that counts them, and their sources.
 
-    With `everything` statistics that are held against nothing have a row too.
+    With `everything` statistics that are held against nothing have a row too. `kind` is that of a replay beside the run's
+    own, one of `BESIDE`.
     """
-    references, sources = rows(run / "comparison.csv"), Sources()
+    compared_to = run / f"comparison{kind}.csv"
+    references, sources = rows(compared_to) if compared_to.exists() else [], Sources()
     lines, compared = [HEAD, ["---"] * len(HEAD)], []
-    for statistic in rows(run / "statistics.csv"):
+    for statistic in rows(run / f"statistics{kind}.csv"):
         name = (statistic["key"], statistic["condition"])
         found = [row for row in references if (row["key"], row["condition"]) == name]
         if not found and not everything:
@@ -72,6 +80,8 @@ def table(run: Path, everything: bool = False) -> str:
         sample = f"{simulated}, n = {statistic['n']} {statistic['n_of']}"
         lines.append([label, sample, *map("<br>".join, cells)])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    if not references:
+        return text
     counts = summary([row["verdict"] for row in compared], len(references) - len(compared))
     return f"{text}\n\n{counts}\n\n{sources}"
 
@@ -131,8 +141,18 @@ def section(run: Path) -> str:
         if own:
             numbers = ", ".join(f"{number:.4g}" for number in own)
             lines.append(f"- `{key}` of every animal: {numbers}; median {statistics.median(own):.4g}")
+    beside = [
+        f"### {config['paradigm']}, {words}\n\n{table(run, True, kind)}"
+        for kind, words in BESIDE.items()
+        if (run / f"statistics{kind}.csv").exists()
+    ]
     return "\n\n".join(
-        [f"## {config['paradigm']}: {'; '.join(parts)}", "\n".join(lines), table(run, everything=True)]
+        [
+            f"## {config['paradigm']}: {'; '.join(parts)}",
+            "\n".join(lines),
+            table(run, everything=True),
+            *beside,
+        ]
     )
 
 
@@ -145,7 +165,10 @@ def main() -> None:
     for run in reversed(runs):  # the first of a paradigm is copied last
         paradigm = json.loads((run / "manifest.json").read_text("utf-8"))["paradigm"]
         for name in FIGURES.get(paradigm, ()):
-            shutil.copy(run / "figures" / f"{name}.svg", ROOT / "docs" / "figures")
+            if (
+                drawing := run / "figures" / f"{name}.svg"
+            ).exists():  # of neurons only where they were replayed
+                shutil.copy(drawing, ROOT / "docs" / "figures")
     text = "\n\n".join([RESULTS_HEAD, *map(section, runs)])
     (ROOT / "docs" / "results.md").write_text(text + "\n", "utf-8")
 

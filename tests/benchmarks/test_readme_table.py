@@ -52,6 +52,15 @@ def test_misses_and_what_was_not_simulated_are_counted(lines):
     )
 
 
+def test_a_replay_beside_the_run_has_a_table_of_its_own(tmp_path):
+    (tmp_path / "statistics_spiking.csv").write_text(STATISTICS)
+    alone = table(tmp_path, True, "_spiking").splitlines()
+    assert alone[3] == "| `unheard_of` | 1, n = 4 animals |  |  |  |"
+    assert len(alone) == 5  # held against nothing: no sources
+    (tmp_path / "comparison_spiking.csv").write_text(COMPARISON)
+    assert "4 comparisons" in table(tmp_path, True, "_spiking")
+
+
 @pytest.mark.parametrize(
     ("numbers", "text"),
     [
