@@ -5,7 +5,9 @@ is below as expected (equal parts of the two cancel). What an experimenter injec
 current into LHb where it is negative, into dopamine cells where it is positive, while the event lasts.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pfc_da.circuits.midbrain import MidbrainCircuit
@@ -30,13 +32,20 @@ class CircuitChannel:
 
     def __init__(self, circuit: MidbrainCircuit, cells: DopamineCells) -> None:
         self.circuit, self.cells = circuit, cells
+        self._rates: list[NDArray] = []
+
+    @property
+    def rates(self) -> NDArray:
+        """Rates of the dopamine cells in Hz at every event since the sessions began, (event, session)."""
+        return np.concatenate(self._rates)
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
-        """Nothing: the circuit has its own noise."""
+        """Begin sessions, with no noise to draw: the circuit has its own."""
         if sessions != self.circuit.copies:
             raise InputError(
                 f"a circuit of {self.circuit.copies} copies serves as many sessions, got {sessions}."
             )
+        self._rates = []
         return torch.zeros(n_steps, sessions)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
@@ -49,4 +58,5 @@ class CircuitChannel:
             (-error).clip(min=0),
             {port: MV_PER_UNIT[port] * amount for port, amount in stimulation.items()},
         )
-        return self.cells.decode(torch.tensor(response.rate("da"), dtype=rpe.dtype)).reshape(rpe.shape)
+        self._rates.append(response.rate("da"))
+        return self.cells.decode(torch.tensor(self._rates[-1], dtype=rpe.dtype)).reshape(rpe.shape)

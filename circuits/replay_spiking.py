@@ -36,10 +36,11 @@ from pfc_da.replay import (
     get_steps,
     get_totals,
     join_chunks,
+    limit_sessions,
 )
 from pfc_da.rng import derive_seed, numpy_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, close_loop, rollout
-from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.settings import RunSettings
 from pfc_da.task import STEP_S, Task
 from pfc_da.train import Agent, Trained, build_agent
 
@@ -68,10 +69,7 @@ class SpikingReplay:
 
     def limit(self, settings: RunSettings) -> RunSettings:
         """Settings of a run with as many sessions of replay as asked for, all kept step by step."""
-        n = self.sessions
-        recorded = min(settings.replay.unit_sessions, n, CHUNK)
-        replay = ReplaySettings(held_out_sessions=n, sessions=n, unit_sessions=recorded)
-        return settings.model_copy(update={"replay": replay})
+        return limit_sessions(settings, self.sessions)
 
     def tell(self) -> str:
         """All of it as JSON, for a recording to carry."""

@@ -81,7 +81,13 @@ Sessions = Annotated[int | None, _option("Only the first sessions of every anima
 Spiking = Annotated[
     bool, typer.Option("--spiking", help="As spiking neurons, beside the rate network on the same sessions.")
 ]
-SpikingSessions = Annotated[int | None, _option("Sessions of --spiking; 200 unless given.", _positive)]
+Circuit = Annotated[
+    bool,
+    typer.Option("--circuit", help="With stimulation of the spiking midbrain circuit, beside arithmetic."),
+]
+BesideSessions = Annotated[
+    int | None, _option("Sessions of --spiking (200 unless given) or --circuit (32).", _positive)
+]
 Neurons = Annotated[int | None, _option("Neurons a unit of --spiking; 1 unless given.", _positive)]
 Stimulate = Annotated[
     str | None,
@@ -150,17 +156,25 @@ def replay(
     force: Again = False,
     workers: Workers = None,
     spiking: Spiking = False,
-    sessions: SpikingSessions = None,
+    circuit: Circuit = False,
+    sessions: BesideSessions = None,
     neurons: Neurons = None,
     stimulate: Stimulate = None,
 ) -> None:
     """Run trained animals with frozen weights and record them."""
     asked = {"sessions": sessions, "neurons": neurons, "stimulate": stimulate}
     given = {name: value for name, value in asked.items() if value is not None}
+    if spiking and circuit:
+        raise InputError("--spiking and --circuit are two replays; give one after the other.")
+    fitting = given.keys() if spiking else given.keys() & {"sessions"} if circuit else ()
+    for name in given:
+        if name not in fitting:
+            also = " or --circuit" if name == "sessions" else ""
+            raise InputError(f"--{name} is of spiking neurons; give --spiking{also} with it.")
     if spiking:
         _replay_spiking(run, force, workers, **given)
-    elif given:
-        raise InputError(f"--{next(iter(given))} is of spiking neurons; give --spiking with it.")
+    elif circuit:
+        _replay_circuit(run, force, workers, **given)
     else:
         _redo(run, "replay", force, workers)
 
@@ -348,6 +362,13 @@ def _replay_spiking(run: Path, force: bool, workers: int | None, **asked: Any) -
     from pfc_da.paradigms._spiking import BesideAsNeurons
 
     _replay_beside(run, BesideAsNeurons, SpikingReplay.ask(**asked), force, workers)
+
+
+def _replay_circuit(run: Path, force: bool, workers: int | None, **asked: Any) -> None:
+    from pfc_da.circuits.replay_circuit import CircuitReplay
+    from pfc_da.paradigms._circuit import BesideThroughCircuit
+
+    _replay_beside(run, BesideThroughCircuit, CircuitReplay.ask(**asked), force, workers)
 
 
 def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, workers: int | None) -> None:

@@ -33,6 +33,11 @@ DESCRIPTIONS = {
     "animal": ("1", "index of the animal"),
     "condition": ("1", "what was done to the animal"),
     "recorded_episode": ("1", "episodes whose unit activity is kept"),
+    "dopamine_told": (
+        "rewards",
+        "reward-prediction error the network was told, nan for one that comes too late",
+    ),
+    "dopamine_rate": ("Hz", "rate of the circuit's dopamine cells at it, nan without a circuit"),
     "unit_rate": ("Hz", "mean firing rate of the unit over all sessions"),
     "stimulated": ("1", "share of the unit's neurons that current is injected into"),
     "spike_animal": ("1", "animal of the spike"),

@@ -20,7 +20,7 @@ from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import describe
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
-from pfc_da.settings import RunSettings
+from pfc_da.settings import ReplaySettings, RunSettings
 from pfc_da.task import STEP_S, Task
 from pfc_da.train import Agent, Trained, build_agent, take_step
 
@@ -107,6 +107,13 @@ def _replay_plastic(
         with torch.no_grad():
             weights, memory, _ = take_step(settings.rule, weights, change, memory, learning_rate)
         yield first, batch
+
+
+def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:
+    """Settings of a run with so many sessions of replay, all of them kept step by step."""
+    recorded = min(settings.replay.unit_sessions, sessions, CHUNK)
+    replay = ReplaySettings(held_out_sessions=sessions, sessions=sessions, unit_sessions=recorded)
+    return settings.model_copy(update={"replay": replay})
 
 
 def chunk_sessions(settings: RunSettings, size: int) -> Iterator[tuple[int, int]]:

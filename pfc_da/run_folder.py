@@ -35,6 +35,8 @@ _OURS = (
     "recording.nc",
     "recording_spiking.nc",
     "statistics_spiking.csv",
+    "recording_circuit.nc",
+    "statistics_circuit.csv",
     "statistics.csv",
     "statistics_by_animal.csv",
     "comparison.csv",

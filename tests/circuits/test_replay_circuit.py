@@ -1,0 +1,281 @@
+"""Replay through the midbrain circuit: paired with arithmetic, stimulated as injected, continued, refused, told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pfc_da import paradigms
+from pfc_da.circuits import replay_circuit
+from pfc_da.circuits.channel import MV_PER_UNIT
+from pfc_da.circuits.codegen import TARGET_VARIABLE
+from pfc_da.circuits.replay_circuit import CircuitReplay, count_sessions, replay_circuit_animal
+from pfc_da.cli import exit_code
+from pfc_da.dopamine import DopamineCells
+from pfc_da.paradigms import _circuit, lever_stimulation
+from pfc_da.paradigms._circuit import BesideThroughCircuit
+from pfc_da.recording import read_recording
+from pfc_da.replay import replay_animal
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import FROZEN
+from pfc_da.run_folder import RunFolder
+from pfc_da.settings import resolve
+from pfc_da.train import Trained, build_agent
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ["frozen", "risky_win_blocked", "safe_reward_blocked", "risky_loss_stimulated"]
+CONDITIONS = [each for each in lever_stimulation.CONDITIONS if each.name in NAMES[1:]]
+SCALE, SESSIONS = 4.0, 12
+NETWORK = {"n_units": 16, "critic": "separate", "feedback": "rpe", "input_gain": 1.0, "read_out_gain": 2.0}
+FEW = {"held_out_sessions": SESSIONS, "sessions": SESSIONS, "unit_sessions": 2}
+
+
+class Faithful:
+    """In place of a circuit: cells that fire as the table says, a current moving them as `MV_PER_UNIT` promises."""
+
+    hears = 1.0
+
+    def __init__(self, copies, *, seed):
+        self.copies, self.calls = copies, []
+        made.append(self)
+
+    def respond(self, received, expected, stimulation):
+        self.calls.append({"received": received, "expected": expected, **stimulation})
+        moved = stimulation["vta"] / MV_PER_UNIT["vta"] - stimulation["lhb"] / MV_PER_UNIT["lhb"]
+        error = torch.tensor(received - expected + self.hears * moved)
+        self.now = DopamineCells.calibrated().rate(error).double().numpy()
+        return self
+
+    def rate(self, population):
+        return {"da": self.now}[population]
+
+
+class Deaf(Faithful):
+    """To currents."""
+
+    hears = 0.0
+
+
+made: list[Faithful] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """On numpy, and without forced trials, which are ten."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(TARGET_VARIABLE, "numpy")
+        patch.setattr(lever_stimulation, "N_FORCED", 0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return resolve([{"paradigm": "lever_stimulation", "network": NETWORK, "replay": FEW}])
+
+
+@pytest.fixture(scope="module")
+def trained(settings):
+    network = build_agent(settings, lever_stimulation.LeverStimulation()).network
+    return Trained({None: network.init(torch_stream(0, "made"))}, diverged=False)
+
+
+@pytest.fixture(scope="module")
+def play(settings, trained):
+    def play(circuit, n_trials=8):
+        made.clear()
+        task, how = lever_stimulation.LeverStimulation(n_trials=n_trials), CircuitReplay(sessions=SESSIONS)
+        reports = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(replay_circuit, "MidbrainCircuit", circuit)
+            arguments = (settings, task, trained, 0, CONDITIONS, how, SCALE)
+            found = replay_circuit_animal(*arguments, lambda done, note: reports.append(done))
+        assert reports[-1] == count_sessions(CONDITIONS, how)
+        return found
+
+    return play
+
+
+@pytest.fixture(scope="module")
+def faithful(play):
+    return play(Faithful), made[0].calls
+
+
+def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithful, settings, trained):
+    recording, _ = faithful
+    assert list(recording["condition"].values) == [
+        name for each in NAMES for name in (each, f"arithmetic_{each}")
+    ]
+    task = lever_stimulation.LeverStimulation(n_trials=8)
+    plain = replay_animal(settings, task, trained, 0, (FROZEN, *CONDITIONS), lambda done, note: None)
+    for name in NAMES:
+        one, other = recording.sel(condition=f"arithmetic_{name}"), plain.sel(condition=name)
+        for variable in ("choice", "reward", "rpe", "dopamine_injected", "policy", "p_win"):
+            np.testing.assert_array_equal(one[variable].values, other[variable].values)
+
+
+def test_cells_that_tell_the_error_change_nothing(faithful):
+    recording, _ = faithful
+    due = (recording["rpe"] + recording["dopamine_injected"]).clip(-1.5 * SCALE, 1.5 * SCALE)
+    told = recording["dopamine_told"]
+    np.testing.assert_allclose(told[..., :-1], due[..., :-1], atol=2e-3)
+    assert np.isnan(told[..., -1]).all()
+    assert np.isfinite(recording["dopamine_rate"].sel(condition="frozen")[..., :-1]).all()
+    assert np.isnan(recording["dopamine_rate"].sel(condition="arithmetic_frozen")).all()
+    for name in NAMES:
+        choices = (recording["choice"].sel(condition=each) for each in (name, f"arithmetic_{name}"))
+        np.testing.assert_array_equal(*choices)
+
+
+def test_currents_are_what_is_injected_and_nothing_of_it_is_in_the_error(faithful):
+    recording, calls = faithful
+    by_circuit = recording.sel(condition=NAMES)
+    calls = {
+        name: np.concatenate([call[name] for call in calls])
+        .reshape(len(NAMES), -1, SESSIONS)
+        .transpose(0, 2, 1)
+        for name in calls[0]
+    }  # (condition, session, event)
+    injected = by_circuit["dopamine_injected"].values[..., :-1]
+    outcome = by_circuit["outcome"].values[..., :-1]
+    blocked, safe, stimulated = 4.0 * (outcome[1] == 2), 1.0 * (outcome[2] == 1), 1.0 * (outcome[3] == 3)
+    np.testing.assert_array_equal(injected, np.stack([0 * blocked, -blocked, -safe, stimulated]))
+    assert blocked.any() and safe.any() and stimulated.any()
+    np.testing.assert_allclose(calls["lhb"][1], 32.0 * blocked / SCALE)
+    np.testing.assert_allclose(calls["lhb"][2], 32.0 * safe / SCALE)
+    np.testing.assert_allclose(calls["vta"][3], 10.0 * stimulated / SCALE)
+    assert not calls["lhb"][[0, 3]].any() and not calls["vta"][:3].any()
+    error = by_circuit["rpe"].values[..., :-1] / SCALE
+    np.testing.assert_allclose(calls["received"] - calls["expected"], error, atol=1e-5)
+
+
+def test_a_circuit_that_is_deaf_to_currents_shifts_nothing(play):
+    recording = play(Deaf)
+    policy, arithmetic = recording["policy"], "arithmetic_{}".format
+    for name in NAMES[1:]:
+        np.testing.assert_array_equal(policy.sel(condition=name), policy.sel(condition="frozen"))
+        apart = policy.sel(condition=arithmetic(name)) - policy.sel(condition=arithmetic("frozen"))
+        assert np.abs(apart).max() > 0.05
+
+
+def make_run(out, paradigm="lever_stimulation", animals=2, **more):
+    """A run with animals that were not trained."""
+    small = {"train": {"updates": 1, "sessions": 2}, "task": {"n_trials": 2}, "replay": FEW}
+    experiment = paradigms.load(paradigm)
+    layers = [{"paradigm": paradigm, "animals": animals}, experiment.defaults, {"network": NETWORK}]
+    settings = resolve([*layers, small, more])
+    with RunFolder.open(out, settings.model_dump(mode="json")) as folder, folder.doing("train"):
+        from pfc_da.progress import Progress
+
+        with Progress() as progress:
+            experiment.train(settings, folder, progress, 1)
+    return out
+
+
+def replay(run, *options):
+    return exit_code(["replay", str(run), "--workers", "1", *options])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run") / "levers")
+
+
+def test_the_command_writes_a_recording_and_statistics_through_spikes(tmp_path, capfd):
+    run = make_run(tmp_path / "levers", animals=1)
+    assert replay(run, "--circuit", "--sessions", "4") == 0
+    out = capfd.readouterr().out
+    assert "Shift of P(risky)" in out and "Dopamine cells, Hz" in out
+    assert f"{run}: wrote recording_circuit.nc and statistics_circuit.csv." in out
+    recording = read_recording(run / "recording_circuit.nc")
+    assert recording.sizes["animal"] == 1 and recording.sizes["episode"] == 4
+    rates = recording["dopamine_rate"].sel(condition=NAMES)[..., :-1]
+    assert 0 <= rates.min() and rates.max() < 40 and 3 < rates.sel(condition="frozen").mean() < 10
+    assert recording.attrs["dopamine_scale"] == 4.0
+    assert json.loads(recording.attrs["circuit"]) == {"sessions": 4, "mv_per_unit": MV_PER_UNIT}
+    assert not list(run.glob("animals/*/circuit.nc"))
+    page = (ROOT / "docs" / "recording.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line[:1] == "|"]
+    for name, variable in recording.data_vars.items():
+        dims = ", ".join(map(str, variable.dims))
+        assert any(f"`{name}`" in row and dims in row for row in rows), (name, dims)
+
+
+def test_a_finished_one_is_left_alone_and_another_is_refused(run, monkeypatch, capfd):
+    monkeypatch.setattr(replay_circuit, "MidbrainCircuit", Faithful)
+    assert replay(run, "--circuit", "--sessions", "12") == 0
+    kept = (run / "recording_circuit.nc").read_bytes()
+    statistics = pd.read_csv(run / "statistics_circuit.csv")
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    assert all(f"`{key}`" in page for key in set(statistics["key"]))
+    assert {"risky_win_blocked p=0.5", "arithmetic_risky_win_blocked p=0.5"} <= set(statistics["condition"])
+    assert replay(run, "--circuit", "--sessions", "12") == 0
+    assert "replayed through the circuit already" in capfd.readouterr().out
+    assert replay(run, "--circuit", "--sessions", "8") == 2
+    assert "was replayed with sessions 12, and 8 was asked for" in capfd.readouterr().err
+    assert (run / "recording_circuit.nc").read_bytes() == kept
+
+
+def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypatch, capfd):
+    monkeypatch.setattr(replay_circuit, "MidbrainCircuit", Faithful)
+    played = []
+
+    def play(settings, task, trained, animal, *rest):
+        played.append(animal)
+        if animal == 1 and len(played) == 2:
+            raise KeyboardInterrupt
+        return replay_circuit_animal(settings, task, trained, animal, *rest)
+
+    monkeypatch.setattr(_circuit, "replay_circuit_animal", play)
+    assert replay(run, "--circuit", "--sessions", "6", "--force") == 130
+    assert (run / "animals/000/circuit.nc").exists() and not (run / "animals/001/circuit.nc").exists()
+    assert replay(run, "--circuit", "--sessions", "6", "--force") == 0
+    assert played == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        (["--circuit", "--sessions", "1"], "sessions through the circuit must be 2 to 200, got 1"),
+        (["--circuit", "--sessions", "201"], "sessions through the circuit must be 2 to 200, got 201"),
+        (["--circuit", "--spiking"], "--spiking and --circuit are two replays"),
+        (["--circuit", "--neurons", "4"], "--neurons is of spiking neurons; give --spiking with it"),
+        (["--sessions", "4"], "--sessions is of spiking neurons; give --spiking or --circuit with it"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, told):
+    assert replay(run, *options) == 2
+    err = capfd.readouterr().err
+    assert told in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "paradigm, feedback, told",
+    [
+        (
+            "bandit",
+            "rpe",
+            "paradigm 'bandit' stimulates no dopamine; --circuit is for runs of lever_stimulation",
+        ),
+        ("lever_stimulation", "reward", "--circuit is for runs with network.feedback=rpe or both"),
+    ],
+)
+def test_runs_without_a_stimulation_that_reaches_anybody_are_refused(
+    tmp_path, capfd, paradigm, feedback, told
+):
+    run = make_run(tmp_path / "run", paradigm, 1, network=NETWORK | {"feedback": feedback})
+    capfd.readouterr()
+    assert replay(run, "--circuit") == 2
+    err = capfd.readouterr().err
+    assert told in err and err.count("\n") == 1
+    assert not (run / "recording_circuit.nc").exists()
+
+
+def test_cells_take_for_1_what_they_were_trained_with_or_the_largest_reward(settings):
+    experiment, how = paradigms.load("lever_stimulation"), CircuitReplay()
+    assert BesideThroughCircuit(experiment, settings, how).scale == lever_stimulation.RISKY_REWARD
+    cells = settings.dopamine.model_copy(update={"channel": "cells", "scale": 2.5})
+    trained_so = settings.model_copy(update={"dopamine": cells})
+    assert BesideThroughCircuit(experiment, trained_so, how).scale == 2.5
