@@ -4,6 +4,8 @@ What n does not allow is said and not judged: fractions of fewer than 20 trials 
 trials a weight (Peduzzi et al. 1996, J Clin Epidemiol 49:1373, doi 10.1016/S0895-4356(96)00236-3).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pfc_da.analysis.choice_statistics import LAGS, compute_choice_numbers, cut_sessions
@@ -11,6 +13,7 @@ from pfc_da.analysis.choice_table import ChoiceSessions
 from pfc_da.analysis.difference import Difference, pair_up
 from pfc_da.analysis.fitted_rate import MIN_TRIALS as MIN_FOR_RATE
 from pfc_da.analysis.fitted_rate import compute_fitted_rate
+from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 
 MIN_TRIALS = LAGS + 1  # of a session
@@ -26,6 +29,7 @@ def compare_choices(
     baited: bool = False,
     same_schedule: bool = False,
     source: str = "",
+    known: Sequence[Statistic] = (),
     rng: np.random.Generator,
 ) -> list[Difference]:
     """Hold the choices of simulated animals against recorded ones, both cut to equally many trials.
@@ -39,6 +43,8 @@ def compare_choices(
         Whether rewards came alike, so that reward and better choices may be held against each other.
     source : str
         Where the recorded ones come from.
+    known : sequence of Statistic
+        What an earlier comparison with as many trials and sessions found of the recorded ones; not computed again.
     rng : numpy.random.Generator
         Draws the resamples.
     """
@@ -49,6 +55,8 @@ def compare_choices(
             f"simulated sessions have {count(simulated)[0]}."
         )
     pair = [cut_sessions(sessions, n_trials, n_sessions) for sessions in (simulated, recorded)]
+    if known:
+        del pair[1]
     found = [compute_choice_numbers(sessions, baited=baited, rng=rng) for sessions in pair]
     if simulated.n_options == recorded.n_options == 2:
         for numbers, sessions in zip(found, pair, strict=True):
@@ -56,7 +64,8 @@ def compare_choices(
     against = {key: "" if same_schedule else "rewards may have come in another way" for key in OF_SCHEDULE}
     against |= _too_few(n_trials, n_sessions)
     matched = f"first {_plural(n_trials, 'trial')} of {_plural(n_sessions, 'session')} an animal"
-    return pair_up(*found, against=against, matched=matched, source=source)
+    ours, theirs = found if not known else (found[0], known)
+    return pair_up(ours, theirs, against=against, matched=matched, source=source)
 
 
 def count(sessions: ChoiceSessions) -> tuple[int, int]:

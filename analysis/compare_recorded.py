@@ -5,12 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import xarray as xr
 
 from pfc_da.analysis.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.compare_cells import compare_cells
 from pfc_da.analysis.compare_choices import compare_choices
-from pfc_da.analysis.read_recorded import read_recorded
+from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.analysis.simulated import get_choice_sessions, is_baited
+from pfc_da.analysis.statistic import Statistic
 from pfc_da.recording import read_recording
 from pfc_da.rng import numpy_stream
 
@@ -32,6 +34,33 @@ def compare_recorded(
     columns = ColumnMap() if columns_file is None else read_column_map(columns_file)
     recorded = read_recorded(paths, columns)
     recording = read_recording(Path(run_folder) / "recording.nc")
+    spiking = Path(run_folder) / "recording_spiking.nc"
+    neurons = read_recording(spiking) if recorded.cells and spiking.exists() else None
+    return compare_recording(recording, recorded, columns, neurons=neurons)
+
+
+def compare_recording(
+    recording: xr.Dataset,
+    recorded: Recorded,
+    columns: ColumnMap,
+    *,
+    neurons: xr.Dataset | None = None,
+    known: Sequence[Statistic] = (),
+) -> pd.DataFrame:
+    """Hold a recording against recorded data that were read already.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        Of simulated animals.
+    recorded : Recorded
+    columns : ColumnMap
+        What the recorded data were read with.
+    neurons : xarray.Dataset, optional
+        The same animals as spiking neurons; cells are held against these.
+    known : sequence of Statistic
+        What an earlier comparison with as many trials and sessions found of the recorded choices.
+    """
     rng = numpy_stream(int(recording.attrs["seed"]), "recorded")
     rows = []
     if recorded.choices is not None:
@@ -41,12 +70,11 @@ def compare_recorded(
             baited=columns.baited and is_baited(recording),
             same_schedule=columns.same_schedule,
             source=recorded.source,
+            known=known,
             rng=rng,
         )
     if recorded.cells:
+        of_cells = recording if neurons is None else neurons
         delay, source = columns.delay, recorded.source
-        spiking = Path(run_folder) / "recording_spiking.nc"
-        if spiking.exists():
-            recording = read_recording(spiking)
-        rows += compare_cells(recording, recorded.cells, delay=delay, source=source, rng=rng)
+        rows += compare_cells(of_cells, recorded.cells, delay=delay, source=source, rng=rng)
     return pd.DataFrame([asdict(row) for row in rows])

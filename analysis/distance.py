@@ -1,0 +1,118 @@
+"""How far simulated animals are from recorded ones: one number over named statistics.
+
+    D = sqrt( mean_k ((s_k - r_k) / e_k)^2 ),    e_k^2 = se(r_k)^2 + median_c se(s_kc)^2
+
+s_k is the simulated statistic, r_k the recorded one, se a standard error: its 95 % interval, divided by 2 x 1.96. The
+median runs over some populations c that are simulated before any distance is looked at, so that e_k is the same for all:
+none comes nearer by being uncertain, and none that is odd sets the scale. Populations that are alike are about 1 apart.
+
+A name is a key of ``comparison_recorded.csv`` (all its conditions), or a key and a condition: ``history_reward lag_1``.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pfc_da.analysis.statistic import Statistic
+
+OF_CHOICES = (
+    "reward_per_trial",
+    "fraction_better",
+    "win_stay",
+    "lose_shift",
+    "history_choice",
+    "history_reward",
+    "learning_rate",
+    "matching_slope",
+)
+OF_CELLS = (
+    "firing_rate",
+    "cv",
+    "cv2",
+    "lv",
+    "fano",
+    "timescale",
+    "timescale_population",
+    "fraction_selective",
+)
+_Z = 1.959964
+
+
+def choose_statistics(rows: pd.DataFrame, asked: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Those of the statistics asked for that may be compared, and why the others may not.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        A comparison, with the columns of ``comparison_recorded.csv``.
+    asked : sequence of str
+        Names, as the module docstring tells.
+    """
+    kept: list[str] = []
+    left_out: dict[str, str] = {}
+    table = _by_name(rows)
+    for name in asked:
+        found = table[(table.index == name) | (table["key"] == name)]
+        if found.empty:
+            left_out[name] = "the recordings hold no such number"
+        for each, verdict, why in zip(found.index, found["verdict"], found["why"], strict=True):
+            if verdict == "not comparable":
+                left_out[each] = why
+            elif each not in kept:
+                kept.append(each)
+    return kept, left_out
+
+
+def compute_scale(populations: Sequence[pd.DataFrame], names: Sequence[str]) -> pd.Series:
+    """e_k of the module docstring by name, from comparisons of several populations with the same recordings."""
+    tables = [_by_name(rows).loc[list(names)] for rows in populations]
+    recorded = (tables[0]["rec_high"] - tables[0]["rec_low"]) / (2 * _Z)
+    simulated = pd.concat([(table["sim_high"] - table["sim_low"]) / (2 * _Z) for table in tables], axis=1)
+    return np.hypot(recorded, simulated.median(axis=1)).rename("scale")
+
+
+def compute_distance(rows: pd.DataFrame, scale: pd.Series) -> float:
+    """D over the statistics of `scale`; infinite where the animals have one of them not at all."""
+    table = _by_name(rows).loc[scale.index]
+    squares = ((table["simulated"] - table["recorded"]) / scale) ** 2
+    return float(np.sqrt(squares.mean())) if squares.notna().all() else math.inf
+
+
+def compute_distance_interval(distance: float, without: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a distance from those found without each animal in turn (jackknife, Student t)."""
+    from scipy.special import stdtrit
+
+    n, values = len(without), np.asarray(without, dtype=float)
+    if n < 2 or not np.isfinite([distance, *values]).all():
+        return math.nan, math.nan
+    half = stdtrit(n - 1, 0.975) * math.sqrt((n - 1) * values.var())
+    return max(0.0, distance - half), distance + half
+
+
+def get_recorded(rows: pd.DataFrame) -> list[Statistic]:
+    """What a comparison found of recorded choices, not to be computed again."""
+    return [
+        Statistic(
+            key=row.key,
+            condition=row.condition,
+            estimate=row.recorded,
+            low=row.rec_low,
+            high=row.rec_high,
+            interval="95 %",
+            n=row.rec_n,
+            n_of=row.rec_n_of,
+            units=row.units,
+        )
+        for row in rows[rows["key"].isin(OF_CHOICES)].itertuples()
+    ]
+
+
+def get_names(rows: pd.DataFrame) -> pd.Series:
+    """Key and condition of every row of a comparison."""
+    return (rows["key"] + " " + rows["condition"]).str.strip()
+
+
+def _by_name(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.set_index(get_names(rows))
