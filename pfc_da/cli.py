@@ -73,6 +73,19 @@ Recorded = Annotated[
 More = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="More of --recorded.")]
 Columns = Annotated[Path | None, _option("What the columns of --recorded are, as YAML.", metavar="FILE")]
 
+FitTo = Annotated[
+    list[Path],
+    _option("Recordings to come close to, as 'pfc-da compare --recorded' reads them.", metavar="PATH"),
+]
+SpaceFile = Annotated[
+    Path | None,
+    _option(
+        "Settings to draw and statistics to fit, as YAML; those of docs/fit.md unless given.", metavar="FILE"
+    ),
+]
+Candidates = Annotated[int, _option("Populations to try beside the default; 40 unless given.", _positive)]
+FitOut = Annotated[Path | None, _option("Folder to write; runs/fit-PARADIGM unless given.", metavar="FOLDER")]
+
 Format = Annotated[str, _option("What to write.", metavar="nwb|netcdf|zarr|csv")]
 ExportOut = Annotated[
     Path | None, _option("Folder to write; RUN/exports/FORMAT unless given.", metavar="FOLDER")
@@ -195,6 +208,53 @@ def compare(
         raise InputError(f"{given} needs --recorded before the paths of recordings.")
     else:
         _redo(run, "compare", force)
+
+
+@app.command()
+def fit(
+    paradigm: Paradigm,
+    recorded: FitTo,
+    more: More = None,
+    columns: Columns = None,
+    space: SpaceFile = None,
+    candidates: Candidates = 40,
+    animals: Animals = None,
+    seed: Seed = None,
+    out: FitOut = None,
+    sets: Sets = None,
+    config: Config = None,
+    force: Force = False,
+    workers: Workers = None,
+) -> None:
+    """Search the settings that bring simulated animals closest to recordings; or continue that."""
+    from pfc_da import paradigms
+    from pfc_da.paradigms._fit import Fit
+    from pfc_da.progress import Progress
+
+    asked = Fit.ask(
+        paradigms.load(paradigm),
+        [*recorded, *(more or ())],
+        out=out or Path("runs") / f"fit-{paradigm}",
+        space_file=space,
+        columns_file=columns,
+        sets=sets or (),
+        config_file=config,
+        animals=animals,
+        seed=seed,
+    )
+    try:
+        with Progress() as progress:
+            worked, text = asked.run(candidates, progress, workers, force)
+    except KeyboardInterrupt:
+        line = f"interrupted: {asked.out} keeps {asked.kept()}; the same command continues."
+        raise _Ended(130, line) from None
+    except (InputError, DiskFull):
+        raise
+    except Exception as error:
+        raise _failure(error, asked.out) from error
+    print(text)
+    done = "finished" if worked else "finished already; --force does it again"
+    _say(f"{asked.out}: {done}. ranking.csv, fresh.csv and best.yaml hold it.")
 
 
 @app.command()
