@@ -91,6 +91,9 @@ ExportOut = Annotated[
     Path | None, _option("Folder to write; RUN/exports/FORMAT unless given.", metavar="FOLDER")
 ]
 Sessions = Annotated[int | None, _option("Only the first sessions of every animal.", _positive)]
+ExportSpiking = Annotated[
+    bool, typer.Option("--spiking", help="What neurons played in 'replay --spiking', not the rate network.")
+]
 Spiking = Annotated[
     bool, typer.Option("--spiking", help="As spiking neurons, beside the rate network on the same sessions.")
 ]
@@ -269,13 +272,14 @@ def export(
     format: Format,
     out: ExportOut = None,
     sessions: Sessions = None,
+    spiking: ExportSpiking = False,
     force: Again = False,
 ) -> None:
     """Write a run as NWB, netCDF, zarr or CSV; or continue that."""
     from pfc_da.export import export_run
 
     try:
-        folder, written = export_run(run, format, out=out, sessions=sessions, force=force)
+        folder, written = export_run(run, format, out=out, sessions=sessions, spiking=spiking, force=force)
     except KeyboardInterrupt:
         raise _Ended(130, "interrupted: what is written is whole; the same command continues.") from None
     done = f"{len(written)} files written" if written else "exported already; --force does it again"
@@ -409,10 +413,7 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     with _told(folder), folder:
         folder.write_atomic("comparison_recorded.csv", partial(table.to_csv, index=False))
         if had_report:
-            from pfc_da.analysis.report import write_report
-
-            with folder.doing("report"):
-                write_report(folder.path)
+            _write_report(folder)
     print(format_differences(table))
     _say(f"{run}: wrote comparison_recorded.csv{_where(folder)}.")
 

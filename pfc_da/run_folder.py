@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ import resource
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 
@@ -29,20 +30,27 @@ from pfc_da.errors import DiskFull, InputError, damaged
 SCHEMA_VERSION = 1
 STAGES = ("train", "replay", "compare", "report")
 _OUTPUT = {"replay": "recording.nc", "compare": "comparison.csv", "report": "report.html"}
+_MADE_FROM = {
+    "recording.nc": ("comparison_recorded.csv", "exports"),
+    "recording_spiking.nc": (
+        "statistics_spiking.csv",
+        "comparison_spiking.csv",
+        "comparison_recorded.csv",
+        "exports_spiking",
+    ),
+    "recording_circuit.nc": ("statistics_circuit.csv", "comparison_circuit.csv"),
+}
+"""What is made on demand from a recording, by no stage, and so must go when that recording is made anew."""
+_ON_DEMAND = {*_MADE_FROM, *itertools.chain(*_MADE_FROM.values())} - {"recording.nc"}
 _OURS = (
     "animals",
     "figures",
     "recording.nc",
-    "recording_spiking.nc",
-    "statistics_spiking.csv",
-    "recording_circuit.nc",
-    "statistics_circuit.csv",
     "statistics.csv",
     "statistics_by_animal.csv",
     "comparison.csv",
-    "comparison_recorded.csv",
     "report.html",
-    "exports",
+    *_ON_DEMAND,
     "error.txt",
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
@@ -257,8 +265,8 @@ class RunFolder:
         earlier = STAGES[: STAGES.index(stage)]
         kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
         self._set_stages(kept)
-        if stage in ("train", "replay"):  # it held the recording that is now replaced
-            (self.path / "comparison_recorded.csv").unlink(missing_ok=True)
+        if stage == "train":  # later stages replace what they made of the weights of before
+            self._remove(_ON_DEMAND)
         yield
         self._set_stages(kept | {stage: hash_config(self.manifest.config)})
 
@@ -267,7 +275,8 @@ class RunFolder:
         return self.path / "animals" / f"{index:03d}"
 
     def write_atomic(self, name: str, writer: Callable[[Path], object]) -> None:
-        """Let `writer` write the file `name` of this folder; see `write_atomic`."""
+        """Let `writer` write the file `name` of this folder, less what was made from an earlier one; see `write_atomic`."""
+        self._remove(_MADE_FROM.get(name, ()))
         write_atomic(self.path / name, writer)
 
     def kept(self) -> str:
@@ -277,6 +286,10 @@ class RunFolder:
         trained = len(folders) - len(training)
         part = sum((folder / "state.safetensors").exists() for folder in training)
         return f"{trained} of {len(folders)} animals trained" + (f" and {part} part-way" if part else "")
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            remove(self.path / name)
 
     def _set_stages(self, stages: dict[str, str]) -> None:
         self.manifest = self.manifest.model_copy(update={"stages": stages})

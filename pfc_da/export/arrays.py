@@ -9,9 +9,11 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from pfc_da.export.jobs import Job, importing
+from pfc_da.export.neurons import count_neurons
 from pfc_da.export.session import count_sessions, get_run_name
 from pfc_da.recording import load, write_recording
 
@@ -38,14 +40,23 @@ def _cut(recording: xr.Dataset, sessions: int | None) -> xr.Dataset:
     """The first `sessions` sessions of every animal."""
     first = slice(count_sessions(recording, "episode", sessions))
     dimensions = ("episode", "recorded_episode", "held_out_episode")
-    return recording.isel({dimension: first for dimension in dimensions if dimension in recording.dims})
+    part = recording.isel({dimension: first for dimension in dimensions if dimension in recording.dims})
+    if sessions is None or not count_neurons(recording):
+        return part
+    spikes = [name for name, values in part.data_vars.items() if values.dims == ("spike",)]
+    part = part.assign(load(part[spikes]).data_vars)  # to pick spikes from a file one by one takes for ever
+    return part.isel(spike=np.isin(part["spike_episode"], part["recorded_episode"]))
 
 
 def _write_zarr(recording: xr.Dataset, path: Path) -> None:
     import zarr
 
+    shared = [name for name, values in recording.data_vars.items() if "animal" not in values.dims]
     for animal in range(recording.sizes["animal"]):
-        own = load(recording.isel(animal=slice(animal, animal + 1))).drop_encoding()
+        part = recording.drop_vars(
+            shared if animal else ()
+        )  # what is of no animal was written with the first
+        own = load(part.isel(animal=slice(animal, animal + 1))).drop_encoding()
         # texts of fixed length are no type of the zarr standard
         texts = {name: own[name].astype(object) for name in own.variables if own[name].dtype.kind == "U"}
         own = own.assign(texts)

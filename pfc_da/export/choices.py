@@ -16,14 +16,14 @@ import pandas as pd
 import xarray as xr
 
 from pfc_da.export.jobs import Job
-from pfc_da.export.session import count_sessions, get_run_name, iterate_columns, name_subject
+from pfc_da.export.session import count_sessions, get_run_name, iterate_columns, list_labels, name_subject
 from pfc_da.recording import load
 
 
 def plan_csv(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     """One table a condition."""
     name = f"{recording.attrs['paradigm']}-{get_run_name(recording.attrs)}"
-    part = recording.drop_dims("held_out_episode", errors="ignore")
+    part = recording[list_labels(recording)]
     part = part.isel(episode=slice(count_sessions(recording, "episode", sessions)))
     for place, condition in enumerate(map(str, recording["condition"].values)):
         own = part.isel(condition=place)
@@ -32,7 +32,6 @@ def plan_csv(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
 
 def _write_table(recording: xr.Dataset, path: Path) -> None:
     """Animals are read and written one after the other."""
-    recording = recording.drop_vars("activity")
     for animal in range(recording.sizes["animal"]):
         table = tabulate_choices(load(recording.isel(animal=animal)))
         table.to_csv(path, mode="a" if animal else "w", header=not animal, index=False)

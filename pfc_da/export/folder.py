@@ -21,6 +21,7 @@ from pfc_da.export.session import get_run_name
 from pfc_da.progress import Progress
 from pfc_da.recording import open_recording
 from pfc_da.run_folder import (
+    Manifest,
     RunFolder,
     lock_folder,
     read_manifest,
@@ -45,6 +46,7 @@ def export_run(
     *,
     out: str | Path | None = None,
     sessions: int | None = None,
+    spiking: bool = False,
     force: bool = False,
 ) -> tuple[Path, list[Path]]:
     """Write a run for other people's tools, or go on where that was interrupted.
@@ -56,9 +58,12 @@ def export_run(
     format : str
         One of `FORMATS`.
     out : path, optional
-        Folder to write; ``exports/FORMAT`` in the run folder unless given. Runs may share one.
+        Folder to write; ``exports/FORMAT`` in the run folder unless given, ``exports_spiking/FORMAT`` of neurons. Runs
+        may share one.
     sessions : int, optional
         Only the first of every animal: of those recorded with units for NWB, of all kept step by step otherwise.
+    spiking : bool
+        What neurons played (``recording_spiking.nc``), not the rate network.
     force : bool
         Write anew what this run has exported to `out`.
 
@@ -71,25 +76,39 @@ def export_run(
     Raises
     ------
     InputError
-        If the run has no recording, the format is none, or `out` holds an export of something else.
+        If the run has no such recording, the format is none, or `out` holds an export of something else.
     """
     if format not in FORMATS:
         raise InputError(f"no format {format!r}.{nearest(format, FORMATS)} There are: {', '.join(FORMATS)}.")
-    run, out = Path(run), Path(out) if out else Path(run) / "exports" / format
+    run = Path(run)
+    out = Path(out) if out else run / ("exports_spiking" if spiking else "exports") / format
     manifest = read_manifest(run)
-    if not RunFolder(run, manifest, None).is_done("replay"):
-        raise InputError(f"{run}: export needs replay, which is not done; 'pfc-da replay {run}' does it.")
-    with open_recording(run / "recording.nc") as recording:
+    source = _find_recording(run, manifest, spiking)
+    with open_recording(source) as recording:
         recording.attrs |= {"commit": manifest.commit, "versions": json.dumps(manifest.versions)}
         jobs = [job._replace(path=out / job.path) for job in FORMATS[format](recording, sessions)]
         within = out.resolve().is_relative_to(run.resolve())
         with lock_folder(run if within else out):
             remove_stale(out)
-            of: dict[str, Any] = {"format": format, "recording_sha256": _digest(run / "recording.nc")}
+            of: dict[str, Any] = {"format": format, "recording_sha256": _digest(source)}
             if format != "nwb":  # an NWB file is the same, however many sessions are exported
                 of["sessions"] = sessions or "all"
             _prepare(out, recording, of, force)
             return out, _write(jobs)
+
+
+def _find_recording(run: Path, manifest: Manifest, spiking: bool) -> Path:
+    """The recording to export, if it was made."""
+    if spiking:
+        source, command = run / "recording_spiking.nc", f"pfc-da replay {run} --spiking"
+        done = source.exists()  # it is no stage
+    else:
+        source, command = run / "recording.nc", f"pfc-da replay {run}"
+        done = RunFolder(run, manifest, None).is_done("replay")
+    if not done:
+        what = "replay as neurons" if spiking else "replay"
+        raise InputError(f"{run}: export needs {what}, which is not done; '{command}' does it.")
+    return source
 
 
 def _prepare(out: Path, recording: xr.Dataset, of: dict[str, Any], force: bool) -> None:
@@ -103,7 +122,7 @@ def _prepare(out: Path, recording: xr.Dataset, of: dict[str, Any], force: bool) 
         _require_same(stamp, of)
         return
     told = {str(key): value for key, value in recording.attrs.items()}
-    told |= {key: json.loads(told[key]) for key in ("config", "versions")}
+    told |= {key: json.loads(told[key]) for key in ("config", "versions", "spiking") if key in told}
     text = json.dumps({"export": of, **told}, indent=2, default=int) + "\n"
     write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
 

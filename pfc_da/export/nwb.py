@@ -25,7 +25,7 @@ from pfc_da.export.session import (
     name_subject,
     read_session,
 )
-from pfc_da.export.spikes import TICKS_PER_S, Spikes
+from pfc_da.export.spikes import Spikes
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -85,6 +85,8 @@ def build_nwb(session: Session) -> "NWBFile":
         subject=_make_subject(session),
     )
     file.add_scratch(str(told["config"]), name="settings", description="every setting of the run, as JSON")
+    if "spiking" in told:
+        file.add_scratch(str(told["spiking"]), name="spiking", description="how neurons replayed it, as JSON")
     file.trials = _make_trials(session)
     for table in _make_events(session):
         file.add_events_table(table)
@@ -191,7 +193,7 @@ def _make_units(session: Session, spikes: Spikes) -> Any:
         name="units",
         description=f"{NO_ANIMAL} {session.how_spiked}",
         columns=columns,
-        resolution=1 / TICKS_PER_S,
+        resolution=spikes.resolution_s,
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pfc_da.analysis.trials import per_trial
 from pfc_da.errors import InputError
+from pfc_da.export.neurons import COLUMNS, HOW_FIRED, count_neurons, read_spikes, tabulate_neurons
 from pfc_da.export.spikes import HOW_DRAWN, TICKS_PER_S, Spikes, draw_spikes
 from pfc_da.recording import load
 from pfc_da.rng import numpy_stream
@@ -28,7 +29,8 @@ NOT_OF_TRIALS = ("activity", "regret")
 AREA = "PFC"
 
 Provenance = Mapping[Hashable, Any]
-"""Attributes of a recording: paradigm, network, rule, seed, config (JSON), and commit and versions of a run."""
+"""Attributes of a recording: paradigm, network, rule, seed, config (JSON), commit and versions of a run, and spiking (JSON)
+if neurons played."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Session:
     series
         `SERIES` by step, dimensions (step,) or (step, action or unit), with `units` and `long_name`.
     units
-        One row a unit: area, cell_type and what else the recording knows of a unit.
+        One row a unit, of a spiking replay one a neuron: area, cell_type and what else the recording knows of it.
     spikes, how_spiked
         Spike times and how they came about; None and "" where activity is no firing rate (LSTM).
     step_s
@@ -89,8 +91,9 @@ class Session:
 
 
 def get_run_name(provenance: Provenance) -> str:
-    """Eight hexadecimal digits that stand for the configuration of a recording, its seed included."""
-    return hash_config(json.loads(str(provenance["config"])))[:8]
+    """Eight hexadecimal digits that stand for how a recording was made: settings, seed, and neurons if there were any."""
+    config, spiking = (json.loads(str(provenance.get(key, "{}"))) for key in ("config", "spiking"))
+    return hash_config(config | ({"spiking": spiking} if spiking else {}))[:8]
 
 
 def name_subject(provenance: Provenance, animal: int) -> str:
@@ -138,11 +141,12 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
         if not 0 <= place < recording.sizes[dimension]:
             last = recording.sizes[dimension] - 1
             raise InputError(f"{dimension} must lie from 0 to {last} in this recording, got {place}.")
-    own = recording.isel(animal=animal, condition=0, recorded_episode=session, missing_dims="ignore")
-    own = load(own.isel(episode=int(own["recorded_episode"])).drop_dims("held_out_episode", errors="ignore"))
+    own = recording[[*list_labels(recording), "activity"]]
+    own = own.isel(animal=animal, condition=0, recorded_episode=session)
+    own = load(own.isel(episode=int(own["recorded_episode"])))
     trials, columns = _tabulate_trials(own)
     units, more = _tabulate_units(own)
-    spikes, how_spiked = _get_spikes(own)
+    spikes, how_spiked = _get_spikes(recording, own)
     return Session(
         animal=int(own["animal"]),
         episode=int(own["recorded_episode"]),
@@ -159,16 +163,27 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
     )
 
 
+def list_labels(recording: xr.Dataset) -> list[str]:
+    """Variables told of a session by step or as a whole; what else a recording may hold is not of sessions, or of units."""
+    return [
+        str(name)
+        for name, values in recording.data_vars.items()
+        if "episode" in values.dims and "unit" not in values.dims
+    ]
+
+
 def get_step_s(recording: xr.Dataset) -> float:
     """Duration of a step in s: the end of the first."""
     return float(recording["time_in_trial"][0])
 
 
-def _get_spikes(own: xr.Dataset) -> tuple[Spikes | None, str]:
+def _get_spikes(recording: xr.Dataset, own: xr.Dataset) -> tuple[Spikes | None, str]:
     """Spikes of a session, the same in every export of a run, and how they came about; none if activity is not in Hz."""
+    animal, episode = int(own["animal"]), int(own["recorded_episode"])
+    if neurons := count_neurons(recording):
+        return read_spikes(recording, animal, episode), HOW_FIRED.format(neurons=neurons)
     if own["activity"].attrs["units"] != "Hz":
         return None, ""
-    animal, episode = int(own["animal"]), int(own["recorded_episode"])
     rng = numpy_stream(int(own.attrs["seed"]), "export", "spikes", animal, episode)
     rates = own["activity"].transpose("step", "unit").values
     try:
@@ -207,7 +222,7 @@ def iterate_columns(own: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
     """
     trials = np.unique(own["trial"].values)
     for name in map(str, own.data_vars):
-        if name in NOT_OF_TRIALS or "held_out_episode" in own[name].dims:
+        if name in NOT_OF_TRIALS:
             continue
         steps = "step" in own[name].dims
         values = per_trial(own, name) if steps else own[name].expand_dims(trial=trials)
@@ -227,19 +242,21 @@ def describe(values: xr.DataArray) -> str:
 
 
 def _shrink(name: str, values: NDArray) -> NDArray:
-    """Labels, and rewards if all are whole, in one byte: readers take longer ones that are 0 or 1 for careless booleans."""
-    if values.dtype.kind in "iu" or name == "reward":
-        small = values.astype(np.int8)
-        return small if (small == values).all() else values
-    return values
+    """Labels, rewards and sure policies in one byte if whole: readers take longer ones of 0 and 1 for careless booleans."""
+    small = values.astype(np.int8)
+    kept = np.array_equal(small, values)
+    is_label = values.dtype.kind in "iu" or name == "reward"
+    return small if kept and (is_label or set(small.tolist()) == {0, 1}) else values
 
 
 def _tabulate_units(own: xr.Dataset) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The units of a recording, and what their columns are."""
+    """The units of a recording, or its neurons, and what their columns are."""
     cell_type = np.where(own["is_excitatory"].values, "excitatory", "inhibitory")
     table = {"area": np.full(own.sizes["unit"], AREA), "cell_type": cell_type}
     columns = {"area": "modelled area", "cell_type": "by the sign of all its output (Dale's law)"}
     for name, values in own.coords.items():
         if values.dims == ("unit",) and name != "is_excitatory":
             table[str(name)], columns[str(name)] = values.values, describe(values)
+    if neurons := count_neurons(own):
+        return tabulate_neurons(pd.DataFrame(table), neurons), columns | COLUMNS
     return pd.DataFrame(table), columns

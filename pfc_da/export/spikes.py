@@ -1,4 +1,4 @@
-"""Spikes drawn from rates, until spiking networks leave their own: a doubly stochastic Poisson (Cox) process.
+"""Spikes drawn from rates, for networks that have no spikes of their own: a doubly stochastic Poisson (Cox) process.
 
 The rate r_j(t) of unit j is itself random: it follows the choices, the rewards and the noise of the trial. Given the rates,
 spikes are Poisson, independent of one another,
@@ -32,6 +32,7 @@ class Spikes(NamedTuple):
 
     times: NDArray  # (spike,) s since the session began, ascending within a unit
     ends: NDArray  # (unit,) where the spikes of each unit end in `times`
+    resolution_s: float = 1 / TICKS_PER_S  # of the clock they lie on
 
     def trains(self) -> list[NDArray]:
         """Spike times of each unit in s."""

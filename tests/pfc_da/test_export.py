@@ -141,6 +141,16 @@ def test_the_trials_table_holds_what_the_recording_holds(session, recording):
     assert "regret" not in session.trials and "held_out_reward" not in session.trials
 
 
+def test_columns_of_0_and_1_are_kept_in_one_byte(recording):
+    """An inspector takes longer ones for careless booleans: the policy of a session of forced choices alone, for one."""
+    sure = recording.copy(deep=True)
+    sure["policy"] = np.round(sure["policy"])
+    own, other = read_session(sure).trials, read_session(recording).trials
+    assert own["policy_0"].dtype == own["choice"].dtype == np.int8
+    assert np.array_equal(own["policy_0"], np.round(other["policy_0"]))
+    assert other["policy_0"].dtype == other["rpe"].dtype == np.float32
+
+
 def test_units_are_told_apart(session):
     assert session.units["cell_type"].tolist() == ["excitatory"] * 4 + ["inhibitory"]
     assert (session.units["area"] == "PFC").all()

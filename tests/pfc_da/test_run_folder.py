@@ -132,6 +132,52 @@ def test_force_removes_the_run_and_nothing_else(out):
     assert read_manifest(out).seed == 4
 
 
+@pytest.mark.parametrize(
+    "source, gone",
+    [
+        ("recording.nc", {"comparison_recorded.csv", "exports"}),
+        (
+            "recording_spiking.nc",
+            {
+                "statistics_spiking.csv",
+                "comparison_spiking.csv",
+                "comparison_recorded.csv",
+                "exports_spiking",
+            },
+        ),
+        ("recording_circuit.nc", {"statistics_circuit.csv"}),
+    ],
+)
+def test_what_was_made_of_a_recording_goes_when_that_is_replaced(out, source, gone):
+    finish(out)
+    tables = (
+        "statistics_circuit.csv",
+        "statistics_spiking.csv",
+        "comparison_spiking.csv",
+        "comparison_recorded.csv",
+    )
+    folders = ("exports", "exports_spiking")
+    made = {*tables, *folders}
+    with RunFolder.existing(out) as folder:
+        recordings = ("recording_spiking.nc", "recording_circuit.nc")
+        for name in (*recordings, *tables, *(f"{name}/csv/table.csv" for name in folders)):
+            folder.write_atomic(name, lambda file: file.write_text("first"))
+        assert all((out / name).exists() for name in made)
+        folder.write_atomic(source, lambda file: file.write_text("second"))
+    assert {name for name in made if not (out / name).exists()} == gone
+    assert (out / source).read_text() == "second"
+    assert (out / "comparison.csv").exists()  # a stage makes it again
+
+
+def test_training_anew_leaves_nothing_of_the_neurons_of_before(out):
+    finish(out)
+    with RunFolder.existing(out) as folder:
+        for name in ("recording_spiking.nc", "statistics_spiking.csv", "exports_spiking/csv/table.csv"):
+            folder.write_atomic(name, lambda file: file.write_text("first"))
+        with folder.doing("train"):
+            assert not list(out.glob("*spiking*"))
+
+
 def _without(key):
     def change(content):
         del content[key]
