@@ -7,7 +7,7 @@ are brought up to date; without it nothing is written. Two CPU-minutes; compilin
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from benchmarks.midbrain_figures import write_figures
 from benchmarks.readme_table import replace_table
+from pfc_da.analysis.compare import judge
+from pfc_da.analysis.reference import ReferenceStatistic, load_references
 from pfc_da.analysis.statistic import Statistic, bootstrap_mean, summarise_sessions
 from pfc_da.circuits.calibration import RPE_GRID, calibrate, compute_r2, decode, fit_cells
 from pfc_da.circuits.midbrain import WINDOW_S, MidbrainCircuit
@@ -51,6 +53,12 @@ COMPARISONS = (
     ("omission, -.5, vta stimulated", "reward, +.5", (0.0, np.inf)),
 )
 """Event, event it is compared with, and the bar: the burst is gone, or is there again and no smaller."""
+PUBLISHED = {
+    "dopamine_baseline": "nothing",
+    "dopamine_burst": "reward, +1",
+    "dopamine_pause": "omission, -1",
+}
+"""Condition of a reference, and the event of ours that it is held against."""
 CELLS = (5, 10, 20, 40, 100)
 BINS = np.linspace(-1, 1, 11)
 
@@ -197,6 +205,21 @@ def format_rows(rows: list[Row]) -> str:
     return "\n".join([head, "|---|---|---|---|---|", *map(str, rows)])
 
 
+def format_published(rows: list[Row], references: Sequence[ReferenceStatistic]) -> str:
+    """Markdown table of what is told of recorded dopamine cells, each beside the event it is held against."""
+    by_event = {row.what: row.statistic for row in rows}
+    lines = ["| recorded dopamine cells | recorded | circuit | | source |", "|---|---|---|---|---|"]
+    for row in references:
+        if row.condition in PUBLISHED:
+            ours = dataclasses.replace(by_event[PUBLISHED[row.condition]], n_of="units")
+            told = f"{row.estimate:g}" if np.isfinite(row.estimate) else f"{row.low:g} to {row.high:g}"
+            what = f"{row.condition.removeprefix('dopamine_')}: {row.read_off}"
+            source = f"[{row.source}](https://doi.org/{row.doi}), {row.locator}"
+            verdict = "; ".join(judge(ours, row))
+            lines.append(f"| {what} | {told} Hz | {ours.estimate:.3g} Hz | {verdict} | {source} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, print, and with --calibrate write."""
     parser = argparse.ArgumentParser(
@@ -214,7 +237,8 @@ def main() -> None:
     cells = DopamineCells.calibrated()
     circuit, rng = MidbrainCircuit(arguments.copies, seed=1), numpy_stream(1, "measurement")
     rpe, rate = measure_trials(circuit, rng, arguments.trials)
-    text = format_rows(tabulate_events(measure_events(circuit, rng)) + tabulate_trials(cells, rpe, rate))
+    rows = tabulate_events(measure_events(circuit, rng)) + tabulate_trials(cells, rpe, rate)
+    text = f"{format_rows(rows)}\n\n{format_published(rows, load_references('lever_stimulation'))}"
     print(text)
     if arguments.calibrate:
         write_figures(circuit, rpe, rate.mean(-1), ROOT / "docs" / "figures")

@@ -7,6 +7,7 @@ import torch
 
 from benchmarks import calibrate_midbrain as bench
 from benchmarks.midbrain_figures import select_spikes
+from pfc_da.analysis.reference import load_references
 from pfc_da.circuits.calibration import RPE_GRID
 from pfc_da.dopamine import DopamineCells
 
@@ -102,3 +103,14 @@ def test_spikes_are_timed_from_the_event_they_belong_to():
     found = select_spikes(Kept(), [0, 1])
     assert found["event"].tolist() == [0, 0, 1, 1]
     assert found["time"].round(6).tolist() == [-0.1, 0.29, -0.19, 0.0]
+
+
+def test_what_is_told_of_recorded_cells_stands_beside_the_event_it_is_of():
+    rates = {name: np.full((5, 20), 5.0 + index) for index, name in enumerate(bench.EVENTS)}
+    rows = bench.tabulate_events(rates)
+    references = load_references("lever_stimulation")
+    table = bench.format_published(rows, references).splitlines()[2:]
+    assert len(table) == sum(row.key == "firing_rate" for row in references) > 3
+    assert [line.split("|")[3] for line in table] == [" 5 Hz ", " 5 Hz ", " 7 Hz ", " 7 Hz ", " 8 Hz "]
+    memory = next(line for line in table if "from memory" in line)
+    assert "unverified" in memory and "| not comparable" in memory
