@@ -184,11 +184,11 @@ def run(tmp_path_factory):
 
 
 def test_the_command_writes_a_recording_and_statistics_through_spikes(tmp_path, capfd):
-    run = make_run(tmp_path / "levers", animals=1)
+    run = make_run(tmp_path / "levers", animals=1, task={"n_trials": 1})
     assert replay(run, "--circuit", "--sessions", "4") == 0
     out = capfd.readouterr().out
     assert "Shift of P(risky)" in out and "Dopamine cells, Hz" in out
-    assert f"{run}: wrote recording_circuit.nc and statistics_circuit.csv." in out
+    assert f"{run}: wrote recording_circuit.nc, statistics_circuit.csv." in out
     recording = read_recording(run / "recording_circuit.nc")
     assert recording.sizes["animal"] == 1 and recording.sizes["episode"] == 4
     rates = recording["dopamine_rate"].sel(condition=NAMES)[..., :-1]
