@@ -30,7 +30,7 @@ from pfc_da.analysis.distance import get_recorded
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.errors import InputError, damaged
 from pfc_da.paradigms._experiment import Experiment
-from pfc_da.paradigms._fit_space import Space, Values, draw_values, read_space, require_optuna
+from pfc_da.paradigms._fit_space import PILOTS, Space, Values, draw_values, read_space, require_optuna
 from pfc_da.paradigms._fit_tables import (
     Population,
     Ruler,
@@ -108,13 +108,16 @@ class Fit:
             remove_stale(self.out)
             self._prepare(force)
             report, worked = progress.task("fit candidates", candidates + 3), False
-            found: list[Population] = []
-            for number in range(candidates + 1):
-                values = self._draw(found) if number else {}
+            worked |= self._simulate("candidates", 0, {}, (), workers)
+            found = [self._read("candidates", 0)]
+            ruler = Ruler(self.space, found)
+            for number in range(1, candidates + 1):
+                report(number, f"nearest {min(map(ruler.measure, found)):.3g}")
+                values = self._draw(found, ruler)
                 worked |= self._simulate("candidates", number, values, found[:1], workers)
                 found.append(self._read("candidates", number))
-                ruler = Ruler(self.space, found)
-                report(number + 1, f"nearest {min(map(ruler.measure, found)):.3g}")
+                if number <= PILOTS:
+                    ruler = Ruler(self.space, found)
             ranking = rank_candidates(ruler, _flat(self.asked["settings"]), [*self.space.settings], found)
             again = dict.fromkeys([ranking.index[0], 0])
             for done, number in enumerate(again):
@@ -151,11 +154,10 @@ class Fit:
                     f"{now.get(key, 'absent')} was asked for. Give another --out, or --force to start over."
                 )
 
-    def _draw(self, found: Sequence[Population]) -> dict[str, Any]:
+    def _draw(self, found: Sequence[Population], ruler: Ruler) -> dict[str, Any]:
         """Values of the next candidate."""
         default = _flat(self.asked["settings"])
         whole = [name for name in self.space.settings if isinstance(default[name], int)]
-        ruler = Ruler(self.space, found)
         before = [(population.values, ruler.measure(population)) for population in found[1:]]
         return draw_values(self.space, whole, before, self.asked["settings"]["seed"])
 
