@@ -81,3 +81,13 @@ def test_every_variable_of_a_recording_is_on_its_page_with_its_dimensions(run):
         assert any(f"`{name}`" in row and dimensions in row for row in rows), (name, dimensions)
     for name in run.recording.coords:
         assert f"`{name}" in page, name
+
+
+def test_no_other_variable_is_on_the_page_of_the_recording(run):
+    """The table of all paradigms, and of the second table the rows of this one, which begin with its name."""
+    page = (ROOT / "docs" / "recording.md").read_text()
+    common, labels = page.split("## Variables")[1].split("## ")[0].split("| paradigm |")
+    own = re.search(rf"^\| `{run.settings.paradigm}` .*\n(\| \| .*\n)*", labels, flags=re.MULTILINE)[0]
+    named = re.findall(r"^\| `(\w+)`", common, flags=re.MULTILINE)
+    named += re.findall(r"^\| (?:`\w+` )?\| `(\w+)`", own, flags=re.MULTILINE)
+    assert set(named) == set(run.recording.data_vars)
