@@ -18,6 +18,7 @@ from pfc_da.analysis.trials import per_trial
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_spiking import SpikingReplay
 from pfc_da.export import export_run, read_session, to_neo, to_pynapple
+from pfc_da.paradigms import _beside
 from pfc_da.paradigms._spiking import BesideAsNeurons
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording, write_recording
@@ -49,6 +50,9 @@ def run(request, tmp_path_factory):
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv(TARGET_VARIABLE, "numpy")
+        patch.setattr(
+            _beside, "write_figures", lambda *_: None
+        )  # a second of drawing, and nothing of it here
         with folder.doing("train"):
             experiment.train(settings, folder, progress, 1)
         BesideAsNeurons(experiment, settings, how).replay(folder, progress, 1)
