@@ -457,7 +457,8 @@ def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, worke
         if had_report:  # it may show what was made from an earlier such replay
             _write_report(folder)
     print(text)
-    _say(f"{run}: wrote {' and '.join(beside.files)}.")
+    written = [name for name in beside.files if (folder.path / name).exists()]
+    _say(f"{run}: wrote {', '.join(written)}{_where(folder)}.")
 
 
 def _write_report(folder: "RunFolder") -> None:
