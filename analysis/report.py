@@ -49,7 +49,8 @@ def write_report(run_folder: str | Path) -> Path:
     ----------
     run_folder : path
         Holds ``manifest.json``. Of ``statistics.csv``, ``comparison.csv`` and ``figures/*.csv`` those
-        present are shown, and the others named as left out.
+        present are shown, and the others named as left out. Of spiking neurons, `figures/neurons_*.csv` are shown, and
+        beside recorded areas those of ``comparison_spiking.csv``.
 
     Raises
     ------
@@ -58,8 +59,10 @@ def write_report(run_folder: str | Path) -> Path:
     """
     folder = Path(run_folder)
     manifest = read_manifest(folder)
-    statistics = _read_table(folder / "statistics.csv")
-    comparison = _read_table(folder / "comparison.csv")
+    statistics, of_neurons = (_read_table(folder / f"statistics{kind}.csv") for kind in ("", "_spiking"))
+    compared, areas = (_read_table(folder / f"comparison{kind}.csv") for kind in ("", "_spiking"))
+    comparison = _join(compared, areas)
+    held = _join(statistics, None if areas is None or of_neurons is None else _select(of_neurons, areas))
     figures = {name: _read_table(folder / "figures" / f"{name}.csv", name) for name in PANELS}
     missed = [name for name in PANELS if figures[name] is None and _belongs(name, manifest.paradigm)]
     units = [_read_table(folder / "figures" / f"{name}.csv", name) for name in ("units", "unit_activity")]
@@ -71,7 +74,7 @@ def write_report(run_folder: str | Path) -> Path:
         banner=_banner(manifest),
         tiles=_tiles(manifest, statistics, comparison),
         misses=misses(comparison),
-        comparison=comparison_table(comparison, statistics),
+        comparison=comparison_table(comparison, held),
         recorded=recorded_section(_read_table(folder / "comparison_recorded.csv")),
         panels="\n".join(
             _panel(name, table, statistics) for name, table in figures.items() if table is not None
@@ -83,6 +86,16 @@ def write_report(run_folder: str | Path) -> Path:
     )
     write_atomic(folder / "report.html", lambda aside: aside.write_text(page, encoding="utf-8"))
     return folder / "report.html"
+
+
+def _join(*tables: pd.DataFrame | None) -> pd.DataFrame | None:
+    there = [table for table in tables if table is not None]
+    return pd.concat(there, ignore_index=True) if there else None
+
+
+def _select(statistics: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
+    """Statistics that are held against something."""
+    return statistics[statistics["condition"].isin(compared["condition"])]
 
 
 def _read_table(path: Path, name: str = "") -> pd.DataFrame | None:

@@ -390,6 +390,22 @@ def test_references_of_one_statistic_stand_side_by_side(run):
     assert "outside (recorded)" in cells["verdict"] and "not comparable (unverified)" in cells["verdict"]
 
 
+def test_neurons_stand_beside_recorded_areas_and_their_panels_are_missed_by_nobody(run, tmp_path):
+    before = body_rows(page_of(run), "comparison-table")
+    run = copy_of(run, tmp_path)
+    statistics, comparison = (pd.read_csv(run / f"{name}.csv") for name in ("statistics", "comparison"))
+    of_neurons = statistics.iloc[:2].assign(key="cv", condition=["DLPFC", "neurons"], n=7)
+    of_neurons.to_csv(run / "statistics_spiking.csv", index=False)
+    areas = comparison.iloc[:1].assign(key="cv", condition="DLPFC", kind="recorded")
+    areas.to_csv(run / "comparison_spiking.csv", index=False)
+    page = write_report(run).read_text(encoding="utf-8")
+    added = [row for row in body_rows(page, "comparison-table") if 'data-key="cv' in row]
+    assert len(body_rows(page, "comparison-table")) == len(before) + 1
+    assert len(added) == 1 and "DLPFC" in added[0] and "n = 7 animals" in added[0]
+    assert f"{len(statistics)} rows, as in statistics.csv" in page
+    assert "neurons_share" not in page
+
+
 def test_misses_lead_the_page(run):
     listed = re.search(r'id="misses">(.*?)</div>', page_of(run), re.DOTALL)[1]
     assert len(re.findall("<li>", listed)) == 2 and "fraction selective, last choice" in listed
