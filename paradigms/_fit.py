@@ -107,8 +107,9 @@ class Fit:
         with lock_folder(self.out):
             remove_stale(self.out)
             self._prepare(force)
-            report, worked = progress.task("fit candidates", candidates + 3), False
-            worked |= self._simulate("candidates", 0, {}, (), workers)
+            report = progress.task("fit candidates", candidates + 3)
+            report(0, "default settings")
+            worked = self._simulate("candidates", 0, {}, (), workers)
             found = [self._read("candidates", 0)]
             ruler = Ruler(self.space, found)
             for number in range(1, candidates + 1):
@@ -221,7 +222,8 @@ class Fit:
         write_atomic(self.out / "ranking.csv", lambda file: ranking.to_csv(file, index=False))
         write_atomic(self.out / "fresh.csv", lambda file: fresh.to_csv(file, index=False))
         write_atomic(self.out / "best.yaml", lambda file: file.write_text(text, encoding="utf-8"))
-        remove(self.out / "running")
+        for name in ("running", "error.txt"):
+            remove(self.out / name)
 
 
 def find_learners(recording: xr.Dataset) -> np.ndarray:

@@ -18,7 +18,7 @@ from pfc_da.analysis.distance import (
     compute_scale,
     get_recorded,
 )
-from pfc_da.analysis.read_recorded import Recorded
+from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.analysis.simulated import get_choice_sessions
 
 Z = 1.959964
@@ -123,6 +123,18 @@ def test_recorded_numbers_are_not_computed_again(build_recording, recorded):
         again[["key", "condition", *of_recorded]], first[["key", "condition", *of_recorded]]
     )
     np.testing.assert_allclose(again["simulated"], first["simulated"], rtol=1e-4)  # fits start elsewhere
+
+
+def test_cells_beside_known_choices_have_a_row_each(build_recording, write_session, tmp_path):
+    columns = ColumnMap(columns={"event": "cue_time"})
+    recorded = read_recorded([write_session(tmp_path / "s1.nwb", n_trials=40)], columns)
+    recording = build_recording(shape=(2, 10, 40))
+    first = compare_recording(recording, recorded, columns)
+    again = compare_recording(recording, recorded, columns, known=get_recorded(first))
+    assert again[["key", "condition"]].values.tolist() == first[["key", "condition"]].values.tolist()
+    assert not again.duplicated(["key", "condition"]).any()
+    kept, left_out = choose_statistics(again, ["firing_rate", "cv"])
+    assert kept == ["firing_rate"] and "Poisson" in left_out["cv"]
 
 
 def test_every_key_of_the_comparison_is_known():
