@@ -25,6 +25,7 @@ doi 10.1016/j.neuron.2014.08.033.
 """
 
 import dataclasses
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -287,4 +288,8 @@ class MidbrainCircuit:
     def _run(self, seconds: float) -> None:
         self._b2.seed(derive_seed(self.seed, "midbrain", "noise", self._calls) % 2**32)
         self._calls += 1
-        self.network.run(seconds * self._b2.second)
+        gc.freeze()  # Brian2 collects garbage at every run: a fifth of a second, half of an event of few copies
+        try:
+            self.network.run(seconds * self._b2.second)
+        finally:
+            gc.unfreeze()
