@@ -1,7 +1,7 @@
 """What agents learn by dopamine-gated plasticity of spikes: ``python -m benchmarks.stdp_figure``.
 
 Prints the table of docs/stdp.md; with ``--write`` that page and its figure are brought up to date. Rates of learning were
-chosen on seed 0; the agents here are of another seed. About a CPU-minute, and one of compiling, once per machine.
+chosen on seed 0; the agents here are of another seed. About five CPU-minutes, and one of compiling, once per machine.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pfc_da.circuits.stdp import Learning, TwoChoiceCircuit
 from pfc_da.rng import numpy_stream
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "stdp.md"
-AGENTS, TRIALS, SEED, LEARNED = 16, 80, 1, 60
+AGENTS, TRIALS, SEED, LEARNED = 64, 80, 1, 60
 BLOCK = 10
 COLORS = {"told of outcomes": BLUE, "held at baseline": MUTED}
 
