@@ -9,7 +9,7 @@ Specification: Ruebel et al. 2022, eLife 11:e78362, doi 10.7554/eLife.78362.
 import datetime
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +118,7 @@ def _make_trials(session: Session) -> Any:
         for name, values in session.trials.items()
     ]
     description = "One row a trial; value and rpe on the step of the choice, which is also paid there."
-    return TimeIntervals(name="trials", description=description, columns=columns)
+    return TimeIntervals(name="trials", description=description, columns=columns, id=_number(session.trials))
 
 
 def _make_events(session: Session) -> Iterator[Any]:
@@ -134,6 +134,7 @@ def _make_events(session: Session) -> Iterator[Any]:
             name=name,
             description=f"{description} Simulated.",
             columns=[stamps, *columns],
+            id=_number(times),
             source_description="pfc_da",
         )
 
@@ -193,8 +194,14 @@ def _make_units(session: Session, spikes: Spikes) -> Any:
         name="units",
         description=f"{NO_ANIMAL} {session.how_spiked}",
         columns=columns,
+        id=_number(session.units),
         resolution=spikes.resolution_s,
     )
+
+
+def _number(rows: Sized) -> NDArray:
+    """Numbers of rows, which pynwb would make a list of and check one by one."""
+    return np.arange(len(rows))
 
 
 def _pack(values: NDArray) -> Any:
