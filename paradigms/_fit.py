@@ -126,7 +126,7 @@ class Fit:
                 worked |= self._simulate("fresh", number, found[number].values, found[:1], workers)
             report(candidates + 3, "")
             fresh = [self._read("fresh", number) for number in again]
-            ranking, table = add_fresh(ranking, ruler, fresh), tabulate_fresh(ruler, fresh)
+            ranking, table = add_fresh(ranking, ruler, found, fresh), tabulate_fresh(ruler, fresh)
             self._write(ranking, table, found[ranking.index[0]].values)
             return worked, format_fit(ruler, ranking, table)
 

@@ -79,6 +79,17 @@ class Ruler:
                 }
         return told
 
+    def find_again(self, fresh: Population, found: Sequence[Population]) -> int:
+        """Place of the settings of `fresh` among all candidates, were its animals the recorded ones; 1 is the nearest."""
+        truth = fresh.rows.set_index(get_names(fresh.rows))["simulated"]
+        distances = [
+            compute_distance(
+                population.rows.assign(recorded=get_names(population.rows).map(truth)), self._scales[""]
+            )
+            for population in found
+        ]
+        return 1 + sum(distance < distances[fresh.number] for distance in distances)
+
 
 def rank_candidates(
     ruler: Ruler, default: Mapping[str, Any], names: Sequence[str], found: Sequence[Population]
@@ -102,11 +113,14 @@ def rank_candidates(
     return table
 
 
-def add_fresh(ranking: pd.DataFrame, ruler: Ruler, fresh: Sequence[Population]) -> pd.DataFrame:
-    """The ranking with the distances that populations with fresh seeds have."""
+def add_fresh(
+    ranking: pd.DataFrame, ruler: Ruler, found: Sequence[Population], fresh: Sequence[Population]
+) -> pd.DataFrame:
+    """The ranking with what populations with fresh seeds tell."""
     table = ranking.copy()
     for population in fresh:
-        for name, value in ruler.measure_fresh(population).items():
+        told = ruler.measure_fresh(population) | {"fresh_place": ruler.find_again(population, found)}
+        for name, value in told.items():
             table.loc[population.number, name] = value
     return table
 
@@ -139,6 +153,7 @@ def format_fit(ruler: Ruler, ranking: pd.DataFrame, fresh: pd.DataFrame) -> str:
         told = f"candidate {row.candidate} with fresh seeds: distance {_interval(row, 'fresh_')}"
         if ruler.held_out:
             told += f", over held-out statistics {_interval(row, 'fresh_held_out_')}"
+        told += f"; as recordings they would find their own settings as number {row.fresh_place:.0f} of {len(ranking)}"
         held_out = fresh[(fresh["candidate"] == row.candidate) & (fresh["role"] == "held out")]
         parts += ["", told, format_differences(held_out)] if len(held_out) else ["", told]
     candidates = ranking[ranking["candidate"] != "default"]

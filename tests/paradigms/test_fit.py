@@ -12,6 +12,8 @@ import xarray as xr
 from scipy.stats import spearmanr
 
 from pfc_da import cli, paradigms
+from pfc_da.analysis import compare_choices
+from pfc_da.analysis.difference import leave_open
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.paradigms import _fit
 from pfc_da.paradigms._experiment import Experiment
@@ -64,6 +66,12 @@ def played(build_recording):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             _fit, "read_recording", lambda file: KEPT[file] if file in KEPT else read_recording(file)
+        )
+        # Nothing here goes by learning rates, which would take most of the time.
+        patch.setattr(
+            compare_choices,
+            "compute_fitted_rate",
+            lambda sessions, rng: leave_open("learning_rate", "perseveration", "1"),
         )
         yield Played(**{field.name: getattr(bandit, field.name) for field in dataclasses.fields(bandit)})
 
@@ -133,6 +141,17 @@ def test_the_nearest_and_the_default_are_simulated_again_with_other_seeds(whole)
     assert set(fresh.loc[fresh["role"] == "held out", "key"]) == {"history_reward"}
     kept = [json.loads((out / kind / "0000.json").read_text()) for kind in ("candidates", "fresh")]
     assert kept[0]["values"] == kept[1]["values"] == {} and kept[0]["rows"] != kept[1]["rows"]
+
+
+def test_simulated_animals_taken_for_recordings_find_their_own_settings(played, folder, whole):
+    ranking = pd.read_csv(whole[0] / "ranking.csv").set_index("candidate")
+    assert ranking.loc["default", "fresh_place"] == 1  # far from all others
+    asked = Fit.ask(played, [folder / "a.csv"], out=whole[0], space_file=folder / "space.yaml", animals=3)
+    found = [asked._read("candidates", number) for number in range(5)]
+    ruler, exact = Ruler(asked.space, found), [dataclasses.replace(each) for each in found]
+    assert [ruler.find_again(each, found) for each in exact] == [1] * 5
+    moved = [found[0], found[3], *found[2:]]  # number 1 is not itself
+    assert ruler.find_again(exact[1], moved) > 1
 
 
 def test_held_out_statistics_do_not_move_the_distance(played, folder, whole):
