@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def prepare_brian2() -> Any:
-    """Import brian2 and set its code generation target.
+    """Import brian2 and set its code generation target; an interrupt ends its runs with KeyboardInterrupt.
 
     Returns
     -------
@@ -43,6 +43,8 @@ def prepare_brian2() -> Any:
             f"spiking circuits need {error.name}, which is not installed. pip install 'pfc_da[spiking]' brings it."
         ) from error
     brian2.prefs.codegen.target = choose_target()
+    # Brian2 would end a run at Ctrl-C without an error, and whoever counts its spikes would go on with half an event
+    brian2.prefs.core.stop_on_keyboard_interrupt = False
     return brian2
 
 

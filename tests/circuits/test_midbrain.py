@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,18 @@ def test_what_a_circuit_cannot_do_is_told(circuit):
         MidbrainCircuit(0)
     with pytest.raises(InputError, match="record=True"):
         circuit.spikes()
+
+
+def test_an_interrupt_ends_an_event_with_an_error_and_not_half_counted(monkeypatch):
+    circuit, count = small(), MidbrainCircuit.count_spikes
+
+    def interrupt():
+        signal.raise_signal(signal.SIGINT)
+        return count(circuit)
+
+    monkeypatch.setattr(circuit, "count_spikes", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="^$"):
+        circuit.respond([[0.0]], [[0.0]])
 
 
 def test_the_page_lists_every_parameter_with_units_and_source():
