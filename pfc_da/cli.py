@@ -229,7 +229,7 @@ def fit(
     force: Force = False,
     workers: Workers = None,
 ) -> None:
-    """Search the settings that bring simulated animals closest to recordings; or continue that."""
+    """Search settings that come close to recordings; or continue that."""
     from pfc_da import paradigms
     from pfc_da.paradigms._fit import Fit
     from pfc_da.progress import Progress

@@ -272,7 +272,7 @@ def test_list_shows_every_paradigm_with_its_first_sentence(call):
 def test_the_help_names_every_command(call):
     code, out, _ = call("--help")
     assert code == 0
-    for command in ("list", "run", "train", "replay", "compare", "report", "bench"):
+    for command in ("list", "run", "train", "replay", "compare", "fit", "report", "bench"):
         assert re.search(rf"^  {command} ", out, re.MULTILINE), command
     assert "..." not in out.split("Commands:")[1], "a summary is too long for the page"
 
