@@ -1,0 +1,74 @@
+"""What the two things that a network trained in steps needs as neurons are worth to it.
+
+python benchmarks/spiking_ablation.py RUN [--sessions 256] [--animals 4]
+
+Prints the share of the optimum that the neurons of a trained run lose to their rate network, by animal, as shipped and
+without the delay of synapses, without the reversal potential of inhibition, without either.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from unittest.mock import patch
+
+import pandas as pd
+
+from pfc_da import paradigms
+from pfc_da.analysis.spiking import BY_NEURONS, BY_RATES, compute_shares
+from pfc_da.circuits import slow_synapses, spiking_pfc
+from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
+from pfc_da.paradigms._spiking import find_observers
+from pfc_da.recording import set_provenance
+from pfc_da.settings import RunSettings
+from pfc_da.train import load_trained
+
+DELAY, FLOOR = slow_synapses.DELAY_TICKS, spiking_pfc.INHIBITION
+VARIANTS = {
+    "as shipped": (DELAY, FLOOR),
+    "without the delay": (0, FLOOR),
+    "without the reversal potential": (DELAY, -math.inf),
+    "without either": (0, -math.inf),
+}
+"""Ticks of delay, lowest current."""
+
+
+def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
+    """Share lost, (animal, variant)."""
+    settings = RunSettings.model_validate(json.loads((run / "manifest.json").read_text())["config"])
+    task = paradigms.load(settings.paradigm).build_task(settings, test=True)
+    how, span = SpikingReplay(sessions=sessions), find_observers(settings.paradigm, task)
+    lost: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for animal in range(min(animals, settings.animals)):
+        trained = load_trained(settings, task, animal, run / "animals" / f"{animal:03d}")
+        for name, (delay, floor) in VARIANTS.items():
+            with (
+                patch.object(slow_synapses, "DELAY_TICKS", delay),
+                patch.object(spiking_pfc, "INHIBITION", floor),
+            ):
+                played = replay_spiking_animal(
+                    settings, task, trained, animal, (), how, lambda done, note: None
+                )
+            set_provenance(played, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
+            shares = compute_shares(played.expand_dims("animal"), span)
+            lost[name].append(
+                float((shares.sel(condition=BY_RATES) - shares.sel(condition=BY_NEURONS)).mean())
+            )
+    return pd.DataFrame(lost).rename_axis("animal")
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--sessions", type=int, default=256)
+    parser.add_argument("--animals", type=int, default=4)
+    asked = parser.parse_args()
+    lost = measure(asked.run, asked.sessions, asked.animals)
+    print(pd.concat([lost, lost.agg(["mean"])]).to_string(float_format="{:.3f}".format))
+
+
+if __name__ == "__main__":
+    main()
