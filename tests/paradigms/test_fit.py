@@ -4,11 +4,13 @@ import dataclasses
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 from scipy.stats import spearmanr
 
 from pfc_da import cli, paradigms
@@ -18,11 +20,12 @@ from pfc_da.analysis.statistic import Statistic
 from pfc_da.paradigms import _fit
 from pfc_da.paradigms._experiment import Experiment
 from pfc_da.paradigms._fit import Fit, find_learners
-from pfc_da.paradigms._fit_space import PILOTS, draw_values, read_space
+from pfc_da.paradigms._fit_space import PILOTS, Space, draw_values, read_space
 from pfc_da.paradigms._fit_tables import Ruler
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording
 
+ROOT = Path(__file__).parents[2]
 SPACE = """
 settings: {rule.discount: {low: .1, high: .9}, rule.trace_decay: {low: .1, high: .9}}
 fitted: [win_stay, lose_shift]
