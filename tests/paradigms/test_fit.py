@@ -231,6 +231,11 @@ def test_the_default_space_is_one_for_every_paradigm(name):
             paradigms.load(name).settings(sets=[f"{setting}={value}"])
 
 
+def test_the_page_shows_the_default_space():
+    shown = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "fit.md").read_text(), re.DOTALL)
+    assert Space.model_validate(yaml.safe_load(shown[1])) == read_space(None)
+
+
 SIZES = (
     "network.n_units=10 train.updates=3 train.sessions=4 task.n_trials=20 replay.held_out_sessions=12".split()
 )
