@@ -107,7 +107,7 @@ class PlasticityParameters:
     """weight of pairs in which the postsynaptic spike was first"""
     tau_c: float = 500.0
     """ms, eligibility"""
-    eta: float = 0.002
+    eta: float = 0.001
     """thresholds / (Hz s) for an eligibility of 1"""
     eta_value: float = 0.02
     """rewards / Hz, learning of the value of a stimulus"""
