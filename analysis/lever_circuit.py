@@ -40,6 +40,7 @@ def summarise_circuit(recording: xr.Dataset, *, rng: np.random.Generator) -> lis
         *_summarise_sessions("p_risky_shift_difference", lost, "", rng),
         *summarise_rates(select_conditions(recording, ""), rng=rng),
         *summarise_told(select_conditions(recording, ""), rng=rng),
+        *summarise_doses(select_conditions(recording, ""), rng=rng),
     ]
 
 
@@ -74,13 +75,29 @@ def summarise_rates(recording: xr.Dataset, *, rng: np.random.Generator) -> list[
     """Rate of the dopamine cells at every outcome, stimulated and not, and the same less the baseline of the animal."""
     found = []
     for p in np.unique(recording["p_win"])[::-1]:
-        baseline = _mean_rate(recording, CONTROL, BASELINE, p)
+        baseline = _mean_at(recording, "dopamine_rate", CONTROL, BASELINE, p)
         found.append(_summarise_rate("dopamine_rate", baseline, f"control {BASELINE} p={p:g}", rng))
         for manipulation, outcome in ACTS_AT.items():
             for condition, label in ((CONTROL, f"control {outcome}"), (manipulation, manipulation)):
-                rate, label = _mean_rate(recording, condition, outcome, p), f"{label} p={p:g}"
+                rate, label = _mean_at(recording, "dopamine_rate", condition, outcome, p), f"{label} p={p:g}"
                 found.append(_summarise_rate("dopamine_rate", rate, label, rng))
                 found.append(_summarise_rate("dopamine_over_baseline", rate - baseline, label, rng))
+    return found
+
+
+def summarise_doses(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+    """What stimulation adds to the error the network is told: told less computed, less the same in the control."""
+    added = recording.assign(added=recording["dopamine_told"] - recording["rpe"])
+    found = []
+    for p in np.unique(recording["p_win"])[::-1]:
+        for manipulation, outcome in ACTS_AT.items():
+            stimulated, control = (
+                _mean_at(added, "added", condition, outcome, p) for condition in (manipulation, CONTROL)
+            )
+            label = f"{manipulation} p={p:g}"
+            found.append(
+                summarise("dopamine_dose", stimulated - control, condition=label, units="rewards", rng=rng)
+            )
     return found
 
 
@@ -133,20 +150,20 @@ def _summarise_sessions(
     return found
 
 
-def _mean_rate(recording: xr.Dataset, condition: str, outcome: str, p: float) -> NDArray:
-    """Mean rate in Hz of each animal at an outcome, or at steps without one, NaN where it has none, (animal,)."""
+def _mean_at(recording: xr.Dataset, variable: str, condition: str, outcome: str, p: float) -> NDArray:
+    """Mean of each animal at an outcome, or at steps without one, NaN where it has none, (animal,)."""
     own = recording.sel(condition=condition).transpose("animal", "episode", "step", ...)
     if outcome == BASELINE:
-        rate = own["dopamine_rate"].values[..., own["phase"].values != own.attrs["choice_phase"]]
+        values = own[variable].values[..., own["phase"].values != own.attrs["choice_phase"]]
         here = own["p_win"].values[..., :1] == p
     else:
-        rate, lever, reward, p_win = (
-            per_trial(own, name).values for name in ("dopamine_rate", "chosen_lever", "reward", "p_win")
+        values, lever, reward, p_win = (
+            per_trial(own, name).values for name in (variable, "chosen_lever", "reward", "p_win")
         )
         at = {"safe_reward": lever == 0, "risky_win": (lever == 1) & (reward > 0)}
         at["risky_loss"] = (lever == 1) & (reward == 0)
         here = at[outcome] & (p_win == p)
-    return _nanmean(np.where(here, rate, np.nan).reshape(len(rate), -1))
+    return _nanmean(np.where(here, values, np.nan).reshape(len(values), -1))
 
 
 def _nanmean(values: NDArray) -> NDArray:

@@ -139,6 +139,13 @@ def test_planted_noise_of_what_is_told_is_found(statistics):
     assert found.estimate == pytest.approx(1 / np.sqrt(1 + NOISE**2), abs=0.01)
 
 
+@pytest.mark.parametrize("name", list(STIMULATED_HZ))
+def test_the_planted_dose_is_found(statistics, name):
+    for p in ("0.5", "0.125"):
+        found = find(statistics, "dopamine_dose", f"{name} p={p}")
+        assert found.estimate == pytest.approx(1.0, abs=0.15) and found.units == "rewards"
+
+
 def test_probabilities_of_a_single_session_are_left_out(recording):
     half = np.flatnonzero((recording["p_win"] == 0.5).values[0, 0, :, 0])
     few = recording.isel(episode=[*half[:3], np.setdiff1d(np.arange(SESSIONS), half)[0]])
