@@ -65,16 +65,22 @@ def test_derived_rows_are_what_it_expects():
         if "Bayes-optimal" in row.source
     }
     expected = {p: BayesOptimalPresser().expect(p) for p in P_WIN}
+    reward = (expected[0.5][1] + expected[0.125][1]) / 2
+    better, blind = np.mean([max(1, 4 * p) for p in P_WIN]), np.mean([1, 4 * np.mean(P_WIN)])
+    regret = 30 * better - (40 * reward - 10 * blind)  # 10 of 40 presses are forced
+    assert rows.pop(("regret", "")) == pytest.approx(regret, abs=2e-3)
     assert rows == pytest.approx(
         {
             ("p_risky", "control p=0.5"): expected[0.5][0],
             ("p_risky", "control p=0.125"): expected[0.125][0],
-            ("reward_per_trial", ""): (expected[0.5][1] + expected[0.125][1]) / 2,
+            ("reward_per_trial", ""): reward,
         },
         abs=1e-4,
     )
 
 
 def test_chance_is_that_of_presses_without_regard_to_reward():
-    chance = {row.estimate for row in load_references("lever_stimulation") if row.source.startswith("chance")}
-    assert chance == {np.mean([1, 4 * np.mean(P_WIN)])}
+    rows = [row for row in load_references("lever_stimulation") if row.source.startswith("chance")]
+    blind = np.mean([1, 4 * np.mean(P_WIN)])
+    assert {row.estimate for row in rows if row.key != "regret"} == {blind}
+    assert [row.estimate for row in rows if row.key == "regret"] == [30 * (1.5 - blind)]

@@ -231,12 +231,22 @@ def test_derived_rates_and_rewards_are_those_of_the_observers(draw_schedule, rng
     fit = volatility.fit_rates(sessions, rng=rng)
     found = by_name(volatility.summarise_rates(sessions, fit, rng=rng))
     found |= by_name(volatility.summarise_rewards(sessions, {}, rng=rng))
+    earned = {name: statistic.estimate for name, statistic in found.items()}
+    halves = [earned["expected_reward", phase] for phase in ("stable", "volatile")]
+    earned["reward_per_trial", ""] = sum(halves) / 2  # the phases are equally long
     rows = [row for row in load_references("volatility") if source in row.source]
-    assert len(rows) == 8
+    assert len(rows) == (9 if player is IDEAL else 8)
     for row in rows:
         of_200_sessions = 3 * np.sqrt(20) * (row.high - row.estimate) / 2
-        estimate = found[row.key, row.condition].estimate
+        estimate = earned[row.key, row.condition]
         assert estimate == pytest.approx(row.estimate, abs=of_200_sessions), (row.key, row.condition)
+
+
+def test_chance_is_that_of_choices_without_regard_to_reward():
+    chance = {r.key: r.estimate for r in load_references("volatility") if r.source.startswith("chance")}
+    assert chance == {
+        "reward_per_trial": 0.5
+    }  # of two options of which one pays with p, the other with 1 - p
 
 
 def test_the_best_fixed_rate_earns_what_its_reference_says(draw_schedule, rng):
