@@ -160,15 +160,32 @@ def _add_series(file: "NWBFile", session: Session) -> None:
         description="Latent variables of the simulated animal, one sample a step, stamped at its begin.",
     )
     for name, values in session.series.items():
-        series = TimeSeries(
-            name=str(name),
-            description=str(values.attrs["long_name"]),
-            data=_pack(values.transpose("step", ...).values),
-            unit=values.attrs["units"],
-            starting_time=0.0,
-            rate=1 / session.step_s,
-        )
-        module.add(series)
+        for part, which, data in _split(values.transpose("step", ...).values):
+            series = TimeSeries(
+                name=f"{name}{part}",
+                description=f"{values.attrs['long_name']}{which}",
+                data=_pack(data),
+                unit=values.attrs["units"],
+                starting_time=0.0,
+                rate=1 / session.step_s,
+            )
+            module.add(series)
+
+
+def _split(values: NDArray) -> Iterator[tuple[str, str, NDArray]]:
+    """A series (step, ...) in parts no wider than long, which inspectors would take for transposed.
+
+    Yields
+    ------
+    Endings of the name and of the description, and the numbers of each part.
+    """
+    n_steps, width = values.shape[0], values.shape[1] if values.ndim > 1 else 1
+    if width <= n_steps:
+        yield "", "", values
+        return
+    for part, first in enumerate(range(0, width, n_steps)):
+        last = min(first + n_steps, width) - 1
+        yield f"_{part}", f", columns {first} to {last} of {width}", values[:, first : last + 1]
 
 
 def _make_units(session: Session, spikes: Spikes) -> Any:

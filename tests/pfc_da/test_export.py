@@ -183,6 +183,24 @@ def test_rates_that_are_none_are_told_with_their_session(recording):
         read_session(broken, animal=1, session=2)
 
 
+def test_activity_wider_than_long_comes_in_parts_that_inspectors_take_for_what_they_are(recording, tmp_path):
+    import pynwb
+    from nwbinspector import inspect_nwbfile
+
+    few = recording.isel(step=slice(0, len(PHASES)))  # 3 steps, 5 units
+    write_nwb(read_session(few), file := tmp_path / "short.nwb")
+    with pynwb.NWBHDF5IO(str(file), "r") as io:
+        series = io.read().processing["behavior"].data_interfaces
+        assert [name for name in series if name.startswith("activity")] == ["activity_0", "activity_1"]
+        parts = [series[f"activity_{part}"].data[:] for part in range(2)]
+        assert series["activity_1"].description.endswith(", columns 3 to 4 of 5")
+    assert np.array_equal(np.concatenate(parts, 1), few["activity"][0, 0])
+    found = {
+        message.check_function_name for message in inspect_nwbfile(nwbfile_path=file, skip_validate=True)
+    }
+    assert "check_data_orientation" not in found
+
+
 def test_activity_that_is_no_rate_gives_no_spikes(tmp_path):
     import pynwb
 
