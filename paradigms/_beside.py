@@ -139,8 +139,8 @@ class Beside(abc.ABC):
         tables = [tabulate_statistics(found.statistics, self.settings)]
         if found.comparisons:
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))
-        write_figures(found.figures, folder.path / "figures")
         folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
+        write_figures(found.figures, folder.path / "figures")
         for name, table in zip(self.files[1:], tables, strict=False):
             folder.write_atomic(name, functools.partial(table.to_csv, index=False))
         for part in parts:

@@ -37,10 +37,11 @@ _MADE_FROM = {
         "comparison_spiking.csv",
         "comparison_recorded.csv",
         "exports_spiking",
+        "figures/neurons_*",
     ),
     "recording_circuit.nc": ("statistics_circuit.csv", "comparison_circuit.csv"),
 }
-"""What is made on demand from a recording, by no stage, and so must go when that recording is made anew."""
+"""What is made on demand from a recording, by no stage, and so must go when that recording is made anew; may hold a *."""
 _ON_DEMAND = {*_MADE_FROM, *itertools.chain(*_MADE_FROM.values())} - {"recording.nc"}
 _OURS = (
     "animals",
@@ -289,7 +290,8 @@ class RunFolder:
 
     def _remove(self, names: Iterable[str]) -> None:
         for name in names:
-            remove(self.path / name)
+            for path in self.path.glob(name):
+                remove(path)
 
     def _set_stages(self, stages: dict[str, str]) -> None:
         self.manifest = self.manifest.model_copy(update={"stages": stages})

@@ -143,6 +143,7 @@ def test_force_removes_the_run_and_nothing_else(out):
                 "comparison_spiking.csv",
                 "comparison_recorded.csv",
                 "exports_spiking",
+                "figures/neurons_share.csv",
             },
         ),
         ("recording_circuit.nc", {"statistics_circuit.csv"}),
@@ -155,6 +156,7 @@ def test_what_was_made_of_a_recording_goes_when_that_is_replaced(out, source, go
         "statistics_spiking.csv",
         "comparison_spiking.csv",
         "comparison_recorded.csv",
+        "figures/neurons_share.csv",
     )
     folders = ("exports", "exports_spiking")
     made = {*tables, *folders}
@@ -172,10 +174,17 @@ def test_what_was_made_of_a_recording_goes_when_that_is_replaced(out, source, go
 def test_training_anew_leaves_nothing_of_the_neurons_of_before(out):
     finish(out)
     with RunFolder.existing(out) as folder:
-        for name in ("recording_spiking.nc", "statistics_spiking.csv", "exports_spiking/csv/table.csv"):
+        figures = ("figures/neurons_share.csv", "figures/matching.csv")
+        for name in (
+            "recording_spiking.nc",
+            "statistics_spiking.csv",
+            "exports_spiking/csv/table.csv",
+            *figures,
+        ):
             folder.write_atomic(name, lambda file: file.write_text("first"))
         with folder.doing("train"):
             assert not list(out.glob("*spiking*"))
+            assert [file.name for file in (out / "figures").iterdir()] == ["matching.csv"]
 
 
 def _without(key):
