@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pfc_da.analysis.behaviour import FROZEN
 from pfc_da.analysis.choice_table import ChoiceSessions
 from pfc_da.analysis.recorded_cells import CellSession, Window, cut_around, find_regressors
+from pfc_da.analysis.spiking import count_neurons, get_trains
 from pfc_da.analysis.trials import per_trial
 from pfc_da.analysis.units import get_phases
 
@@ -85,10 +86,14 @@ def get_cell_sessions(
     rates = recording["activity"].transpose("animal", "recorded_episode", "step", "unit")
     n_units, found = rates.sizes["unit"], []
     for animal in range(rates.sizes["animal"]):
+        if has_spikes(recording):
+            trains = get_trains(recording, animal)[
+                :: count_neurons(recording)
+            ]  # the first neuron of each unit
         for place in range(min(n_sessions, rates.sizes["recorded_episode"])):
             row = animal * recording.sizes["episode"] + int(recording["recorded_episode"][place])
             if has_spikes(recording):
-                times = _select_spikes(recording, animal, place, n_units)
+                times = [of_unit[place] for of_unit in trains]
             else:
                 times = _draw(rates[animal, place].values, step_s, rng)
             found.append(
@@ -126,18 +131,6 @@ def _draw(rates: NDArray, step_s: float, rng: np.random.Generator) -> list[NDArr
     counts = rng.poisson(np.asarray(rates, dtype=float).T * step_s)  # (unit, step)
     steps = np.arange(counts.shape[1])
     return [np.sort((np.repeat(steps, own) + rng.random(own.sum())) * step_s) for own in counts]
-
-
-def _select_spikes(recording: xr.Dataset, animal: int, place: int, n_units: int) -> list[NDArray]:
-    """Spike times in s of the first neuron of each unit in one session."""
-    own = (
-        (recording["spike_animal"].values == recording["animal"].values[animal])
-        & (recording["spike_episode"].values == recording["recorded_episode"].values[place])
-        & (recording["spike_neuron"].values == 0)
-    )
-    unit, times = recording["spike_unit"].values[own], recording["spike_time"].values[own]
-    order = np.lexsort((times, unit))
-    return np.split(times[order], np.searchsorted(unit[order], np.arange(1, n_units)))
 
 
 def _step_s(recording: xr.Dataset) -> float:

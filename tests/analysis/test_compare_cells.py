@@ -90,6 +90,7 @@ def test_spikes_of_neurons_are_taken_as_they_are(build_recording):
         "spike_time": rng.uniform(0, 12, n).round(6),
     }
     spiking = recording.assign({name: ("spike", values) for name, values in table.items()})
+    spiking.attrs["neurons_per_unit"] = 2
     first = get_cell_sessions(spiking, 2, rng=rng)[3]  # second session of the second animal
     own = (table["spike_animal"] == 1) & (table["spike_episode"] == 1) & (table["spike_neuron"] == 0)
     times = table["spike_time"][own & (table["spike_unit"] == 2)]
