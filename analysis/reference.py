@@ -110,7 +110,7 @@ def _parse(text: str, name: str) -> Iterator[ReferenceStatistic]:
             if None in row or None in row.values():
                 raise InputError("the row must have as many fields as the header. (A comma without quotes?)")
             numbers = {column: _number(column, row[column]) for column in _NUMBERS}
-            yield ReferenceStatistic(**{**row, **numbers, "n": _count(row["n"])})  # type: ignore[arg-type]
+            yield ReferenceStatistic(**{**row, **numbers, "n": _count(row["n"])})  # type: ignore[arg-type]  # columns are the fields
         except InputError as error:
             raise InputError(f"{name} row {number}: {error}") from None
 

@@ -82,7 +82,7 @@ def table(run: Path, everything: bool = False, kind: str = "") -> str:
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     if not references:
         return text
-    counts = summary([row["verdict"] for row in compared], len(references) - len(compared))
+    counts = summary([row["verdict"] for row in compared], len(references) - len(compared), compared_to.name)
     return f"{text}\n\n{counts}\n\n{sources}"
 
 
@@ -107,11 +107,11 @@ def verdict(row: dict[str, str]) -> str:
     return f"**{row['verdict']}**" if row["verdict"] == "outside" else row["verdict"]
 
 
-def summary(verdicts: list[str], missing: int) -> str:
+def summary(verdicts: list[str], missing: int, file: str) -> str:
     """One line that counts the verdicts, and the references the run has no number for."""
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("inside", "outside", "not comparable"))
     rest = f"{missing} more references have no simulated number in this run"
-    return f"{len(verdicts)} comparisons: {counts}; {rest}. Why is in comparison.csv and in the report."
+    return f"{len(verdicts)} comparisons: {counts}; {rest}. Why is in {file} and in the report."
 
 
 def replace_table(readme: str, new: str) -> str:

@@ -253,7 +253,7 @@ def fit(
         raise _Ended(130, line) from None
     except (InputError, DiskFull):
         raise
-    except Exception as error:
+    except Exception as error:  # whatever broke is told in one line, with the folder that keeps the rest
         raise _failure(error, asked.out) from error
     print(text)
     done = "finished" if worked else "finished already; --force does it again"
@@ -340,7 +340,7 @@ def exit_code(arguments: list[str]) -> int:
     except (InputError, DiskFull) as error:
         _say(f"error: {error}", sys.stderr)
         return 2
-    except Exception as error:
+    except Exception as error:  # the last place before the user: never a traceback
         if hasattr(error, "format_message"):  # a usage error of typer, whose classes are private
             _say(f"error: {_usage(error)}", sys.stderr)
             return 2
