@@ -54,9 +54,8 @@ def compare_choices(
             f"{source}: {_plural(n_trials, 'trial')} a session; a comparison needs at least {MIN_TRIALS}, and "
             f"simulated sessions have {count(simulated)[0]}."
         )
-    pair = [cut_sessions(sessions, n_trials, n_sessions) for sessions in (simulated, recorded)]
-    if known:
-        del pair[1]
+    new = (simulated,) if known else (simulated, recorded)
+    pair = [cut_sessions(sessions, n_trials, n_sessions) for sessions in new]
     found = [compute_choice_numbers(sessions, baited=baited, rng=rng) for sessions in pair]
     if simulated.n_options == recorded.n_options == 2:
         for numbers, sessions in zip(found, pair, strict=True):
@@ -64,7 +63,7 @@ def compare_choices(
     against = {key: "" if same_schedule else "rewards may have come in another way" for key in OF_SCHEDULE}
     against |= _too_few(n_trials, n_sessions)
     matched = f"first {_plural(n_trials, 'trial')} of {_plural(n_sessions, 'session')} an animal"
-    ours, theirs = found if not known else (found[0], known)
+    ours, theirs = (*found, known)[:2]
     return pair_up(ours, theirs, against=against, matched=matched, source=source)
 
 
