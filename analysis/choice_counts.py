@@ -91,9 +91,8 @@ def tell_too_few(sessions: ChoiceSessions, key: str, count: Count, which: str) -
     need, by_animal = NEEDS[key], [count.used[own].sum() for own in get_animals(sessions)]
     if max(by_animal) >= need.least:
         return ""
-    if len(by_animal) == 1:
-        return f"{by_animal[0]} {which} {need.counted}; {need.of} needs {need.least}"
-    return f"{sum(by_animal)} {which} {need.counted}, at most {max(by_animal)} an animal; {need.of} needs {need.least}"
+    at_most = f", at most {max(by_animal)} an animal" if len(by_animal) > 1 else ""
+    return f"{which} {need.counted}: {sum(by_animal)}{at_most}; {need.of} needs {need.least}"
 
 
 def _count_points(sessions: ChoiceSessions) -> Count:

@@ -75,7 +75,7 @@ def compare_choices(
     matched = f"first {_plural(n_trials, 'trial')} of {_plural(n_sessions, 'session')} an animal"
     scaled = tell_scaling(recorded)
     return [
-        replace(row, matched="; ".join(filter(None, (matched, _tell_used(row.key, cut, counts), scaled))))
+        replace(row, matched="; ".join(filter(None, (matched, _tell_used(row, cut, counts), scaled))))
         for row in pair_up(ours, theirs, against=against, matched=matched, source=source)
     ]
 
@@ -122,20 +122,26 @@ def _tell_unlike(simulated: ChoiceSessions, recorded: ChoiceSessions) -> dict[st
     return found
 
 
-def _tell_used(key: str, cut: Mapping[str, ChoiceSessions], counts: Mapping[str, Mapping[str, Count]]) -> str:
+def _tell_used(
+    row: Difference, cut: Mapping[str, ChoiceSessions], counts: Mapping[str, Mapping[str, Count]]
+) -> str:
     """How many trials of both sides carry a number, and whose do not enter it."""
-    shares, left_out = [], []
-    for which in ("recorded", "simulated"):
-        if key not in counts[which]:
+    need, shares, left_out = NEEDS[row.key], [], []
+    for which, n, n_of in (
+        ("recorded", row.rec_n, row.rec_n_of),
+        ("simulated", row.sim_n, row.sim_n_of),
+    ):
+        if row.key not in counts[which]:
             continue
-        own = counts[which][key]
-        selected = select_sessions(cut[which], key, own)
+        own = counts[which][row.key]
+        selected = select_sessions(cut[which], row.key, own)
         shares.append(f"{sum(own.used[mask].sum() for mask in selected)} of {own.total} {which}")
-        if n := sum(not mask.any() for mask in selected):
-            left_out.append(
-                f"{n} of {len(selected)} {which} animals left out, with fewer than {NEEDS[key].least}"
-            )
-    return "; ".join([f"{NEEDS[key].counted}: {', '.join(shares)}", *left_out])
+        few = sum(not mask.any() for mask in selected)
+        without = len(selected) - few - n if n_of == "animals" else 0
+        for number, why in ((few, f"left out, with fewer than {need.least}"), (without, "without a number")):
+            if number > 0:
+                left_out.append(f"{number} of {len(selected)} {which} animals {why}")
+    return "; ".join([f"{need.counted}: {', '.join(shares)}", *left_out])
 
 
 def _plural(n: int, noun: str) -> str:

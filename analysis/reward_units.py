@@ -42,6 +42,9 @@ def compare_units(simulated: ChoiceSessions, recorded: ChoiceSessions) -> str:
     ours, theirs = (find_values(sessions).round(DECIMALS) for sessions in (simulated, recorded))
     if np.array_equal(ours, theirs):
         return ""
+    for which, values in (("recorded", theirs), ("simulated", ours)):
+        if len(values) == 1:
+            return f"all {which} rewards are alike, so that their unit is not known"
     return f"rewards are in other units: {_tell(theirs)} recorded; {_tell(ours)} simulated (the largest is 1)"
 
 

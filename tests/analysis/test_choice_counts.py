@@ -76,10 +76,10 @@ def test_trials_without_a_choice_do_not_count():
             assert row.verdict == "not comparable", name
     n = {key: count.used.sum() for key, count in count_used(play(0, (0.85, 0.85, 0.85))).items()}
     assert rows["win_stay", ""].why.startswith(
-        f"{n['win_stay']} recorded choices right after a rewarded one, at most"
+        f"recorded choices right after a rewarded one: {n['win_stay']}, at most"
     )
     assert rows["history_reward", "lag_3"].why.startswith(
-        f"{n['history_reward']} recorded choices with 5 known trials"
+        f"recorded choices with 5 known trials before them: {n['history_reward']}, "
     )
     assert (
         f"rewarded one: {n['win_stay']} of {n['reward_per_trial']} recorded" in rows["win_stay", ""].matched
@@ -112,6 +112,15 @@ def test_an_animal_with_too_few_is_left_out_and_said():
     assert "left out" not in alone.matched
 
 
+def test_an_animal_whose_kernels_have_no_maximum_is_said():
+    recorded = play(0, (0, 0, 0), 4)
+    recorded.reward[-4:] = 0  # never rewarded: its rewards say nothing
+    rows = compare(recorded)
+    kernel = rows["history_reward", "lag_1"]
+    assert kernel.rec_n == 2 and kernel.matched.endswith("; 1 of 3 recorded animals without a number")
+    assert "without" not in rows["lose_shift", ""].matched
+
+
 def test_of_one_animal_sessions_without_a_trial_are_counted_out():
     recorded = play(0, (0.0,), 6)
     recorded.choice[4:, 1:-1] = -1  # two choices are left, and no pair
@@ -126,7 +135,9 @@ def test_nothing_at_all_is_no_crash():
     recorded = play(0, (1.0, 1.0))
     rows = compare(recorded, baited=True)
     assert {row.verdict for row in rows.values()} == {"not comparable"}
-    assert rows["lose_shift", ""].why.startswith("0 recorded choices right after an unrewarded one")
+    assert rows["lose_shift", ""].why.startswith(
+        "recorded choices right after an unrewarded one: 0, at most 0 an animal"
+    )
     lone = compare(play(0, (1.0,), 5), baited=True)["win_stay", ""]
     assert (lone.verdict, lone.rec_n, lone.rec_n_of) == ("not comparable", 0, "sessions")
 
@@ -138,7 +149,7 @@ def test_what_never_varies_is_said(constant):
     rows = compare(recorded)
     kernel = rows["history_choice", "lag_1"]
     assert kernel.verdict == "not comparable"
-    told = "never vary" if constant == "choice" else "other units: 1 recorded; 0, 1 simulated"
+    told = "never vary" if constant == "choice" else "all recorded rewards are alike"
     assert told in kernel.why
 
 
@@ -157,7 +168,7 @@ def test_a_slope_of_two_points_is_not_judged():
     row = compare(recorded, baited=True)["matching_slope", ""]
     assert (row.verdict, row.rec_n) == ("not comparable", 2)
     assert row.why == (
-        "2 recorded points with choices of and income from both options; a slope with an interval needs 3"
+        "recorded points with choices of and income from both options: 2; a slope with an interval needs 3"
     )
     assert "both options: 2 of 3 recorded, 12 of 12 simulated" in row.matched
 

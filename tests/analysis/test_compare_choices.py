@@ -136,12 +136,12 @@ def test_what_n_does_not_allow_is_said():
     rows = by_name(compare_choices(simulated, play(rng, 8, 1, 60), rng=rng))
     assert rows["history_reward", "lag_1"].verdict == "not comparable"
     assert rows["history_reward", "lag_1"].why == (
-        "440 recorded choices with 5 known trials before them, at most 55 an animal; a fit of 11 weights needs 110"
+        "recorded choices with 5 known trials before them: 440, at most 55 an animal; a fit of 11 weights needs 110"
     )
     assert rows["win_stay", ""].verdict != "not comparable"
     few = by_name(compare_choices(simulated, play(rng, 8, 1, 12), rng=rng))
     assert re.fullmatch(
-        r"\d+ recorded choices right after a rewarded one, at most \d+ an animal; a fraction needs 20",
+        r"recorded choices right after a rewarded one: \d+, at most \d+ an animal; a fraction needs 20",
         few["win_stay", ""].why,
     )
     alone = by_name(compare_choices(simulated, play(rng, 1, 1, 200), rng=rng))
