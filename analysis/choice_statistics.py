@@ -133,7 +133,7 @@ def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int, r
         low=fit.slope_low,
         high=fit.slope_high,
         interval=fit.interval + left_out,
-        n=fit.n_sessions,
-        n_of="sessions",
+        n=fit.n_points if fit.n_sessions == 1 else fit.n_sessions,
+        n_of="blocks" if fit.n_sessions == 1 and blocks is not None else "sessions",
         units="1",
     )

@@ -22,12 +22,14 @@ from pfc_da.errors import InputError
 MIN_TRIALS = LAGS + 1  # of a session
 OF_SCHEDULE = ("reward_per_trial", "fraction_better")
 OF_AMOUNTS = ("reward_per_trial", "history_choice", "history_reward", "matching_slope")
+_NO_MAXIMUM = "choices follow from the history without exception, or choices or rewards never vary"
 WHY_NONE = {
-    "history": "choices follow from the history without exception, or choices or rewards never vary",
-    "learning": "no animal's choices are predicted better than by a coin, by a rate within its bounds",
-    "matching": "the ratio of incomes never varies",
+    "history_choice": _NO_MAXIMUM,
+    "history_reward": _NO_MAXIMUM,
+    "learning_rate": "no animal's choices are predicted better than by a coin, by a rate within its bounds",
+    "matching_slope": "the ratio of incomes never varies",
 }
-"""By the first word of a key, why there is no number although trials are enough."""
+"""Why there is no number although trials are enough."""
 
 
 def compare_choices(
@@ -73,9 +75,9 @@ def compare_choices(
         against |= _tell_few(cut[which], counts[which], which)
     against |= _tell_unlike(whole["simulated"], whole["recorded"])
     matched = f"first {_plural(n_trials, 'trial')} of {_plural(n_sessions, 'session')} an animal"
-    scaled = tell_scaling(recorded)
+    scaled = tell_scaling(recorded, "recorded"), tell_scaling(simulated, "simulated")
     return [
-        replace(row, matched="; ".join(filter(None, (matched, _tell_used(row, cut, counts), scaled))))
+        replace(row, matched="; ".join(filter(None, (matched, _tell_used(row, cut, counts), *scaled))))
         for row in pair_up(ours, theirs, against=against, matched=matched, source=source)
     ]
 
@@ -96,8 +98,7 @@ def _compute(sessions: ChoiceSessions, baited: bool, rng: np.random.Generator) -
 def _tell_absent(statistics: Sequence[Statistic], which: str) -> dict[str, str]:
     """By key, why there is no number although trials are enough."""
     absent = {one.key for one in statistics if not np.isfinite(one.estimate)}
-    whys = {key: WHY_NONE.get(key.split("_")[0]) for key in absent}
-    return {key: f"no {which} number: {why}" for key, why in whys.items() if why}
+    return {key: f"no {which} number: {WHY_NONE[key]}" for key in absent & WHY_NONE.keys()}
 
 
 def _tell_few(sessions: ChoiceSessions, counts: Mapping[str, Count], which: str) -> dict[str, str]:

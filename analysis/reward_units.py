@@ -1,8 +1,8 @@
 """Rewards without their unit: drops, points, ml, and codes such as -1 and 1 give the same numbers for the same choices.
 
 Of two different rewards the smaller becomes 0 and the larger 1. More than two are divided by the largest, whatever its
-sign: then 0 stays 0 and a loss stays a loss. What is held against each other after that must take the same values:
-where one side has a drop or nothing and the other many amounts, "per unit of reward" means two things.
+sign: then 0 stays 0 and a loss stays a loss. Two data sets must take the same values after that to be compared: where one
+has a drop or nothing and the other many amounts, "per unit of reward" means two things.
 
 Rewards of trials without a choice carry no statistic and do not count as values.
 """
@@ -40,7 +40,7 @@ def scale_rewards(sessions: ChoiceSessions) -> ChoiceSessions:
 def compare_units(simulated: ChoiceSessions, recorded: ChoiceSessions) -> str:
     """Why rewards of scaled sessions are not alike; "" if they are."""
     ours, theirs = (find_values(sessions).round(DECIMALS) for sessions in (simulated, recorded))
-    if np.array_equal(ours, theirs):
+    if np.array_equal(ours, theirs) or not (ours.size and theirs.size):
         return ""
     for which, values in (("recorded", theirs), ("simulated", ours)):
         if len(values) == 1:
@@ -48,15 +48,18 @@ def compare_units(simulated: ChoiceSessions, recorded: ChoiceSessions) -> str:
     return f"rewards are in other units: {_tell(theirs)} recorded; {_tell(ours)} simulated (the largest is 1)"
 
 
-def tell_scaling(sessions: ChoiceSessions) -> str:
-    """What became 0 and 1, "" if these were 0 and 1 before."""
+def tell_scaling(sessions: ChoiceSessions, which: str) -> str:
+    """What `scale_rewards` makes of them; "" if they stay as they are."""
     values = find_values(sessions)
-    if len(values) == 2 and values.tolist() != [0, 1]:
-        return f"recorded rewards of {values[0]:g} and {values[1]:g} are taken for 0 and 1"
-    return ""
+    largest = np.abs(values).max(initial=0)
+    if values.tolist() == [0, 1] or largest == 0:
+        return ""
+    if len(values) == 2:
+        return f"{which} rewards of {values[0]:g} and {values[1]:g} are taken for 0 and 1"
+    return "" if largest == 1 else f"{which} rewards are divided by {largest:g}"
 
 
 def _tell(values: NDArray) -> str:
     if len(values) > MANY:
         return f"{len(values)} amounts"
-    return ", ".join(f"{value:.3g}" for value in values) or "none"
+    return ", ".join(f"{value:.3g}" for value in values)

@@ -173,6 +173,13 @@ def test_a_slope_of_two_points_is_not_judged():
     assert "both options: 2 of 3 recorded, 12 of 12 simulated" in row.matched
 
 
+def test_of_one_session_the_blocks_are_counted():
+    recorded = play(0, (0.0,), 1)
+    recorded.block[:] = np.arange(100) // 20
+    row = compare(recorded, play(1, (0, 0, 0), 5), baited=True)["matching_slope", ""]
+    assert (row.rec_n, row.rec_n_of) == (5, "blocks")
+
+
 def test_options_that_differ_in_number_are_not_judged():
     recorded = play(0, (0, 0, 0), 10)
     recorded.choice[:] = np.random.default_rng(0).integers(4, size=recorded.choice.shape)

@@ -78,6 +78,13 @@ def test_it_is_said_what_was_taken_for_0_and_1():
     )
 
 
+def test_it_is_said_what_many_amounts_were_divided_by():
+    rows = compare_choices(play(0), play(1, (0, 20, 80)), rng=np.random.default_rng(0))
+    assert all(row.matched.endswith("; recorded rewards are divided by 80") for row in rows)
+    rows = compare_choices(play(0, (-0.5, 0, 0.2)), play(1), rng=np.random.default_rng(0))
+    assert all(row.matched.endswith("; simulated rewards are divided by 0.5") for row in rows)
+
+
 def test_unit_of_rewards_does_not_change_learning_rates():
     sessions = play(2, n_animals=2)
     rates = [
