@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.choice_table import ChoiceSessions, get_animals
 from pfc_da.analysis.history import find_pairs, find_predicted
-from pfc_da.analysis.matching import MIN_POINTS, compute_log_ratios, count_choices
+from pfc_da.analysis.matching import compute_log_ratios, count_choices
 
 LAGS = 5
 PER_WEIGHT = 10  # trials for each weight of a regression
 WEIGHTS = 2 * LAGS + 1
 MIN_FOR_FRACTION = 20
 MIN_FOR_RATE = 100
+MIN_POINTS = 3  # of a line with an interval; two fit it exactly
 
 
 @dataclass(frozen=True)

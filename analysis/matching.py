@@ -35,8 +35,6 @@ from scipy.special import stdtrit
 from pfc_da.analysis.statistic import LEVEL
 from pfc_da.errors import InputError
 
-MIN_POINTS = 3  # of a line with an interval; two fit it exactly
-
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
@@ -206,7 +204,7 @@ def _summarise(sums: NDArray, unit: str, used: NDArray, n_sessions: int) -> Matc
 def _jackknife(values: NDArray) -> tuple[float, float]:
     """Ends of the interval of `values[0]` from the values without each unit; NaN if one of these is."""
     n = len(values) - 1
-    if n < MIN_POINTS:
+    if n < 2:
         return np.nan, np.nan
     half = stdtrit(n - 1, (1 + LEVEL) / 2) * np.sqrt((n - 1) * values[1:].var())
     return float(values[0] - half), float(values[0] + half)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -61,6 +63,18 @@ def test_interval_covers_the_planted_slope(n):
         fit = fit_matching(count_ratios(0.6 * x + 0.2 + 0.3 * rng.standard_normal(n), x))
         covered += fit.slope_low < 0.6 < fit.slope_high
     assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_two_sessions_of_several_blocks_have_a_wide_interval():
+    rng = np.random.default_rng(9)
+    covered, widths = 0, []
+    for _ in range(200):
+        x = rng.uniform(-1.5, 1.5, 8)
+        counts = count_ratios(0.6 * x + 0.3 * rng.standard_normal(8), x)
+        fit = fit_matching(dataclasses.replace(counts, session=np.repeat([0, 1], 4)))
+        covered += fit.slope_low < 0.6 < fit.slope_high
+        widths.append(fit.slope_high - fit.slope_low)
+    assert covered / 200 >= 0.93 and np.median(widths) > 1
 
 
 def test_a_line_through_two_points_has_no_interval():
