@@ -5,6 +5,7 @@ table; the statistics themselves are computed by the functions that also serve r
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,13 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.history import compute_lose_shift, compute_win_stay, fit_history
 from pfc_da.analysis.learning import summarise_session, summarise_training
-from pfc_da.analysis.matching import compute_fractions, compute_log_ratios, count_choices, fit_matching
+from pfc_da.analysis.matching import (
+    compute_fractions,
+    compute_log_ratios,
+    count_choices,
+    fit_matching,
+    tell_left_out,
+)
 from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 
@@ -79,8 +86,10 @@ def compute_strategy(choice: NDArray, reward: NDArray, *, rng: np.random.Generat
 
 def compute_matching_slope(choice: NDArray, reward: NDArray, *, rng: np.random.Generator) -> Statistic:
     """Slope of the generalised matching law over sessions, one fit an animal; arguments (animal, episode, trial)."""
-    slopes = [fit_matching(count_choices(*own), rng=rng).slope for own in zip(choice, reward, strict=True)]
-    return summarise("matching_slope", slopes, units="1", rng=rng)
+    fits = [fit_matching(count_choices(*own)) for own in zip(choice, reward, strict=True)]
+    slope = summarise("matching_slope", [fit.slope for fit in fits], units="1", rng=rng)
+    left_out, used = (sum(getattr(fit, name) for fit in fits) for name in ("n_dropped", "n_points"))
+    return replace(slope, interval=slope.interval + tell_left_out(left_out, left_out + used))
 
 
 def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
@@ -93,7 +102,7 @@ def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "lag", "estimate", "low", "high"])
 
 
-def tabulate_matching(choice: NDArray, reward: NDArray, *, rng: np.random.Generator) -> pd.DataFrame:
+def tabulate_matching(choice: NDArray, reward: NDArray) -> pd.DataFrame:
     """A row a session: fractions and log ratios of choice and income of the first object; and the fit over all."""
     tables = []
     for animal, own in enumerate(zip(choice, reward, strict=True)):
@@ -110,7 +119,7 @@ def tabulate_matching(choice: NDArray, reward: NDArray, *, rng: np.random.Genera
         }
         tables.append(pd.DataFrame(columns))
     n_trials = choice.shape[-1]
-    fit = fit_matching(count_choices(choice.reshape(-1, n_trials), reward.reshape(-1, n_trials)), rng=rng)
+    fit = fit_matching(count_choices(choice.reshape(-1, n_trials), reward.reshape(-1, n_trials)))
     line = {"slope": fit.slope, "slope_low": fit.slope_low, "slope_high": fit.slope_high, "bias": fit.bias}
     return pd.concat(tables, ignore_index=True).assign(**line)
 

@@ -222,7 +222,7 @@ def analyse(
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         "raster": behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values),
         "history": behaviour.tabulate_history(strategy),
-        "matching": behaviour.tabulate_matching(choice, reward, rng=rng),
+        "matching": behaviour.tabulate_matching(choice, reward),
         "selectivity": units.tabulate_selectivity(selectivity, published),
         "units": units.tabulate_units(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),

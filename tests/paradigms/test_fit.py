@@ -332,3 +332,36 @@ def test_without_a_statistic_to_go_by_nothing_is_searched(played, folder, tmp_pa
         ValueError, match=r"none of the fitted .* \(firing_rate: the recordings hold no such number\)"
     ):
         fit(played, tmp_path, tmp_path / "fit")
+
+
+def test_the_unit_of_rewards_does_not_change_what_is_found(played, folder, tmp_path):
+    space = SPACE.replace("history_reward, ", "").replace("lose_shift", "history_reward")
+    (tmp_path / "space.yaml").write_text(space)
+    table = pd.read_csv(folder / "a.csv")
+    found = []
+    for name, values in (("ones", (0, 1)), ("points", (0, 10)), ("signs", (-1, 1))):
+        (tmp_path / name).mkdir()
+        table.assign(reward=table["reward"].map(dict(enumerate(values)))).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+        fit(played, tmp_path, tmp_path / name / "fit", name, candidates=1)
+        found.append(
+            tables(tmp_path / name / "fit") | {"fresh.csv": b""}
+        )  # it tells what was taken for 0 and 1
+    assert found[0] == found[1] == found[2]
+    assert b"history_reward lag_1" in found[0]["ranking.csv"]
+
+
+def test_targets_that_are_not_comparable_are_refused_in_one_line(played, folder, tmp_path):
+    space = SPACE.replace("history_reward, ", "")
+    space = space.replace("win_stay, lose_shift", "history_reward lag_1, history_choice lag_2")
+    (tmp_path / "space.yaml").write_text(space)
+    table = pd.read_csv(folder / "a.csv")
+    table["reward"] += table["reward"] * (table["trial"] % 3)
+    table.to_csv(tmp_path / "graded.csv", index=False)
+    with pytest.raises(ValueError, match="none of the fitted statistics can be compared") as refused:
+        fit(played, tmp_path, tmp_path / "fit", "graded", candidates=1)
+    assert str(refused.value).endswith(
+        "(history_reward lag_1, history_choice lag_2: rewards are in other units: 0, 0.333, 0.667, 1 "
+        "recorded; 0, 1 simulated (the largest is 1))."
+    )
