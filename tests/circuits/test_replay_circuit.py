@@ -238,7 +238,7 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypat
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["--circuit", "--sessions", "1"], "sessions through the circuit must be 2 to 200, got 1"),
+        (["--circuit", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
         (["--circuit", "--sessions", "201"], "sessions through the circuit must be 2 to 200, got 201"),
         (["--circuit", "--spiking"], "--spiking and --circuit are two replays"),
         (["--circuit", "--neurons", "4"], "--neurons is of spiking neurons; give --spiking with it"),

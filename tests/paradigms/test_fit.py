@@ -312,7 +312,7 @@ def test_other_bad_input_ends_in_one_line(folder, tmp_path, capsys, monkeypatch)
         assert (code, shown, err.count("\n")) == (2, "", 1) and re.search(told, err), err
 
     fails("no setting 'train.update'", "--set", "train.update=3")
-    fails("must be 1 or more", "--candidates", "0")
+    fails("must be 1 to 9999 candidates, got 0", "--candidates", "0")
     fails("no file or folder absent.csv", "--recorded", "absent.csv")
     assert cli.exit_code(["fit", "bandit"]) == 2
     assert "--recorded" in capsys.readouterr().err
