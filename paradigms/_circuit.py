@@ -7,12 +7,18 @@ import xarray as xr
 from pfc_da.analysis.lever_circuit import summarise_circuit, tabulate_rates, tabulate_shifts
 from pfc_da.circuits.codegen import prepare_brian2
 from pfc_da.circuits.replay_circuit import CircuitReplay, count_sessions, replay_circuit_animal
+from pfc_da.cost import Cost, estimate_beside
 from pfc_da.errors import InputError
 from pfc_da.paradigms._beside import Beside, Found, Report
 from pfc_da.paradigms._experiment import join_animals
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import NEEDS_RPE, Condition
 from pfc_da.train import Trained
+
+COMPILE_S = 30.0
+"""CPU-s until Brian has compiled a circuit."""
+CIRCUIT_STEP_S = 2e-3
+"""CPU-s of a session and step, of which half are played without a circuit."""
 
 
 class BesideThroughCircuit(Beside):
@@ -51,6 +57,13 @@ class BesideThroughCircuit(Beside):
     def count_sessions(self) -> int:
         """Sessions that an animal plays in all."""
         return count_sessions(self.conditions, self.how)
+
+    def estimate(self, workers: int | None) -> Cost:
+        """What the replay will cost."""
+        settings, played = self.how.limit(self.settings), self.count_sessions()
+        own_s = COMPILE_S + CIRCUIT_STEP_S * played * self.task.n_steps
+        conditions = played // self.how.sessions
+        return estimate_beside(settings, self.task, conditions, own_s, 0.0, workers)
 
     def tell(self) -> dict[str, Any]:
         """Attributes of the recording that say how it was made."""

@@ -28,6 +28,7 @@ from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.selectivity import compute_wilson_interval
 from pfc_da.analysis.statistic import Statistic
+from pfc_da.cost import Cost, estimate_run
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording, set_provenance, write_recording
@@ -170,6 +171,16 @@ class Experiment:
         _require(f"{group}.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
         return self.task(**arguments)
 
+    def estimate(self, settings: RunSettings, stages: Sequence[str], workers: int | None) -> Cost:
+        """What the stages of a run will cost."""
+        task, tested = self.build_task(settings), self.build_task(settings, test=True)
+        return estimate_run(settings, task, tested, self.list_conditions(settings), stages, workers)
+
+    def list_conditions(self, settings: RunSettings) -> tuple[Condition, ...]:
+        """All conditions of a replay, the snapshots of training too."""
+        snapshots = (Condition(name=f"after_{n}", after=n) for n in settings.train.snapshot_updates)
+        return (*self.conditions, *snapshots)
+
     def train(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
     ) -> None:
@@ -188,8 +199,7 @@ class Experiment:
     ) -> None:
         """Replay every animal under every condition with frozen weights; write the recording."""
         task, jobs = self.build_task(settings, test=True), []
-        snapshots = (Condition(name=f"after_{n}", after=n) for n in settings.train.snapshot_updates)
-        conditions = (*self.conditions, *snapshots)
+        conditions = self.list_conditions(settings)
         total = len(conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
         for animal in range(settings.animals):
             trained = load_trained(settings, task, animal, folder.animal(animal))

@@ -28,6 +28,7 @@ from pfc_da.analysis.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.compare_recorded import compare_recording
 from pfc_da.analysis.distance import get_recorded
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
+from pfc_da.cost import Cost
 from pfc_da.errors import InputError, damaged
 from pfc_da.paradigms._experiment import Experiment
 from pfc_da.paradigms._fit_space import PILOTS, Space, Values, draw_values, read_space, require_optuna
@@ -129,6 +130,17 @@ class Fit:
             ranking, table = add_fresh(ranking, ruler, found, fresh), tabulate_fresh(ruler, fresh)
             self._write(ranking, table, found[ranking.index[0]].values)
             return worked, format_fit(ruler, ranking, table)
+
+    def estimate(self, candidates: int, workers: int | None, force: bool = False) -> Cost:
+        """What the populations will cost that are not there yet; one after another, so only time adds up."""
+        population = self.experiment.estimate(self.settings([]), ("train", "replay"), workers)
+        kept = (
+            0 if force else sum(len([*(self.out / kind).glob("*.json")]) for kind in ("candidates", "fresh"))
+        )
+        left = max(0, candidates + 3 - kept)  # the default, and two with fresh seeds
+        if not left:
+            return Cost(0.0, 0.0, 0.0, 0.0)
+        return population._replace(cpu_s=left * population.cpu_s, wall_s=left * population.wall_s)
 
     def kept(self) -> str:
         """Say in a few words what an interrupted fit has kept."""

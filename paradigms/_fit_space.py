@@ -19,15 +19,26 @@ import pydantic
 from pfc_da.analysis.distance import OF_CELLS, OF_CHOICES
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.rng import derive_seed
-from pfc_da.settings import RunSettings, refuse_yes_or_no
+from pfc_da.settings import (
+    DopamineSettings,
+    NetworkSettings,
+    RuleSettings,
+    RunSettings,
+    Settings,
+    TrainSettings,
+    refuse_yes_or_no,
+)
 from pfc_da.yaml_file import read_yaml
 
 PILOTS = 10
 """Candidates drawn blindly, before any distance is looked at."""
-GROUPS = ("network", "dopamine", "rule", "train")
-MAY_DIFFER = tuple(
-    f"{group}.{name}" for group in GROUPS for name in RunSettings.model_fields[group].annotation.model_fields
-)
+GROUPS: Mapping[str, type[Settings]] = {
+    "network": NetworkSettings,
+    "dopamine": DopamineSettings,
+    "rule": RuleSettings,
+    "train": TrainSettings,
+}
+MAY_DIFFER = tuple(f"{group}.{name}" for group, kind in GROUPS.items() for name in kind.model_fields)
 Values = Mapping[str, Any]
 
 

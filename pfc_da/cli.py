@@ -20,6 +20,7 @@ import typer.core
 from pfc_da.errors import SHOWN, DiskFull, InputError, damaged, nearest, one_line, show
 
 if TYPE_CHECKING:
+    from pfc_da.cost import Cost
     from pfc_da.paradigms._beside import Beside
     from pfc_da.progress import Progress
     from pfc_da.run_folder import RunFolder
@@ -191,7 +192,8 @@ def _training_command(name: str, summary: str, only: str | None) -> None:
         from pfc_da import paradigms
         from pfc_da.run_folder import STAGES, RunFolder
 
-        settings = paradigms.load(paradigm).settings(
+        experiment = paradigms.load(paradigm)
+        settings = experiment.settings(
             config_file=config,
             sets=sets or (),
             quick=quick,
@@ -201,8 +203,11 @@ def _training_command(name: str, summary: str, only: str | None) -> None:
             seed=seed,
         )
         out = out or Path("runs") / paradigm
+        stages = (only,) if only else STAGES
+        if force or not os.path.exists(out):  # refuse before anything is made or removed
+            experiment.estimate(settings, stages, workers).require_room(out)
         folder = RunFolder.open(out, settings.model_dump(mode="json"), force)
-        _work(folder, settings, (only,) if only else STAGES, force, workers)
+        _work(folder, settings, stages, force, workers)
 
 
 _training_command("run", "Train, freeze, replay, compare, report; or continue that.", None)
@@ -288,6 +293,7 @@ def fit(
         animals=animals,
         seed=seed,
     )
+    _tell_cost(asked.estimate(candidates, workers, force), asked.out)
     try:
         with Progress() as progress:
             worked, text = asked.run(candidates, progress, workers, force)
@@ -426,6 +432,15 @@ def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> Non
     _work(folder, settings, (stage,), force, workers)
 
 
+def _tell_cost(cost: "Cost", path: Path) -> None:
+    """Refuse what there is no room for, and say what will take long."""
+    from pfc_da.cost import SHORT_S
+
+    cost.require_room(path)
+    if cost.wall_s > SHORT_S:
+        _say(f"{path}: estimated to take {cost.describe()}.", sys.stderr)
+
+
 def _require_before(stage: str, folder: "RunFolder") -> None:
     from pfc_da.run_folder import STAGES
 
@@ -494,6 +509,8 @@ def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, worke
         beside = kind(paradigms.load(settings.paradigm), settings, how)
         beside.check()
         done = not force and beside.is_done(folder)
+        if not done:
+            _tell_cost(beside.estimate(workers), run)
     except BaseException:
         folder.close()
         raise
@@ -542,6 +559,14 @@ def _work(
         _say(f"{folder.path}: {', '.join(stages)} finished already{_where(folder)}. --force does it again.")
         folder.close()
         return
+    if {*to_do} != {"report"}:
+        try:
+            from pfc_da import paradigms
+
+            _tell_cost(paradigms.load(settings.paradigm).estimate(settings, to_do, workers), folder.path)
+        except BaseException:
+            folder.close()
+            raise
     (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
     with _told(folder), folder, Progress() as progress:
         for stage in to_do:

@@ -41,9 +41,10 @@ def show(given: object) -> str:
     """
     if isinstance(given, str):
         return repr(given if len(given) <= SHOWN else given[:SHOWN] + "…")
-    if isinstance(given, int) and abs(given) >= 10**SHOWN:  # Python refuses to write out a very large one
-        return "a whole number of more than 60 digits"
-    text = repr(given)
+    try:
+        text = repr(given)
+    except (ValueError, RecursionError):  # a very long number, or what holds one or itself
+        return "what is too long to write out"
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 

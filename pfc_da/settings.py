@@ -250,7 +250,8 @@ def _parse(text: str) -> dict[str, Any]:
     from pfc_da.yaml_file import Refused, parse_yaml
 
     name, equals, content = text.partition("=")
-    name, value = name.strip(), content  # what is not YAML is text
+    name = name.strip()
+    value: Any = content  # what is not YAML is text
     if not equals or not name:
         raise InputError(f"--set needs KEY=VALUE, such as train.updates=500, got {show(text)}.")
     if len(parts := name.split(".")) > 2 or not all(parts):
