@@ -102,11 +102,21 @@ class Fit:
         return cls(own, settings, space, read_recorded(paths, columns), columns, asked, Path(out))
 
     def run(
-        self, candidates: int, progress: Progress, workers: int | None = None, force: bool = False
+        self,
+        candidates: int,
+        progress: Progress,
+        workers: int | None = None,
+        force: bool = False,
+        begin: Callable[[], None] = lambda: None,
     ) -> tuple[bool, str]:
-        """Simulate what is not yet there; whether there was anything to do, and what was found, as text."""
+        """Simulate what is not yet there; whether there was anything to do, and what was found, as text.
+
+        `begin` is called once the folder is known to be ours, before anything in it is changed.
+        """
         with lock_folder(self.out):
             remove_stale(self.out)
+            self._check(force)
+            begin()
             self._prepare(force)
             report = progress.task("fit candidates", candidates + 3)
             report(0, "default settings")
@@ -147,18 +157,14 @@ class Fit:
         n = len(list((self.out / "candidates").glob("*.json")))
         return f"{max(n - 1, 0)} finished candidates" + (" and the default" if n else "")
 
-    def _prepare(self, force: bool) -> None:
-        """Have the folder hold this fit and no other."""
+    def _check(self, force: bool) -> None:
+        """Refuse a folder that holds something else, or, unless it is to go, another fit."""
         stamp = self.out / "fit.json"
         foreign = [file.name for file in self.out.iterdir() if file.name not in (*_OURS, ".lock")]
         if foreign and not stamp.exists():
             raise InputError(f"{self.out} holds other files ({foreign[0]}). Give a new or empty folder.")
-        if force:
-            for name in _OURS:
-                remove(self.out / name)
-        if not stamp.exists():
-            text = json.dumps(self.asked, indent=2) + "\n"
-            write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
+        if force or not stamp.exists():
+            return
         before, now = _flat(_read_json(stamp)), _flat(json.loads(json.dumps(self.asked)))
         for key in [*now, *before]:
             if before.get(key) != now.get(key):
@@ -166,6 +172,15 @@ class Fit:
                     f"{self.out} holds another fit: {key} is {before.get(key, 'absent')} there and "
                     f"{now.get(key, 'absent')} was asked for. Give another --out, or --force to start over."
                 )
+
+    def _prepare(self, force: bool) -> None:
+        """Have the folder hold this fit and no other."""
+        if force:
+            for name in _OURS:
+                remove(self.out / name)
+        if not (stamp := self.out / "fit.json").exists():
+            text = json.dumps(self.asked, indent=2) + "\n"
+            write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
 
     def _draw(self, found: Sequence[Population], ruler: Ruler) -> dict[str, Any]:
         """Values of the next candidate."""

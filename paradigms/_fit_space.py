@@ -9,6 +9,7 @@ References
 Tree-structured Parzen estimator: Bergstra et al. 2011, Advances in Neural Information Processing Systems 24:2546.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -65,8 +66,18 @@ class Range(pydantic.BaseModel):
         return self
 
 
-Choice = Annotated[pydantic.FiniteFloat | str, pydantic.BeforeValidator(refuse_yes_or_no)]
+def _be_choice(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it should be a finite number")
+    return refuse_yes_or_no(value)
+
+
+Choice = Annotated[float | str, pydantic.BeforeValidator(_be_choice)]
 Choices = Annotated[list[Choice], pydantic.Field(max_length=100)]
+Allowed = Annotated[
+    Annotated[Range, pydantic.Tag("range")] | Annotated[Choices, pydantic.Tag("list")],
+    pydantic.Discriminator(lambda given: "list" if isinstance(given, list) else "range"),
+]
 
 
 class Space(pydantic.BaseModel):
@@ -74,7 +85,7 @@ class Space(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    settings: dict[str, Range | Choices] = pydantic.Field(min_length=1)
+    settings: dict[str, Allowed] = pydantic.Field(min_length=1)
     fitted: list[str] = pydantic.Field(min_length=1, max_length=100)
     held_out: list[str] = pydantic.Field([], max_length=100)
 
@@ -167,7 +178,7 @@ def draw_values(
 
 
 def _explain(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("Range", "list[")))
+    place = ".".join(str(part) for part in error["loc"] if part not in ("range", "list"))
     if error["type"] == "extra_forbidden":
         return f"no entry {show(place)}; there are settings, fitted and held_out, and of a range low, high and log"
     told = error["msg"].removeprefix("Value error, ")

@@ -35,10 +35,10 @@ from pfc_da.rollout import Condition
 from pfc_da.task import Task
 from pfc_da.train import Trained, build_agent
 
-COMPILE_S = 30.0
-"""CPU-s until Brian has compiled a network."""
-NEURON_STEP_S = 2e-6
-"""CPU-s of a neuron, session and step, of which about half are played by the rate network at next to no cost."""
+COMPILE_S = 20.0
+"""CPU-s until Brian has made a network, beside what an animal plays: 8 and 40 sessions of monkey_juice."""
+NEURON_STEP_S = 1e-6
+"""CPU-s of a neuron, session and step, of which the rate network plays about half at next to no cost: .6 to 1.5e-6."""
 NEURON_BYTES = 200.0
 """Memory of a neuron and session."""
 

@@ -38,7 +38,8 @@ class _Command(typer.core.TyperCommand):
     """A command that refuses an option given twice, of which one would be ignored."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=[*args])
+        parser: Any = self.make_parser(ctx)
+        _, _, order = parser.parse_args(args=[*args])
         for index, parameter in enumerate(order):
             if (
                 parameter.param_type_name == "option"
@@ -293,10 +294,13 @@ def fit(
         animals=animals,
         seed=seed,
     )
-    _tell_cost(asked.estimate(candidates, workers, force), asked.out)
+    cost = asked.estimate(candidates, workers, force)
+    if force or not os.path.exists(asked.out):
+        cost.require_room(asked.out)
+    begin = functools.partial(_tell_cost, cost, asked.out)
     try:
         with Progress() as progress:
-            worked, text = asked.run(candidates, progress, workers, force)
+            worked, text = asked.run(candidates, progress, workers, force, begin)
     except KeyboardInterrupt:
         line = f"interrupted: {asked.out} keeps {asked.kept()}; the same command continues."
         raise _Ended(130, line) from None

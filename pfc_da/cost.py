@@ -37,8 +37,8 @@ REPLAY = {"rate": StepCost(95e-6, 18e-9, 12e-12), "lstm": StepCost(95e-6, 20e-9,
 """By network; of a replay of the same sessions."""
 PROCESS_S, PROCESS_BYTES = 3.0, 380e6
 """CPU-s until a process has imported torch, and what it then holds: `pfc-da replay` of as little as possible."""
-ANALYSIS_S, ANALYSIS_TRIAL_S = 3.0, 0.4e-3
-"""CPU-s of compare and report together, and more of them a trial of an animal's frozen sessions."""
+ANALYSIS_S, ANALYSIS_TRIAL_S = 6.0, 0.12e-3
+"""CPU-s of compare and report, imports included, and more of them a trial of an animal's recorded sessions."""
 TRAIN_BYTES = {"rate": 20.0, "lstm": 80.0}
 """Bytes of memory that training holds a session, step and unit."""
 REPLAY_BYTES = 16.0
@@ -144,14 +144,14 @@ def combine(
     own_bytes, held_bytes
         What each process works with, and what one of them holds of all animals.
     """
-    processes = min(workers or os.cpu_count() or 1, animals)
-    cores = min(processes, os.cpu_count() or 1)
-    started, worked = processes * PROCESS_S, animals * animal_s
-    rounds = -(-animals // processes) * processes / cores  # the last round may leave processes idle
+    available = os.cpu_count() or 1
+    processes = min(workers or available, animals) if animal_s else 0
+    cores = max(min(processes, available), 1)
+    rounds = -(-animals // processes) if processes else 0  # the last may leave processes idle
     return Cost(
-        cpu_s=started + worked + after_s,
-        wall_s=PROCESS_S * processes / cores + rounds * animal_s + after_s,
-        memory=processes * (PROCESS_BYTES + own_bytes) + (processes > 1) * PROCESS_BYTES + held_bytes,
+        cpu_s=processes * PROCESS_S + animals * animal_s + after_s,
+        wall_s=processes / cores * (PROCESS_S + rounds * animal_s) + after_s,
+        memory=processes * (PROCESS_BYTES + own_bytes) + (processes != 1) * PROCESS_BYTES + held_bytes,
         disk=disk,
     )
 

@@ -57,6 +57,7 @@ def one_line(message: str) -> str:
     'two lines and a bell \\\\x07'
     """
     line = re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*", " ", message.strip())
+    line = re.sub(r"[^\s/]{256,}", lambda long: f"{long[0][:SHOWN]}…", line)  # no file has so long a name
     line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} … {line[-497:]}"
 

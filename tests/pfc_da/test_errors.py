@@ -25,7 +25,8 @@ def test_a_message_repeats_what_was_given_in_short(given, shown):
 def test_messages_are_one_line_of_printable_characters():
     assert one_line("a path\nof two lines\x1b[31m, süß") == "a path of two lines\\x1b[31m, süß"
     assert one_line("a\u2028b\x85c") == "a b c"
-    long = one_line("begin " + "x" * 10_000 + " end")
+    assert one_line(f"/a/{'x' * 255}/{'y' * 5000} no") == f"/a/{'x' * 255}/{'y' * 60}… no"
+    long = one_line("begin " + "x " * 10_000 + " end")
     assert len(long) <= LONGEST and long.startswith("begin ") and long.endswith(" end")
 
 
