@@ -15,10 +15,8 @@ from pfc_da.rng import numpy_stream
 from pfc_da.rollout import NEEDS_RPE, Condition
 from pfc_da.train import Trained
 
-COMPILE_S = 30.0
-"""CPU-s until Brian has compiled a circuit."""
-CIRCUIT_STEP_S = 2e-3
-"""CPU-s of a session and step, of which half are played without a circuit."""
+STEP_S, SESSION_STEP_S = 0.05, 0.014
+"""CPU-s of a step of a circuit, and more of a session in it (docs/midbrain-circuit.md); arithmetic costs next to none."""
 
 
 class BesideThroughCircuit(Beside):
@@ -60,9 +58,9 @@ class BesideThroughCircuit(Beside):
 
     def estimate(self, workers: int | None) -> Cost:
         """What the replay will cost."""
-        settings, played = self.how.limit(self.settings), self.count_sessions()
-        own_s = COMPILE_S + CIRCUIT_STEP_S * played * self.task.n_steps
-        conditions = played // self.how.sessions
+        settings, sessions = self.how.limit(self.settings), self.how.sessions
+        conditions = self.count_sessions() // sessions  # half of them through the circuit
+        own_s = conditions / 2 * self.task.n_steps * (STEP_S + SESSION_STEP_S * sessions)
         return estimate_beside(settings, self.task, conditions, own_s, 0.0, workers)
 
     def tell(self) -> dict[str, Any]:

@@ -235,6 +235,18 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypat
     assert played == [0, 1, 1]
 
 
+def test_the_estimate_grows_with_sessions_and_animals():
+    experiment = paradigms.load("lever_stimulation")
+
+    def estimate(sessions, animals):
+        settings = experiment.settings(quick=True, animals=animals)
+        return BesideThroughCircuit(experiment, settings, CircuitReplay.ask(sessions)).estimate(1).cpu_s
+
+    assert 1.5 * 60 < estimate(24, 1) < 5 * 60  # three to four minutes
+    assert estimate(200, 1) > 6 * estimate(24, 1)
+    assert estimate(24, 100) > 90 * estimate(24, 1)
+
+
 @pytest.mark.parametrize(
     "options, told",
     [

@@ -21,6 +21,7 @@ from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.network.rate import RateNetwork
+from pfc_da.paradigms._spiking import BesideAsNeurons
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
@@ -214,6 +215,19 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypat
     assert (run / "animals/000/spiking.nc").exists() and not (run / "animals/001/spiking.nc").exists()
     assert replay(run, "--sessions", "2", "--force") == 0
     assert played == [0, 1, 1]
+
+
+def test_the_estimate_grows_with_sessions_and_neurons():
+    experiment = paradigms.load("monkey_juice")
+    settings = experiment.settings(quick=True, animals=1)
+
+    def estimate(**asked):
+        return BesideAsNeurons(experiment, settings, SpikingReplay.ask(**asked)).estimate(1)
+
+    assert estimate(sessions=2000).cpu_s > 8 * estimate(sessions=200).cpu_s
+    assert estimate(neurons=100).cpu_s > 20 * estimate(neurons=1).cpu_s
+    assert estimate(neurons=1000).memory > 5 * estimate(neurons=1).memory
+    assert estimate(sessions=2000).disk > 2 * estimate(sessions=200).disk
 
 
 @pytest.mark.parametrize(
