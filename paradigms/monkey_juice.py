@@ -36,7 +36,7 @@ from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.trials import per_trial
-from pfc_da.errors import InputError, nearest
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.paradigms._experiment import Experiment, Findings
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -117,7 +117,7 @@ class MonkeyJuice(Task):
     def __post_init__(self) -> None:
         if self.p0 not in P0_RANGES:
             raise InputError(
-                f"no p0 {self.p0!r}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}."
+                f"no p0 {show(self.p0)}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}."
             )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:

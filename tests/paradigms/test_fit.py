@@ -291,6 +291,16 @@ def test_the_command_trains_and_its_best_settings_run(folder, tmp_path, capsys):
             "{fitted: [win_stay], held_out: [win_stay], settings: {dopamine.noise: {low: 0, high: 1}}}",
             "win_stay is fitted and held out",
         ),
+        ("{fitted: [win_stay], settings: {network.n_unts: [8, 16]}}", "Did you mean 'network.n_units'"),
+        ("{fitted: [win_stay], settings: {'rule.kind ': [8, 16]}}", "no setting 'rule.kind '. Did you mean 'rule.kind'"),
+        ("{fitted: [win_stay], settings: {rule: {low: 0, high: 1}}}", "no setting 'rule'"),
+        ("{fitted: [win_stay], settings: {dopamine.noise: [yes, no]}}", "dopamine.noise.*true or false"),
+        ("{fitted: [win_stay], settings: {dopamine.noise: {low: no, high: yes}}}", "dopamine.noise.*true or false"),
+        ("{fitted: [win_stay], settings: {dopamine.noise: [.nan, 1]}}", "dopamine.noise.*finite number"),
+        ("{fitted: [win_stay], fitted: [win_shift]}", "'fitted' is given twice"),
+        ("settings: &a {x: *a}", "an alias refers to what it is part of"),
+        ("[" * 5000, "more than 20 levels"),
+        (f"{{fitted: [{'x' * 5000}], settings: {{dopamine.noise: {{low: 0, high: 1}}}}}}", "no statistic 'x{60}…'"),
         ("{fit: [win_stay]}", "no entry 'fit'|Field required"),
         ("settings: {", "is not YAML"),
     ],
@@ -312,7 +322,7 @@ def test_other_bad_input_ends_in_one_line(folder, tmp_path, capsys, monkeypatch)
         assert (code, shown, err.count("\n")) == (2, "", 1) and re.search(told, err), err
 
     fails("no setting 'train.update'", "--set", "train.update=3")
-    fails("must be 1 or more", "--candidates", "0")
+    fails("must be 1 to 9999 candidates, got 0", "--candidates", "0")
     fails("no file or folder absent.csv", "--recorded", "absent.csv")
     assert cli.exit_code(["fit", "bandit"]) == 2
     assert "--recorded" in capsys.readouterr().err
