@@ -43,7 +43,7 @@ from pfc_da.progress import Progress, Report
 from pfc_da.recording import read_recording
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import RunFolder, lock_folder, remove, remove_stale, write_atomic
+from pfc_da.run_folder import LOCKS, RunFolder, lock_folder, remove, remove_stale, write_atomic
 from pfc_da.settings import RunSettings
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")
@@ -105,6 +105,8 @@ class Fit:
     ) -> tuple[bool, str]:
         """Simulate what is not yet there; whether there was anything to do, and what was found, as text."""
         with lock_folder(self.out):
+            for running in self.out.glob("running/*"):  # a killed fit may have left workers in one
+                lock_folder(running).close()
             remove_stale(self.out)
             self._prepare(force)
             report = progress.task("fit candidates", candidates + 3)
@@ -138,7 +140,7 @@ class Fit:
     def _prepare(self, force: bool) -> None:
         """Have the folder hold this fit and no other."""
         stamp = self.out / "fit.json"
-        foreign = [file.name for file in self.out.iterdir() if file.name not in (*_OURS, ".lock")]
+        foreign = [file.name for file in self.out.iterdir() if file.name not in (*_OURS, *LOCKS)]
         if foreign and not stamp.exists():
             raise InputError(f"{self.out} holds other files ({foreign[0]}). Give a new or empty folder.")
         if force:

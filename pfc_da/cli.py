@@ -5,15 +5,15 @@ command early is told in one line on stderr. Heavy imports happen inside the com
 """
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pfc_da import signals
 from pfc_da.errors import DiskFull, InputError, damaged, nearest
 
 if TYPE_CHECKING:
@@ -245,16 +245,8 @@ def fit(
         animals=animals,
         seed=seed,
     )
-    try:
-        with Progress() as progress:
-            worked, text = asked.run(candidates, progress, workers, force)
-    except KeyboardInterrupt:
-        line = f"interrupted: {asked.out} keeps {asked.kept()}; the same command continues."
-        raise _Ended(130, line) from None
-    except (InputError, DiskFull):
-        raise
-    except Exception as error:  # whatever broke is told in one line, with the folder that keeps the rest
-        raise _failure(error, asked.out) from error
+    with _told(asked.out, asked.kept), Progress() as progress:
+        worked, text = asked.run(candidates, progress, workers, force)
     print(text)
     done = "finished" if worked else "finished already; --force does it again"
     _say(f"{asked.out}: {done}. ranking.csv, fresh.csv and best.yaml hold it.")
@@ -308,20 +300,6 @@ def bench(
     print(table.to_string(float_format="{:.4g}".format))
 
 
-def main() -> NoReturn:
-    """Run the command line on the arguments of this process, and end the process."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    sys.exit(exit_code(sys.argv[1:] or ["--help"]))
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    # make and shells send the signal to the group and again to the child: only the first counts
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 class _Ended(Exception):
     """A command that ended early, with its exit code and the line that says so."""
 
@@ -341,13 +319,16 @@ def exit_code(arguments: list[str]) -> int:
         _say(f"error: {error}", sys.stderr)
         return 2
     except Exception as error:  # the last place before the user: never a traceback
+        if signals.caused(error):
+            _say(signals.INTERRUPTED, sys.stderr)
+            return 130
         if hasattr(error, "format_message"):  # a usage error of typer, whose classes are private
             _say(f"error: {_usage(error)}", sys.stderr)
             return 2
         _say(str(_failure(error, None)), sys.stderr)
         return 1
     if code == 130:  # typer's word for Ctrl-C; a run folder tells its own story before that
-        _say("interrupted: give the same command to begin again.", sys.stderr)
+        _say(signals.INTERRUPTED, sys.stderr)
     return code or 0
 
 
@@ -410,7 +391,7 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
         folder.close()
         raise
     had_report = folder.is_done("report")
-    with _told(folder), folder:
+    with _told(folder.path, folder.kept), folder:
         folder.write_atomic("comparison_recorded.csv", partial(table.to_csv, index=False))
         if had_report:
             _write_report(folder)
@@ -452,7 +433,7 @@ def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, worke
         _say(f"{run}: replayed {beside.way} already. --force does it again.")
         return folder.close()
     had_report = folder.is_done("report")
-    with _told(folder), folder, Progress() as progress:
+    with _told(folder.path, folder.kept), folder, Progress() as progress:
         text = beside.replay(folder, progress, workers)
         if had_report:  # it may show what was made from an earlier such replay
             _write_report(folder)
@@ -494,7 +475,7 @@ def _work(
         folder.close()
         return
     (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
-    with _told(folder), folder, Progress() as progress:
+    with _told(folder.path, folder.kept), folder, Progress() as progress:
         for stage in to_do:
             with folder.doing(stage):
                 _do(stage, settings, folder, progress, workers)
@@ -527,20 +508,20 @@ def _where(folder: "RunFolder") -> str:
 
 
 @contextmanager
-def _told(folder: "RunFolder") -> Iterator[None]:
-    """Turn what ends the work on a run folder into one line that says what the folder keeps."""
+def _told(path: Path, kept: Callable[[], str]) -> Iterator[None]:
+    """Turn what ends the work on the folder `path` into one line that says what it keeps."""
     try:
         yield
-    except KeyboardInterrupt:
-        line = f"interrupted: {folder.path} keeps {folder.kept()}; the same command continues."
-        raise _Ended(130, line) from None
-    except (InputError, DiskFull):
-        raise
-    except Exception as error:
-        raise _failure(error, folder.path) from error
+    except (Exception, KeyboardInterrupt) as error:
+        if signals.caused(error):
+            line = f"interrupted: {path} keeps {kept()}; the same command continues."
+            raise _Ended(130, line) from None
+        if isinstance(error, InputError | DiskFull):
+            raise
+        raise _failure(error, path) from error
 
 
-def _failure(error: Exception, directory: Path | None) -> _Ended:
+def _failure(error: BaseException, directory: Path | None) -> _Ended:
     """Keep the traceback of an internal failure in a file and say where."""
     import tempfile
     import traceback
@@ -555,7 +536,3 @@ def _failure(error: Exception, directory: Path | None) -> _Ended:
     except OSError:
         where = "its traceback could not be saved; PFC_DA_DEBUG=1 shows it"
     return _Ended(1, f"error: internal failure, {type(error).__name__}: {error} ({where}).")
-
-
-if __name__ == "__main__":
-    main()

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("circuits", "paradigms", "analysis", "data")
-ABOVE = ("cli", "bench", "export", "gymnasium_env")  # these sit above all layers
+ABOVE = ("__main__", "cli", "bench", "export", "gymnasium_env")  # these sit above all layers
 
 MAY_IMPORT = {  # layer -> the layers whose names it may import
     "core": {"core"},

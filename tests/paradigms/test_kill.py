@@ -74,7 +74,7 @@ def test_training_killed_at_three_random_moments(tmp_path):
 @pytest.mark.slow
 def test_a_run_killed_at_ten_random_moments(tmp_path):
     """The whole command with its workers, the main process alone killed, anywhere from imports to the report."""
-    program, whole = [sys.executable, "-m", "pfc_da.cli"], tmp_path / "whole"
+    program, whole = [sys.executable, "-m", "pfc_da"], tmp_path / "whole"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": (tmp_path / "stderr").open("w+")}
     started = time.monotonic()
     subprocess.run([*program, *command("run", whole, 1000, 2)], check=True, **quiet)

@@ -1,0 +1,68 @@
+"""The signals that end a command: the first raises KeyboardInterrupt, and no other disturbs what that sets off.
+
+Imports nothing slow: this is the first that a command does.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 10.0
+"""A signal this long after the first raises again, should the first have been lost."""
+INTERRUPTED = "interrupted: give the same command to begin again."
+
+_first_at = -float("inf")
+
+
+def catch() -> None:
+    """Have the signals raise KeyboardInterrupt from now on; SIGHUP not under nohup, which ignores it."""
+    sys.unraisablehook = _end_if_interrupted
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def ignore() -> None:
+    """Take no notice of the signals any more; for a command that has ended and whose interpreter is yet to."""
+    global _first_at
+    _first_at = time.monotonic()  # for those that come before the next line has its effect
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def caused(error: BaseException | type[BaseException]) -> bool:
+    """Whether a signal is behind an error: it is a KeyboardInterrupt, or came after one, as when workers were ended too."""
+    kind = error if isinstance(error, type) else type(error)
+    return issubclass(kind, KeyboardInterrupt) or _first_at > 0
+
+
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Hold the signals back inside. Processes and threads begun inside never get them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # make and shells send a signal to the group and again to the child, and who waits presses Ctrl-C twice
+    global _first_at
+    now = time.monotonic()
+    if now - _first_at > AGAIN_S:
+        _first_at = now
+        raise KeyboardInterrupt
+
+
+def _end_if_interrupted(unraisable: Any) -> None:
+    """End here if the interrupt was raised where nothing can be, as in a destructor, where it would be lost."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        return sys.__unraisablehook__(unraisable)
+    os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(130)
