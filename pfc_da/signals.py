@@ -1,15 +1,12 @@
 """The signals that end a command: the first raises KeyboardInterrupt, and no other disturbs what that sets off.
 
-Imports nothing slow: this is the first that a command does.
+A command catches them before anything else, so the imports here are few.
 """
 
-import contextlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_S = 10.0
@@ -41,16 +38,6 @@ def caused(error: BaseException | type[BaseException]) -> bool:
     return issubclass(kind, KeyboardInterrupt) or _first_at > 0
 
 
-@contextlib.contextmanager
-def blocked() -> Iterator[None]:
-    """Hold the signals back inside. Processes and threads begun inside never get them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _interrupt(number: int, frame: object) -> None:
     # make and shells send a signal to the group and again to the child, and who waits presses Ctrl-C twice
     global _first_at
@@ -60,7 +47,7 @@ def _interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
 
-def _end_if_interrupted(unraisable: Any) -> None:
+def _end_if_interrupted(unraisable: "sys.UnraisableHookArgs") -> None:
     """End here if the interrupt was raised where nothing can be, as in a destructor, where it would be lost."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         return sys.__unraisablehook__(unraisable)

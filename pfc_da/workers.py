@@ -5,6 +5,7 @@ them; elsewhere a thread in each of them sees to it. The folder stays locked, by
 ended, so that the next command never writes beside one.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -66,12 +67,12 @@ def work(
         return results
     from joblib.externals import loky
 
-    with signals.blocked():
+    with _signals_blocked():
         begin = functools.partial(_begin, os.getpid(), folder)
         executor = loky.ProcessPoolExecutor(n, initializer=begin, env=_ONE_THREAD | os.environ)
         resource_tracker.ensure_running()
     try:
-        with signals.blocked():  # anew: the start of the two trackers of resources above has ended the block
+        with _signals_blocked():  # anew: the start of the two trackers of resources above has ended the block
             futures = [executor.submit(job) for job in jobs]
         for future in as_completed(futures):
             done(future.result())
@@ -98,6 +99,16 @@ def wait_for_workers(folder: Path, patience_s: float = PATIENCE_S) -> bool:
                 time.sleep(0.05)
             else:
                 return True
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Hold signals back inside. Processes and threads begun inside never get them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(parent: int, folder: Path | None) -> None:
