@@ -1,10 +1,13 @@
 """A run killed at random moments and started again ends with the bits of one that was left alone."""
 
 import multiprocessing
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +17,10 @@ import xarray as xr
 from safetensors.torch import load_file
 
 from pfc_da import cli
+from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.recording import read_recording
 from pfc_da.run_folder import read_manifest
+from pfc_da.workers import LOCK, wait_for_workers
 
 SIZES = (
     "network.n_units=16",
@@ -105,3 +110,76 @@ def assert_same_run(one, other):
         assert (one / f"{table}.csv").read_bytes() == (other / f"{table}.csv").read_bytes()
     assert read_manifest(other).status == "finished"
     assert not list(other.rglob(".writing-*"))
+
+
+LEVER = [text for text in SIZES if not text.startswith("task.")]
+MACAQUE = Path(__file__).resolve().parents[2] / "data" / "recorded" / "macaque_what_reversal.csv.gz"
+SPIKING = ("replay", "{run}", "--spiking", "--sessions", "4", "--force")
+CIRCUIT = ("replay", "{run}", "--circuit", "--force", "--sessions")
+FIT = (
+    "fit",
+    "volatility",
+    "--recorded",
+    str(MACAQUE),
+    "--candidates",
+    "1",
+    "--animals",
+    "2",
+    "--out",
+    "{run}",
+    "--force",
+)
+slow = pytest.mark.slow
+
+
+def begin(out, paradigm, sizes, *stages):
+    sets = [word for text in (*sizes, "train.updates=20") for word in ("--set", text)]
+    for stage in stages:
+        what = [paradigm, "--animals", "2", "--out", str(out), *sets] if stage == "train" else [str(out)]
+        assert cli.exit_code([stage, *what, "--workers", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    "paradigm, stages, killed, then, file",
+    [
+        ("bandit", (), command("train", "{run}", 5000, 2), command("train", "{run}", 20, 1), "animals/001/weights.safetensors"),
+        ("bandit", ("train", "replay"), [*SPIKING, "--stimulate", "current=0.3,fraction=0.5"], SPIKING, "recording_spiking.nc"),
+        pytest.param("bandit", ("train",), ["replay", "{run}"], ["replay", "{run}"], "recording.nc", marks=slow),
+        pytest.param("lever_stimulation", ("train", "replay"), [*CIRCUIT, "4"], [*CIRCUIT, "2"], "recording_circuit.nc", marks=slow),
+        pytest.param("volatility", (), [*FIT, "--seed", "1"], FIT, "ranking.csv", marks=slow),
+    ],
+)  # fmt: skip
+def test_a_parent_killed_alone_leaves_nobody_and_nothing(
+    tmp_path, monkeypatch, find_processes, paradigm, stages, killed, then, file
+):
+    """The command after it, which asks for something else, makes what it makes where nothing was killed."""
+    monkeypatch.setenv(TARGET_VARIABLE, "numpy")
+    runs, tag = [tmp_path / "undisturbed", tmp_path / "killed"], str(tmp_path)
+    begin(runs[0], paradigm, LEVER if paradigm == "lever_stimulation" else SIZES, *stages)
+    if stages:
+        shutil.copytree(*runs)
+    fill = [lambda words, run=run: [word.format(run=run) for word in words] for run in runs]
+    again = [] if "--force" in then or stages else ["--force"]
+    small = [word for text in (*SIZES[:3], "train.updates=200") for word in ("--set", text)]
+    sets = small if paradigm == "volatility" else []
+    assert cli.exit_code([*fill[0](then), *sets, "--workers", "1"]) == 0
+
+    words = [sys.executable, "-m", "pfc_da", *fill[1](killed), *sets, "--workers", "2"]
+    process = subprocess.Popen(words, env={**os.environ, "PFC_DA_TEST": tag}, stderr=subprocess.DEVNULL)
+    while process.poll() is None and all(wait_for_workers(lock.parent, 0) for lock in runs[1].rglob(LOCK)):
+        time.sleep(0.02)
+    time.sleep(np.random.default_rng().uniform(0, 0.5))  # another moment every time
+    assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.wait()
+    time.sleep(0.1)
+    until = time.monotonic() + 5
+    while find_processes(tag) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert find_processes(tag) == []
+    assert cli.exit_code([*fill[1](then), *sets, *again, "--workers", "1"]) == 0
+    one, other = (run / file for run in runs)
+    if file.endswith(".nc"):
+        xr.testing.assert_identical(read_recording(one), read_recording(other))
+    else:
+        assert one.read_bytes() == other.read_bytes()
