@@ -68,6 +68,20 @@ def test_workers_stopped_by_the_terminal_end_too(parent, tmp_path, find_processe
     wait_until(lambda: wait_for_workers(tmp_path, 0), 5)
 
 
+def test_where_the_system_does_not_end_them_a_thread_does(tmp_path, find_processes):
+    child = (
+        "import os, sys; from pfc_da.workers import _end_with; print(flush=True); _end_with(int(sys.argv[1]))"
+    )
+    code = f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}, str(os.getpid())])"
+    tagged = {**os.environ, "PFC_DA_TEST": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=tagged, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert len(find_processes(tmp_path)) == 2
+        process.kill()
+        process.wait()
+        wait_until(lambda: find_processes(tmp_path) == [], 5)
+
+
 def test_signals_are_left_to_the_parent(parent, tmp_path, find_processes):
     ours = set(find_processes(tmp_path))
     for process in ours - {parent.pid}:
