@@ -103,10 +103,7 @@ class Beside(abc.ABC):
         try:
             with open_recording(part) as recording:
                 return all(recording.attrs[name] == value for name, value in told.items())
-        except (
-            InputError,
-            KeyError,
-        ):  # half-written it cannot be; of another version it may, and is made anew
+        except (InputError, KeyError):  # half-written it cannot be; of another version it may be
             return False
 
     def read_part(self, part: Path) -> xr.Dataset:

@@ -64,7 +64,7 @@ _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf"
 class Manifest(BaseModel):
     """What a run folder holds: its configuration, where it came from, how far it got, what it cost.
 
-    `status` is ``running`` while a process works on it (or was killed there), ``waiting`` when a command
+    `status` is ``running`` while a stage is under way (or was killed there), ``waiting`` when a command
     ended well with stages still to do, and ``finished`` when every stage is done.
     """
 

@@ -30,9 +30,9 @@ def ignore() -> None:
     _first_at = time.monotonic()  # for those that come before the next line has its effect
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
-    exec(
-        ""
-    )  # takes back that a KeyboardInterrupt left such a text, as dataclasses run, for which Python ends by SIGINT
+    # A KeyboardInterrupt that left a text run by exec(), as in dataclasses, has Python end by SIGINT; the next text takes
+    # that back.
+    exec("")
 
 
 def caused(error: BaseException | type[BaseException]) -> bool:
