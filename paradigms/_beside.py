@@ -2,18 +2,18 @@
 
 Animals already played are kept in `animals/NNN/KIND.nc` until all are, so an interrupted replay goes on with the next. How
 a replay was asked for is kept in the recording, as JSON under the name of its kind: the same is not done again, and another
-one is not overwritten.
+one is not overwritten. An animal's own file also names the weights it played with; one of another request is made anew.
 """
 
 import abc
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-import joblib
 import pandas as pd
 import xarray as xr
 
@@ -21,16 +21,18 @@ from pfc_da.analysis.compare import Comparison
 from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.cost import Cost
-from pfc_da.errors import InputError
-from pfc_da.paradigms._experiment import Experiment, in_worker, tabulate_statistics, work
+from pfc_da.errors import InputError, damaged
+from pfc_da.paradigms._experiment import Experiment, tabulate_statistics
 from pfc_da.progress import Progress
-from pfc_da.recording import load, open_recording, set_provenance, write_recording
+from pfc_da.recording import open_recording, read_recording, set_provenance, write_recording
 from pfc_da.run_folder import RunFolder, write_atomic
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import Trained, load_trained
+from pfc_da.train import WEIGHTS, Trained, load_trained
+from pfc_da.workers import work
 
 Report = Callable[[int, str], None]
+_OF_WEIGHTS = "weights_sha256"
 
 
 class How(Protocol):
@@ -95,6 +97,33 @@ class Beside(abc.ABC):
         """Attributes of the recording that say how it was made."""
         return {self.kind: self.how.tell()}
 
+    def tell_part(self, part: Path) -> dict[str, Any]:
+        """Attributes of the file of one animal: the same, and which weights it played with."""
+        weights = (part.parent / WEIGHTS).read_bytes()
+        return {**self.tell(), _OF_WEIGHTS: hashlib.sha256(weights).hexdigest()}
+
+    def holds(self, part: Path) -> bool:
+        """Whether an animal's own file is of this very request."""
+        told = {"config": json.dumps(self.config), **self.tell_part(part)}
+        try:
+            with open_recording(part) as recording:
+                return all(recording.attrs[name] == value for name, value in told.items())
+        except (InputError, KeyError):  # half-written it cannot be; of another version it may be
+            return False
+
+    def read_part(self, part: Path) -> xr.Dataset:
+        """The recording of one animal; never that of another request."""
+        if not self.holds(part):
+            raise damaged(part, "it is not of this replay")
+        recording = read_recording(part)
+        del recording.attrs[_OF_WEIGHTS]  # of one animal; the recording is of all
+        return recording
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Settings of the run, with as many sessions of replay as asked for."""
+        return self.how.limit(self.settings).model_dump(mode="json")
+
     @property
     def task(self) -> Task:
         """The task of test."""
@@ -138,9 +167,9 @@ class Beside(abc.ABC):
         for animal, part in enumerate(parts):
             trained = load_trained(self.settings, self.task, animal, folder.animal(animal))
             report = progress.task(f"{self.of} of animal {animal}", self.count_sessions())
-            jobs.append(joblib.delayed(in_worker)(_replay_part, self, trained, animal, report, part))
-        work(jobs, workers)
-        found = self.find([load(open_recording(part)) for part in parts])
+            jobs.append(functools.partial(_replay_part, self, trained, animal, report, part))
+        work(jobs, workers, folder.path)
+        found = self.find([self.read_part(part) for part in parts])
         tables = [tabulate_statistics(found.statistics, self.settings)]
         if found.comparisons:
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))
@@ -155,19 +184,9 @@ class Beside(abc.ABC):
 
 def _replay_part(beside: Beside, trained: Trained, animal: int, report: Report, part: Path) -> None:
     """Replay one animal into a file of its own, unless that was done before."""
-    config = beside.how.limit(beside.settings).model_dump(mode="json")
-    if _holds(part, {"config": json.dumps(config), **beside.tell()}):
+    if beside.holds(part):
         return report(beside.count_sessions(), "played before")
     recording = beside.play_animal(trained, animal, report)
-    set_provenance(recording, config=config, choice_phase=beside.task.choice_phase).attrs.update(
-        beside.tell()
-    )
+    set_provenance(recording, config=beside.config, choice_phase=beside.task.choice_phase)
+    recording.attrs.update(beside.tell_part(part))
     write_atomic(part, lambda aside: write_recording(recording, aside))
-
-
-def _holds(part: Path, told: dict[str, Any]) -> bool:
-    try:
-        with open_recording(part) as recording:
-            return all(recording.attrs[name] == value for name, value in told.items())
-    except (InputError, KeyError):  # half-written it cannot be; of another version it may, and is made anew
-        return False

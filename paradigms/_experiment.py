@@ -7,15 +7,11 @@ train -> replay (weights frozen) -> compare (statistics beside references) -> re
 import contextlib
 import dataclasses
 import functools
-import multiprocessing
-import os
-import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -39,6 +35,7 @@ from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
 from pfc_da.task import Task
 from pfc_da.train import build_agent, load_trained, train_animal
+from pfc_da.workers import work
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
     "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
@@ -189,10 +186,9 @@ class Experiment:
         jobs = []
         for animal in range(settings.animals):
             report = progress.task(f"train animal {animal}", settings.train.updates)
-            jobs.append(
-                joblib.delayed(in_worker)(train_animal, settings, task, animal, folder.animal(animal), report)
-            )
-        work(jobs, workers)
+            arguments = (settings, task, animal, folder.animal(animal), report)
+            jobs.append(functools.partial(train_animal, *arguments))
+        work(jobs, workers, folder.path)
 
     def replay(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
@@ -205,8 +201,8 @@ class Experiment:
             trained = load_trained(settings, task, animal, folder.animal(animal))
             report = progress.task(f"replay animal {animal}", total)
             arguments = (settings, task, trained, animal, conditions, report)
-            jobs.append(joblib.delayed(in_worker)(replay_animal, *arguments))
-        animals = work(jobs, workers)
+            jobs.append(functools.partial(replay_animal, *arguments))
+        animals = work(jobs, workers, folder.path)
         recording = join_animals(animals, task)
         set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
         folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
@@ -338,15 +334,3 @@ def tabulate_by_animal(statistics: Sequence[Statistic]) -> pd.DataFrame:
 def _require(name: str, given: int, least: int, why: str) -> None:
     if given < least:
         raise InputError(f"setting {name} must be at least {least} ({why}), got {given}.")
-
-
-def work(jobs: list, workers: int | None) -> list:
-    """Do the jobs, several processes at once; results in the order of the jobs."""
-    return joblib.Parallel(n_jobs=min(workers or os.cpu_count() or 1, len(jobs)))(jobs)
-
-
-def in_worker(function: Callable, *arguments: Any) -> Any:
-    """Run in a worker process, which leaves Ctrl-C to its parent."""
-    if multiprocessing.parent_process() is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return function(*arguments)

@@ -44,7 +44,7 @@ from pfc_da.progress import Progress, Report
 from pfc_da.recording import read_recording
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import RunFolder, lock_folder, remove, remove_stale, write_atomic
+from pfc_da.run_folder import LOCKS, RunFolder, lock_folder, remove, remove_stale, write_atomic
 from pfc_da.settings import RunSettings
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")
@@ -114,6 +114,8 @@ class Fit:
         `begin` is called once the folder is known to be ours, before anything in it is changed.
         """
         with lock_folder(self.out):
+            for running in self.out.glob("running/*"):  # a killed fit may have left workers in one
+                lock_folder(running).close()
             remove_stale(self.out)
             self._check(force)
             begin()
@@ -160,7 +162,7 @@ class Fit:
     def _check(self, force: bool) -> None:
         """Refuse a folder that holds something else, or, unless it is to go, another fit."""
         stamp = self.out / "fit.json"
-        foreign = [file.name for file in self.out.iterdir() if file.name not in (*_OURS, ".lock")]
+        foreign = [file.name for file in self.out.iterdir() if file.name not in (*_OURS, *LOCKS)]
         if foreign and not stamp.exists():
             raise InputError(f"{self.out} holds other files ({foreign[0]}). Give a new or empty folder.")
         if force or not stamp.exists():

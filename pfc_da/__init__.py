@@ -3,8 +3,9 @@
 Names are imported when they are asked for, so that ``import pfc_da`` loads neither torch nor brian2.
 """
 
-import importlib
-from typing import Any
+TYPE_CHECKING = False  # as in typing, which takes longer to import than a command to catch its first signal
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -29,7 +30,9 @@ _HOME = {
 __all__ = ["__version__", *sorted(_HOME)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    import importlib
+
     if name not in _HOME:
         raise AttributeError(f"module 'pfc_da' has no attribute {name!r}")
     return getattr(importlib.import_module(f"pfc_da.{_HOME[name]}"), name)

@@ -8,6 +8,8 @@ it, so that a busy machine slows both.
 
 import contextlib
 import dataclasses
+import functools
+import itertools
 import json
 import os
 import platform
@@ -18,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 
@@ -30,6 +31,7 @@ from pfc_da.run_folder import write_atomic
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
 from pfc_da.train import Agent, Training, animal_seed, build_agent, train_update
+from pfc_da.workers import work
 
 CRITERIA = (0.607, 0.639)
 """Reward a trial on independent bandits: 95 % of Thompson sampling's, and Thompson sampling's (derived)."""
@@ -57,12 +59,9 @@ def run_bench(
     seeds: int, workers: int | None = None, report: Callable[[int, str], None] = lambda *_: None
 ) -> list[Seed]:
     """Train `seeds` seeds of every agent in `AGENTS`, `workers` processes at once."""
-    jobs = [joblib.delayed(measure_seed)(agent, seed) for agent in AGENTS for seed in range(seeds)]
-    found = []
-    for done in joblib.Parallel(n_jobs=workers or os.cpu_count() or 1, return_as="generator")(jobs):
-        found.append(done)
-        report(len(found), f"{done.agent} seed {done.seed}")
-    return found
+    jobs = [functools.partial(measure_seed, agent, seed) for agent in AGENTS for seed in range(seeds)]
+    count = itertools.count(1)
+    return work(jobs, workers, done=lambda found: report(next(count), f"{found.agent} seed {found.seed}"))
 
 
 def measure_seed(name: str, seed: int) -> Seed:

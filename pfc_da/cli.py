@@ -7,16 +7,16 @@ command early is told in one line on stderr. Heavy imports happen inside the com
 import functools
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.core
 
+from pfc_da import signals
 from pfc_da.errors import SHOWN, DiskFull, InputError, damaged, nearest, one_line, show
 
 if TYPE_CHECKING:
@@ -298,16 +298,8 @@ def fit(
     if force or not os.path.exists(asked.out):
         cost.require_room(asked.out)
     begin = functools.partial(_tell_cost, cost, asked.out)
-    try:
-        with Progress() as progress:
-            worked, text = asked.run(candidates, progress, workers, force, begin)
-    except KeyboardInterrupt:
-        line = f"interrupted: {asked.out} keeps {asked.kept()}; the same command continues."
-        raise _Ended(130, line) from None
-    except (InputError, DiskFull):
-        raise
-    except Exception as error:  # whatever broke is told in one line, with the folder that keeps the rest
-        raise _failure(error, asked.out) from error
+    with _told(asked.out, asked.kept), Progress() as progress:
+        worked, text = asked.run(candidates, progress, workers, force, begin)
     print(text)
     done = "finished" if worked else "finished already; --force does it again"
     _say(f"{asked.out}: {done}. ranking.csv, fresh.csv and best.yaml hold it.")
@@ -362,20 +354,6 @@ def bench(
     print(table.to_string(float_format="{:.4g}".format))
 
 
-def main() -> NoReturn:
-    """Run the command line on the arguments of this process, and end the process."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    sys.exit(exit_code(sys.argv[1:] or ["--help"]))
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    # make and shells send the signal to the group and again to the child: only the first counts
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 class _Ended(Exception):
     """A command that ended early, with its exit code and the line that says so."""
 
@@ -395,13 +373,16 @@ def exit_code(arguments: list[str]) -> int:
         _say(f"error: {error}", sys.stderr)
         return 2
     except Exception as error:  # the last place before the user: never a traceback
+        if signals.caused(error):
+            _say(signals.INTERRUPTED, sys.stderr)
+            return 130
         if hasattr(error, "format_message"):  # a usage error of typer, whose classes are private
             _say(f"error: {_usage(error, arguments)}", sys.stderr)
             return 2
         _say(str(_failure(error, None)), sys.stderr)
         return 1
     if code == 130:  # typer's word for Ctrl-C; a run folder tells its own story before that
-        _say("interrupted: give the same command to begin again.", sys.stderr)
+        _say(signals.INTERRUPTED, sys.stderr)
     return code or 0
 
 
@@ -478,7 +459,7 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
         folder.close()
         raise
     had_report = folder.is_done("report")
-    with _told(folder), folder:
+    with _told(folder.path, folder.kept), folder:
         folder.write_atomic("comparison_recorded.csv", partial(table.to_csv, index=False))
         if had_report:
             _write_report(folder)
@@ -522,7 +503,7 @@ def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, worke
         _say(f"{run}: replayed {beside.way} already. --force does it again.")
         return folder.close()
     had_report = folder.is_done("report")
-    with _told(folder), folder, Progress() as progress:
+    with _told(folder.path, folder.kept), folder, Progress() as progress:
         text = beside.replay(folder, progress, workers)
         if had_report:  # it may show what was made from an earlier such replay
             _write_report(folder)
@@ -572,7 +553,7 @@ def _work(
             folder.close()
             raise
     (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
-    with _told(folder), folder, Progress() as progress:
+    with _told(folder.path, folder.kept), folder, Progress() as progress:
         for stage in to_do:
             with folder.doing(stage):
                 _do(stage, settings, folder, progress, workers)
@@ -605,20 +586,20 @@ def _where(folder: "RunFolder") -> str:
 
 
 @contextmanager
-def _told(folder: "RunFolder") -> Iterator[None]:
-    """Turn what ends the work on a run folder into one line that says what the folder keeps."""
+def _told(path: Path, kept: Callable[[], str]) -> Iterator[None]:
+    """Turn what ends the work on the folder `path` into one line that says what it keeps."""
     try:
         yield
-    except KeyboardInterrupt:
-        line = f"interrupted: {folder.path} keeps {folder.kept()}; the same command continues."
-        raise _Ended(130, line) from None
-    except (InputError, DiskFull):
-        raise
-    except Exception as error:
-        raise _failure(error, folder.path) from error
+    except (Exception, KeyboardInterrupt) as error:
+        if signals.caused(error):
+            line = f"interrupted: {path} keeps {kept()}; the same command continues."
+            raise _Ended(130, line) from None
+        if isinstance(error, InputError | DiskFull):
+            raise
+        raise _failure(error, path) from error
 
 
-def _failure(error: Exception, directory: Path | None) -> _Ended:
+def _failure(error: BaseException, directory: Path | None) -> _Ended:
     """Keep the traceback of an internal failure in a file and say where."""
     import tempfile
     import traceback
@@ -633,7 +614,3 @@ def _failure(error: Exception, directory: Path | None) -> _Ended:
     except OSError:
         where = "its traceback could not be saved; PFC_DA_DEBUG=1 shows it"
     return _Ended(1, f"error: internal failure, {type(error).__name__}: {error} ({where}).")
-
-
-if __name__ == "__main__":
-    main()

@@ -25,6 +25,7 @@ from typing import IO, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from pfc_da import signals, workers
 from pfc_da.errors import DiskFull, InputError, damaged
 
 SCHEMA_VERSION = 1
@@ -55,6 +56,7 @@ _OURS = (
     "error.txt",
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
+LOCKS = (".lock", workers.LOCK)
 _ASIDE = ".writing-"
 _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf", "safetensors", "pydantic")
 
@@ -62,7 +64,7 @@ _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf"
 class Manifest(BaseModel):
     """What a run folder holds: its configuration, where it came from, how far it got, what it cost.
 
-    `status` is ``running`` while a process works on it (or was killed there), ``waiting`` when a command
+    `status` is ``running`` while a stage is under way (or was killed there), ``waiting`` when a command
     ended well with stages still to do, and ``finished`` when every stage is done.
     """
 
@@ -174,9 +176,9 @@ class RunFolder:
     """A run folder held by this process: its configuration, its files and the stages done.
 
     Get one from `open` (create or continue) or `existing` (a later stage of an earlier run); both take the
-    folder's lock. As a context manager it writes ``running`` into the manifest on entry, and on exit the
-    status, the wall and CPU time, and lets the lock go. A pickled copy, as a worker process gets it, can
-    write files but holds no lock.
+    folder's lock. As a context manager it writes the status, the wall and CPU time into the manifest on exit, and lets
+    the lock go. The status is ``running`` once a stage has begun; what does no stage leaves it as it was. A pickled copy,
+    as a worker process gets it, can write files but holds no lock.
     """
 
     def __init__(self, path: Path, manifest: Manifest, lock: IO[str] | None) -> None:
@@ -218,27 +220,37 @@ class RunFolder:
     def existing(cls, path: str | Path) -> Self:
         """Open the run folder that an earlier command made, with the configuration it holds."""
         path = Path(path)
-        manifest = read_manifest(path)
+        read_manifest(path)  # so that no lock is left in a folder that is none of a run
         lock = lock_folder(path)
-        remove_stale(path)
+        try:
+            manifest = read_manifest(path)  # as the last command left it
+            remove_stale(path)
+        except BaseException:
+            lock.close()
+            raise
         return cls(path, manifest, lock)
 
     def __enter__(self) -> Self:
-        self._write_manifest("running")
+        self._write_manifest(self.manifest.status)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
-        if kind is None:
-            status = "finished" if self.is_finished else "waiting"
-        else:
-            status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
         try:
-            self._write_manifest(status)
+            self._write_manifest(self._status_after(kind))
         except (DiskFull, InputError, OSError):
             if kind is None:
                 raise  # otherwise the first error is the one to tell
         finally:
             self.close()
+
+    def _status_after(self, error: type[BaseException] | None) -> str:
+        if self.is_finished:
+            return "finished"
+        if error is None:
+            return "waiting"
+        if self.manifest.status != "running":  # no stage was begun
+            return self.manifest.status
+        return "interrupted" if signals.caused(error) else "failed"
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_lock": None}
@@ -262,13 +274,21 @@ class RunFolder:
 
     @contextlib.contextmanager
     def doing(self, stage: str) -> Iterator[None]:
-        """Do `stage` inside: recorded as done at the end, with the stages after it to be done again."""
-        earlier = STAGES[: STAGES.index(stage)]
+        """Do `stage` inside: recorded as done at the end, with the stages after it to be done again.
+
+        Bad input met inside is refused before anything is replaced, and leaves all as it was.
+        """
+        earlier, before = STAGES[: STAGES.index(stage)], self.manifest
         kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
         self._set_stages(kept)
         if stage == "train":  # later stages replace what they made of the weights of before
             self._remove(_ON_DEMAND)
-        yield
+        try:
+            yield
+        except InputError:
+            self.manifest = self.manifest.model_copy(update={"stages": before.stages})
+            self._write_manifest(before.status)
+            raise
         self._set_stages(kept | {stage: hash_config(self.manifest.config)})
 
     def animal(self, index: int) -> Path:
@@ -383,6 +403,12 @@ def lock_folder(path: Path) -> IO[str]:
             f"{path} is being written by another process{f' ({holder})' if holder else ''}. "
             "Wait for it to end, or give another --out."
         ) from None
+    if not workers.wait_for_workers(path):
+        lock.close()
+        raise InputError(
+            f"{path} is still being written by workers of a command that was killed. "
+            "Wait for them to end, or give another --out."
+        )
     lock.truncate(0)
     lock.write(f"process {os.getpid()}\n")
     lock.flush()
@@ -394,7 +420,7 @@ def _is_new(path: Path) -> bool:
     if (path / "manifest.json").exists():
         return False
     foreign = [
-        file.name for file in path.iterdir() if file.name != ".lock" and not file.name.startswith(_ASIDE)
+        file.name for file in path.iterdir() if file.name not in LOCKS and not file.name.startswith(_ASIDE)
     ]
     if foreign:
         raise InputError(

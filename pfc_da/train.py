@@ -6,8 +6,6 @@ weights, the memory of its synaptic step and the number of updates done: `state.
 """
 
 import dataclasses
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -174,7 +172,6 @@ def train_animal(
     prepare_processor()
     seed = animal_seed(settings, animal)
     agent = build_agent(settings, task, seed)
-    worker, parent = multiprocessing.parent_process() is not None, os.getppid()
     if (folder / WEIGHTS).exists():
         load_trained(settings, task, animal, folder)  # refuses a damaged one
         (folder / STATE).unlink(missing_ok=True)
@@ -183,8 +180,6 @@ def train_animal(
     report(training.update, "")
     while training.update < settings.train.updates and not training.diverged:
         training = train_update(agent, settings, task, training, seed)
-        if worker and os.getppid() != parent:  # the run was killed; whoever continues it owns the folder now
-            os._exit(1)
         if training.update in settings.train.snapshot_updates:
             _save_weights(training.weights, folder / SNAPSHOT.format(training.update))
         if training.update % settings.train.checkpoint_every == 0:

@@ -1,7 +1,9 @@
 """Small made-up data that several test files use: a replayed run without training, and a session as an NWB file."""
 
+import contextlib
 import datetime
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,26 @@ def play(rng, stay, shape):
         kept = rng.random(shape[:2]) < np.where(reward[..., trial - 1] > 0, *stay)
         choice[..., trial] = np.where(kept, choice[..., trial - 1], 1 - choice[..., trial - 1])
     return choice, reward
+
+
+@pytest.fixture(scope="session")
+def find_processes():
+    """A function that lists the processes alive which were begun with PFC_DA_TEST set to a text, workers among them."""
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("only Linux tells the environment of a process")
+
+    def find(text):
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended since
+                alive = (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+                if alive and f"PFC_DA_TEST={text}".encode() in (process / "environ").read_bytes().split(
+                    b"\0"
+                ):
+                    found.append(int(process.name))
+        return found
+
+    return find
 
 
 @pytest.fixture(scope="session")

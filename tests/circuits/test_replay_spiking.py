@@ -21,15 +21,16 @@ from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.network.rate import RateNetwork
+from pfc_da.paradigms import _beside
 from pfc_da.paradigms._spiking import BesideAsNeurons
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
-from pfc_da.run_folder import RunFolder
-from pfc_da.settings import NetworkSettings, resolve
-from pfc_da.train import Trained, build_agent
+from pfc_da.run_folder import RunFolder, read_manifest
+from pfc_da.settings import NetworkSettings, RunSettings, resolve
+from pfc_da.train import WEIGHTS, Trained, build_agent, load_trained
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = Bandit(n_trials=6)
@@ -228,6 +229,29 @@ def test_the_estimate_grows_with_sessions_and_neurons():
     assert estimate(neurons=100).cpu_s > 20 * estimate(neurons=1).cpu_s
     assert estimate(neurons=1000).memory > 5 * estimate(neurons=1).memory
     assert estimate(sessions=2000).disk > 2 * estimate(sessions=200).disk
+
+
+def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatch, capfd):
+    def ask(**asked):
+        return BesideAsNeurons(experiment, settings, SpikingReplay.ask(sessions=2, **asked))
+
+    experiment = paradigms.load("bandit")
+    settings = RunSettings.model_validate(read_manifest(run).config)
+    plain, stimulated = ask(), ask(stimulate="current=0.3,fraction=0.5")
+    part, weights = run / "animals/001/spiking.nc", run / "animals/001" / WEIGHTS
+    trained = load_trained(settings, plain.task, 1, part.parent)
+    _beside._replay_part(stimulated, trained, 1, lambda *_: None, part)
+    assert stimulated.holds(part) and not plain.holds(part)
+    with pytest.raises(InputError, match="spiking.nc is damaged: it is not of this replay"):
+        plain.read_part(part)
+
+    kept = weights.read_bytes()
+    weights.write_bytes((run / "animals/000" / WEIGHTS).read_bytes())
+    assert not stimulated.holds(part)
+    weights.write_bytes(kept)
+    assert replay(run, "--sessions", "2", "--force") == 0
+    recording = read_recording(run / "recording_spiking.nc")
+    assert "stimulated" not in recording["condition"] and "weights_sha256" not in recording.attrs
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("circuits", "paradigms", "analysis", "data")
-ABOVE = ("cli", "bench", "export", "gymnasium_env")  # these sit above all layers
+ABOVE = ("__main__", "cli", "bench", "export", "gymnasium_env")  # these sit above all layers
 
 MAY_IMPORT = {  # layer -> the layers whose names it may import
     "core": {"core"},
@@ -104,6 +104,13 @@ def test_no_bare_sibling_import(path):
     # `import analysis` would load a second copy of the module; `circuits` is another project's package.
     bare = [f"line {line}: {name}" for line, name in imports(path, "pfc_da") if name.split(".")[0] in FOLDERS]
     assert bare == []
+
+
+def test_processes_are_started_in_one_place():
+    """Where they are made to end with their parent."""
+    starting = {"joblib", "loky", "multiprocessing", "concurrent"}
+    found = {module for module in FILES for _, name in imports_of(module) if name.split(".")[0] in starting}
+    assert found == {"pfc_da.workers"}
 
 
 LISTING = "import sys, importlib; importlib.import_module({!r}); print(*sys.modules)"

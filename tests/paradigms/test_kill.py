@@ -1,10 +1,13 @@
 """A run killed at random moments and started again ends with the bits of one that was left alone."""
 
 import multiprocessing
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +17,10 @@ import xarray as xr
 from safetensors.torch import load_file
 
 from pfc_da import cli
+from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.recording import read_recording
 from pfc_da.run_folder import read_manifest
+from pfc_da.workers import LOCK, wait_for_workers
 
 SIZES = (
     "network.n_units=16",
@@ -74,7 +79,7 @@ def test_training_killed_at_three_random_moments(tmp_path):
 @pytest.mark.slow
 def test_a_run_killed_at_ten_random_moments(tmp_path):
     """The whole command with its workers, the main process alone killed, anywhere from imports to the report."""
-    program, whole = [sys.executable, "-m", "pfc_da.cli"], tmp_path / "whole"
+    program, whole = [sys.executable, "-m", "pfc_da"], tmp_path / "whole"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": (tmp_path / "stderr").open("w+")}
     started = time.monotonic()
     subprocess.run([*program, *command("run", whole, 1000, 2)], check=True, **quiet)
@@ -105,3 +110,68 @@ def assert_same_run(one, other):
         assert (one / f"{table}.csv").read_bytes() == (other / f"{table}.csv").read_bytes()
     assert read_manifest(other).status == "finished"
     assert not list(other.rglob(".writing-*"))
+
+
+LEVER = [text for text in SIZES if not text.startswith("task.")]
+MACAQUE = Path(__file__).resolve().parents[2] / "data" / "recorded" / "macaque_what_reversal.csv.gz"
+TRAIN = [*command("train", "{run}", 20, 1), "--force"], "animals/001/weights.safetensors"
+REPLAY = ["replay", "{run}"], "recording.nc"
+SPIKING = ["replay", "{run}", "--force", "--spiking", "--sessions", "2"], "recording_spiking.nc"
+CIRCUIT = ["replay", "{run}", "--force", "--circuit", "--sessions", "2"], "recording_circuit.nc"
+FIT = ["fit", "volatility", "--recorded", str(MACAQUE), "--candidates", "1", "--animals", "2"], "ranking.csv"
+FIT[0].extend(["--force", "--out", "{run}"])
+FIT[0].extend(word for text in (*SIZES[:3], "train.updates=200") for word in ("--set", text))
+STIMULATED = [*SPIKING[0], "--stimulate", "current=0.3,fraction=0.5"]
+slow = pytest.mark.slow
+
+
+def begin(out, paradigm, sizes, *stages):
+    sets = [word for text in (*sizes, "train.updates=20") for word in ("--set", text)]
+    for stage in stages:
+        what = [paradigm, "--animals", "2", "--out", str(out), *sets] if stage == "train" else [str(out)]
+        assert cli.exit_code([stage, *what, "--workers", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    "paradigm, stages, killed, then",
+    [
+        ("bandit", (), command("train", "{run}", 5000, 2), TRAIN),
+        ("bandit", ("train", "replay"), STIMULATED, SPIKING),
+        pytest.param("bandit", ("train",), REPLAY[0], REPLAY, marks=slow),
+        pytest.param(
+            "lever_stimulation", ("train", "replay"), [*CIRCUIT[0], "--sessions", "4"], CIRCUIT, marks=slow
+        ),
+        pytest.param("volatility", (), [*FIT[0], "--seed", "1"], FIT, marks=slow),
+    ],
+)
+def test_a_parent_killed_alone_leaves_nobody_and_nothing(
+    tmp_path, monkeypatch, find_processes, paradigm, stages, killed, then
+):
+    """The command after it, which asks for something else, makes what it makes where nothing was killed."""
+    monkeypatch.setenv(TARGET_VARIABLE, "numpy")
+    then, file = then
+    runs, tag = [tmp_path / "undisturbed", tmp_path / "killed"], str(tmp_path)
+    begin(runs[0], paradigm, LEVER if paradigm == "lever_stimulation" else SIZES, *stages)
+    if stages:
+        shutil.copytree(*runs)
+    fill = [lambda words, run=run: [word.format(run=run) for word in words] for run in runs]
+    assert cli.exit_code([*fill[0](then), "--workers", "1"]) == 0
+
+    words = [sys.executable, "-m", "pfc_da", *fill[1](killed), "--workers", "2"]
+    process = subprocess.Popen(words, env={**os.environ, "PFC_DA_TEST": tag}, stderr=subprocess.DEVNULL)
+    while process.poll() is None and all(wait_for_workers(lock.parent, 0) for lock in runs[1].rglob(LOCK)):
+        time.sleep(0.02)
+    time.sleep(np.random.default_rng().uniform(0, 0.5))  # another moment every time
+    assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 5
+    while find_processes(tag) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert find_processes(tag) == []
+    assert cli.exit_code([*fill[1](then), "--workers", "1"]) == 0
+    one, other = (run / file for run in runs)
+    if file.endswith(".nc"):
+        xr.testing.assert_identical(read_recording(one), read_recording(other))
+    else:
+        assert one.read_bytes() == other.read_bytes()

@@ -458,7 +458,7 @@ def test_the_help_names_every_command(call):
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"]])
 def test_starting_costs_less_than_half_a_second(arguments):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "pfc_da.cli", *arguments], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "pfc_da", *arguments], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
@@ -476,7 +476,8 @@ def test_starting_loads_nothing_heavy(arguments):
 
 SLOW_TRAINING = """
 import time
-from pfc_da import cli, paradigms
+from pfc_da import paradigms
+from pfc_da.__main__ import main
 from pfc_da.cost import Cost
 from pfc_da.settings import resolve
 
@@ -494,7 +495,7 @@ class Slow:
         time.sleep(60)
 
 paradigms.load = lambda name: Slow()
-cli.main()
+main()
 """
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pfc_da import run_folder
 from pfc_da.errors import DiskFull, InputError
 from pfc_da.run_folder import STAGES, Manifest, RunFolder, read_manifest, write_atomic
 
@@ -76,6 +77,48 @@ def test_a_stage_that_fails_is_not_done(out):
             raise ZeroDivisionError("planted")
     assert read_manifest(out).status == "failed"
     assert read_manifest(out).stages == {}
+
+
+@pytest.mark.parametrize("error", [MemoryError("planted"), KeyboardInterrupt("planted")])
+def test_what_does_no_stage_leaves_the_status_as_it_was(out, error):
+    for done, status in ((STAGES[:2], "waiting"), (STAGES[2:], "finished")):
+        with RunFolder.open(out, CONFIG) as folder:
+            for stage in done:
+                with folder.doing(stage):
+                    write_outputs(folder, stage)
+        assert read_manifest(out).status == status
+        with pytest.raises(type(error), match="planted"):
+            with RunFolder.existing(out):
+                assert read_manifest(out).status == status
+                raise error
+        assert read_manifest(out).status == status
+
+
+def test_a_stage_refused_for_bad_input_leaves_a_finished_run_finished(out):
+    finish(out)
+    before = read_manifest(out)
+    with pytest.raises(InputError, match="planted"):
+        with RunFolder.existing(out) as folder, folder.doing("replay"):
+            raise InputError("planted")
+    after = read_manifest(out)
+    assert (after.status, after.stages) == ("finished", before.stages)
+    with pytest.raises(MemoryError, match="planted"):
+        with RunFolder.existing(out) as folder, folder.doing("replay"):
+            raise MemoryError("planted")
+    assert read_manifest(out).status == "failed"
+
+
+def test_the_manifest_is_read_once_the_folder_is_held(out, monkeypatch):
+    finish(out)
+    lock, manifest = run_folder.lock_folder, out / "manifest.json"
+
+    def hold_late(path):
+        manifest.write_text(manifest.read_text().replace('"finished"', '"failed"'))
+        return lock(path)
+
+    monkeypatch.setattr(run_folder, "lock_folder", hold_late)
+    with RunFolder.existing(out) as folder:
+        assert folder.manifest.status == "failed"
 
 
 def test_status_after_an_interrupt(out):

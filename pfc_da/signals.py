@@ -1,0 +1,58 @@
+"""The signals that end a command: the first raises KeyboardInterrupt, and no other disturbs what that sets off.
+
+A command catches them before anything else, so the imports here are few.
+"""
+
+import os
+import signal
+import sys
+import time
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 10.0
+"""A signal this long after the first raises again, should the first have been lost."""
+INTERRUPTED = "interrupted: give the same command to begin again."
+
+_first_at = -float("inf")
+
+
+def catch() -> None:
+    """Have the signals raise KeyboardInterrupt from now on; SIGHUP not under nohup, which ignores it."""
+    sys.unraisablehook = _end_if_interrupted
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def ignore() -> None:
+    """Take no notice of the signals any more; for a command that has ended and whose interpreter is yet to."""
+    global _first_at
+    _first_at = time.monotonic()  # for those that come before the next line has its effect
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    # A KeyboardInterrupt that left a text run by exec(), as in dataclasses, has Python end by SIGINT; the next text takes
+    # that back.
+    exec("")
+
+
+def caused(error: BaseException | type[BaseException]) -> bool:
+    """Whether a signal is behind an error: it is a KeyboardInterrupt, or came after one, as when workers were ended too."""
+    kind = error if isinstance(error, type) else type(error)
+    return issubclass(kind, KeyboardInterrupt) or _first_at > 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # make and shells send a signal to the group and again to the child, and who waits presses Ctrl-C twice
+    global _first_at
+    now = time.monotonic()
+    if now - _first_at > AGAIN_S:
+        _first_at = now
+        raise KeyboardInterrupt
+
+
+def _end_if_interrupted(unraisable: "sys.UnraisableHookArgs") -> None:
+    """End here if the interrupt was raised where nothing can be, as in a destructor, where it would be lost."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        return sys.__unraisablehook__(unraisable)
+    os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(130)
