@@ -71,7 +71,7 @@ def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
     if len(animals) == 1:
         return summarise_sessions(key, compute, arrays, units=units, rng=rng)
     values = [compute(*(array[own] for array in arrays)) for own in animals]
-    return summarise(key, values, units=units, rng=rng)
+    return summarise(key, values, units=units)
 
 
 def _history(choice: NDArray, reward: NDArray, animals: list[NDArray], rng) -> list[Statistic]:
@@ -85,7 +85,6 @@ def _history(choice: NDArray, reward: NDArray, animals: list[NDArray], rng) -> l
             [getattr(fit, name)[lag] for fit in fits],
             condition=f"lag_{lag + 1}",
             units="log odds",
-            rng=rng,
         )
         for name in ("choice", "reward")
         for lag in range(LAGS)
@@ -116,7 +115,7 @@ def _matching(sessions: ChoiceSessions, animals: list[NDArray], rng) -> Statisti
         )
         fits.append(fit_matching(counts, rng=rng))
     if len(fits) > 1:
-        return summarise("matching_slope", [fit.slope for fit in fits], units="1", rng=rng)
+        return summarise("matching_slope", [fit.slope for fit in fits], units="1")
     (fit,) = fits
     return Statistic(
         key="matching_slope",

@@ -256,7 +256,7 @@ def _count_codes(
         p = [np.concatenate([np.empty(0), *(part[name] for part in parts)]) for parts in by_animal.values()]
         selective = [own[np.isfinite(own)] < LEVEL for own in p if np.isfinite(own).any()]
         if selective:
-            found.append(replace(compute_fraction_selective(selective, condition=name, rng=rng), key=key))
+            found.append(replace(compute_fraction_selective(selective, condition=name), key=key))
         else:
             found.append(leave_open(key, name, "fraction"))
     return found

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pfc_da.analysis.choice_fit import fit_model
 from pfc_da.analysis.choice_models import get_model
 from pfc_da.analysis.choice_table import ChoiceSessions, get_animals
-from pfc_da.analysis.statistic import Statistic, percentile_interval, summarise
+from pfc_da.analysis.interval import compute_draws_interval
+from pfc_da.analysis.statistic import Statistic, summarise
 
 MODEL = "perseveration"
 MIN_TRIALS = 100  # of an animal
@@ -30,12 +31,12 @@ def compute_fitted_rate(sessions: ChoiceSessions, *, rng: np.random.Generator) -
         size = max(int(own.sum()) for own in animals)
         choice = np.stack([_pad(sessions.choice[own], size, -1) for own in animals])
         rates = _fit(choice, np.stack([_pad(reward[own], size, np.nan) for own in animals]), rng)
-        return summarise("learning_rate", rates, condition=MODEL, units="1", rng=rng)
+        return summarise("learning_rate", rates, condition=MODEL, units="1")
     n = len(sessions.choice)
     drawn = rng.integers(n, size=(N_DRAWS if n > 1 else 0, n))
     everything = np.concatenate([np.arange(n)[None], drawn])
     rates = _fit(sessions.choice[everything], reward[everything], rng)
-    low, high = percentile_interval(rates[1:] if n > 1 else [np.nan])
+    low, high = compute_draws_interval(rates[0], rates[1:] if n > 1 else [np.nan], n)
     return Statistic(
         key="learning_rate",
         condition=MODEL,

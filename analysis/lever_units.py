@@ -38,7 +38,7 @@ def analyse_units(
     activity, phases = units.get_activity(recording), units.get_phases(recording)
     told = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
     p = [regress_outcomes(*own, rng=rng) for own in told]
-    selectivity = summarise_selectivity(p, get_populations(recording), rng=rng)
+    selectivity = summarise_selectivity(p, get_populations(recording))
     of_units = tabulate_units(recording, p)
     means = tabulate_outcome_activity(activity, compute_outcomes(lever, reward), lever, phases)
     figures = {
@@ -87,8 +87,6 @@ def regress_outcomes(
 def summarise_selectivity(
     by_animal: Sequence[Mapping[str, NDArray]],
     populations: Mapping[str, NDArray],
-    *,
-    rng: np.random.Generator,
 ) -> list[Statistic]:
     """Fraction of units selective for every variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
     found = []
@@ -96,9 +94,7 @@ def summarise_selectivity(
         for population, members in populations.items():
             fractions = [_fraction(p[variable][members]) for p in by_animal]
             condition = f"{variable}_{population}".rstrip("_")
-            found.append(
-                summarise("fraction_selective", fractions, condition=condition, units="fraction", rng=rng)
-            )
+            found.append(summarise("fraction_selective", fractions, condition=condition, units="fraction"))
     return found
 
 

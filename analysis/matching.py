@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.analysis.statistic import percentile_interval, resample_weights
+from pfc_da.analysis.interval import compute_draws_interval, resample_weights
 from pfc_da.errors import InputError
 
 
@@ -184,8 +184,9 @@ def _summarise(sums: NDArray, unit: str, x: NDArray, counts: Counts) -> Matching
         spread = xx - x_sum**2 / n
         slope = np.where(spread > 1e-9 * n, (xy - x_sum * y_sum / n) / spread, np.nan)
         bias = (y_sum - slope * x_sum) / n
-    slope_low, slope_high = percentile_interval(slope[1:])
-    bias_low, bias_high = percentile_interval(bias[1:])
+    n_units = len(np.unique(counts.session)) if unit == "sessions" else len(counts.session)
+    slope_low, slope_high = compute_draws_interval(slope[0], slope[1:], n_units)
+    bias_low, bias_high = compute_draws_interval(bias[0], bias[1:], n_units)
     used = np.isfinite(x)
     return MatchingFit(
         slope=float(slope[0]),

@@ -18,7 +18,7 @@ References: Behrens et al. 2007, doi 10.1038/nn1954; Wang et al. 2016, arXiv 161
 the fixed-alpha learner as its control).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,13 +27,14 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.choice_fit import fit_model
 from pfc_da.analysis.choice_models import get_model, simulate_model
+from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.reversals import (
     compute_reversal_curve,
     compute_trials_to_criterion,
     count_since_switch,
     mean_where,
 )
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed, summarise_grouped
 from pfc_da.analysis.trials import per_trial
 from pfc_da.analysis.volatile_observer import Observer, VolatilityLearner, play_volatile
 
@@ -111,8 +112,13 @@ class RateFit:
     @property
     def ratio(self) -> NDArray:
         """Volatile over stable, (agent,)."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             return self.rate[:, 1] / self.rate[:, 0]
+
+    @property
+    def difference(self) -> NDArray:
+        """Volatile less stable, (agent,)."""
+        return self.rate[:, 1] - self.rate[:, 0]
 
 
 def get_sessions(recording: xr.Dataset, condition: str = FROZEN) -> VolatileSessions:
@@ -141,22 +147,61 @@ def compute_bic_gain(sessions: VolatileSessions, fit: RateFit, *, rng: np.random
     return _fit(sessions, np.zeros_like(sessions.volatile), rng).bic - fit.bic
 
 
+def fit_groups(sessions: VolatileSessions, *, rng: np.random.Generator) -> list[RateFit]:
+    """The same for groups of sessions (`interval.split_sessions`)."""
+    groups = split_sessions(sessions.choice.shape[1])
+    return [fit_rates(sessions.select(own), rng=rng) for own in groups]
+
+
 def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.Generator) -> list[Statistic]:
     """Learning rates, their difference, ratio (also by the order of the phases) and worth, over animals."""
-    stable_first = fit_rates(sessions.select(sessions.stable_first), rng=rng)
-    volatile_first = fit_rates(sessions.select(~sessions.stable_first), rng=rng)
+    stable_first = sessions.select(sessions.stable_first)
+    volatile_first = sessions.select(~sessions.stable_first)
+    groups = fit_groups(sessions, rng=rng)
     return [
-        *(
-            summarise("learning_rate", rate, condition=phase, units="1", rng=rng)
-            for phase, rate in zip(PHASES, fit.rate.T, strict=True)
+        *summarise_phases(fit, groups),
+        summarise_grouped(
+            "learning_rate_difference", fit.difference, _stack(groups, "difference"), units="1"
         ),
-        summarise("learning_rate_difference", fit.rate[:, 1] - fit.rate[:, 0], units="1", rng=rng),
-        _ratio(fit, "", rng),
-        _ratio(stable_first, "stable_first", rng),
-        _ratio(volatile_first, "volatile_first", rng),
-        summarise("bic_block_specific", compute_bic_gain(sessions, fit, rng=rng), units="BIC", rng=rng),
-        summarise("inverse_temperature", fit.inverse_temperature, units="1/reward", rng=rng),
+        summarise_ratio(fit, groups),
+        *(
+            summarise_ratio(fit_rates(own, rng=rng), fit_groups(own, rng=rng), order)
+            for order, own in (("stable_first", stable_first), ("volatile_first", volatile_first))
+        ),
+        summarise("bic_block_specific", compute_bic_gain(sessions, fit, rng=rng), units="BIC"),
+        summarise_grouped(
+            "inverse_temperature",
+            fit.inverse_temperature,
+            _stack(groups, "inverse_temperature"),
+            units="1/reward",
+        ),
     ]
+
+
+def summarise_phases(fit: RateFit, groups: Sequence[RateFit], condition: str = "{}") -> list[Statistic]:
+    """Learning rate by phase, from the fit to all sessions and those to groups of them."""
+    by_group = np.stack([group.rate for group in groups], 1)  # (animal, group, phase)
+    return [
+        summarise_grouped(
+            "learning_rate",
+            fit.rate[:, place],
+            by_group[:, :, place],
+            condition=condition.format(phase),
+            units="1",
+        )
+        for place, phase in enumerate(PHASES)
+    ]
+
+
+def summarise_ratio(fit: RateFit, groups: Sequence[RateFit], condition: str = "") -> Statistic:
+    """Volatile over stable, from the fit to all sessions and those to groups of them."""
+    return summarise_grouped(
+        "learning_rate_ratio", fit.ratio, _stack(groups, "ratio"), condition=condition, units="1"
+    )
+
+
+def _stack(groups: Sequence[RateFit], name: str) -> NDArray:
+    return np.stack([getattr(group, name) for group in groups], 1)  # (animal, group)
 
 
 def play_twins(sessions: VolatileSessions, *, rng: np.random.Generator) -> dict[str, VolatileSessions]:
@@ -191,27 +236,37 @@ def summarise_players(
     for name, fit in fits.items():
         gain = compute_bic_gain(played[name], fit, rng=rng)
         pair = (
-            _ratio(fit, name, rng),
-            summarise("bic_block_specific", gain, condition=name, units="BIC", rng=rng),
+            summarise("learning_rate_ratio", fit.ratio, condition=name, units="1"),
+            summarise("bic_block_specific", gain, condition=name, units="BIC"),
         )
         found += pair if name in TWINS else [_over_plays(statistic) for statistic in pair]
     return found
 
 
 def summarise_rewards(
-    sessions: VolatileSessions, observers: Mapping[str, VolatileSessions], *, rng: np.random.Generator
+    sessions: VolatileSessions, observers: Mapping[str, VolatileSessions]
 ) -> list[Statistic]:
     """Expected reward by phase, and the gain over chance as a share of that of each observer in the same sessions."""
     own = sessions.expected_reward
     found: list[Statistic] = []
     for phase, name in enumerate(PHASES):
         mean = mean_where(own, sessions.volatile == phase)  # (animal, session)
-        found.append(summarise_crossed("expected_reward", mean, condition=name, units="reward", rng=rng))
+        found.append(summarise_crossed("expected_reward", mean, condition=name, units="reward"))
     for name, played in observers.items():
-        best = np.nanmean(played.expected_reward) - CHANCE
-        share = (np.nanmean(own, axis=(1, 2)) - CHANCE) / best
-        found.append(summarise("reward_share", share, condition=name, units="fraction", rng=rng))
+        share = _compute_share(own, played.expected_reward)
+        by_group = [
+            _compute_share(own[:, group], played.expected_reward[:, group])
+            for group in split_sessions(own.shape[1])
+        ]
+        found.append(
+            summarise_grouped("reward_share", share, np.stack(by_group, 1), condition=name, units="fraction")
+        )
     return found
+
+
+def _compute_share(own: NDArray, best: NDArray) -> NDArray:
+    """Gain over chance of each animal as a share of the mean gain of the observer's plays, (animal,)."""
+    return (np.nanmean(own, axis=(1, 2)) - CHANCE) / (np.nanmean(best) - CHANCE)
 
 
 def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generator) -> NDArray | None:
@@ -229,20 +284,31 @@ def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generat
     return _fit(sessions, window.reshape(sessions.volatile.shape), rng).rate[:, : len(SINCE)]
 
 
-def summarise_since_switch(rate: NDArray | None, *, rng: np.random.Generator) -> list[Statistic]:
-    """Learning rate (animal, bin) over animals, `first_last` trial of the bin as the condition."""
+def summarise_since_switch(
+    sessions: VolatileSessions, rate: NDArray | None, *, rng: np.random.Generator
+) -> list[Statistic]:
+    """Learning rate (animal, bin) of these sessions over animals, `first_last` trial of the bin as the condition."""
+    if rate is None:
+        return []
+    groups = split_sessions(sessions.choice.shape[1])
+    fits = [fit_rates_since_switch(sessions.select(own), rng=rng) for own in groups]
+    by_group = np.stack([rate, *(fit for fit in fits if fit is not None)], 1)[:, 1:]  # (animal, group, bin)
     return [
-        summarise("learning_rate_since_switch", own, condition=f"{first}_{end - 1}", units="1", rng=rng)
-        for (first, end), own in zip(SINCE, [] if rate is None else rate.T, strict=rate is not None)
+        summarise_grouped(
+            "learning_rate_since_switch",
+            rate[:, place],
+            by_group[:, :, place],
+            condition=f"{first}_{end - 1}",
+            units="1",
+        )
+        for place, (first, end) in enumerate(SINCE)
     ]
 
 
-def summarise_reversals(
-    sessions: VolatileSessions, condition: str = "", *, rng: np.random.Generator
-) -> Statistic:
+def summarise_reversals(sessions: VolatileSessions, condition: str = "") -> Statistic:
     """Trials to criterion after a reversal, over animals."""
     trials = compute_trials_to_criterion(compute_reversal_curve(sessions.choice, sessions.better))
-    return summarise("trials_to_criterion", trials, condition=condition, units="trials", rng=rng)
+    return summarise("trials_to_criterion", trials, condition=condition, units="trials")
 
 
 def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) -> RateFit:
@@ -258,10 +324,6 @@ def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) 
         inverse_temperature=np.where(predicted, beta, np.nan),
         bic=np.where(predicted, fit.bic, np.nan),
     )
-
-
-def _ratio(fit: RateFit, condition: str, rng: np.random.Generator) -> Statistic:
-    return summarise("learning_rate_ratio", fit.ratio, condition=condition, units="1", rng=rng)
 
 
 def _over_plays(statistic: Statistic) -> Statistic:

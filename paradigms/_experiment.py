@@ -26,8 +26,7 @@ from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.nulls import MIN_SESSIONS
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
-from pfc_da.analysis.selectivity import compute_wilson_interval
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.errors import InputError, nearest
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording, set_provenance, write_recording
@@ -216,18 +215,8 @@ class Experiment:
             load_trained(settings, task, animal, folder.animal(animal)).diverged
             for animal in range(settings.animals)
         ]
-        low, high = compute_wilson_interval(sum(diverged), len(diverged))
-        return Statistic(
-            key="fraction_diverged",
-            condition="",
-            estimate=float(np.mean(diverged)),
-            low=low,
-            high=high,
-            interval="95 % Wilson over animals",
-            n=len(diverged),
-            n_of="animals",
-            units="fraction",
-            by_animal=tuple(map(float, diverged)),
+        return summarise_fraction(
+            "fraction_diverged", diverged, n_of="animals", by_animal=[float(own) for own in diverged]
         )
 
     def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> "Result":

@@ -188,7 +188,7 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
     """Matching, and what choices depend on."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
     slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
-    return [slope, *behaviour.compute_strategy(choice, reward, rng=rng)]
+    return [slope, *behaviour.compute_strategy(choice, reward)]
 
 
 def analyse(
@@ -196,18 +196,18 @@ def analyse(
 ) -> Findings:
     """Reward, matching, strategy, what units code and when, controls."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
-    strategy = behaviour.compute_strategy(choice, reward, rng=rng)
-    rewards = behaviour.compute_rewards(recording, rng=rng)
+    strategy = behaviour.compute_strategy(choice, reward)
+    rewards = behaviour.compute_rewards(recording)
     slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
     n = recording.sizes["recorded_episode"]
     recorded = choice[:, :n], reward[:, :n]
     activity, phases = units.get_activity(recording), units.get_phases(recording)
     p = [units.regress_phases(*own, rng=rng) for own in zip(activity, *recorded, strict=True)]
     cue = phases.index("cue")
-    selectivity = units.compute_selectivity(p, cue, rng=rng)
+    selectivity = units.compute_selectivity(p, cue)
     coding = [
         *selectivity,
-        *units.compute_value_to_choice(p, phases.index("outcome"), rng=rng),
+        *units.compute_value_to_choice(p, phases.index("outcome")),
         *units.compute_value_decoding(activity[..., phases.index("fixation"), :], *recorded, rng=rng),
     ]
     frozen = recording.sel(condition="frozen").isel(animal=0)
@@ -217,17 +217,17 @@ def analyse(
         if row.key == "fraction_selective" and row.kind == "published"
     }
     figures = {
-        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
-        "within_session": behaviour.tabulate_within_session(recording, rng=rng),
+        "learning_curve": behaviour.tabulate_learning(curves),
+        "within_session": behaviour.tabulate_within_session(recording),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         "raster": behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values),
         "history": behaviour.tabulate_history(strategy),
-        "matching": behaviour.tabulate_matching(choice, reward, rng=rng),
+        "matching": behaviour.tabulate_matching(choice, reward, slope, rng=rng),
         "selectivity": units.tabulate_selectivity(selectivity, published),
         "units": units.tabulate_units(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
     }
-    return Findings([*rewards, slope, *strategy, *units.compute_rates(recording, rng=rng), *coding], figures)
+    return Findings([*rewards, slope, *strategy, *units.compute_rates(recording), *coding], figures)
 
 
 EXPERIMENT = Experiment(

@@ -13,7 +13,7 @@ from pfc_da.analysis.choice_table import ChoiceSessions
 from pfc_da.analysis.compare_choices import compare_choices, count
 from pfc_da.analysis.difference import compute_difference, format_differences
 from pfc_da.analysis.history import compute_win_stay
-from pfc_da.analysis.selectivity import compute_wilson_interval
+from pfc_da.analysis.interval import compute_wilson_interval
 from pfc_da.analysis.simulated import get_choice_sessions, is_baited
 from pfc_da.analysis.statistic import Statistic, summarise_sessions
 from pfc_da.errors import InputError

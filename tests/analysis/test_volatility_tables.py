@@ -115,8 +115,7 @@ def test_updates_to_criterion_count_from_the_learning_curve(found, recording):
         p_reward=np.array([[[0.8, 0.2]]]),
         volatile=np.ones((1, 1), int),
     )
-    rng = np.random.default_rng(0)
-    (never,) = volatility_training.summarise_updates_to_criterion([flat], sessions, rng=rng).by_animal
+    (never,) = volatility_training.summarise_updates_to_criterion([flat], sessions).by_animal
     assert np.isnan(never)
 
 
