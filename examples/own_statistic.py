@@ -5,15 +5,12 @@ python examples/own_statistic.py runs/bandit
 
 import sys
 
-import numpy as np
-
 from pfc_da.analysis.statistic import summarise
 from pfc_da.analysis.trials import per_trial
 from pfc_da.recording import read_recording
 
 recording = read_recording(f"{sys.argv[1]}/recording.nc")
 reward = per_trial(recording, "reward").sel(condition="frozen")  # (animal, episode, trial)
-rng = np.random.default_rng(0)
 
 for name, trials in {"first": slice(0, 5), "last": slice(-5, None)}.items():
     by_animal = reward.isel(trial=trials).mean(["episode", "trial"]).values

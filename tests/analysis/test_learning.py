@@ -15,8 +15,9 @@ def test_training_curve_is_the_mean_over_animals():
     table = summarise_training(curves)
     assert table["update"].tolist() == [0, 10, 20]
     assert table["mean"].tolist() == pytest.approx([0.5, 0.54, 0.64])
-    assert table["low"].tolist() == pytest.approx([0.5, 0.52, 0.62])  # three animals: the lowest of them
-    assert table["high"].tolist() == pytest.approx([0.5, 0.56, 0.66])
+    half = 4.302653 * 0.02 / np.sqrt(3)  # Student's t with two degrees of freedom
+    assert table["low"].tolist() == pytest.approx([0.5, 0.54 - half, 0.64 - half])
+    assert table["high"].tolist() == pytest.approx([0.5, 0.54 + half, 0.64 + half])
     assert table["n"].tolist() == [3, 3, 3]
 
 
@@ -66,7 +67,18 @@ def test_a_learner_climbs_from_chance_within_a_session():
     )  # order is what makes the curve
 
 
-def test_animals_are_resampled_not_their_sessions():
+def test_luck_of_a_session_that_all_animals_share_is_in_the_band():
+    rng = np.random.default_rng(3)
+    luck = rng.normal(0, 1, (30, 1))
+    values = 0.1 * rng.standard_normal((4, 30, 2)) + luck
+    values[0, 0, 1] = np.nan  # a trial that one session lacks: over animals alone
+    table = summarise_session(values)
+    width = (table["high"] - table["low"]).to_numpy()
+    assert width[0] == pytest.approx(2 * 2.05 * luck.std(ddof=1) / np.sqrt(30), rel=0.1)
+    assert width[1] < width[0]
+
+
+def test_the_band_is_over_animals_where_sessions_tell_little():
     rng = np.random.default_rng(2)
     animals = np.array([0.4, 0.5, 0.6, 0.7])
     values = np.broadcast_to(animals[:, None, None], (4, 1000, 3)) + 0.01 * rng.standard_normal((4, 1000, 3))

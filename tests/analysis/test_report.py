@@ -51,12 +51,12 @@ untrained|.370|.350|.390|.376
 """
 STATISTICS = f"""
 key|condition|estimate|low|high|interval|n|n_of|units
-reward_per_trial|frozen|.4312|.4251|.4383|95 % bootstrap over animals|2|animals|reward per trial
-matching_slope||.64|.58|.70|95 % bootstrap over animals|2|animals|1
-fraction_selective|object_value|.49|.41|.60|95 % bootstrap over animals|2|animals|fraction of units
-fraction_selective|last_choice|.61|.52|.70|95 % bootstrap over animals|2|animals|fraction of units
-history_reward|lag_1|.90|.82|.98|95 % bootstrap over animals|2|animals|log odds
-reward_no_reward_input||.377|.365|.390|95 % bootstrap over animals|2|animals|reward per trial
+reward_per_trial|frozen|.4312|.4251|.4383|95 % t over animals|2|animals|reward per trial
+matching_slope||.64|.58|.70|95 % t over animals|2|animals|1
+fraction_selective|object_value|.49|.41|.60|95 % t over animals|2|animals|fraction of units
+fraction_selective|last_choice|.61|.52|.70|95 % t over animals|2|animals|fraction of units
+history_reward|lag_1|.90|.82|.98|95 % t over animals|2|animals|log odds
+reward_no_reward_input||.377|.365|.390|95 % t over animals|2|animals|reward per trial
 firing_rate|{HOSTILE}|4.91||||2|animals|Hz
 """
 TSUTSUI = "published|Tsutsui et al. 2016|10.1038/ncomms12554|abstract"
