@@ -21,7 +21,7 @@ from pfc_da.analysis.firing import (
     count_spikes,
 )
 from pfc_da.analysis.reference import ReferenceStatistic, read_references
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_sessions
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_sessions
 from pfc_da.analysis.timescale import BIN_S, MIN_BINS, Timescales, compute_timescales, fit_population
 from pfc_da.errors import InputError
 
@@ -97,7 +97,7 @@ def summarise_firing(
         ]
     medians = {key: [_median(table[key].to_numpy(dtype=float)) for table in tables] for key in UNITS}
     return [
-        summarise(key, medians[key], condition=condition, units=UNITS[key])
+        summarise(key, medians[key], condition=condition, units=UNITS[key], within=POSITIVE)
         for key in UNITS
         if np.isfinite(medians[key]).any()
     ]
@@ -173,5 +173,7 @@ def summarise_cells(
         Draws the resamples.
     """
     known = cells[np.isfinite(cells)] if cells.ndim == 1 else cells
-    found = summarise_sessions(key, compute, [known], condition=condition, units=units, rng=rng)
+    found = summarise_sessions(
+        key, compute, [known], condition=condition, units=units, within=POSITIVE, rng=rng
+    )
     return replace(found, interval=found.interval.replace("sessions", "cells"), n_of="units")

@@ -44,7 +44,7 @@ def compute_choice_numbers(
     animals = get_animals(sessions)
     found = [_summarise(key, compute, arrays, animals, units, rng) for key, units, compute, arrays in plain]
     if sessions.n_options == 2:
-        found += _history(choice, reward, animals, rng)
+        found += _history(choice, reward, animals)
         if baited:
             found.append(_matching(sessions, animals, rng))
     return found
@@ -74,8 +74,8 @@ def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
     return summarise(key, values, units=units)
 
 
-def _history(choice: NDArray, reward: NDArray, animals: list[NDArray], rng) -> list[Statistic]:
-    """Kernels by lag: clustered by session for one animal, bootstrapped over the kernels of several."""
+def _history(choice: NDArray, reward: NDArray, animals: list[NDArray]) -> list[Statistic]:
+    """Kernels by lag: clustered by session for one animal, over the kernels of several animals else."""
     fits = [fit_history(choice[own], reward[own], lags=LAGS) for own in animals]
     return [
         _one_lag(fits[0], name, lag)

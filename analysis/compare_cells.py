@@ -202,7 +202,7 @@ def _compare_codes(
     rows = []
     for corrected, key in ((True, "fraction_selective"), (False, "fraction_selective_t_test")):
         pair = [
-            _count_codes(_compute_codes(sessions, n_trials, at, corrected, rng), key, rng)
+            _count_codes(_compute_codes(sessions, n_trials, at, corrected, rng), key)
             for sessions, at in ((_join(simulated), window), (known, later))
         ]
         for ours, found in zip(*pair, strict=True):
@@ -247,9 +247,7 @@ def _compute_codes(
     return found
 
 
-def _count_codes(
-    by_animal: Mapping[str, list[dict[str, NDArray]]], key: str, rng: np.random.Generator
-) -> list[Statistic]:
+def _count_codes(by_animal: Mapping[str, list[dict[str, NDArray]]], key: str) -> list[Statistic]:
     """Fraction of cells below the level, of those that have a p-value, for every variable."""
     found = []
     for name in VARIABLES:

@@ -54,7 +54,7 @@ def analyse_levers(
         "p_risky_session": tabulate_sessions(trials),
         "p_risky_dose": tabulate_doses(shifts),
         "injected_effect": tabulate_kernels(kernels),
-        "p_risky_plastic": tabulate_plastic(trials, rng=rng),
+        "p_risky_plastic": tabulate_plastic(trials),
         **of_units,
     }
     return statistics, figures
@@ -104,11 +104,11 @@ def tabulate_kernels(statistics: Sequence[Statistic]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "lag", "estimate", "low", "high", "interval", "n", "n_of"])
 
 
-def tabulate_plastic(trials: xr.Dataset, *, rng: np.random.Generator) -> pd.DataFrame:
+def tabulate_plastic(trials: xr.Dataset) -> pd.DataFrame:
     """P(risky) along the sessions with plasticity on, and its shift from the control, in bins of sessions."""
     p_risky, shifts = lever.compute_plastic_p_risky(trials), lever.compute_plastic_shifts(trials)
     tables = [
-        _bin(values, rng).assign(measure=measure, condition=name)
+        _bin(values).assign(measure=measure, condition=name)
         for measure, found in (("p_risky", p_risky), ("shift", shifts))
         for name, values in found.items()
     ]
@@ -118,7 +118,7 @@ def tabulate_plastic(trials: xr.Dataset, *, rng: np.random.Generator) -> pd.Data
     return pd.concat(tables, ignore_index=True).assign(interval=OVER_ANIMALS, n=n, n_of="animals")
 
 
-def _bin(values: NDArray, rng: np.random.Generator) -> pd.DataFrame:
+def _bin(values: NDArray) -> pd.DataFrame:
     """Mean over animals, with its interval, of (animal, session) in bins of neighbouring sessions."""
     bins = np.array_split(np.arange(values.shape[1]), min(BINS, values.shape[1]))
     binned = np.stack([values[:, sessions].mean(1) for sessions in bins], 1)  # (animal, bin)

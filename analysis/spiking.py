@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.firing import compute_cv, compute_cv2, compute_fano, compute_lv
 from pfc_da.analysis.interval import compute_mean_interval
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 
 BY_NEURONS, BY_RATES = "frozen", "rate_frozen"
@@ -167,7 +167,7 @@ def summarise_neurons(recording: xr.Dataset) -> list[Statistic]:
         **{key: [table[key].median() for table in excitatory] for key in ("cv", "cv2", "lv", "fano")},
     }
     return [
-        summarise(key, values, condition="neurons", units="Hz" if "rate" in key else "1")
+        summarise(key, values, condition="neurons", units="Hz" if "rate" in key else "1", within=POSITIVE)
         for key, values in by_animal.items()
     ]
 
@@ -183,7 +183,7 @@ def summarise_by_area(recording: xr.Dataset) -> list[Statistic]:
         for key in ("firing_rate", "cv", "cv2", "lv"):
             medians = [table.loc[table["is_excitatory"], key].median() for table in tables[cut]]
             units = "Hz" if key == "firing_rate" else "1"
-            found.append(summarise(key, medians, condition=area, units=units))
+            found.append(summarise(key, medians, condition=area, units=units, within=POSITIVE))
     return found
 
 

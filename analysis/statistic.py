@@ -27,8 +27,8 @@ from pfc_da.errors import InputError
 N_DRAWS = 500  # where each draw runs an analysis anew
 OVER_ANIMALS, OVER_BOTH = "95 % t over animals", "95 % t over animals and sessions"
 NO_WIDTH = "no width: all animals equal"
-ANY, SHARE = (-np.inf, np.inf), (0.0, 1.0)
-"""What values a statistic can take: any, or those of a fraction. An interval ends there at the latest."""
+ANY, POSITIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
+"""What values a statistic can take: any, those of a rate or a time, those of a fraction. No interval goes beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)

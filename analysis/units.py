@@ -16,7 +16,7 @@ from pfc_da.analysis.decoding import compute_decoding, split_at_median
 from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.selectivity import compute_any_p, compute_fraction_selective, compute_null_p
-from pfc_da.analysis.statistic import SHARE, Statistic, summarise, summarise_grouped
+from pfc_da.analysis.statistic import ANY, POSITIVE, SHARE, Statistic, summarise, summarise_grouped
 from pfc_da.analysis.value_to_choice import find_value_to_choice
 
 LEVEL = 0.05
@@ -43,6 +43,7 @@ def compute_rates(recording: xr.Dataset) -> list[Statistic]:
     groups = [rate[:, own].mean(1) for own in split_sessions(rate.shape[1])]  # (animal, unit) each
     excitatory = recording["is_excitatory"].values.astype(bool)
     unit = str(recording["activity"].attrs["units"])  # those of an LSTM are no rates
+    within = POSITIVE if unit == "Hz" else ANY
 
     def find_median(rates: NDArray) -> NDArray:
         return np.median(rates[:, excitatory], 1)
@@ -51,7 +52,9 @@ def compute_rates(recording: xr.Dataset) -> list[Statistic]:
         return rates.max(1)
 
     return [
-        summarise_grouped(key, compute(rate.mean(1)), np.stack([*map(compute, groups)], 1), units=unit)
+        summarise_grouped(
+            key, compute(rate.mean(1)), np.stack([*map(compute, groups)], 1), units=unit, within=within
+        )
         for key, compute in (("firing_rate", find_median), ("firing_rate_max", find_largest))
     ]
 

@@ -34,7 +34,7 @@ from pfc_da.analysis.reversals import (
     count_since_switch,
     mean_where,
 )
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed, summarise_grouped
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed, summarise_grouped
 from pfc_da.analysis.trials import per_trial
 from pfc_da.analysis.volatile_observer import Observer, VolatilityLearner, play_volatile
 
@@ -308,7 +308,7 @@ def summarise_since_switch(
 def summarise_reversals(sessions: VolatileSessions, condition: str = "") -> Statistic:
     """Trials to criterion after a reversal, over animals."""
     trials = compute_trials_to_criterion(compute_reversal_curve(sessions.choice, sessions.better))
-    return summarise("trials_to_criterion", trials, condition=condition, units="trials")
+    return summarise("trials_to_criterion", trials, condition=condition, units="trials", within=POSITIVE)
 
 
 def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) -> RateFit:

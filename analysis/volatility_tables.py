@@ -78,8 +78,8 @@ def analyse_volatility(
         "raster": tabulate_raster(sessions.choice[0], sessions.reward[0], sessions.p_reward),
         "volatility_rates": tabulate_rates({ANIMALS: fit, **fits}),
         "volatility_training": volatility_training.tabulate_training(moments, settings),
-        "volatility_since_switch": tabulate_since_switch(since, rng=rng),
-        "volatility_reversals": tabulate_reversals({ANIMALS: sessions, **played}, rng=rng),
+        "volatility_since_switch": tabulate_since_switch(since),
+        "volatility_reversals": tabulate_reversals({ANIMALS: sessions, **played}),
         **unit_tables,
     }
     return statistics, figures
@@ -105,25 +105,19 @@ def tabulate_rates(fits: Mapping[str, RateFit]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).dropna(subset="learning_rate", ignore_index=True)
 
 
-def tabulate_since_switch(
-    rates: Mapping[str, np.ndarray | None], *, rng: np.random.Generator
-) -> pd.DataFrame:
+def tabulate_since_switch(rates: Mapping[str, np.ndarray | None]) -> pd.DataFrame:
     """Learning rate by trials since a reversal (the middle of the bin), mean over agents with its interval."""
     middle = [(first + end - 1) / 2 for first, end in SINCE]
-    return _tabulate_means(
-        "trial", middle, {who: rate for who, rate in rates.items() if rate is not None}, rng
-    )
+    return _tabulate_means("trial", middle, {who: rate for who, rate in rates.items() if rate is not None})
 
 
-def tabulate_reversals(played: Mapping[str, VolatileSessions], *, rng: np.random.Generator) -> pd.DataFrame:
+def tabulate_reversals(played: Mapping[str, VolatileSessions]) -> pd.DataFrame:
     """Choices of the newly better option by trial about a reversal, 0 the first with it, mean over agents."""
     curves = {who: compute_reversal_curve(played[who].choice, played[who].better) for who in CURVES}
-    return _tabulate_means("trial", range(-BEFORE, AFTER), curves, rng)
+    return _tabulate_means("trial", range(-BEFORE, AFTER), curves)
 
 
-def _tabulate_means(
-    name: str, places: Sequence[float], values: Mapping[str, np.ndarray], rng: np.random.Generator
-) -> pd.DataFrame:
+def _tabulate_means(name: str, places: Sequence[float], values: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Mean over agents of (agent, place) for each who, with its interval; places without a value left out."""
     tables = [pd.DataFrame(columns=["who", name, "mean", "low", "high", "interval", "n", "n_of"])]
     for who, own in values.items():

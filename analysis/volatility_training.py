@@ -17,7 +17,7 @@ import xarray as xr
 
 from pfc_da.analysis.learning import compute_updates_to_criterion
 from pfc_da.analysis.reversals import CRITERION
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
 from pfc_da.analysis.volatility import (
     FROZEN,
     VolatileSessions,
@@ -66,7 +66,7 @@ def summarise_updates_to_criterion(curves: Sequence[pd.DataFrame], sessions: Vol
         compute_updates_to_criterion(curve, criterion, window=min(WINDOW, max(len(curve), 1)))
         for curve in curves
     ]
-    return summarise("updates_to_criterion", updates, units="updates")
+    return summarise("updates_to_criterion", updates, units="updates", within=POSITIVE)
 
 
 def compute_synaptic_step(rule: RuleSettings, share: float) -> float:

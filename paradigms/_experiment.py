@@ -19,6 +19,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from pfc_da.analysis.behaviour import LAGS
 from pfc_da.analysis.compare import compare
@@ -187,8 +188,12 @@ class Experiment:
         set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
         folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
 
+    @threadpool_limits.wrap(limits=1)
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
-        """Analyse the recording and hold its statistics against references; write tables and figures."""
+        """Analyse the recording and hold its statistics against references; write tables and figures.
+
+        With one thread, as sums of several differ in their last digits with how many there are.
+        """
         curves = [
             pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)
         ]

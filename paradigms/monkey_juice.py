@@ -30,11 +30,12 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.reference import load_references
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 from pfc_da.errors import InputError, nearest
 from pfc_da.paradigms._experiment import Experiment, Findings
@@ -184,6 +185,35 @@ class MonkeyJuice(Task):
         return screen.scatter_(1, (2 + 2 * chosen + side)[:, None], 1.0) if self.images else screen
 
 
+def compute_gaps(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+    """Reward and matching slope in sessions whose p0 training had (``p0_trained``), and in those in its gaps (``p0_gaps``).
+
+    Sessions with blocks of both kinds are in neither.
+    """
+    choice, reward = behaviour.get_choices(recording, "chosen_object")
+    p0 = per_trial(recording.sel(condition="frozen").isel(animal=0), "p0").transpose(
+        "episode", "trial", "object"
+    )
+    found = []
+    for condition, ranges in (("p0_trained", "training"), ("p0_gaps", "gaps")):
+        own = find_sessions(p0.values[..., 0], ranges)
+        if own.sum() > 1:
+            paid = reward[:, own].mean(-1)  # (animal, session)
+            found += [
+                summarise_crossed("reward_per_trial", paid, condition=condition, units="reward"),
+                behaviour.compute_matching_slope(
+                    choice[:, own], reward[:, own], condition=condition, rng=rng
+                ),
+            ]
+    return found
+
+
+def find_sessions(p0: NDArray, ranges: str) -> NDArray:
+    """Sessions (session,) bool all of whose p0 (session, trial), of image A, lie within `ranges` of `P0_RANGES`."""
+    within = np.any([(p0 >= low) & (p0 < high) for low, high in P0_RANGES[ranges]], axis=0)
+    return within.all(axis=1)
+
+
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
     """Matching, and what choices depend on."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
@@ -199,6 +229,7 @@ def analyse(
     strategy = behaviour.compute_strategy(choice, reward)
     rewards = behaviour.compute_rewards(recording)
     slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
+    gaps = compute_gaps(recording, rng=rng)
     n = recording.sizes["recorded_episode"]
     recorded = choice[:, :n], reward[:, :n]
     activity, phases = units.get_activity(recording), units.get_phases(recording)
@@ -227,7 +258,7 @@ def analyse(
         "units": units.tabulate_units(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
     }
-    return Findings([*rewards, slope, *strategy, *units.compute_rates(recording), *coding], figures)
+    return Findings([*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding], figures)
 
 
 EXPERIMENT = Experiment(
