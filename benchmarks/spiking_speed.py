@@ -9,10 +9,9 @@ prints seconds of wall and CPU.
 import argparse
 import time
 
-import torch
-
 from pfc_da import paradigms
 from pfc_da.circuits.spiking_pfc import SpikingPFC
+from pfc_da.processor import prepare_processor
 from pfc_da.replay import arrange_sessions
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, close_loop
@@ -52,7 +51,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=128)
     parser.add_argument("--trials", type=int, default=100)
     asked = parser.parse_args()
-    torch.set_num_threads(1)
+    prepare_processor()
     for paradigm in TASKS:
         print(play(paradigm, asked.sessions, asked.trials), flush=True)
 

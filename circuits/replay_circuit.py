@@ -19,6 +19,7 @@ from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel
 from pfc_da.circuits.midbrain import MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError
+from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
 from pfc_da.replay import CHUNK, Arrays, arrange_sessions, assemble, get_steps, get_totals, limit_sessions
 from pfc_da.rng import derive_seed
@@ -78,7 +79,7 @@ def replay_circuit_animal(
     xarray.Dataset
         The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units are those of `frozen`.
     """
-    torch.set_num_threads(1)
+    prepare_processor()
     settings, agent = how.limit(settings), build_agent(settings, task)
     network, by_arithmetic = agent.network, agent.dopamine.channel
     effective = network.effective(trained.after[None])

@@ -26,6 +26,7 @@ from pfc_da.circuits.spiking_pfc import DT_S, Spikes, SpikingPFC
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.errors import InputError
 from pfc_da.network import Weights
+from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
 from pfc_da.replay import (
     CHUNK,
@@ -123,7 +124,7 @@ def replay_spiking_animal(
         The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units, spikes and membranes are
         those of the neurons, `frozen`.
     """
-    torch.set_num_threads(1)
+    prepare_processor()
     animal = _prepare(how.limit(settings), task, trained, number)
     network, recorded = animal.agent.network, animal.settings.replay.unit_sessions
     k = how.neurons_per_unit

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from pfc_da import paradigms
+from pfc_da.processor import prepare_processor
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
 from pfc_da.run_folder import write_atomic
@@ -66,7 +67,7 @@ def run_bench(
 
 def measure_seed(name: str, seed: int) -> Seed:
     """Train one seed until it reaches the last criterion, or its updates are used up."""
-    torch.set_num_threads(1)
+    prepare_processor()
     forget_peak_memory()
     experiment = paradigms.load("bandit")
     network, rule = AGENTS[name]

@@ -17,6 +17,7 @@ import torch
 import xarray as xr
 
 from pfc_da.network import PFCNetwork, Weights
+from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
@@ -50,7 +51,7 @@ def replay_animal(
         The recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret are of
         all held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step by step.
     """
-    torch.set_num_threads(1)
+    prepare_processor()
     agent, done = build_agent(settings, task), 0
     before = {
         updates: {name: tensor.clone() for name, tensor in kept.items()}

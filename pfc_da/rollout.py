@@ -73,9 +73,10 @@ class Rollout:
     """What happened in a batch of sessions; step first, then session.
 
     `state` has one entry more than there are steps: `state[t + 1]` is what step t leaves behind, and what step t + 1
-    starts from unless the hidden state is reset in between. `action` is -1 on steps without a choice, `is_choice` is
-    (step,). `rpe` is what the agent computed, without `injected`. `problem` holds the labels fixed for a session,
-    `labels` those of each step. `system` computed the error, and `channel_noise` is the noise of its channel, if it has one.
+    starts from unless the hidden state is reset to `state[0]` in between, as it is before the steps of `is_reset` (step,).
+    `action` is -1 on steps without a choice, `is_choice` is (step,). `rpe` is what the agent computed, without `injected`.
+    `problem` holds the labels fixed for a session, `labels` those of each step. `system` computed the error, and
+    `channel_noise` is the noise of its channel, if it has one.
     """
 
     x: Tensor
@@ -88,10 +89,18 @@ class Rollout:
     rpe: Tensor
     injected: Tensor
     is_choice: Tensor
+    is_reset: Tensor
     labels: Mapping[str, Tensor]
     problem: Mapping[str, Tensor]
     system: DopamineSystem
     channel_noise: Tensor | None = None
+
+    @property
+    def state_before(self) -> Tensor:
+        """The state that each step starts from, (step, session, unit)."""
+        if not self.is_reset.any():
+            return self.state[:-1]
+        return torch.where(self.is_reset[:, None, None], self.state[0], self.state[:-1])
 
     @property
     def dopamine(self) -> Tensor:
@@ -154,6 +163,7 @@ def close_loop(
     """
     n_steps, per_trial = task.n_steps, len(task.phases)
     choosing = [task.phase(t) == task.choice_phase for t in range(n_steps)]
+    resetting = [condition.hidden_reset and t % per_trial == 0 for t in range(n_steps)]
     one_hot, zeros = torch.eye(task.n_actions), torch.zeros(sessions)
     no_action, no_input = torch.full((sessions,), -1), torch.zeros(sessions, task.n_actions)
     gumbel = -torch.empty(task.n_trials, sessions, task.n_actions).exponential_(generator=choice_rng).log_()
@@ -168,7 +178,7 @@ def close_loop(
     for t in range(n_steps):
         if t % NOISE_BLOCK == 0:
             noise = network.draw_noise(noise_rng, sessions, min(NOISE_BLOCK, n_steps - t))
-        if condition.hidden_reset and t % per_trial == 0:
+        if resetting[t]:
             state, last_rpe = start, zeros  # an error still on its way is forgotten too
         x = _input(step, action_input, last_rpe, feedback, condition)
         state, drive = yield state, x, None if noise is None else noise[t % NOISE_BLOCK]
@@ -194,8 +204,14 @@ def close_loop(
         for name, tensor in (row | {"injected": last_injected} | dict(step.labels)).items():
             tape.setdefault(name, []).append(tensor)
     stacked = {name: torch.stack(tensors) for name, tensors in tape.items()}
-    fixed = {"problem": problem, "system": dopamine, "channel_noise": channel_noise}
-    return _finish(network, effective, dopamine, torch.tensor(choosing), fixed, stacked)
+    fixed = {
+        "problem": problem,
+        "system": dopamine,
+        "channel_noise": channel_noise,
+        "is_choice": torch.tensor(choosing),
+        "is_reset": torch.tensor(resetting),
+    }
+    return _finish(network, effective, dopamine, fixed, stacked)
 
 
 def _input(step: Step, action_input: Tensor, last_rpe: Tensor, feedback: str, condition: Condition) -> Tensor:
@@ -211,7 +227,6 @@ def _finish(
     network: PFCNetwork,
     effective: Weights,
     dopamine: DopamineSystem,
-    is_choice: Tensor,
     fixed: Mapping[str, Any],
     tape: dict[str, Tensor],
 ) -> Rollout:
@@ -226,4 +241,4 @@ def _finish(
         name: tape.pop(name) for name in ("x", "state", "drive", "action", "reward", "injected")
     }
     rpe = dopamine.rpe(fields["reward"], value, next_value).detach()
-    return Rollout(**fields, **fixed, logits=logits, value=value, rpe=rpe, is_choice=is_choice, labels=tape)
+    return Rollout(**fields, **fixed, logits=logits, value=value, rpe=rpe, labels=tape)

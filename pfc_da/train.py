@@ -26,6 +26,7 @@ from pfc_da.plasticity import PlasticityRule
 from pfc_da.plasticity.actor_critic_bptt import ActorCriticBPTT
 from pfc_da.plasticity.synaptic_step import STEPS
 from pfc_da.plasticity.three_factor import ThreeFactor
+from pfc_da.processor import prepare_processor
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.rollout import Rollout, input_size, rollout
 from pfc_da.run_folder import write_atomic
@@ -170,7 +171,7 @@ def train_animal(
     report
         Called with the updates done and a short note.
     """
-    torch.set_num_threads(1)
+    prepare_processor()
     seed = animal_seed(settings, animal)
     agent = build_agent(settings, task, seed)
     worker, parent = multiprocessing.parent_process() is not None, os.getppid()

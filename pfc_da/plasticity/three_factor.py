@@ -14,8 +14,9 @@ Q_j(s) = sum_{t >= s} (1 - a_j)^(t-s) L_j(t) A(t),
 
     dW_ij = eta sum_s s_i(s-1) phi'(I_j(s)) a_j Q_j(s) / 10 Hz,
 
-one matrix product for all steps (`ThreeFactor.change`). The test holds it equal to the first form, written there
-synapse by synapse, and its direction to the exact gradient.
+one matrix product for all steps (`ThreeFactor.change`). Where the hidden state is reset, eligibility is set to 0 with it,
+so that the sum of Q ends there; z keeps waiting for dopamine. The test holds the closed form equal to the first one,
+written there synapse by synapse, and its direction to the exact gradient.
 
 References
 ----------
@@ -62,16 +63,19 @@ class ThreeFactor(PlasticityRule):
         to_units = self.feedback(network, effective).T * network.a_per_hz  # (action + 1, unit)
         pull, ceiling = self.homeostasis(network, rollout), network.drive_at(PEAK_HZ)
         total: Weights = {name: torch.zeros_like(weights[name]) for name in ("w", "w_in", "b")}
-        later = torch.zeros_like(rollout.drive[0])
+        before, reset = rollout.state_before, rollout.is_reset.tolist()
+        later = none = torch.zeros_like(rollout.drive[0])
         for last in range(len(rollout.drive), 0, -BLOCK):
             block = slice(max(last - BLOCK, 0), last)
             drive, signal = rollout.drive[block], read_out[block] @ to_units
             for t in reversed(range(len(signal))):
                 later = signal[t].addcmul_(later, network.keep)  # a_j Q_j / 10 Hz
+                if reset[block.start + t]:
+                    later = none
             post = (signal + pull).mul_(network.slope(drive))
             post.sub_(torch.relu(drive - ceiling), alpha=self.settings.peak_penalty)
             post = post.flatten(0, 1)
-            total["w"].addmm_(rollout.state[block].flatten(0, 1).T, post)
+            total["w"].addmm_(before[block].flatten(0, 1).T, post)
             total["w_in"].addmm_(rollout.x[block].flatten(0, 1).T, post)
             total["b"] += post.sum(0)
         total["w"] *= network.sign[:, None] * torch.sign(weights["w"]) * network.mask  # of the magnitude

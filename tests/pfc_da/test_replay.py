@@ -9,11 +9,11 @@ from pfc_da.dopamine import Block
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.monkey_juice import MonkeyJuice
 from pfc_da.recording import read_recording, set_provenance, write_recording
-from pfc_da.replay import replay_animal
+from pfc_da.replay import arrange_sessions, replay_animal
 from pfc_da.rng import torch_stream
-from pfc_da.rollout import CONTROLS, FROZEN, Condition
+from pfc_da.rollout import CONTROLS, FROZEN, Condition, rollout
 from pfc_da.settings import resolve
-from pfc_da.train import Trained, build_agent
+from pfc_da.train import Trained, build_agent, take_step
 
 TASKS = {"bandit": Bandit(n_trials=5), "monkey_juice": MonkeyJuice(n_trials=5)}
 every_task = pytest.mark.parametrize("name", TASKS)
@@ -265,6 +265,31 @@ def test_plastic_sessions_change_nothing_at_a_learning_rate_of_zero(monkeypatch)
     for name in ("choice", "value", "reward"):
         frozen, plastic = recording[name].values
         np.testing.assert_array_equal(frozen, plastic)
+
+
+@pytest.mark.parametrize("kind, rule", [("rate", "three-factor"), ("lstm", "bptt")])
+def test_a_plastic_chunk_is_one_update_of_the_rule_without_entropy_at_the_last_learning_rate(
+    kind, rule, monkeypatch
+):
+    """Chunk by chunk with `change` and `take_step`, whose memory is carried from one to the next."""
+    monkeypatch.setattr("pfc_da.replay.PLASTIC_CHUNK", 3)
+    sets = (f"network.kind={kind}", f"rule.kind={rule}", "rule.entropy=0.5", "rule.final_learning_rate=0.3")
+    settings = settings_of("bandit", *sets, "rule.learning_rate=0.2")
+    trained, task = an_animal(settings, "bandit"), TASKS["bandit"]
+    recording = replay(
+        "bandit", *sets, "rule.learning_rate=0.2", trained=trained, conditions=(FROZEN, PLASTIC)
+    )
+    agent, weights, memory = build_agent(settings, task), copy(trained.after[None]), {}
+    for first in (0, 3, 6):
+        arranged = arrange_sessions(agent, settings, PLASTIC, 0, first, 3)
+        weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
+        batch = rollout(agent.network, agent.network.effective(weights), task, **arranged)
+        kept = recording["value"].values[1, first : first + 3]
+        np.testing.assert_allclose(kept, batch.value.detach().T[: len(kept)], rtol=1e-4, atol=1e-6)
+        change = agent.rule.change(agent.network, weights, batch, 0.0)
+        before = {name: tensor.detach() for name, tensor in weights.items()}
+        change = {name: tensor.detach() for name, tensor in change.items()}
+        weights, memory, _ = take_step(settings.rule, before, change, memory, 0.06)
 
 
 def test_a_moment_of_training_is_replayed_with_the_weights_of_then():

@@ -181,6 +181,32 @@ def test_hidden_reset_makes_a_trial_independent_of_those_before(task, kind):
     assert carried(FROZEN)[0] > 1e-4
 
 
+@every_task
+@pytest.mark.parametrize("feedback", ["rpe", "both"])
+def test_hidden_reset_forgets_an_error_on_its_way(task, feedback):
+    """The error of a trial's last step would reach the network in the next trial: its input there is that of trial 1."""
+    start = len(task.phases) * torch.arange(1, 5)
+    reset, frozen = (
+        play(task, feedback=feedback, condition=condition) for condition in (BY_NAME["hidden_reset"], FROZEN)
+    )
+    assert (reset.x[start, :, -1] == 0).all()
+    assert (frozen.x[start, :, -1] != 0).any(-1).all()
+
+
+@every_task
+@pytest.mark.parametrize("kind", [RateNetwork, LSTMNetwork])
+def test_the_state_before_a_step_is_that_of_the_step_before_or_the_initial_one(task, kind):
+    start = (torch.arange(task.n_steps) % len(task.phases) == 0).tolist()
+    frozen, reset = (
+        play(task, kind=kind, condition=condition) for condition in (FROZEN, BY_NAME["hidden_reset"])
+    )
+    assert not frozen.is_reset.any()
+    assert torch.equal(frozen.state_before, frozen.state[:-1])
+    assert reset.is_reset.tolist() == start
+    for t, is_start in enumerate(start):
+        assert torch.equal(reset.state_before[t], reset.state[0 if is_start else t])
+
+
 def lucky(task, luck):
     """The task with every choice rewarded (1) or none (0)."""
 

@@ -4,13 +4,13 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 from pfc_da import paradigms
 from pfc_da.analysis.lever_circuit import ARITHMETIC, summarise_circuit
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitReplay
 from pfc_da.paradigms._circuit import BesideThroughCircuit
+from pfc_da.processor import prepare_processor
 from pfc_da.recording import set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.train import Trained, Training, animal_seed, build_agent, train_update
@@ -29,7 +29,7 @@ def test_stimulated_circuits_shift_choices_as_arithmetic_does(monkeypatch):
     if shutil.which("g++") is None:
         pytest.skip("there is no C++ compiler")
     monkeypatch.setenv(TARGET_VARIABLE, "cython")
-    torch.set_num_threads(1)
+    prepare_processor()
     experiment = paradigms.load("lever_stimulation")
     settings = experiment.settings(sets=FAST, animals=1)
     task, seed = experiment.build_task(settings), animal_seed(settings, 0)
