@@ -18,14 +18,14 @@ References: Behrens et al. 2007, doi 10.1038/nn1954; Wang et al. 2016, arXiv 161
 the fixed-alpha learner as its control).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.choice_fit import fit_model
+from pfc_da.analysis.choice_fit import fit_model, spread_over_sessions
 from pfc_da.analysis.choice_models import get_model, simulate_model
 from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.reversals import (
@@ -34,7 +34,14 @@ from pfc_da.analysis.reversals import (
     count_since_switch,
     mean_where,
 )
-from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed, summarise_grouped
+from pfc_da.analysis.statistic import (
+    POSITIVE,
+    SHARE,
+    Statistic,
+    summarise,
+    summarise_crossed,
+    summarise_grouped,
+)
 from pfc_da.analysis.trials import per_trial
 from pfc_da.analysis.volatile_observer import Observer, VolatilityLearner, play_volatile
 
@@ -103,11 +110,16 @@ class RateFit:
     rate : (agent, phase)
         Stable, volatile.
     inverse_temperature, bic : (agent,)
+    rate_by_session : (agent, session, phase)
+        What each session says of the rates (`choice_fit.spread_over_sessions`).
+    inverse_temperature_by_session : (agent, session)
     """
 
     rate: NDArray
     inverse_temperature: NDArray
     bic: NDArray
+    rate_by_session: NDArray
+    inverse_temperature_by_session: NDArray
 
     @property
     def ratio(self) -> NDArray:
@@ -116,9 +128,11 @@ class RateFit:
             return self.rate[:, 1] / self.rate[:, 0]
 
     @property
-    def difference(self) -> NDArray:
-        """Volatile less stable, (agent,)."""
-        return self.rate[:, 1] - self.rate[:, 0]
+    def ratio_by_session(self) -> NDArray:
+        """What each session says of the ratio, to first order, (agent, session)."""
+        off = self.rate_by_session - self.rate[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.ratio[:, None] + (off[..., 1] - self.ratio[:, None] * off[..., 0]) / self.rate[:, :1]
 
 
 def get_sessions(recording: xr.Dataset, condition: str = FROZEN) -> VolatileSessions:
@@ -147,61 +161,56 @@ def compute_bic_gain(sessions: VolatileSessions, fit: RateFit, *, rng: np.random
     return _fit(sessions, np.zeros_like(sessions.volatile), rng).bic - fit.bic
 
 
-def fit_groups(sessions: VolatileSessions, *, rng: np.random.Generator) -> list[RateFit]:
-    """The same for groups of sessions (`interval.split_sessions`)."""
-    groups = split_sessions(sessions.choice.shape[1])
-    return [fit_rates(sessions.select(own), rng=rng) for own in groups]
-
-
 def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.Generator) -> list[Statistic]:
     """Learning rates, their difference, ratio (also by the order of the phases) and worth, over animals."""
-    stable_first = sessions.select(sessions.stable_first)
-    volatile_first = sessions.select(~sessions.stable_first)
-    groups = fit_groups(sessions, rng=rng)
+    by_order = {"stable_first": sessions.stable_first, "volatile_first": ~sessions.stable_first}
+    difference, difference_by_session = (
+        rates[..., 1] - rates[..., 0] for rates in (fit.rate, fit.rate_by_session)
+    )
     return [
-        *summarise_phases(fit, groups),
-        summarise_grouped(
-            "learning_rate_difference", fit.difference, _stack(groups, "difference"), units="1"
-        ),
-        summarise_ratio(fit, groups),
+        *summarise_phases(fit),
+        summarise_grouped("learning_rate_difference", difference, difference_by_session, units="1"),
+        summarise_ratio(fit),
         *(
-            summarise_ratio(fit_rates(own, rng=rng), fit_groups(own, rng=rng), order)
-            for order, own in (("stable_first", stable_first), ("volatile_first", volatile_first))
+            summarise_ratio(fit_rates(sessions.select(own), rng=rng), order)
+            for order, own in by_order.items()
         ),
         summarise("bic_block_specific", compute_bic_gain(sessions, fit, rng=rng), units="BIC"),
         summarise_grouped(
             "inverse_temperature",
             fit.inverse_temperature,
-            _stack(groups, "inverse_temperature"),
+            fit.inverse_temperature_by_session,
             units="1/reward",
+            within=POSITIVE,
         ),
     ]
 
 
-def summarise_phases(fit: RateFit, groups: Sequence[RateFit], condition: str = "{}") -> list[Statistic]:
-    """Learning rate by phase, from the fit to all sessions and those to groups of them."""
-    by_group = np.stack([group.rate for group in groups], 1)  # (animal, group, phase)
+def summarise_phases(fit: RateFit, condition: str = "{}") -> list[Statistic]:
+    """Learning rate by phase; `condition` has a place for its name."""
     return [
         summarise_grouped(
             "learning_rate",
             fit.rate[:, place],
-            by_group[:, :, place],
+            fit.rate_by_session[..., place],
             condition=condition.format(phase),
             units="1",
+            within=SHARE,
         )
         for place, phase in enumerate(PHASES)
     ]
 
 
-def summarise_ratio(fit: RateFit, groups: Sequence[RateFit], condition: str = "") -> Statistic:
-    """Volatile over stable, from the fit to all sessions and those to groups of them."""
+def summarise_ratio(fit: RateFit, condition: str = "") -> Statistic:
+    """Volatile over stable."""
     return summarise_grouped(
-        "learning_rate_ratio", fit.ratio, _stack(groups, "ratio"), condition=condition, units="1"
+        "learning_rate_ratio",
+        fit.ratio,
+        fit.ratio_by_session,
+        condition=condition,
+        units="1",
+        within=POSITIVE,
     )
-
-
-def _stack(groups: Sequence[RateFit], name: str) -> NDArray:
-    return np.stack([getattr(group, name) for group in groups], 1)  # (animal, group)
 
 
 def play_twins(sessions: VolatileSessions, *, rng: np.random.Generator) -> dict[str, VolatileSessions]:
@@ -236,7 +245,7 @@ def summarise_players(
     for name, fit in fits.items():
         gain = compute_bic_gain(played[name], fit, rng=rng)
         pair = (
-            summarise("learning_rate_ratio", fit.ratio, condition=name, units="1"),
+            summarise_ratio(fit, name),
             summarise("bic_block_specific", gain, condition=name, units="BIC"),
         )
         found += pair if name in TWINS else [_over_plays(statistic) for statistic in pair]
@@ -269,7 +278,7 @@ def _compute_share(own: NDArray, best: NDArray) -> NDArray:
     return (np.nanmean(own, axis=(1, 2)) - CHANCE) / (np.nanmean(best) - CHANCE)
 
 
-def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generator) -> NDArray | None:
+def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generator) -> RateFit | None:
     """Learning rate (agent, bin) in the bins `SINCE` of trials after a reversal, volatile phase.
 
     All other trials have rates of their own. None if a bin has no trial.
@@ -281,27 +290,19 @@ def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generat
     met, window = np.unique(window, return_inverse=True)
     if not np.isin(np.arange(len(SINCE)), met).all():
         return None
-    return _fit(sessions, window.reshape(sessions.volatile.shape), rng).rate[:, : len(SINCE)]
+    fit = _fit(sessions, window.reshape(sessions.volatile.shape), rng)
+    bins = slice(len(SINCE))
+    return replace(fit, rate=fit.rate[:, bins], rate_by_session=fit.rate_by_session[..., bins])
 
 
-def summarise_since_switch(
-    sessions: VolatileSessions, rate: NDArray | None, *, rng: np.random.Generator
-) -> list[Statistic]:
-    """Learning rate (animal, bin) of these sessions over animals, `first_last` trial of the bin as the condition."""
-    if rate is None:
-        return []
-    groups = split_sessions(sessions.choice.shape[1])
-    fits = [fit_rates_since_switch(sessions.select(own), rng=rng) for own in groups]
-    by_group = np.stack([rate, *(fit for fit in fits if fit is not None)], 1)[:, 1:]  # (animal, group, bin)
+def summarise_since_switch(fit: RateFit | None) -> list[Statistic]:
+    """Learning rate by bin over animals, `first_last` trial of the bin as the condition."""
+    bins = [] if fit is None else [(fit.rate[:, k], fit.rate_by_session[..., k]) for k in range(len(SINCE))]
     return [
         summarise_grouped(
-            "learning_rate_since_switch",
-            rate[:, place],
-            by_group[:, :, place],
-            condition=f"{first}_{end - 1}",
-            units="1",
+            "learning_rate_since_switch", *own, condition=f"{first}_{end - 1}", units="1", within=SHARE
         )
-        for place, (first, end) in enumerate(SINCE)
+        for (first, end), own in zip(SINCE, bins, strict=bool(bins))
     ]
 
 
@@ -314,15 +315,26 @@ def summarise_reversals(sessions: VolatileSessions, condition: str = "") -> Stat
 def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) -> RateFit:
     n_agents, n_sessions, _ = sessions.choice.shape
     if not n_sessions:
-        nothing = np.full((n_agents, 2), np.nan)
-        return RateFit(rate=nothing, inverse_temperature=nothing[:, 0], bic=nothing[:, 0])
-    fit = fit_model(_MODEL, sessions.choice, sessions.reward, window=window, rng=rng, n_starts=STARTS)
+        nothing = np.full((n_agents, 0, 2), np.nan)
+        none = nothing.sum(1) * np.nan
+        return RateFit(
+            rate=none,
+            inverse_temperature=none[:, 0],
+            bic=none[:, 0],
+            rate_by_session=nothing,
+            inverse_temperature_by_session=nothing[..., 0],
+        )
+    played = sessions.choice, sessions.reward
+    fit = fit_model(_MODEL, *played, window=window, rng=rng, n_starts=STARTS)
+    by_session = spread_over_sessions(fit, *played, window=window)
     predicted = fit.bic < 2 * np.log(2) * fit.n_trials  # the price of a coin, which has no parameters
     rate, beta = fit.parameters["learning_rate"], fit.parameters["inverse_temperature"]
     return RateFit(
         rate=np.where(predicted[:, None], rate.reshape(n_agents, -1), np.nan),
         inverse_temperature=np.where(predicted, beta, np.nan),
         bic=np.where(predicted, fit.bic, np.nan),
+        rate_by_session=by_session["learning_rate"].reshape(n_agents, n_sessions, -1),
+        inverse_temperature_by_session=by_session["inverse_temperature"],
     )
 
 

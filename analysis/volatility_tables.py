@@ -68,7 +68,7 @@ def analyse_volatility(
         *volatility.summarise_rates(sessions, fit, rng=rng),
         *volatility.summarise_players(played, fits, rng=rng),
         *volatility.summarise_rewards(sessions, observers),
-        *volatility.summarise_since_switch(sessions, since[ANIMALS], rng=rng),
+        *volatility.summarise_since_switch(since[ANIMALS]),
         volatility.summarise_reversals(sessions),
         volatility_training.summarise_updates_to_criterion(curves, sessions),
         *(each for n, own in moments.items() if n != settings.train.updates for each in own),
@@ -105,10 +105,10 @@ def tabulate_rates(fits: Mapping[str, RateFit]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).dropna(subset="learning_rate", ignore_index=True)
 
 
-def tabulate_since_switch(rates: Mapping[str, np.ndarray | None]) -> pd.DataFrame:
+def tabulate_since_switch(fits: Mapping[str, RateFit | None]) -> pd.DataFrame:
     """Learning rate by trials since a reversal (the middle of the bin), mean over agents with its interval."""
     middle = [(first + end - 1) / 2 for first, end in SINCE]
-    return _tabulate_means("trial", middle, {who: rate for who, rate in rates.items() if rate is not None})
+    return _tabulate_means("trial", middle, {who: fit.rate for who, fit in fits.items() if fit is not None})
 
 
 def tabulate_reversals(played: Mapping[str, VolatileSessions]) -> pd.DataFrame:

@@ -21,7 +21,6 @@ from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_
 from pfc_da.analysis.volatility import (
     FROZEN,
     VolatileSessions,
-    fit_groups,
     fit_rates,
     get_sessions,
     summarise_phases,
@@ -92,11 +91,11 @@ def tabulate_training(moments: Moments, settings: RunSettings) -> pd.DataFrame:
 
 
 def _describe(sessions: VolatileSessions, condition: str, rng: np.random.Generator) -> list[Statistic]:
-    fit, groups = fit_rates(sessions, rng=rng), fit_groups(sessions, rng=rng)
+    fit = fit_rates(sessions, rng=rng)
     earned = np.nanmean(sessions.expected_reward, axis=-1)  # (animal, session)
     return [
-        *summarise_phases(fit, groups, f"{{}}_{condition}"),
-        summarise_ratio(fit, groups, condition),
+        *summarise_phases(fit, f"{{}}_{condition}"),
+        summarise_ratio(fit, condition),
         summarise_reversals(sessions, condition),
         summarise_crossed("expected_reward", earned, condition=condition, units="reward"),
     ]

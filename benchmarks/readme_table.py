@@ -32,8 +32,8 @@ BESIDE = {
 RESULTS_HEAD = """# Results
 
 Written by `benchmarks/readme_table.py` from run folders, misses included; each heading says what the run was. Weights
-are frozen in every number but `p_risky_shift_plastic` (weights change during the test) and `updates_to_criterion` (of training).
-Intervals are 95 %; [statistics.md](statistics.md#intervals) says over what."""
+are frozen in every number but `p_risky_shift_plastic` (weights change during the test) and `updates_to_criterion` (of
+training). Intervals are 95 %; [statistics.md](statistics.md#intervals) says over what."""
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 COLUMN = {"published": 0, "unverified": 0, "recorded": 1, "derived": 2}
 HEAD = ["statistic", "simulated", "published", "recorded", "chance and observers"]

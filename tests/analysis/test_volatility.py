@@ -168,7 +168,7 @@ def test_a_rate_planted_after_a_reversal_is_found_and_a_fixed_one_stays_level(dr
             choice=choice.astype(int), reward=reward, p_reward=p_reward, volatile=volatile
         )
         rate = volatility.fit_rates_since_switch(sessions, rng=rng)
-        statistics = volatility.summarise_since_switch(sessions, rate, rng=rng)
+        statistics = volatility.summarise_since_switch(rate)
         assert [s.condition for s in statistics] == ["0_4", "5_9", "10_14", "15_19"]
         assert statistics[0].estimate == pytest.approx(expected[0], abs=0.06)
         assert [s.estimate for s in statistics[1:]] == pytest.approx([expected[1]] * 3, abs=0.06)
@@ -177,7 +177,7 @@ def test_a_rate_planted_after_a_reversal_is_found_and_a_fixed_one_stays_level(dr
 def test_without_reversals_in_the_volatile_phase_nothing_is_said(simulate, rng):
     sessions = simulate([[0.1, 0.3]], n_sessions=10, n_trials=10)
     assert volatility.fit_rates_since_switch(sessions, rng=rng) is None
-    assert volatility.summarise_since_switch(sessions, None, rng=rng) == []
+    assert volatility.summarise_since_switch(None) == []
 
 
 def test_fast_learners_reach_the_criterion_sooner(simulate, rng):
