@@ -57,7 +57,7 @@ def tabulate(circuit: TwoChoiceCircuit, happened: Learning) -> dict[str, tuple[N
 
 
 def format_table(measured: dict[str, tuple[TwoChoiceCircuit, Learning]]) -> str:
-    """Markdown table: mean over agents and bootstrap interval over them."""
+    """Markdown table: mean over agents and 95 % interval over them."""
     columns = [tabulate(*each) for each in measured.values()]
     lines = [f"| {AGENTS} agents, mean [95 % over agents] | " + " | ".join(measured) + " |", "|---|---|---|"]
     for name, (_, style) in columns[0].items():
