@@ -136,9 +136,9 @@ def _incomparable(statistic: Statistic, reference: ReferenceStatistic) -> str:
         return f"the simulated number has no interval (n = {statistic.n} {statistic.n_of})"
     if not _has_interval(reference.low, reference.high):
         return "the reference has no interval"
-    if reference.interval == NO_WIDTH:
+    if reference.interval.startswith(NO_WIDTH):
         return f"the reference has {NO_WIDTH}"
-    if statistic.interval == NO_WIDTH and not (statistic.estimate == 0 and _claims_a_sign(reference)):
+    if statistic.interval.startswith(NO_WIDTH) and not (statistic.estimate == 0 and _claims_a_sign(reference)):
         return f"the simulated interval has {NO_WIDTH} (n = {statistic.n} {statistic.n_of})"
     if statistic.n_of not in SAMPLES:
         return f"the simulated interval runs over {statistic.n_of}, no sample of animals or neurons"
