@@ -96,16 +96,14 @@ def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, str, st
     return found
 
 
-def compute_matching_slope(
-    choice: NDArray, reward: NDArray, *, condition: str = "", rng: np.random.Generator
-) -> Statistic:
+def compute_matching_slope(choice: NDArray, reward: NDArray, *, rng: np.random.Generator) -> Statistic:
     """Slope of the generalised matching law over sessions, one fit an animal; arguments (animal, episode, trial)."""
     groups = [
         [fit.slope for fit in _fit_matching(choice[:, own], reward[:, own], rng)]
         for own in split_sessions(choice.shape[1])
     ]
     slopes = [fit.slope for fit in _fit_matching(choice, reward, rng)]
-    return summarise_grouped("matching_slope", slopes, np.transpose(groups), condition=condition, units="1")
+    return summarise_grouped("matching_slope", slopes, np.transpose(groups), units="1")
 
 
 def _fit_matching(choice: NDArray, reward: NDArray, rng: np.random.Generator) -> list[MatchingFit]:

@@ -138,7 +138,9 @@ def _incomparable(statistic: Statistic, reference: ReferenceStatistic) -> str:
         return "the reference has no interval"
     if reference.interval.startswith(NO_WIDTH):
         return f"the reference has {NO_WIDTH}"
-    if statistic.interval.startswith(NO_WIDTH) and not (statistic.estimate == 0 and _claims_a_sign(reference)):
+    if statistic.interval.startswith(NO_WIDTH) and not (
+        statistic.estimate == 0 and _claims_a_sign(reference)
+    ):
         return f"the simulated interval has {NO_WIDTH} (n = {statistic.n} {statistic.n_of})"
     if statistic.n_of not in SAMPLES:
         return f"the simulated interval runs over {statistic.n_of}, no sample of animals or neurons"

@@ -186,7 +186,7 @@ class MonkeyJuice(Task):
 
 
 def compute_gaps(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
-    """Reward and matching slope in sessions whose p0 training had (``p0_trained``), and in those in its gaps (``p0_gaps``).
+    """Reward and matching slope in sessions whose p0 training had (``trained``), and in those in its gaps (``gaps``).
 
     Sessions with blocks of both kinds are in neither.
     """
@@ -195,15 +195,14 @@ def compute_gaps(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Sta
         "episode", "trial", "object"
     )
     found = []
-    for condition, ranges in (("p0_trained", "training"), ("p0_gaps", "gaps")):
+    for condition, ranges in (("trained", "training"), ("gaps", "gaps")):
         own = find_sessions(p0.values[..., 0], ranges)
         if own.sum() > 1:
             paid = reward[:, own].mean(-1)  # (animal, session)
+            slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own], rng=rng)
             found += [
-                summarise_crossed("reward_per_trial", paid, condition=condition, units="reward"),
-                behaviour.compute_matching_slope(
-                    choice[:, own], reward[:, own], condition=condition, rng=rng
-                ),
+                summarise_crossed("reward_by_p0", paid, condition=condition, units="reward"),
+                dataclasses.replace(slope, key="matching_slope_by_p0", condition=condition),
             ]
     return found
 

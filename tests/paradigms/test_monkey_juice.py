@@ -298,15 +298,15 @@ def test_what_training_left_out_has_numbers_of_its_own():
     found = {
         (each.key, each.condition): each for each in compute_gaps(recording, rng=np.random.default_rng(0))
     }
-    for condition, truth in (("p0_trained", 0.7), ("p0_gaps", 0.3)):
-        reward = found["reward_per_trial", condition]
+    for condition, truth in (("trained", 0.7), ("gaps", 0.3)):
+        reward = found["reward_by_p0", condition]
         assert reward.by_animal == pytest.approx([truth] * 2, abs=0.03)
         assert (reward.interval, reward.n) == ("95 % t over animals and sessions", 2)
-        assert found["matching_slope", condition].n == 2
+        assert found["matching_slope_by_p0", condition].n == 2
 
 
 def test_a_session_of_both_kinds_is_in_neither_and_none_has_no_number():
     both = np.tile(np.repeat([0.05, 0.15], 40), (30, 1))
     assert compute_gaps(record(both, np.full(30, 0.5)), rng=np.random.default_rng(0)) == []
     trained = compute_gaps(record(np.full(30, 0.05), np.full(30, 0.5)), rng=np.random.default_rng(0))
-    assert {each.condition for each in trained} == {"p0_trained"}
+    assert {each.condition for each in trained} == {"trained"}
