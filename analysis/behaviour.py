@@ -5,6 +5,7 @@ table; the statistics themselves are computed by the functions that also serve r
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from pfc_da.analysis.matching import (
     compute_log_ratios,
     count_choices,
     fit_matching,
+    tell_left_out,
 )
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise_crossed, summarise_grouped
 from pfc_da.analysis.trials import per_trial
@@ -96,18 +98,20 @@ def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, str, st
     return found
 
 
-def compute_matching_slope(choice: NDArray, reward: NDArray, *, rng: np.random.Generator) -> Statistic:
+def compute_matching_slope(choice: NDArray, reward: NDArray) -> Statistic:
     """Slope of the generalised matching law over sessions, one fit an animal; arguments (animal, episode, trial)."""
     groups = [
-        [fit.slope for fit in _fit_matching(choice[:, own], reward[:, own], rng)]
+        [fit.slope for fit in _fit_matching(choice[:, own], reward[:, own])]
         for own in split_sessions(choice.shape[1])
     ]
-    slopes = [fit.slope for fit in _fit_matching(choice, reward, rng)]
-    return summarise_grouped("matching_slope", slopes, np.transpose(groups), units="1")
+    fits = _fit_matching(choice, reward)
+    slope = summarise_grouped("matching_slope", [fit.slope for fit in fits], np.transpose(groups), units="1")
+    left_out, used = (sum(getattr(fit, name) for fit in fits) for name in ("n_dropped", "n_points"))
+    return replace(slope, interval=slope.interval + tell_left_out(left_out, left_out + used))
 
 
-def _fit_matching(choice: NDArray, reward: NDArray, rng: np.random.Generator) -> list[MatchingFit]:
-    return [fit_matching(count_choices(*own), rng=rng) for own in zip(choice, reward, strict=True)]
+def _fit_matching(choice: NDArray, reward: NDArray) -> list[MatchingFit]:
+    return [fit_matching(count_choices(*own)) for own in zip(choice, reward, strict=True)]
 
 
 def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
@@ -120,9 +124,7 @@ def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "lag", "estimate", "low", "high"])
 
 
-def tabulate_matching(
-    choice: NDArray, reward: NDArray, slope: Statistic, *, rng: np.random.Generator
-) -> pd.DataFrame:
+def tabulate_matching(choice: NDArray, reward: NDArray, slope: Statistic) -> pd.DataFrame:
     """A row a session: fractions and log ratios of choice and income of the first object; and the line of the mean animal.
 
     Parameters
@@ -130,7 +132,6 @@ def tabulate_matching(
     choice, reward : (animal, episode, trial)
     slope : Statistic
         Of `compute_matching_slope`; the line has this slope and its interval, and the mean bias of the animals.
-    rng : numpy.random.Generator
     """
     tables = []
     for animal, own in enumerate(zip(choice, reward, strict=True)):
@@ -146,7 +147,7 @@ def tabulate_matching(
             "log_income_ratio": log_income,
         }
         tables.append(pd.DataFrame(columns))
-    bias = mean_of_finite(np.array([fit.bias for fit in _fit_matching(choice, reward, rng)]))
+    bias = mean_of_finite(np.array([fit.bias for fit in _fit_matching(choice, reward)]))
     line = {"slope": slope.estimate, "slope_low": slope.low, "slope_high": slope.high, "bias": float(bias)}
     return pd.concat(tables, ignore_index=True).assign(**line)
 

@@ -1,6 +1,7 @@
 """Statistics of choices, the same for simulated and recorded sessions: reward, strategy, history, matching.
 
-Both are `ChoiceSessions`. Intervals run over animals if there are several, else over the sessions of the one.
+Both are `ChoiceSessions`. Intervals run over animals if there are several, else over the sessions of the one. n is what
+carries the statistic: animals with too few trials for it and sessions without any are counted out (`choice_counts`).
 `cut_sessions` gives two sets of sessions equally many trials.
 """
 
@@ -10,12 +11,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.choice_counts import LAGS, count_used, get_blocks, select_sessions
 from pfc_da.analysis.choice_table import ChoiceSessions, get_animals
 from pfc_da.analysis.history import HistoryKernels, compute_lose_shift, compute_win_stay, fit_history
-from pfc_da.analysis.matching import count_choices, fit_matching
+from pfc_da.analysis.matching import count_choices, fit_matching, tell_left_out
 from pfc_da.analysis.statistic import Statistic, summarise, summarise_sessions
-
-LAGS = 5
 
 
 def compute_choice_numbers(
@@ -41,12 +41,15 @@ def compute_choice_numbers(
     ]
     if np.isfinite(chose_better).any():
         plain.append(("fraction_better", "fraction", _mean, (chose_better,)))
-    animals = get_animals(sessions)
-    found = [_summarise(key, compute, arrays, animals, units, rng) for key, units, compute, arrays in plain]
+    counts = count_used(sessions)
+    animals = {key: select_sessions(sessions, key, count) for key, count in counts.items()}
+    found = [
+        _summarise(key, compute, arrays, animals[key], units, rng) for key, units, compute, arrays in plain
+    ]
     if sessions.n_options == 2:
-        found += _history(choice, reward, animals)
+        found += _history(choice, reward, animals["history_reward"])
         if baited:
-            found.append(_matching(sessions, animals, rng))
+            found.append(_matching(sessions, animals["matching_slope"], counts["matching_slope"].total))
     return found
 
 
@@ -68,14 +71,17 @@ def _mean(values: NDArray) -> float:
 
 
 def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
-    if len(animals) == 1:
-        return summarise_sessions(key, compute, arrays, units=units, rng=rng)
-    values = [compute(*(array[own] for array in arrays)) for own in animals]
-    return summarise(key, values, units=units)
+    if len(animals) > 1:
+        values = [compute(*(array[own] for array in arrays)) for own in animals]
+        return summarise(key, values, units=units)
+    (own,) = animals
+    if own.any():
+        return summarise_sessions(key, compute, [array[own] for array in arrays], units=units, rng=rng)
+    return replace(summarise(key, [np.nan], units=units), n_of="sessions")
 
 
 def _history(choice: NDArray, reward: NDArray, animals: list[NDArray]) -> list[Statistic]:
-    """Kernels by lag: clustered by session for one animal, over the kernels of several animals else."""
+    """Kernels by lag: clustered by session for one animal, over the kernels of several."""
     fits = [fit_history(choice[own], reward[own], lags=LAGS) for own in animals]
     return [
         _one_lag(fits[0], name, lag)
@@ -105,26 +111,28 @@ def _one_lag(fit: HistoryKernels, name: str, lag: int) -> Statistic:
     )
 
 
-def _matching(sessions: ChoiceSessions, animals: list[NDArray], rng) -> Statistic:
-    """Slope of the generalised matching law over blocks."""
-    block = sessions.block if (sessions.block >= 0).any() else None
-    fits = []
-    for own in animals:
-        counts = count_choices(
-            sessions.choice[own], sessions.reward[own], None if block is None else block[own]
+def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int) -> Statistic:
+    """Slope of the generalised matching law over sessions, or over blocks where there are some."""
+    key, blocks = "matching_slope", get_blocks(sessions)
+    fits = [
+        fit_matching(
+            count_choices(sessions.choice[own], sessions.reward[own], None if blocks is None else blocks[own])
         )
-        fits.append(fit_matching(counts, rng=rng))
+        for own in animals
+    ]
+    left_out = tell_left_out(n_points - sum(fit.n_points for fit in fits), n_points)
     if len(fits) > 1:
-        return summarise("matching_slope", [fit.slope for fit in fits], units="1")
+        slope = summarise(key, [fit.slope for fit in fits], units="1")
+        return replace(slope, interval=slope.interval + left_out)
     (fit,) = fits
     return Statistic(
-        key="matching_slope",
+        key=key,
         condition="",
         estimate=fit.slope,
         low=fit.slope_low,
         high=fit.slope_high,
-        interval=fit.interval,
-        n=fit.n_sessions,
-        n_of="sessions",
+        interval=fit.interval + left_out,
+        n=fit.n_points if fit.n_sessions == 1 else fit.n_sessions,
+        n_of="blocks" if fit.n_sessions == 1 and blocks is not None else "sessions",
         units="1",
     )

@@ -30,6 +30,7 @@ from pydantic import (
 )
 
 from pfc_da.errors import InputError, nearest
+from pfc_da.yaml_file import read_yaml
 
 OURS = ("animal", "session", "trial", "choice", "reward", "block", "better_side", "p_0", "p_1", "event")
 TEXT = ("animal", "session")
@@ -37,7 +38,6 @@ CODED = ("choice", "reward")
 MISSING = "missing"
 SIDES: Mapping[Any, Any] = {"left": 0, "right": 1, "none": MISSING}
 """Words of choices that are read without being told; others are not guessed."""
-MAX_BYTES = 100_000
 MAX_NUMBER = 1e15  # sums and squares of larger ones are no numbers
 _OF_PYDANTIC = ("[key]", "constrained-str", "list[constrained-str]", "float", "literal['missing']")
 
@@ -118,27 +118,13 @@ class ColumnMap(BaseModel):
 
 def read_column_map(path: str | Path) -> ColumnMap:
     """The YAML file of the module docstring."""
-    import yaml
-
-    try:
-        text = Path(path).read_bytes()
-        if len(text) > MAX_BYTES:
-            raise InputError(f"{path}: {len(text)} bytes are too many for a list of columns.")
-        content = yaml.safe_load(text.decode("utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the columns {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError, AttributeError, OverflowError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}.") from None
+    content = read_yaml(Path(path), "columns")
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold settings such as 'columns: {{choice: response}}'.")
     try:
         return ColumnMap.model_validate(content)
     except ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from None
-    except RecursionError:
-        raise InputError(f"{path}: it refers to itself.") from None
 
 
 def read_numbers(column: pd.Series, name: str, values: Mapping[Any, Value] | None = None) -> pd.Series:

@@ -9,7 +9,8 @@ verdict
 different       the interval of the difference leaves out 0
 not told apart  it holds 0: that n is not enough to see a difference, or that there is none
 not comparable  `why` says what stands against it: too few trials, sessions, animals or cells, windows too
-                short, another schedule
+                short, another schedule, an interval that is missing or has no width (values that happen to be
+                alike, as of two sessions, do not make a number certain)
 
 References: Zou & Donner 2008, Stat Med 27:1693, doi 10.1002/sim.3095. Newcombe 1998, Stat Med 17:873, doi
 10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I.
@@ -148,6 +149,9 @@ def format_differences(table: pd.DataFrame) -> str:
 
 
 def _without_interval(statistic: Statistic, which: str) -> str:
-    if math.isfinite(statistic.low) and math.isfinite(statistic.high):
-        return ""
-    return f"the {which} number has no interval (n = {statistic.n} {statistic.n_of})"
+    samples = f"n = {statistic.n} {statistic.n_of}"
+    if not all(map(math.isfinite, (statistic.estimate, statistic.low, statistic.high))):
+        return f"the {which} number has no interval ({samples})"
+    if math.isclose(statistic.low, statistic.high, rel_tol=1e-9, abs_tol=1e-12):
+        return f"the interval of the {which} number has no width ({samples})"
+    return ""

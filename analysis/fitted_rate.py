@@ -2,7 +2,8 @@
 
 The model `perseveration` of `choice_models`: V of the chosen option moves by learning_rate (r - V), choices follow the
 values and repeat or avoid the last one, whatever it brought. Without that pull, habit would pass for learning. Rewards
-are scaled to [0, 1]: divided by the largest; where there are losses, the smallest becomes 0.
+are scaled to [0, 1]: of two different ones the smaller becomes 0 and the larger 1; more are divided by the largest, and
+where there are losses, the smallest becomes 0.
 
 An animal whose choices this predicts no better than a coin (by BIC), or whose rate ends at a bound, has no rate: it is
 left out and counted out of n. Planted agents (100, rates .1 to .9, two options of 80 and 20 % that trade places every
@@ -12,33 +13,40 @@ left out and counted out of n. Planted agents (100, rates .1 to .9, two options 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.choice_counts import count_used, select_sessions
 from pfc_da.analysis.choice_fit import fit_model
 from pfc_da.analysis.choice_models import get_model
-from pfc_da.analysis.choice_table import ChoiceSessions, get_animals
+from pfc_da.analysis.choice_table import ChoiceSessions
 from pfc_da.analysis.interval import compute_draws_interval
+from pfc_da.analysis.reward_units import find_values, scale_rewards
 from pfc_da.analysis.statistic import Statistic, summarise
 
+KEY = "learning_rate"
 MODEL = "perseveration"
-MIN_TRIALS = 100  # of an animal
 N_DRAWS = 200  # each is fitted anew
 
 
 def compute_fitted_rate(sessions: ChoiceSessions, *, rng: np.random.Generator) -> Statistic:
     """Mean learning rate over animals; of a single animal, over resampled sessions for the interval."""
-    reward = _scale(sessions.reward)
-    animals = get_animals(sessions)
+    sessions = scale_rewards(sessions)
+    values = find_values(sessions)
+    least, most = values.min(initial=0.0), values.max(initial=0.0)
+    reward = (sessions.reward - least) / (most - least or 1.0)
+    animals = select_sessions(sessions, KEY, count_used(sessions)[KEY])
     if len(animals) > 1:
         size = max(int(own.sum()) for own in animals)
         choice = np.stack([_pad(sessions.choice[own], size, -1) for own in animals])
         rates = _fit(choice, np.stack([_pad(reward[own], size, np.nan) for own in animals]), rng)
-        return summarise("learning_rate", rates, condition=MODEL, units="1")
-    n = len(sessions.choice)
-    drawn = rng.integers(n, size=(N_DRAWS if n > 1 else 0, n))
-    everything = np.concatenate([np.arange(n)[None], drawn])
+        return summarise(KEY, rates, condition=MODEL, units="1")
+    used = np.flatnonzero(animals[0])
+    n = len(used)
+    drawn = rng.integers(n, size=(N_DRAWS, n)) if n > 1 else np.empty((0, n), int)
+    everything = used[np.concatenate([np.arange(n)[None], drawn])]
     rates = _fit(sessions.choice[everything], reward[everything], rng)
-    low, high = compute_draws_interval(rates[0], rates[1:] if n > 1 else [np.nan], n)
+    draws = rates[1:] if n > 1 and np.isfinite(rates[0]) else [np.nan]
+    low, high = compute_draws_interval(rates[0], draws, n)
     return Statistic(
-        key="learning_rate",
+        key=KEY,
         condition=MODEL,
         estimate=float(rates[0]),
         low=float(low),
@@ -61,14 +69,6 @@ def _fit(choice: NDArray, reward: NDArray, rng: np.random.Generator) -> NDArray:
     known = predicted & ~fit.at_bound["learning_rate"]
     rates[chosen] = np.where(known, fit.parameters["learning_rate"], np.nan)
     return rates
-
-
-def _scale(reward: NDArray) -> NDArray:
-    """Rewards in [0, 1]."""
-    if not np.isfinite(reward).any():
-        return reward
-    least, most = min(np.nanmin(reward), 0.0), np.nanmax(reward)
-    return (reward - least) / (most - least if most > least else 1.0)
 
 
 def _pad(values: NDArray, size: int, missing: float) -> NDArray:

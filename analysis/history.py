@@ -13,7 +13,9 @@ Trials of a session depend on one another beyond these lags, so the covariance i
 score of a whole session is one observation (sandwich estimator, Liang & Zeger 1986, doi
 10.1093/biomet/73.1.13), with Student's t on sessions - 1 degrees of freedom. On planted kernels the intervals
 cover 94 to 96 % with 4 to 25 sessions of 120 trials; sessions that differ among themselves need more. One
-session has no clusters: its intervals are those of the model itself, and `interval` says so.
+session has no clusters: its intervals are those of the model itself, and `interval` says so. No more trials than
+weights determine nothing, and neither do choices that follow from the regressors without exception, or regressors
+that never vary: weights and intervals are NaN then.
 """
 
 from dataclasses import dataclass
@@ -84,14 +86,13 @@ def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKerne
     Notes ----- Choices of a player that depends on anything smoother than `lags` trials ago leave it in the
     last lags: do not read the end of a kernel as the end of a memory.
     """
-    _check(choice, reward, lags)
-    if choice.max() > 1:
+    used = find_predicted(choice, reward, lags)
+    if choice.max(initial=0) > 1:
         raise InputError(f"history kernels take choices 0, 1 or -1, got choices up to {choice.max()}.")
     signed = np.where(choice < 0, 0, 2 * choice - 1).astype(float)
     income = np.where(choice < 0, 0, signed * reward)
     past = [lag_trials(values, k) for values in (income, signed) for k in range(1, lags + 1)]
     design = np.stack([np.ones_like(signed), *past], axis=-1)  # (session, trial, 1 + 2 lags)
-    used = (choice >= 0) & np.isfinite(design).all(axis=-1)
     session = np.nonzero(used)[0]
     fit = fit_logistic(design[used], choice[used] == 1, session)
     kernels = {
@@ -108,6 +109,17 @@ def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKerne
     )
 
 
+def find_predicted(choice: NDArray, reward: NDArray, lags: int = 5) -> NDArray:
+    """Trials that `fit_history` predicts, (session, trial) bool: a choice, and no unknown reward `lags` trials back."""
+    _check(choice, reward, lags)
+    known = (choice < 0) | np.isfinite(reward)
+    predicted = choice >= 0
+    predicted[:, :lags] = False
+    for lag in range(1, lags + 1):
+        predicted[:, lag:] &= known[:, :-lag]
+    return predicted
+
+
 def fit_logistic(design: NDArray, outcome: NDArray, cluster: NDArray) -> LogisticFit:
     """Logistic regression by Newton's method with covariance clustered by session.
 
@@ -122,8 +134,19 @@ def fit_logistic(design: NDArray, outcome: NDArray, cluster: NDArray) -> Logisti
     Returns
     -------
     LogisticFit
-        All NaN if regressors are collinear or separate the outcomes, so that the likelihood has no maximum.
+        All NaN if trials are no more than weights, or if regressors are collinear or separate the outcomes, so that
+        the likelihood has no maximum.
     """
+    n, k = design.shape
+    if n <= k:
+        nothing = np.full(k, np.nan)
+        return LogisticFit(
+            weights=nothing,
+            covariance=np.full((k, k), np.nan),
+            low=nothing,
+            high=nothing,
+            interval=f"none: {n} trials for {k} weights",
+        )
     weights = _maximise_likelihood(design, outcome)
     p = expit(design @ weights)
     bread = _inverse(design.T @ (design * (p * (1 - p))[:, None]))
@@ -131,7 +154,7 @@ def fit_logistic(design: NDArray, outcome: NDArray, cluster: NDArray) -> Logisti
     if len(clusters) > 1:
         score = np.zeros((len(clusters), len(weights)))
         np.add.at(score, index, design * (outcome - p)[:, None])
-        n, k, g = *design.shape, len(clusters)
+        g = len(clusters)
         covariance = bread @ (score.T @ score) @ bread * (g / (g - 1)) * ((n - 1) / (n - k))
         reach, interval = stdtrit(g - 1, (1 + LEVEL) / 2), "95 % clustered by session"
     else:
@@ -175,21 +198,25 @@ def compute_win_stay(choice: NDArray, reward: NDArray) -> float:
     An interval over the sessions of one animal comes from `summarise_sessions`, with this function as its
     `compute`; one over animals from `summarise`.
     """
-    stayed, won = _stay(choice, reward)
-    return float(stayed[won].mean()) if won.any() else np.nan
+    pair, won = find_pairs(choice, reward)
+    return _mean((choice[:, 1:] == choice[:, :-1])[pair & won])
 
 
 def compute_lose_shift(choice: NDArray, reward: NDArray) -> float:
     """Chance of changing the last choice after it was not rewarded; arguments as in `compute_win_stay`."""
-    stayed, won = _stay(choice, reward)
-    return float(1 - stayed[~won].mean()) if (~won).any() else np.nan
+    pair, won = find_pairs(choice, reward)
+    return _mean((choice[:, 1:] != choice[:, :-1])[pair & ~won])
 
 
-def _stay(choice: NDArray, reward: NDArray) -> tuple[NDArray, NDArray]:
-    """For all pairs of neighbouring trials: was the choice repeated, was the first one rewarded."""
+def find_pairs(choice: NDArray, reward: NDArray) -> tuple[NDArray, NDArray]:
+    """Pairs of neighbouring trials, (session, trial - 1) bool: are both choices known, was the first rewarded."""
     _check(choice, reward, 1)
     pair = (choice[:, :-1] >= 0) & (choice[:, 1:] >= 0) & np.isfinite(reward[:, :-1])
-    return (choice[:, 1:] == choice[:, :-1])[pair], (reward[:, :-1] > 0)[pair]
+    return pair, reward[:, :-1] > 0
+
+
+def _mean(truth: NDArray) -> float:
+    return float(truth.mean()) if truth.size else np.nan
 
 
 def _check(choice: NDArray, reward: NDArray, lags: int) -> None:

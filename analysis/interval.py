@@ -36,7 +36,6 @@ from scipy.special import ndtri, stdtrit
 from pfc_da.errors import InputError
 
 LEVEL = 0.95
-N_DRAWS = 2000  # the ends of an interval then wander by about 2 % of its width between seeds
 GROUPS = 10
 """Into how many groups sessions are dealt, where a statistic needs many sessions at once."""
 Ends = tuple[NDArray, NDArray]
@@ -122,15 +121,6 @@ def compute_draws_interval(estimate: ArrayLike, draws: ArrayLike, n: int) -> End
     widen = compute_reach(n) * np.sqrt(n / (n - 1)) / ndtri((1 + LEVEL) / 2)
     low, high = estimate + widen * (low - estimate), estimate + widen * (high - estimate)
     return np.where(none, np.nan, low), np.where(none, np.nan, high)
-
-
-def resample_weights(n: int, *, rng: np.random.Generator, n_draws: int = N_DRAWS) -> NDArray:
-    """How often each of `n` samples is drawn in each bootstrap resample, (draw, sample).
-
-    A weighted sum is then one matrix product for all draws.
-    """
-    drawn = rng.integers(n, size=(n_draws, n)) + np.arange(n_draws)[:, None] * n
-    return np.bincount(drawn.ravel(), minlength=n_draws * n).reshape(n_draws, n).astype(float)
 
 
 def compute_wilson_interval(n_true: int, n: int) -> tuple[float, float]:

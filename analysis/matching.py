@@ -8,14 +8,19 @@ with C the choices of each object and R the income from it (rewards received, no
 and bias 0 is strict matching, a slope below 1 undermatching. One point is one session, or one block of it.
 
 Zero counts. A point with no choice of, or no income from, one of the objects has no logarithm and is left out
-of the fit; `n_dropped` says how many. They are the most extreme points, so look at the number before trusting
-the slope. `fit_matching_pooled` first adds up the counts of all points of the same condition, which leaves
-few zeros.
+of the fit, as is usual; `n_dropped` says how many. They are the most extreme points, so look at the number before
+trusting the slope. Adding .5 to every count instead keeps them and brings the slope no nearer: of planted slopes of 1
+and .6 in sessions of 60 trials it finds .56 and .34, leaving out finds .62 and .37, sessions of 500 trials .87 and .53.
+`fit_matching_pooled` first adds up the counts of all points of the same condition, which leaves few zeros.
 
 Short sessions. The noise of income sits in the regressor and is shared with that of choices (no choice, no
 income), so short sessions move the slope a little: the best player that chooses with a fixed probability
 shows .96 by session in sessions of 100 trials and .99 in sessions of 1,000. Compare slopes from sessions of
 like length.
+
+Intervals are a jackknife with Student's t on one degree less than there are sessions: each session, with all its blocks,
+is left out in turn (of a single session each block). Of planted slopes they cover 94 to 96 % with 3 to 25 sessions; a
+percentile bootstrap covers 65 % with 3. Two points have no interval.
 
 References: Baum 1974, J Exp Anal Behav 22:231, doi 10.1901/jeab.1974.22-231. Lau & Glimcher 2005, J Exp Anal
 Behav 84:555, doi 10.1901/jeab.2005.110-04.
@@ -26,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.analysis.interval import compute_draws_interval, resample_weights
+from pfc_da.analysis.interval import compute_reach
 from pfc_da.errors import InputError
 
 
@@ -52,8 +57,9 @@ class Counts:
 class MatchingFit:
     """Slope and bias (natural logarithm) of the generalised matching law, with 95 % intervals.
 
-    `interval` names what was resampled; `n_points` were fitted, `n_dropped` had a zero count. Everything is
-    NaN where no two points with different income ratios are left.
+    `interval` names what was left out in turn; `n_points` were fitted, of `n_sessions`, `n_dropped` had a zero count.
+    Everything is NaN where no two points with different income ratios are left; intervals are NaN where this happens
+    without one of the sessions.
     """
 
     slope: float
@@ -87,8 +93,6 @@ def count_choices(choice: NDArray, reward: NDArray, block: NDArray | None = None
         )
     block = np.zeros_like(choice, dtype=int) if block is None else block.astype(int)
     used = (choice >= 0) & np.isfinite(reward) & (block >= 0)
-    if not used.any():
-        raise InputError("matching needs trials with a choice and a reward, and there is none.")
     session = np.nonzero(used)[0]
     points, point = np.unique(np.stack([session, block[used]]), axis=1, return_inverse=True)
     cell = 2 * point.ravel() + choice[used]
@@ -117,22 +121,15 @@ def compute_log_ratios(choices: NDArray, income: NDArray) -> tuple[NDArray, NDAr
     return np.where(usable, ratios[0], np.nan), np.where(usable, ratios[1], np.nan)
 
 
-def fit_matching(counts: Counts, *, rng: np.random.Generator) -> MatchingFit:
-    """Fit the generalised matching law by least squares over points, each session or block with equal weight.
-
-    Parameters
-    ----------
-    counts : Counts
-    rng : numpy.random.Generator
-        Draws the resamples of the interval: sessions with all their blocks, or blocks if there is one
-        session.
-    """
+def fit_matching(counts: Counts) -> MatchingFit:
+    """Fit the generalised matching law by least squares over points, each session or block with equal weight."""
     y, x = compute_log_ratios(counts.choices, counts.income)
-    sums, unit = _draw_sums(_moments(x, y), counts, rng)
-    return _summarise(sums, unit, x, counts)
+    used = np.isfinite(x)
+    sums, unit = _leave_out(_moments(x, y)[used], counts.session[used])
+    return _summarise(sums, unit, used, len(np.unique(counts.session[used])))
 
 
-def fit_matching_pooled(counts: Counts, condition: NDArray, *, rng: np.random.Generator) -> MatchingFit:
+def fit_matching_pooled(counts: Counts, condition: NDArray) -> MatchingFit:
     """Fit the generalised matching law to counts added up over all points of the same condition.
 
     Parameters
@@ -140,35 +137,38 @@ def fit_matching_pooled(counts: Counts, condition: NDArray, *, rng: np.random.Ge
     counts : Counts
     condition : (point,)
         What the points share, e.g. the base probability of object 0 rounded to a twentieth.
-    rng : numpy.random.Generator
-        Draws the resamples of the interval: sessions with all their blocks, or blocks if there is one
-        session. Every resample is added up and fitted anew.
 
     Returns
     -------
     MatchingFit
-        Its points are the conditions.
+        Its points are the conditions; counts are added up and fitted anew without each session.
     """
     if condition.shape != counts.session.shape:
         raise InputError(f"one condition a point: got {condition.shape} for {len(counts.session)} points.")
     labels, group = np.unique(condition, return_inverse=True)
     member = np.eye(len(labels))[group]  # (point, condition)
     both = np.concatenate([counts.choices, counts.income], axis=1)  # (point, 4)
-    sums, unit = _draw_sums((member[:, :, None] * both[:, None]).reshape(len(both), -1), counts, rng)
+    sums, unit = _leave_out((member[:, :, None] * both[:, None]).reshape(len(both), -1), counts.session)
     sums = sums.reshape(-1, len(labels), 4)
     y, x = compute_log_ratios(sums[..., :2], sums[..., 2:])
-    return _summarise(_moments(x, y).sum(axis=1), unit, x[0], counts)
+    moments = _moments(x, y).sum(axis=1)
+    return _summarise(moments, unit, np.isfinite(x[0]), len(np.unique(counts.session)))
 
 
-def _draw_sums(values: NDArray, counts: Counts, rng: np.random.Generator) -> tuple[NDArray, str]:
-    """Sums of `values` (point, k) over all points (row 0) and over resamples, and what was resampled."""
-    sessions, unit = np.unique(counts.session, return_inverse=True)
+def tell_left_out(n: int, n_points: int) -> str:
+    """What an interval says of points with a zero count; "" if there are none."""
+    return f"; {n} of {n_points} sessions or blocks left out for a zero count" if n else ""
+
+
+def _leave_out(values: NDArray, session: NDArray) -> tuple[NDArray, str]:
+    """Sums over points: of all (row 0), and without each session, or without each point where there is one session."""
+    sessions, unit = np.unique(session, return_inverse=True)
     if len(sessions) == 1:
         unit = np.arange(len(values))
-    by_unit = np.zeros((unit.max() + 1, values.shape[1]))
+    by_unit = np.zeros((unit.max(initial=-1) + 1, values.shape[1]))
     np.add.at(by_unit, unit, values)
-    sums = np.concatenate([by_unit.sum(axis=0)[None], resample_weights(len(by_unit), rng=rng) @ by_unit])
-    return sums, "sessions" if len(sessions) > 1 else "blocks"
+    total = by_unit.sum(axis=0)
+    return np.concatenate([total[None], total - by_unit]), "sessions" if len(sessions) > 1 else "blocks"
 
 
 def _moments(x: NDArray, y: NDArray) -> NDArray:
@@ -177,26 +177,33 @@ def _moments(x: NDArray, y: NDArray) -> NDArray:
     return np.where(np.isfinite(x)[..., None], moments, 0)
 
 
-def _summarise(sums: NDArray, unit: str, x: NDArray, counts: Counts) -> MatchingFit:
-    """Least-squares line of every row of summed moments (row, 5): row 0 the estimate, the rest resamples."""
+def _summarise(sums: NDArray, unit: str, used: NDArray, n_sessions: int) -> MatchingFit:
+    """Least-squares line of every row of summed moments (row, 5): row 0 the estimate, the others without a unit each."""
     n, x_sum, y_sum, xx, xy = sums.T
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = xx - x_sum**2 / n
         slope = np.where(spread > 1e-9 * n, (xy - x_sum * y_sum / n) / spread, np.nan)
         bias = (y_sum - slope * x_sum) / n
-    n_units = len(np.unique(counts.session)) if unit == "sessions" else len(counts.session)
-    slope_low, slope_high = compute_draws_interval(slope[0], slope[1:], n_units)
-    bias_low, bias_high = compute_draws_interval(bias[0], bias[1:], n_units)
-    used = np.isfinite(x)
+    slope_low, slope_high = _jackknife(slope)
+    bias_low, bias_high = _jackknife(bias)
     return MatchingFit(
         slope=float(slope[0]),
-        slope_low=float(slope_low),
-        slope_high=float(slope_high),
+        slope_low=slope_low,
+        slope_high=slope_high,
         bias=float(bias[0]),
-        bias_low=float(bias_low),
-        bias_high=float(bias_high),
-        interval=f"95 % bootstrap over {unit}",
+        bias_low=bias_low,
+        bias_high=bias_high,
+        interval=f"95 % jackknife over {unit}, Student t",
         n_points=int(used.sum()),
         n_dropped=int((~used).sum()),
-        n_sessions=len(np.unique(counts.session)),
+        n_sessions=n_sessions,
     )
+
+
+def _jackknife(values: NDArray) -> tuple[float, float]:
+    """Ends of the interval of `values[0]` from the values without each unit; NaN if one of these is."""
+    n = len(values) - 1
+    if n < 2:
+        return np.nan, np.nan
+    half = compute_reach(n) * np.sqrt((n - 1) * values[1:].var())
+    return float(values[0] - half), float(values[0] + half)

@@ -18,7 +18,7 @@ import xarray as xr
 from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel
 from pfc_da.circuits.midbrain import MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, show
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
 from pfc_da.replay import CHUNK, Arrays, arrange_sessions, assemble, get_steps, get_totals, limit_sessions
@@ -41,7 +41,7 @@ class CircuitReplay:
 
     def __post_init__(self) -> None:
         if not 2 <= self.sessions <= CHUNK:
-            raise InputError(f"sessions through the circuit must be 2 to {CHUNK}, got {self.sessions}.")
+            raise InputError(f"sessions through the circuit must be 2 to {CHUNK}, got {show(self.sessions)}.")
 
     @classmethod
     def ask(cls, sessions: int = SESSIONS) -> Self:

@@ -24,7 +24,7 @@ from torch import Tensor
 from pfc_da.circuits.slow_synapses import DELAY_S, TICK_S
 from pfc_da.circuits.spiking_pfc import DT_S, Spikes, SpikingPFC
 from pfc_da.circuits.stimulation import Stimulation
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, show
 from pfc_da.network import Weights
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
@@ -47,6 +47,8 @@ from pfc_da.train import Agent, Trained, build_agent
 
 RATE = "rate_{}"
 """Name of a condition played by the rate network."""
+MOST_SESSIONS, MOST_NEURONS = 100_000, 1000
+"""Of a condition, and of a unit."""
 RECURRENCE_CUT, STIMULATED = "recurrence_cut", "stimulated"
 
 
@@ -59,13 +61,19 @@ class SpikingReplay:
     stimulation: Stimulation | None = None
 
     def __post_init__(self) -> None:
-        if self.sessions < 2:
-            raise InputError(f"sessions must be 2 or more, got {self.sessions}.")
+        if not 2 <= self.sessions <= MOST_SESSIONS:
+            raise InputError(
+                f"sessions as neurons must be 2 to {MOST_SESSIONS} a condition, got {show(self.sessions)}."
+            )
+        if not 1 <= self.neurons_per_unit <= MOST_NEURONS:
+            raise InputError(
+                f"neurons must be 1 to {MOST_NEURONS} a unit, got {show(self.neurons_per_unit)}."
+            )
 
     @classmethod
-    def ask(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str = "") -> Self:
+    def ask(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str | None = None) -> Self:
         """As the command line asks for it."""
-        stimulation = Stimulation.parse(stimulate) if stimulate else None
+        stimulation = None if stimulate is None else Stimulation.parse(stimulate)
         return cls(sessions=sessions, neurons_per_unit=neurons, stimulation=stimulation)
 
     def limit(self, settings: RunSettings) -> RunSettings:

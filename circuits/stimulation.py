@@ -5,15 +5,19 @@ are uneven.
 """
 
 import dataclasses
+import re
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.errors import InputError, nearest
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.network import PFCNetwork
 from pfc_da.task import Task
 
+NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+MOST_CURRENT = 100
+"""In thresholds; far beyond it a cell fires at every step or never."""
 CELLS = ("all", "excitatory", "inhibitory")
 
 
@@ -39,13 +43,15 @@ class Stimulation:
     phase: str = ""
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.current) and self.current != 0):
-            raise InputError(f"current must be a number other than 0 (thresholds), got {self.current}.")
+        if not 0 < abs(self.current) <= MOST_CURRENT:
+            raise InputError(
+                f"current must be a number other than 0, -{MOST_CURRENT} to {MOST_CURRENT} (thresholds), got {self.current}."
+            )
         if not 0 < self.fraction <= 1:
             raise InputError(f"fraction must be above 0 and at most 1 (of the cells), got {self.fraction}.")
         if self.cells not in CELLS:
             near = nearest(self.cells, CELLS)
-            raise InputError(f"no cells {self.cells!r}.{near} There are: {', '.join(CELLS)}.")
+            raise InputError(f"no cells {show(self.cells)}.{near} There are: {', '.join(CELLS)}.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -53,18 +59,23 @@ class Stimulation:
         fields = {field.name: field.type for field in dataclasses.fields(cls)}
         given: dict[str, Any] = {}
         for part in text.split(","):
-            key, equals, value = (word.strip() for word in part.partition("="))
-            if key not in fields or not equals:
+            key, _, value = (word.strip() for word in part.partition("="))
+            if key not in fields:
                 near = nearest(key, fields)
-                raise InputError(f"no KEY=VALUE of a stimulation: {part!r}.{near} Keys: {', '.join(fields)}.")
-            try:
-                given[key] = float(value) if fields[key] is float else value
-            except ValueError:
-                raise InputError(f"{key} of a stimulation must be a number, got {value!r}.") from None
+                raise InputError(
+                    f"no KEY=VALUE of a stimulation: {show(part)}.{near} Keys: {', '.join(fields)}."
+                )
+            if not value:
+                raise InputError(f"{key} of a stimulation needs a value, such as current=0.3,fraction=0.2.")
+            if key in given:
+                raise InputError(f"{key} of a stimulation is given twice; give it once.")
+            if fields[key] is float and not NUMBER.fullmatch(value):
+                raise InputError(f"{key} of a stimulation must be a number, got {show(value)}.")
+            given[key] = float(value) if fields[key] is float else value
         for key in ("current", "fraction"):
             if key not in given:
                 raise InputError(
-                    f"a stimulation needs {key}, such as current=0.3,fraction=0.2; got {text!r}."
+                    f"a stimulation needs {key}, such as current=0.3,fraction=0.2; got {show(text)}."
                 )
         return cls(**given)
 
@@ -81,7 +92,7 @@ class Stimulation:
         """Raise InputError if the trials of the task have no such phase."""
         if self.phase and self.phase not in task.phases:
             near = nearest(self.phase, task.phases)
-            raise InputError(f"no phase {self.phase!r}.{near} There are: {', '.join(task.phases)}.")
+            raise InputError(f"no phase {show(self.phase)}.{near} There are: {', '.join(task.phases)}.")
 
     def inject(self, task: Task, chosen: NDArray) -> NDArray:
         """The current in thresholds, (step, neuron)."""

@@ -21,7 +21,7 @@ sessions = read_choices(str(path))
 for animal in np.unique(sessions.animal):
     own = sessions.animal == animal
     choice, reward, block = sessions.choice[own], sessions.reward[own], sessions.block[own]
-    matching = fit_matching(count_choices(choice, reward, block), rng=np.random.default_rng(0))
+    matching = fit_matching(count_choices(choice, reward, block))
     kernels = fit_history(choice, reward, lags=3)
     print(
         f"{animal}: {own.sum()} sessions, win-stay {compute_win_stay(choice, reward):.2f}, "

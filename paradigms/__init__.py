@@ -9,7 +9,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pfc_da.errors import InputError, nearest
+from pfc_da.errors import InputError, nearest, show
 
 if TYPE_CHECKING:
     from pfc_da.paradigms._experiment import Experiment
@@ -43,7 +43,7 @@ def _file(name: str) -> Path:
     found = _files()
     if name not in found:
         raise InputError(
-            f"no paradigm {name!r}.{nearest(name, found)} There are: {', '.join(sorted(found))}."
+            f"no paradigm {show(name)}.{nearest(name, found)} There are: {', '.join(sorted(found))}."
         )
     return found[name]
 

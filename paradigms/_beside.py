@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from pfc_da.analysis.compare import Comparison
 from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.statistic import Statistic
+from pfc_da.cost import Cost
 from pfc_da.errors import InputError
 from pfc_da.paradigms._experiment import Experiment, in_worker, tabulate_statistics, work
 from pfc_da.progress import Progress
@@ -78,6 +79,10 @@ class Beside(abc.ABC):
     @abc.abstractmethod
     def count_sessions(self) -> int:
         """Sessions that an animal plays in all."""
+
+    @abc.abstractmethod
+    def estimate(self, workers: int | None) -> Cost:
+        """What the replay will cost."""
 
     @abc.abstractmethod
     def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:

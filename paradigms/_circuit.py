@@ -7,11 +7,15 @@ import xarray as xr
 from pfc_da.analysis.lever_circuit import summarise_circuit, tabulate_rates, tabulate_shifts
 from pfc_da.circuits.codegen import prepare_brian2
 from pfc_da.circuits.replay_circuit import CircuitReplay, count_sessions, replay_circuit_animal
+from pfc_da.cost import Cost, estimate_beside
 from pfc_da.errors import InputError
 from pfc_da.paradigms._beside import Beside, Found, Report
 from pfc_da.paradigms._experiment import join_animals
 from pfc_da.rollout import NEEDS_RPE, Condition
 from pfc_da.train import Trained
+
+STEP_S, SESSION_STEP_S = 0.05, 0.014
+"""CPU-s of a step of a circuit, and more of a session in it (docs/midbrain-circuit.md); arithmetic costs next to none."""
 
 
 class BesideThroughCircuit(Beside):
@@ -50,6 +54,13 @@ class BesideThroughCircuit(Beside):
     def count_sessions(self) -> int:
         """Sessions that an animal plays in all."""
         return count_sessions(self.conditions, self.how)
+
+    def estimate(self, workers: int | None) -> Cost:
+        """What the replay will cost."""
+        settings, sessions = self.how.limit(self.settings), self.how.sessions
+        conditions = self.count_sessions() // sessions  # half of them through the circuit
+        own_s = conditions / 2 * self.task.n_steps * (STEP_S + SESSION_STEP_S * sessions)
+        return estimate_beside(settings, self.task, conditions, own_s, 0.0, workers)
 
     def tell(self) -> dict[str, Any]:
         """Attributes of the recording that say how it was made."""

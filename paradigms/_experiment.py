@@ -28,7 +28,8 @@ from pfc_da.analysis.nulls import MIN_SESSIONS
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.statistic import Statistic, summarise_fraction
-from pfc_da.errors import InputError, nearest
+from pfc_da.cost import Cost, estimate_run
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording, set_provenance, write_recording
 from pfc_da.replay import replay_animal
@@ -54,6 +55,8 @@ REFERENCE_SETTINGS: Mapping[str, Any] = {
     "train": {"updates": 800, "sessions": 64, "whole_from": 0.5},
 }
 """The LSTM and backpropagation of Wang et al. 2018; learning settings are ours."""
+MOST_TRIALS = 100_000
+"""Most trials of a session, and so the largest number that a setting of a task can be."""
 QUICK_SETTINGS: Mapping[str, Any] = {
     "train": {"updates": 40, "sessions": 32, "checkpoint_every": 10},
     "replay": {"held_out_sessions": 100, "sessions": 60, "unit_sessions": 20},
@@ -126,11 +129,16 @@ class Experiment:
             layers.append({**REFERENCE_SETTINGS, **own})
         if quick:
             layers.append(QUICK_SETTINGS)
-        asked = {"network.kind": network, "rule.kind": rule, "animals": animals, "seed": seed}
-        texts = [f"{key}={value}" for key, value in asked.items() if value is not None]
-        settings = resolve(layers, config_file=config_file, sets=[*texts, *sets])
+        asked = {"animals": animals, "seed": seed}
+        options: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+        options |= {
+            group: {"kind": kind}
+            for group, kind in (("network", network), ("rule", rule))
+            if kind is not None
+        }
+        settings = resolve(layers, config_file=config_file, options=options, sets=sets)
         if settings.paradigm != self.name:
-            raise InputError(f"the settings are for paradigm {settings.paradigm!r}, not {self.name!r}.")
+            raise InputError(f"the settings are for paradigm {show(settings.paradigm)}, not {self.name!r}.")
         build_agent(settings, self.build_task(settings))
         tested = self.build_task(settings, test=True)
         _require("task.n_trials in test", tested.n_trials, LAGS + 1, f"history reaches {LAGS} trials back")
@@ -150,12 +158,28 @@ class Experiment:
         for name, value in arguments.items():
             if name not in allowed:
                 near = nearest(name, allowed)
-                raise InputError(f"no setting '{group}.{name}'.{near} There are: {', '.join(allowed)}.")
+                raise InputError(
+                    f"no setting {show(f'{group}.{name}')}.{near} There are: {', '.join(allowed)}."
+                )
             if type(value) is not allowed[name]:
                 kind = getattr(allowed[name], "__name__", allowed[name])
-                raise InputError(f"setting '{group}.{name}' must be of type {kind}, got {value!r}.")
-        _require("task.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
+                raise InputError(f"setting '{group}.{name}' must be of type {kind}, got {show(value)}.")
+            if type(value) in (int, float) and not -MOST_TRIALS <= value <= MOST_TRIALS:  # nor is NaN
+                raise InputError(
+                    f"setting '{group}.{name}' must be {-MOST_TRIALS} to {MOST_TRIALS}, got {show(value)}."
+                )
+        _require(f"{group}.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
         return self.task(**arguments)
+
+    def estimate(self, settings: RunSettings, stages: Sequence[str], workers: int | None) -> Cost:
+        """What the stages of a run will cost."""
+        task, tested = self.build_task(settings), self.build_task(settings, test=True)
+        return estimate_run(settings, task, tested, self.list_conditions(settings), stages, workers)
+
+    def list_conditions(self, settings: RunSettings) -> tuple[Condition, ...]:
+        """All conditions of a replay, the snapshots of training too."""
+        snapshots = (Condition(name=f"after_{n}", after=n) for n in settings.train.snapshot_updates)
+        return (*self.conditions, *snapshots)
 
     def train(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
@@ -175,8 +199,7 @@ class Experiment:
     ) -> None:
         """Replay every animal under every condition with frozen weights; write the recording."""
         task, jobs = self.build_task(settings, test=True), []
-        snapshots = (Condition(name=f"after_{n}", after=n) for n in settings.train.snapshot_updates)
-        conditions = (*self.conditions, *snapshots)
+        conditions = self.list_conditions(settings)
         total = len(conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
         for animal in range(settings.animals):
             trained = load_trained(settings, task, animal, folder.animal(animal))

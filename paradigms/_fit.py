@@ -28,6 +28,7 @@ from pfc_da.analysis.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.compare_recorded import compare_recording
 from pfc_da.analysis.distance import get_recorded
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
+from pfc_da.cost import Cost
 from pfc_da.errors import InputError, damaged
 from pfc_da.paradigms._experiment import Experiment
 from pfc_da.paradigms._fit_space import PILOTS, Space, Values, draw_values, read_space, require_optuna
@@ -101,11 +102,21 @@ class Fit:
         return cls(own, settings, space, read_recorded(paths, columns), columns, asked, Path(out))
 
     def run(
-        self, candidates: int, progress: Progress, workers: int | None = None, force: bool = False
+        self,
+        candidates: int,
+        progress: Progress,
+        workers: int | None = None,
+        force: bool = False,
+        begin: Callable[[], None] = lambda: None,
     ) -> tuple[bool, str]:
-        """Simulate what is not yet there; whether there was anything to do, and what was found, as text."""
+        """Simulate what is not yet there; whether there was anything to do, and what was found, as text.
+
+        `begin` is called once the folder is known to be ours, before anything in it is changed.
+        """
         with lock_folder(self.out):
             remove_stale(self.out)
+            self._check(force)
+            begin()
             self._prepare(force)
             report = progress.task("fit candidates", candidates + 3)
             report(0, "default settings")
@@ -130,23 +141,30 @@ class Fit:
             self._write(ranking, table, found[ranking.index[0]].values)
             return worked, format_fit(ruler, ranking, table)
 
+    def estimate(self, candidates: int, workers: int | None, force: bool = False) -> Cost:
+        """What the populations will cost that are not there yet; one after another, so only time adds up."""
+        population = self.experiment.estimate(self.settings([]), ("train", "replay"), workers)
+        kept = (
+            0 if force else sum(len([*(self.out / kind).glob("*.json")]) for kind in ("candidates", "fresh"))
+        )
+        left = max(0, candidates + 3 - kept)  # the default, and two with fresh seeds
+        if not left:
+            return Cost(0.0, 0.0, 0.0, 0.0)
+        return population._replace(cpu_s=left * population.cpu_s, wall_s=left * population.wall_s)
+
     def kept(self) -> str:
         """Say in a few words what an interrupted fit has kept."""
         n = len(list((self.out / "candidates").glob("*.json")))
         return f"{max(n - 1, 0)} finished candidates" + (" and the default" if n else "")
 
-    def _prepare(self, force: bool) -> None:
-        """Have the folder hold this fit and no other."""
+    def _check(self, force: bool) -> None:
+        """Refuse a folder that holds something else, or, unless it is to go, another fit."""
         stamp = self.out / "fit.json"
         foreign = [file.name for file in self.out.iterdir() if file.name not in (*_OURS, ".lock")]
         if foreign and not stamp.exists():
             raise InputError(f"{self.out} holds other files ({foreign[0]}). Give a new or empty folder.")
-        if force:
-            for name in _OURS:
-                remove(self.out / name)
-        if not stamp.exists():
-            text = json.dumps(self.asked, indent=2) + "\n"
-            write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
+        if force or not stamp.exists():
+            return
         before, now = _flat(_read_json(stamp)), _flat(json.loads(json.dumps(self.asked)))
         for key in [*now, *before]:
             if before.get(key) != now.get(key):
@@ -154,6 +172,15 @@ class Fit:
                     f"{self.out} holds another fit: {key} is {before.get(key, 'absent')} there and "
                     f"{now.get(key, 'absent')} was asked for. Give another --out, or --force to start over."
                 )
+
+    def _prepare(self, force: bool) -> None:
+        """Have the folder hold this fit and no other."""
+        if force:
+            for name in _OURS:
+                remove(self.out / name)
+        if not (stamp := self.out / "fit.json").exists():
+            text = json.dumps(self.asked, indent=2) + "\n"
+            write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
 
     def _draw(self, found: Sequence[Population], ruler: Ruler) -> dict[str, Any]:
         """Values of the next candidate."""

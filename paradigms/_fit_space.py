@@ -9,20 +9,37 @@ References
 Tree-structured Parzen estimator: Bergstra et al. 2011, Advances in Neural Information Processing Systems 24:2546.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 
 from pfc_da.analysis.distance import OF_CELLS, OF_CHOICES
-from pfc_da.errors import InputError, nearest
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.rng import derive_seed
+from pfc_da.settings import (
+    DopamineSettings,
+    NetworkSettings,
+    RuleSettings,
+    RunSettings,
+    Settings,
+    TrainSettings,
+    refuse_yes_or_no,
+)
+from pfc_da.yaml_file import read_yaml
 
 PILOTS = 10
 """Candidates drawn blindly, before any distance is looked at."""
-GROUPS = ("network", "dopamine", "rule", "train")
+GROUPS: Mapping[str, type[Settings]] = {
+    "network": NetworkSettings,
+    "dopamine": DopamineSettings,
+    "rule": RuleSettings,
+    "train": TrainSettings,
+}
+MAY_DIFFER = tuple(f"{group}.{name}" for group, kind in GROUPS.items() for name in kind.model_fields)
 Values = Mapping[str, Any]
 
 
@@ -35,6 +52,11 @@ class Range(pydantic.BaseModel):
     high: float
     log: bool = False
 
+    @pydantic.field_validator("low", "high", mode="before")
+    @classmethod
+    def _no_yes_or_no(cls, value: Any) -> Any:
+        return refuse_yes_or_no(value)
+
     @pydantic.model_validator(mode="after")
     def _is_range(self) -> "Range":
         if not self.low < self.high:
@@ -44,23 +66,44 @@ class Range(pydantic.BaseModel):
         return self
 
 
+def _be_choice(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it should be a finite number")
+    return refuse_yes_or_no(value)
+
+
+Choice = Annotated[float | str, pydantic.BeforeValidator(_be_choice)]
+Choices = Annotated[list[Choice], pydantic.Field(max_length=100)]
+Allowed = Annotated[
+    Annotated[Range, pydantic.Tag("range")] | Annotated[Choices, pydantic.Tag("list")],
+    pydantic.Discriminator(lambda given: "list" if isinstance(given, list) else "range"),
+]
+
+
 class Space(pydantic.BaseModel):
     """Settings and statistics of the module docstring."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    settings: dict[str, Range | list[float | str]] = pydantic.Field(min_length=1)
-    fitted: list[str] = pydantic.Field(min_length=1)
-    held_out: list[str] = []
+    settings: dict[str, Allowed] = pydantic.Field(min_length=1)
+    fitted: list[str] = pydantic.Field(min_length=1, max_length=100)
+    held_out: list[str] = pydantic.Field([], max_length=100)
 
     @pydantic.field_validator("settings")
     @classmethod
     def _may_differ(cls, settings: dict[str, Any]) -> dict[str, Any]:
         for name, values in settings.items():
-            if name.split(".")[0] not in GROUPS:
-                raise ValueError(f"{name} must be alike for all; what may differ is of {', '.join(GROUPS)}")
+            if name.split(".")[0] in RunSettings.model_fields.keys() - set(GROUPS):
+                raise ValueError(
+                    f"{show(name)[1:-1]} must be alike for all; what may differ is of {', '.join(GROUPS)}"
+                )
+            if name not in MAY_DIFFER:
+                raise ValueError(
+                    f"there is no setting {show(name)}.{nearest(name, MAY_DIFFER)} "
+                    f"What may differ is GROUP.NAME, of {', '.join(GROUPS)}"
+                )
             if isinstance(values, list) and len(set(values)) < 2:
-                raise ValueError(f"{name} must have at least two values to choose from, got {values}")
+                raise ValueError(f"{name} must have at least two values to choose from, got {show(values)}")
         return settings
 
     @pydantic.model_validator(mode="after")
@@ -69,9 +112,9 @@ class Space(pydantic.BaseModel):
         for name in (*self.fitted, *self.held_out):
             if name.split(" ")[0] not in names:
                 near = nearest(name, names)
-                raise ValueError(f"there is no statistic {name!r}.{near} There are {', '.join(names)}")
+                raise ValueError(f"there is no statistic {show(name)}.{near} There are {', '.join(names)}")
         if both := set(self.fitted) & {each for name in self.held_out for each in (name, name.split(" ")[0])}:
-            raise ValueError(f"{min(both)} is fitted and held out; it can be only one of them")
+            raise ValueError(f"{show(min(both))[1:-1]} is fitted and held out; it can be only one of them")
         return self
 
     def ends(self, name: str) -> Sequence[Any]:
@@ -82,18 +125,11 @@ class Space(pydantic.BaseModel):
 
 def read_space(path: str | Path | None) -> Space:
     """Read a YAML file as the module docstring tells; without a path the one of `pfc_da.data`."""
-    import yaml
-
-    file = files("pfc_da.data") / "fit_space.yaml" if path is None else Path(path)
+    file = Path(str(files("pfc_da.data") / "fit_space.yaml")) if path is None else Path(path)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return Space.model_validate(content)
-    except OSError as error:
-        raise InputError(f"cannot read the space {path}: {error.strerror}.") from None
+        return Space.model_validate(read_yaml(file, "space"))
     except pydantic.ValidationError as error:
-        raise InputError(f"{path}: {_explain(error.errors()[0])}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}.") from None
+        raise InputError(f"{file}: {_explain(error.errors()[0])}.") from None
 
 
 def require_optuna() -> Any:
@@ -142,10 +178,8 @@ def draw_values(
 
 
 def _explain(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"] if part not in ("Range", "list[union[float,str]]"))
+    place = ".".join(str(part) for part in error["loc"] if part not in ("range", "list"))
     if error["type"] == "extra_forbidden":
-        return (
-            f"no entry {place!r}; there are settings, fitted and held_out, and of a range low, high and log"
-        )
+        return f"no entry {show(place)}; there are settings, fitted and held_out, and of a range low, high and log"
     told = error["msg"].removeprefix("Value error, ")
-    return f"{place}: {told}" if place else told
+    return f"{show(place)[1:-1]}: {told}" if place else told

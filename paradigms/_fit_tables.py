@@ -56,7 +56,10 @@ class Ruler:
         self.held_out, held_out_not = choose_statistics(rows[0], space.held_out)
         self.left_out = fitted_not | held_out_not
         if not self.fitted:
-            told = "; ".join(f"{name}: {why}" for name, why in fitted_not.items())
+            told = "; ".join(
+                f"{', '.join(name for name in fitted_not if fitted_not[name] == why)}: {why}"
+                for why in dict.fromkeys(fitted_not.values())
+            )
             raise InputError(f"none of the fitted statistics can be compared ({told}).")
         self._scales = {"": compute_scale(rows, self.fitted), "held_out_": compute_scale(rows, self.held_out)}
 

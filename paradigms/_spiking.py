@@ -25,13 +25,22 @@ from pfc_da.analysis.spiking_tables import tabulate_membranes, tabulate_raster, 
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.circuits.replay_spiking import RATE, SpikingReplay, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
+from pfc_da.cost import Cost, estimate_beside
 from pfc_da.paradigms._beside import Beside, Found, Report
 from pfc_da.paradigms._experiment import join_animals
 from pfc_da.recording import describe
+from pfc_da.replay import CHUNK
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import Condition
 from pfc_da.task import Task
 from pfc_da.train import Trained, build_agent
+
+COMPILE_S = 20.0
+"""CPU-s until Brian has made a network, beside what an animal plays: 8 and 40 sessions of monkey_juice."""
+NEURON_STEP_S = 1e-6
+"""CPU-s of a neuron, session and step, of which the rate network plays about half at next to no cost: .6 to 1.5e-6."""
+NEURON_BYTES = 200.0
+"""Memory of a neuron and session."""
 
 
 class BesideAsNeurons(Beside):
@@ -56,6 +65,16 @@ class BesideAsNeurons(Beside):
     def count_sessions(self) -> int:
         """Sessions that an animal plays in all."""
         return count_sessions(self.conditions, self.how)
+
+    def estimate(self, workers: int | None) -> Cost:
+        """What the replay will cost."""
+        settings, played = self.how.limit(self.settings), self.count_sessions()
+        neurons = settings.network.n_units * self.how.neurons_per_unit
+        own_s = COMPILE_S + NEURON_STEP_S * neurons * played * self.task.n_steps
+        conditions, together = played // self.how.sessions, min(self.how.sessions, CHUNK)
+        return estimate_beside(
+            settings, self.task, conditions, own_s, NEURON_BYTES * neurons * together, workers
+        )
 
     def tell(self) -> dict[str, Any]:
         """Attributes of the recording that say how it was made."""

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.errors import InputError, nearest
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.paradigms._experiment import Experiment, Findings
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -82,7 +82,7 @@ class Bandit(Task):
     def __post_init__(self) -> None:
         if self.arms not in ARMS:
             raise InputError(
-                f"no arms {self.arms!r}.{nearest(self.arms, ARMS)} There are: {', '.join(ARMS)}."
+                f"no arms {show(self.arms)}.{nearest(self.arms, ARMS)} There are: {', '.join(ARMS)}."
             )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[BanditState, Step]:

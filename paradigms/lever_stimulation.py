@@ -43,7 +43,7 @@ from pfc_da.analysis.lever import compute_shifts, get_trials, summarise_p_risky,
 from pfc_da.analysis.lever_tables import analyse_levers
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
-from pfc_da.errors import InputError, nearest
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.paradigms._experiment import Experiment, Findings
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings
@@ -107,7 +107,7 @@ class LeverStimulation(Task):
     def __post_init__(self) -> None:
         if self.risky_side not in SIDES:
             near = nearest(self.risky_side, SIDES)
-            raise InputError(f"no risky_side {self.risky_side!r}.{near} There are: {', '.join(SIDES)}.")
+            raise InputError(f"no risky_side {show(self.risky_side)}.{near} There are: {', '.join(SIDES)}.")
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[LeverState, Step]:
         """Draw p, the risky side, the order of the forced trials, and whether risk would pay on each trial."""

@@ -37,7 +37,7 @@ from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.trials import per_trial
-from pfc_da.errors import InputError, nearest
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.paradigms._experiment import Experiment, Findings
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -118,7 +118,7 @@ class MonkeyJuice(Task):
     def __post_init__(self) -> None:
         if self.p0 not in P0_RANGES:
             raise InputError(
-                f"no p0 {self.p0!r}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}."
+                f"no p0 {show(self.p0)}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}."
             )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:
@@ -185,7 +185,7 @@ class MonkeyJuice(Task):
         return screen.scatter_(1, (2 + 2 * chosen + side)[:, None], 1.0) if self.images else screen
 
 
-def compute_gaps(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
     """Reward and matching slope in sessions whose p0 training had (``trained``), and in those in its gaps (``gaps``).
 
     Sessions with blocks of both kinds are in neither.
@@ -199,7 +199,7 @@ def compute_gaps(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Sta
         own = find_sessions(p0.values[..., 0], ranges)
         if own.sum() > 1:
             paid = reward[:, own].mean(-1)  # (animal, session)
-            slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own], rng=rng)
+            slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own])
             found += [
                 summarise_crossed("reward_by_p0", paid, condition=condition, units="reward"),
                 dataclasses.replace(slope, key="matching_slope_by_p0", condition=condition),
@@ -216,7 +216,7 @@ def find_sessions(p0: NDArray, ranges: str) -> NDArray:
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
     """Matching, and what choices depend on."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
-    slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
+    slope = behaviour.compute_matching_slope(choice, reward)
     return [slope, *behaviour.compute_strategy(choice, reward)]
 
 
@@ -227,8 +227,8 @@ def analyse(
     choice, reward = behaviour.get_choices(recording, "chosen_object")
     strategy = behaviour.compute_strategy(choice, reward)
     rewards = behaviour.compute_rewards(recording)
-    slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
-    gaps = compute_gaps(recording, rng=rng)
+    slope = behaviour.compute_matching_slope(choice, reward)
+    gaps = compute_gaps(recording)
     n = recording.sizes["recorded_episode"]
     recorded = choice[:, :n], reward[:, :n]
     activity, phases = units.get_activity(recording), units.get_phases(recording)
@@ -252,7 +252,7 @@ def analyse(
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         "raster": behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values),
         "history": behaviour.tabulate_history(strategy),
-        "matching": behaviour.tabulate_matching(choice, reward, slope, rng=rng),
+        "matching": behaviour.tabulate_matching(choice, reward, slope),
         "selectivity": units.tabulate_selectivity(selectivity, published),
         "units": units.tabulate_units(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),

@@ -4,7 +4,9 @@ Exit codes: 0 done, 2 bad input or configuration, 1 an internal failure, 130 int
 command early is told in one line on stderr. Heavy imports happen inside the commands that need them.
 """
 
+import functools
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
-from pfc_da.errors import DiskFull, InputError, damaged, nearest
+from pfc_da.errors import SHOWN, DiskFull, InputError, damaged, nearest, one_line, show
 
 if TYPE_CHECKING:
+    from pfc_da.cost import Cost
     from pfc_da.paradigms._beside import Beside
     from pfc_da.progress import Progress
     from pfc_da.run_folder import RunFolder
@@ -30,17 +34,46 @@ app = typer.Typer(
 )
 
 
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"must be a whole number, got {text!r}.") from None
+class _Command(typer.core.TyperCommand):
+    """A command that refuses an option given twice, of which one would be ignored."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        parser: Any = self.make_parser(ctx)
+        _, _, order = parser.parse_args(args=[*args])
+        for index, parameter in enumerate(order):
+            if (
+                parameter.param_type_name == "option"
+                and not parameter.multiple
+                and parameter in order[:index]
+            ):
+                raise typer.BadParameter("given twice; give it once.", ctx, parameter)
+        return super().parse_args(ctx, args)
 
 
-def _positive(text: str) -> int:
-    if (number := _whole_number(text)) < 1:
-        raise typer.BadParameter(f"must be 1 or more, got {number}.")
-    return number
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise typer.BadParameter(f"must be a path, got {show(text)}.")
+    return Path(text)
+
+
+def _whole_number(text: str | int) -> int:
+    text = str(text)  # a default comes as a number
+    if not re.fullmatch(r"[-+]?[0-9]+", text):
+        raise typer.BadParameter(f"must be a whole number, got {show(text)}.")
+    if len(text) > 60:
+        raise typer.BadParameter(f"is too large, got a number of {len(text)} digits.")
+    return int(text)
+
+
+def _count(most: int, of: str, least: int = 1) -> Callable[[str], int]:
+    """A parser of whole numbers from `least` to `most`, of what is counted."""
+
+    def parse(text: str) -> int:
+        if not least <= (number := _whole_number(text)) <= most:
+            raise typer.BadParameter(f"must be {least} to {most} {of}, got {show(number)}.")
+        return number
+
+    return parse
 
 
 def _option(help: str, kind: Callable[[str], Any] | None = None, metavar: str = "INT") -> Any:
@@ -48,8 +81,10 @@ def _option(help: str, kind: Callable[[str], Any] | None = None, metavar: str = 
 
 
 Paradigm = Annotated[str, typer.Argument(metavar="PARADIGM", help="One of those 'pfc-da list' shows.")]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The --out of an earlier 'pfc-da run' or 'train'.")]
-Out = Annotated[Path | None, _option("Folder to write; runs/PARADIGM unless given.", metavar="FOLDER")]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", parser=_path, help="The --out of an earlier 'pfc-da run' or 'train'.")
+]
+Out = Annotated[Path | None, _option("Folder to write; runs/PARADIGM unless given.", _path, "FOLDER")]
 Animals = Annotated[int | None, _option("How many animals (trained seeds).", _whole_number)]
 Seed = Annotated[int | None, _option("Seed all randomness comes from.", _whole_number)]
 Network = Annotated[str | None, _option("Prefrontal network.", metavar="rate|lstm")]
@@ -58,39 +93,43 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, such as train.updates=500; repeatable.", metavar="KEY=VALUE"),
 ]
-Config = Annotated[Path | None, _option("Settings as YAML.", metavar="FILE")]
+Config = Annotated[Path | None, _option("Settings as YAML.", _path, "FILE")]
 Quick = Annotated[bool, typer.Option("--quick", help="A small run of about a minute, to see that it works.")]
 Force = Annotated[bool, typer.Option("--force", help="Start over, whatever run the folder holds.")]
 Again = Annotated[bool, typer.Option("--force", help="Do it again if it is done.")]
-Workers = Annotated[int | None, _option("Processes at once; one a CPU core unless given.", _positive)]
+Workers = Annotated[
+    int | None, _option("Processes at once; one a CPU core unless given.", _count(1024, "processes"))
+]
 
 Recorded = Annotated[
     list[Path] | None,
-    _option(
-        "Recordings to hold the run against: tables of choices, NWB, or folders of them.", metavar="PATH"
-    ),
+    _option("Recordings to hold the run against: tables of choices, NWB, or folders of them.", _path, "PATH"),
 ]
-More = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="More of --recorded.")]
-Columns = Annotated[Path | None, _option("What the columns of --recorded are, as YAML.", metavar="FILE")]
+More = Annotated[list[Path] | None, typer.Argument(metavar="PATH", parser=_path, help="More of --recorded.")]
+Columns = Annotated[Path | None, _option("What the columns of --recorded are, as YAML.", _path, "FILE")]
 
 FitTo = Annotated[
     list[Path],
-    _option("Recordings to come close to, as 'pfc-da compare --recorded' reads them.", metavar="PATH"),
+    _option("Recordings to come close to, as 'pfc-da compare --recorded' reads them.", _path, "PATH"),
 ]
 SpaceFile = Annotated[
     Path | None,
     _option(
-        "Settings to draw and statistics to fit, as YAML; those of docs/fit.md unless given.", metavar="FILE"
+        "Settings to draw and statistics to fit, as YAML; those of docs/fit.md unless given.", _path, "FILE"
     ),
 ]
-Candidates = Annotated[int, _option("Populations to try beside the default; 40 unless given.", _positive)]
-FitOut = Annotated[Path | None, _option("Folder to write; runs/fit-PARADIGM unless given.", metavar="FOLDER")]
+Candidates = Annotated[
+    int, _option("Populations to try beside the default; 40 unless given.", _count(9999, "candidates"))
+]
+FitOut = Annotated[Path | None, _option("Folder to write; runs/fit-PARADIGM unless given.", _path, "FOLDER")]
 
 Format = Annotated[str, _option("What to write.", metavar="nwb|netcdf|zarr|csv")]
 ExportOut = Annotated[
-    Path | None, _option("Folder to write; RUN/exports/FORMAT unless given.", metavar="FOLDER")
+    Path | None, _option("Folder to write; RUN/exports/FORMAT unless given.", _path, "FOLDER")
 ]
-Sessions = Annotated[int | None, _option("Only the first sessions of every animal.", _positive)]
+Sessions = Annotated[
+    int | None, _option("Only the first sessions of every animal.", _count(100_000, "sessions"))
+]
 ExportSpiking = Annotated[
     bool, typer.Option("--spiking", help="What neurons played in 'replay --spiking', not the rate network.")
 ]
@@ -102,9 +141,12 @@ Circuit = Annotated[
     typer.Option("--circuit", help="With stimulation of the spiking midbrain circuit, beside arithmetic."),
 ]
 BesideSessions = Annotated[
-    int | None, _option("Sessions of --spiking (200 unless given) or --circuit (32).", _positive)
+    int | None,
+    _option("Sessions of --spiking (200 unless given) or --circuit (32).", _count(100_000, "sessions", 2)),
 ]
-Neurons = Annotated[int | None, _option("Neurons a unit of --spiking; 1 unless given.", _positive)]
+Neurons = Annotated[
+    int | None, _option("Neurons a unit of --spiking; 1 unless given.", _count(1000, "neurons"))
+]
 Stimulate = Annotated[
     str | None,
     _option(
@@ -113,11 +155,14 @@ Stimulate = Annotated[
         metavar="KEY=VALUE,...",
     ),
 ]
-Seeds = Annotated[int, _option("Trainings of each agent; 10 unless given.", _positive)]
-Json = Annotated[Path | None, _option("Write every seed and the summary here.", metavar="FILE")]
+Seeds = Annotated[int, _option("Trainings of each agent; 10 unless given.", _count(10_000, "trainings"))]
+Json = Annotated[Path | None, _option("Write every seed and the summary here.", _path, "FILE")]
 
 
-@app.command("list")
+_command = functools.partial(app.command, cls=_Command)
+
+
+@_command("list")
 def list_() -> None:
     """Show the paradigms."""
     from pfc_da import paradigms
@@ -131,7 +176,7 @@ def list_() -> None:
 def _training_command(name: str, summary: str, only: str | None) -> None:
     """Add the command `name`, which starts or continues a run and does all its stages, or only one."""
 
-    @app.command(name, help=summary)
+    @_command(name, help=summary)
     def command(
         paradigm: Paradigm,
         animals: Animals = None,
@@ -148,7 +193,8 @@ def _training_command(name: str, summary: str, only: str | None) -> None:
         from pfc_da import paradigms
         from pfc_da.run_folder import STAGES, RunFolder
 
-        settings = paradigms.load(paradigm).settings(
+        experiment = paradigms.load(paradigm)
+        settings = experiment.settings(
             config_file=config,
             sets=sets or (),
             quick=quick,
@@ -158,15 +204,18 @@ def _training_command(name: str, summary: str, only: str | None) -> None:
             seed=seed,
         )
         out = out or Path("runs") / paradigm
+        stages = (only,) if only else STAGES
+        if force or not os.path.exists(out):  # refuse before anything is made or removed
+            experiment.estimate(settings, stages, workers).require_room(out)
         folder = RunFolder.open(out, settings.model_dump(mode="json"), force)
-        _work(folder, settings, (only,) if only else STAGES, force, workers)
+        _work(folder, settings, stages, force, workers)
 
 
 _training_command("run", "Train, freeze, replay, compare, report; or continue that.", None)
 _training_command("train", "Train animals only; or continue that.", "train")
 
 
-@app.command()
+@_command()
 def replay(
     run: Run,
     force: Again = False,
@@ -195,7 +244,7 @@ def replay(
         _redo(run, "replay", force, workers)
 
 
-@app.command()
+@_command()
 def compare(
     run: Run,
     more: More = None,
@@ -213,7 +262,7 @@ def compare(
         _redo(run, "compare", force)
 
 
-@app.command()
+@_command()
 def fit(
     paradigm: Paradigm,
     recorded: FitTo,
@@ -245,9 +294,13 @@ def fit(
         animals=animals,
         seed=seed,
     )
+    cost = asked.estimate(candidates, workers, force)
+    if force or not os.path.exists(asked.out):
+        cost.require_room(asked.out)
+    begin = functools.partial(_tell_cost, cost, asked.out)
     try:
         with Progress() as progress:
-            worked, text = asked.run(candidates, progress, workers, force)
+            worked, text = asked.run(candidates, progress, workers, force, begin)
     except KeyboardInterrupt:
         line = f"interrupted: {asked.out} keeps {asked.kept()}; the same command continues."
         raise _Ended(130, line) from None
@@ -260,13 +313,13 @@ def fit(
     _say(f"{asked.out}: {done}. ranking.csv, fresh.csv and best.yaml hold it.")
 
 
-@app.command()
+@_command()
 def report(run: Run, force: Again = False) -> None:
     """Write the report of a run, one HTML file."""
     _redo(run, "report", force)
 
 
-@app.command()
+@_command()
 def export(
     run: Run,
     format: Format,
@@ -282,18 +335,19 @@ def export(
         folder, written = export_run(run, format, out=out, sessions=sessions, spiking=spiking, force=force)
     except KeyboardInterrupt:
         raise _Ended(130, "interrupted: what is written is whole; the same command continues.") from None
-    done = f"{len(written)} files written" if written else "exported already; --force does it again"
+    files = "1 file" if len(written) == 1 else f"{len(written)} files"
+    done = f"{files} written" if written else "exported already; --force does it again"
     _say(f"{folder}: {done}.")
 
 
-@app.command()
+@_command()
 def bench(
     seeds: Seeds = 10,
     json: Json = None,
     workers: Workers = None,
 ) -> None:
     """Measure training speed, beside the floor and an LSTM peer."""
-    if json and (json.is_dir() or not json.parent.is_dir()):
+    if json and (os.path.isdir(json) or not os.path.isdir(json.parent)):
         raise InputError(f"--json {json} must be a file in a folder that exists.")
     import pandas as pd
 
@@ -342,7 +396,7 @@ def exit_code(arguments: list[str]) -> int:
         return 2
     except Exception as error:  # the last place before the user: never a traceback
         if hasattr(error, "format_message"):  # a usage error of typer, whose classes are private
-            _say(f"error: {_usage(error)}", sys.stderr)
+            _say(f"error: {_usage(error, arguments)}", sys.stderr)
             return 2
         _say(str(_failure(error, None)), sys.stderr)
         return 1
@@ -351,20 +405,25 @@ def exit_code(arguments: list[str]) -> int:
     return code or 0
 
 
-def _usage(error: Any) -> str:
+def _usage(error: Any, arguments: list[str]) -> str:
     """Say what is wrong with the command line, with the nearest option there is."""
     command = error.ctx.command if error.ctx else None
-    message = error.format_message().rstrip(".")
+    message = error.format_message()
     if command and hasattr(error, "possibilities"):
         options = ["--help", *(option for parameter in command.params for option in parameter.opts)]
         message = f"No such option {error.option_name}.{nearest(error.option_name, options)}"
+    for long in sorted(filter(lambda argument: len(argument) > SHOWN, arguments), key=len, reverse=True):
+        message = message.replace(long, f"{long[:SHOWN]}…")
+    message = message.rstrip(".")
     stop = "" if message.endswith("?") else "."
     name = f" {command.name}" if command and command.name else ""
     return f"{message}{stop} 'pfc-da{name} --help' shows what is allowed."
 
 
 def _say(line: str, stream: Any = None) -> None:
-    print(" ".join(line.splitlines()), file=stream or sys.stdout, flush=True)
+    stream = stream or sys.stdout
+    code = getattr(stream, "encoding", None) or "utf-8"  # which not every path can be written in
+    print(one_line(line).encode(code, "backslashreplace").decode(code), file=stream, flush=True)
 
 
 def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> None:
@@ -375,6 +434,15 @@ def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> Non
     settings = _settings_of(folder)
     _require_before(stage, folder)
     _work(folder, settings, (stage,), force, workers)
+
+
+def _tell_cost(cost: "Cost", path: Path) -> None:
+    """Refuse what there is no room for, and say what will take long."""
+    from pfc_da.cost import SHORT_S
+
+    cost.require_room(path)
+    if cost.wall_s > SHORT_S:
+        _say(f"{path}: estimated to take {cost.describe()}.", sys.stderr)
 
 
 def _require_before(stage: str, folder: "RunFolder") -> None:
@@ -445,6 +513,8 @@ def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, worke
         beside = kind(paradigms.load(settings.paradigm), settings, how)
         beside.check()
         done = not force and beside.is_done(folder)
+        if not done:
+            _tell_cost(beside.estimate(workers), run)
     except BaseException:
         folder.close()
         raise
@@ -493,6 +563,14 @@ def _work(
         _say(f"{folder.path}: {', '.join(stages)} finished already{_where(folder)}. --force does it again.")
         folder.close()
         return
+    if {*to_do} != {"report"}:
+        try:
+            from pfc_da import paradigms
+
+            _tell_cost(paradigms.load(settings.paradigm).estimate(settings, to_do, workers), folder.path)
+        except BaseException:
+            folder.close()
+            raise
     (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
     with _told(folder), folder, Progress() as progress:
         for stage in to_do:

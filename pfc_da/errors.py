@@ -5,7 +5,13 @@ A message names what was given, what is allowed and how to mend it. The command 
 """
 
 import difflib
+import re
 from collections.abc import Iterable
+
+SHOWN = 60
+"""Most characters of what was given that a message repeats."""
+LONGEST = 1500
+"""Most characters of a whole message."""
 
 
 class InputError(ValueError):
@@ -23,13 +29,55 @@ def damaged(path: object, why: str) -> InputError:
     )
 
 
+def show(given: object) -> str:
+    """Return what was given as a message repeats it: as Python writes it, cut to `SHOWN` characters.
+
+    Examples
+    --------
+    >>> show("bandti")
+    "'bandti'"
+    >>> len(show("x" * 5000))
+    63
+    """
+    if isinstance(given, str):
+        return repr(given if len(given) <= SHOWN else given[:SHOWN] + "…")
+    try:
+        text = repr(given)
+    except (ValueError, RecursionError):  # a very long number, or what holds one or itself
+        return "what is too long to write out"
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def one_line(message: str) -> str:
+    """Return the message as one line of printable characters, its middle left out if it is very long.
+
+    Examples
+    --------
+    >>> one_line("two\\nlines and a bell \\a")
+    'two lines and a bell \\\\x07'
+    """
+    line = re.sub(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*", " ", message.strip())
+    line = re.sub(r"[^\s/]{256,}", lambda long: f"{long[0][:SHOWN]}…", line)  # no file has so long a name
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 500]} … {line[-497:]}"
+
+
+def find_nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """Return the allowed name closest to a misspelt one, None if no other is near."""
+    plain = {each.strip("-").lower(): each for each in allowed if each != name}
+    found = difflib.get_close_matches(name[:SHOWN].strip("-").lower(), plain, n=1, cutoff=0.6)
+    return plain[found[0]] if found else None
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the allowed name closest to `name`, or an empty string.
+    """Return ``" Did you mean 'x'?"`` for the allowed name closest to `name`, or nothing if none is near.
 
     Examples
     --------
     >>> nearest("bandti", ["bandit", "monkey_juice"])
     " Did you mean 'bandit'?"
+    >>> nearest("zebra", ["bandit", "monkey_juice"])
+    ''
     """
-    found = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    found = find_nearest(name, allowed)
+    return f" Did you mean {found!r}?" if found else ""

@@ -5,7 +5,7 @@ asked for, a YAML file, and `--set key=value`. Whatever is wrong is said in one 
 allowed, how to mend it.
 """
 
-import difflib
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, find_nearest, show
+
+
+def refuse_yes_or_no(value: Any) -> Any:
+    """Raise ValueError for true and false, which pydantic takes for 1 and 0; YAML reads yes, no, on and off so."""
+    if isinstance(value, bool):
+        raise ValueError("it should be a number or a name, not true or false")
+    return value
 
 
 class Settings(pydantic.BaseModel):
@@ -24,9 +31,7 @@ class Settings(pydantic.BaseModel):
     @pydantic.field_validator("*", mode="before")
     @classmethod
     def _no_yes_or_no(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # pydantic would take it for 0 or 1; YAML reads yes, no, on and off so
-            raise ValueError("it should be a number or a name, not true or false")
-        return value
+        return refuse_yes_or_no(value)
 
 
 class NetworkSettings(Settings):
@@ -114,7 +119,7 @@ class RuleSettings(Settings):
     rate_penalty: float = Field(1e-5, ge=0, le=10, description="homeostasis of each unit's mean log rate")
     peak_penalty: float = Field(5e-2, ge=0, le=10, description="homeostasis of rates above 60 Hz")
     max_norm: float = Field(
-        1.0, gt=0, description="largest norm of one update's weight change before the step"
+        1.0, gt=0, le=1e6, description="largest norm of one update's weight change before the step"
     )
 
 
@@ -130,9 +135,12 @@ class TrainSettings(Settings):
         0.8, gt=0, le=1, description="share of training from which sessions are whole, growing linearly"
     )
     checkpoint_every: int = Field(50, ge=1, le=1_000_000, description="updates between checkpoints")
-    snapshots: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
-        (),
-        description="shares of training after which the weights are kept, to be replayed as they were then",
+    snapshots: tuple[Annotated[float, Field(gt=0, lt=1), pydantic.BeforeValidator(refuse_yes_or_no)], ...] = (
+        Field(
+            (),
+            max_length=100,
+            description="shares of training after which the weights are kept, to be replayed as they were then",
+        )
     )
 
     @property
@@ -165,7 +173,7 @@ class RunSettings(Settings):
 
     paradigm: str
     animals: int = Field(4, ge=1, le=10_000, description="trained seeds")
-    seed: int = Field(0, ge=0, le=2**62)
+    seed: int = Field(0, ge=0, le=2**62, description="whole number")
     network: NetworkSettings = NetworkSettings()
     dopamine: DopamineSettings = DopamineSettings()
     rule: RuleSettings = RuleSettings()
@@ -176,9 +184,13 @@ class RunSettings(Settings):
 
 
 def resolve(
-    layers: Iterable[Mapping[str, Any]], *, config_file: Path | None = None, sets: Iterable[str] = ()
+    layers: Iterable[Mapping[str, Any]],
+    *,
+    config_file: Path | None = None,
+    options: Mapping[str, Any] = {},
+    sets: Iterable[str] = (),
 ) -> RunSettings:
-    """Merge `layers`, then a YAML file, then `key=value` texts, later ones winning, and validate.
+    """Merge `layers`, then a YAML file, `options`, then `key=value` texts, later ones winning, and validate.
 
     Examples
     --------
@@ -194,7 +206,8 @@ def resolve(
     for layer in layers:
         merged = _merge(merged, layer)
     if config_file is not None:
-        merged = _merge(merged, _read_yaml(config_file))
+        merged = _merge(merged, _read_file(config_file))
+    merged = _merge(merged, options)
     for text in sets:
         merged = _merge(merged, _parse(text))
     try:
@@ -211,40 +224,48 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
+def _read_file(path: Path) -> dict[str, Any]:
+    from pfc_da.yaml_file import read_yaml
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the settings {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    content = read_yaml(path, "settings")
     if content is None:
         return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise InputError(f"{path} must map names of settings to values, such as 'train: {{updates: 500}}'.")
+    if not isinstance(content, dict) or not _names(content):
+        raise InputError(
+            f"{path} must map names of settings to values, such as 'train: {{updates: 500}}'; "
+            f"it holds {show(content)}."
+        )
     return content
+
+
+def _names(content: Mapping[Any, Any]) -> bool:
+    """Whether what a file maps are names, in groups too."""
+    inner = (value for value in content.values() if isinstance(value, Mapping))
+    return all(isinstance(key, str) for key in content) and all(map(_names, inner))
 
 
 def _parse(text: str) -> dict[str, Any]:
     import yaml
 
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"--set needs KEY=VALUE, such as train.updates=500, got {text!r}.")
-    try:
-        content: Any = yaml.safe_load(value)
-    except yaml.YAMLError:
-        content = value
-    if isinstance(content, str):  # YAML 1.1 takes 1e-4 for text
+    from pfc_da.yaml_file import Refused, parse_yaml
+
+    name, equals, content = text.partition("=")
+    name = name.strip()
+    value: Any = content  # what is not YAML is text
+    if not equals or not name:
+        raise InputError(f"--set needs KEY=VALUE, such as train.updates=500, got {show(text)}.")
+    if len(parts := name.split(".")) > 2 or not all(parts):
+        raise InputError(
+            f"no setting {show(name)}; settings are NAME or GROUP.NAME, such as seed or train.updates."
+        )
+    with contextlib.suppress(yaml.YAMLError):
         try:
-            content = float(content)
-        except ValueError:
-            pass
-    for part in reversed(key.strip().split(".")):
-        content = {part: content}
-    return content
+            value = parse_yaml(content)
+        except Refused as error:
+            raise InputError(f"setting {show(name)}: {error}.") from None
+    for part in reversed(parts):
+        value = {part: value}
+    return value
 
 
 def _explain(error: Any) -> str:
@@ -256,15 +277,19 @@ def _explain(error: Any) -> str:
             name: f"{path.removesuffix(str(error['loc'][-1]))}{name}" for name in sorted(owner.model_fields)
         }
         hint = _nearest(str(error["loc"][-1]), siblings)
-        return f"no setting '{path}'.{hint} There are: {', '.join(siblings.values())}."
+        return f"no setting {show(path)}.{hint} There are: {', '.join(siblings.values())}."
     told = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     if error["type"] in ("model_type", "dict_type"):
         told = f"it is a group of settings, to be set one by one, such as {path}.NAME=VALUE"
     elif error["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        told = f"it must be {_range(field)}"
+        told = f"it must be {_range(field)}" if _range(field) else told
     about = f" ({field.description})" if field is not None and field.description else ""
-    given = "" if isinstance(error["input"], dict) else f" got {error['input']!r};"
-    return f"setting '{path}'{about}:{given} {told}."
+    given = f" got {show(error['input'])};"
+    if isinstance(
+        error["input"], Mapping
+    ):  # a group, of which something else is said, or in place of a value
+        given = "" if error["type"] == "value_error" else " got a group;"
+    return f"setting {show(path)}{about}:{given} {told}."
 
 
 def _nearest(name: str, siblings: Mapping[str, str]) -> str:
@@ -277,8 +302,10 @@ def _nearest(name: str, siblings: Mapping[str, str]) -> str:
         for leaf in kind.model_fields
     }
     for known in (siblings, elsewhere):
-        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.5):
-            return f" Did you mean '{known[close[0]]}'?"
+        if name in known:
+            return f" Did you mean '{known[name]}'?"
+        if near := find_nearest(name, known):
+            return f" Did you mean '{known[near]}'?"
     return ""
 
 

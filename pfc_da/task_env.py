@@ -8,9 +8,9 @@ forced trial) is replaced by the first that is not.
 
 `info` has the keys of NeuroGym and one of ours:
 
-new_trial     whether the step just taken ended a trial
-gt            the best action of the step just taken, -1 where none counted: the one of least regret, which the agent
-              cannot know from what it saw
+new_trial     whether the step just taken ended a trial; False where a session has just begun
+gt            the best action of the step just taken, -1 where none counted or a session has just begun: the one of least
+              regret, which the agent cannot know from what it saw
 action_mask   1 for every action that can be taken now, as `Discrete.sample(mask=...)` takes it
 performance   at the end of a trial: 1.0 if no allowed action had less regret, else 0.0
 trial         at the end of a trial: what the experimenter knows of it, by label
@@ -140,7 +140,7 @@ class _Sessions:
         self.problem = self.task.problem_labels(self.state)
         self.t, self.chosen = 0, {}
         observation = self._observe(step, torch.zeros(self.batch, self.task.n_actions))
-        return observation, {"action_mask": self._mask()}
+        return observation, self._tell(False, torch.full((self.batch,), -1))
 
     def step(self, action: NDArray) -> tuple[NDArray[np.float32], NDArray, dict[str, Any]]:
         if self.over:
@@ -158,13 +158,14 @@ class _Sessions:
             self.chosen["performance"] = (missed < 1e-6).double().numpy()
         self.t += 1
         ended = self.t % len(self.task.phases) == 0
-        info: dict[str, Any] = {"new_trial": np.full(self.batch, ended)}
-        if "regret" in self.task.step_labels:
-            info["gt"] = gt.numpy()
-        if ended:
-            info |= self.chosen
         observation = self._observe(step, seen)
-        return observation, step.reward.double().numpy(), info | {"action_mask": self._mask()}
+        info = self._tell(ended, gt) | (self.chosen if ended else {})
+        return observation, step.reward.double().numpy(), info
+
+    def _tell(self, new_trial: bool, gt: Tensor) -> dict[str, Any]:
+        """What `info` holds whenever there is an observation, a session's first one among them."""
+        info: dict[str, Any] = {"new_trial": np.full(self.batch, new_trial), "action_mask": self._mask()}
+        return info | {"gt": gt.numpy()} if "regret" in self.task.step_labels else info
 
     def _take(self, action: NDArray) -> tuple[Tensor, Tensor]:
         """What the task is told (-1 on steps without a choice), and how the agent sees its own action, one-hot."""

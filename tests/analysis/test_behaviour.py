@@ -146,14 +146,22 @@ def matching_sessions(exponent, seed):
     return choice, reward.astype(float)
 
 
+def test_sessions_that_matching_leaves_out_are_said():
+    choice, reward = (np.stack([each, each]) for each in matching_sessions(0.6, 0))
+    choice[0, :7] = 0  # seven sessions of the first animal without a choice of the second option
+    slope = behaviour.compute_matching_slope(choice, reward)
+    assert slope.interval.endswith("; 7 of 120 sessions or blocks left out for a zero count")
+
+
 @pytest.mark.parametrize("exponents", [(0.6, 0.6), (0.4, 1.0)])
 def test_planted_matching_is_recovered_animal_by_animal(exponents):
     sessions = [matching_sessions(exponent, seed) for seed, exponent in enumerate(exponents)]
     choice, reward = (np.stack(each) for each in zip(*sessions, strict=True))
-    slope = behaviour.compute_matching_slope(choice, reward, rng=rng())
+    slope = behaviour.compute_matching_slope(choice, reward)
     assert slope.by_animal == pytest.approx(exponents, abs=0.08)
-    table = behaviour.tabulate_matching(choice, reward, slope, rng=rng())
+    table = behaviour.tabulate_matching(choice, reward, slope)
     assert table["animal"].tolist() == [0] * 60 + [1] * 60
+    assert slope.interval.endswith(" over animals and sessions")  # no session was left out
     first = table[table["animal"] == 0]
     np.testing.assert_allclose(first["choice_fraction"], (choice[0] == 0).mean(1))
     income = (reward[0] * (choice[0] == 0)).sum(1) / reward[0].sum(1)
@@ -167,7 +175,7 @@ def test_planted_matching_is_recovered_animal_by_animal(exponents):
 def test_an_animal_that_never_tries_the_other_has_no_slope_and_does_not_count():
     choice, reward = (each[:, 0] for each in random_sessions())
     choice[1] = 0
-    slope = behaviour.compute_matching_slope(choice, reward, rng=rng())
+    slope = behaviour.compute_matching_slope(choice, reward)
     assert np.isnan(slope.by_animal[1])
     assert slope.n == 2
     stay = of(behaviour.compute_strategy(choice, reward), "win_stay")

@@ -107,6 +107,7 @@ def test_planted_rates_and_codes_come_back(build_recording):
     rates = np.full((200, 40), 8.0)
     rates[:, :20] = np.where(choice, 100, 60)[:, None]
     recording = build_recording(shape=(4, 20, 60))
+    recording["activity"][3, ..., 0] = 20  # of animals that are all alike the interval has no width
     rows = by_name(compare_cells(recording, [lay_out(rates, choice=choice)], source="mice", rng=rng))
     rate = rows["firing_rate", ""]
     # Median simulated unit: 20 Hz over both steps; median recorded cell: between 8 and 60 Hz or more.
@@ -115,8 +116,8 @@ def test_planted_rates_and_codes_come_back(build_recording):
     assert (rate.sim_n, rate.sim_n_of, rate.rec_n, rate.rec_n_of) == (4, "animals", 40, "units")
     code = rows["fraction_selective", "choice"]
     assert code.recorded == pytest.approx(0.5, abs=0.1)  # half of the cells
-    assert code.simulated == pytest.approx(1 / 6, abs=0.1)  # unit 0 of 6
-    assert code.verdict == "different" and code.diff_low < 1 / 6 - 1 / 2 < code.diff_high
+    assert code.simulated == pytest.approx(1 / 8, abs=0.1)  # unit 0 of 6 in three animals of four
+    assert code.verdict == "different" and code.diff_low < 1 / 8 - 1 / 2 < code.diff_high
     assert rows["fraction_selective", "last_choice"].simulated == pytest.approx(1 / 6, abs=0.1)
     assert "slow drift passes" in rows["fraction_selective_t_test", "choice"].why
 

@@ -1,6 +1,7 @@
 """Simulated beside recorded choices: a planted difference comes back with its interval, and n decides what is compared."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -85,7 +86,9 @@ def test_planted_differences_come_back():
     assert rows["history_choice", "lag_1"].verdict == "not told apart"
     assert (stay.sim_n, stay.sim_n_of, stay.rec_n, stay.rec_n_of) == (6, "animals", 30, "sessions")
     assert stay.why == "6 animals against 30 sessions"
-    assert {row.matched for row in rows.values()} == {"first 100 trials of 30 sessions an animal"}
+    assert {row.matched.split("; ")[0] for row in rows.values()} == {
+        "first 100 trials of 30 sessions an animal"
+    }
 
 
 def test_the_interval_of_a_difference_covers_it():
@@ -111,7 +114,9 @@ def test_both_sides_are_cut_to_equally_many_trials():
         for own in recorded
     ]
     assert rows[0].recorded == rows[1].recorded
-    assert rows[0].matched == "first 60 trials of 20 sessions an animal"
+    assert rows[0].matched.startswith(
+        "first 60 trials of 20 sessions an animal; choices right after a rewarded"
+    )
     whole = by_name(compute_choice_numbers(recorded[1], rng=np.random.default_rng(3)))["win_stay", ""]
     assert whole.estimate > rows[1].recorded + 0.05
 
@@ -130,10 +135,15 @@ def test_what_n_does_not_allow_is_said():
     simulated = play(rng, 4)
     rows = by_name(compare_choices(simulated, play(rng, 8, 1, 60), rng=rng))
     assert rows["history_reward", "lag_1"].verdict == "not comparable"
-    assert rows["history_reward", "lag_1"].why == "55 trials an animal for 11 weights; needs 110"
+    assert rows["history_reward", "lag_1"].why == (
+        "recorded choices with 5 known trials before them: 440, at most 55 an animal; a fit of 11 weights needs 110"
+    )
     assert rows["win_stay", ""].verdict != "not comparable"
     few = by_name(compare_choices(simulated, play(rng, 8, 1, 12), rng=rng))
-    assert few["win_stay", ""].why == "12 trials an animal; a fraction needs 20"
+    assert re.fullmatch(
+        r"recorded choices right after a rewarded one: \d+, at most \d+ an animal; a fraction needs 20",
+        few["win_stay", ""].why,
+    )
     alone = by_name(compare_choices(simulated, play(rng, 1, 1, 200), rng=rng))
     assert alone["win_stay", ""].why == "the recorded number has no interval (n = 1 sessions)"
     with pytest.raises(InputError, match="mice: 1 trial a session; a comparison needs at least 6"):

@@ -3,7 +3,14 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import expit
 
-from pfc_da.analysis.history import compute_lose_shift, compute_win_stay, fit_history, fit_logistic
+from pfc_da.analysis.history import (
+    compute_lose_shift,
+    compute_win_stay,
+    find_pairs,
+    find_predicted,
+    fit_history,
+    fit_logistic,
+)
 from pfc_da.analysis.observers import Alternation, play_baited
 from pfc_da.analysis.statistic import summarise_sessions
 
@@ -121,6 +128,41 @@ def test_certain_choices_have_no_finite_weights():
 def test_a_regressor_that_never_varies_has_no_weight():
     choice, reward = plant(20, 60, rng=np.random.default_rng(9))
     assert np.isnan(fit_history(choice, 0 * reward).reward).all()
+
+
+@pytest.mark.parametrize("n_sessions", range(14))
+def test_sessions_of_six_trials_predict_one_trial_each_and_never_crash(n_sessions):
+    rng = np.random.default_rng(n_sessions)
+    choice, reward = rng.integers(2, size=(2, n_sessions, 6))
+    fit = fit_history(choice, reward.astype(float))
+    assert (fit.n_trials, fit.n_sessions) == (n_sessions, n_sessions)
+    assert np.isnan(
+        [*fit.choice, *fit.reward, *fit.choice_low, fit.bias]
+    ).all()  # at most 13 trials, 11 weights
+    assert (fit.interval == f"none: {n_sessions} trials for 11 weights") == (n_sessions <= 11)
+
+
+def test_as_many_trials_as_weights_have_no_interval_also_where_the_likelihood_has_a_maximum():
+    design = np.stack([np.ones(2), [1.0, 1.0 + 1e-3]], axis=1)
+    fit = fit_logistic(design, np.array([True, False]), np.arange(2))
+    assert np.isnan([*fit.weights, *fit.low, *fit.high, *fit.covariance.ravel()]).all()
+
+
+def test_what_is_counted_is_what_a_loop_over_trials_finds():
+    rng = np.random.default_rng(11)
+    choice = rng.integers(-1, 2, size=(6, 30))
+    reward = np.where(rng.random(choice.shape) < 0.1, np.nan, rng.integers(2, size=choice.shape))
+    predicted, pairs, wins = 0, 0, 0
+    for own_choice, own_reward in zip(choice, reward, strict=True):
+        for t in range(1, 30):
+            pair = own_choice[t] >= 0 and own_choice[t - 1] >= 0 and not np.isnan(own_reward[t - 1])
+            pairs += pair
+            wins += pair and own_reward[t - 1] > 0
+            known = all(own_choice[t - k] < 0 or not np.isnan(own_reward[t - k]) for k in range(1, 6))
+            predicted += t >= 5 and own_choice[t] >= 0 and known
+    found, won = find_pairs(choice, reward)
+    assert (found.sum(), (found & won).sum()) == (pairs, wins)
+    assert find_predicted(choice, reward).sum() == fit_history(choice, reward).n_trials == predicted
 
 
 def test_win_stay_and_lose_shift_are_recovered():

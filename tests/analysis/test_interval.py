@@ -11,7 +11,6 @@ from pfc_da.analysis.interval import (
     compute_mean_interval,
     compute_reach,
     compute_wilson_interval,
-    resample_weights,
     split_sessions,
 )
 from pfc_da.errors import InputError
@@ -35,7 +34,7 @@ def test_percentile_bootstrap_over_few_animals_would_not(n, covered):
     """What the bars of this file are there to catch."""
     rng = np.random.default_rng(n)
     animals = rng.standard_normal((n, N))
-    means = resample_weights(n, rng=rng, n_draws=400) @ animals / n
+    means = rng.multinomial(n, np.full(n, 1 / n), 400) @ animals / n
     assert measure_coverage(np.quantile(means, [0.025, 0.975], axis=0)) == pytest.approx(covered, abs=0.02)
 
 
@@ -124,13 +123,6 @@ def test_groups_hold_every_session_once():
     groups = split_sessions(25)
     assert len(groups) == GROUPS and np.concatenate(groups).tolist() == list(range(25))
     assert [len(group) for group in split_sessions(3)] == [1, 1, 1]
-
-
-def test_resample_weights_draw_every_sample_equally():
-    weights = resample_weights(5, rng=np.random.default_rng(3), n_draws=20_000)
-    assert (weights.sum(axis=1) == 5).all()
-    assert weights.mean(axis=0) == pytest.approx(np.ones(5), abs=0.03)
-    assert weights.var(axis=0) == pytest.approx(np.full(5, 0.8), abs=0.03)  # binomial(5, 1/5)
 
 
 def test_wilson_interval_wants_a_fraction():

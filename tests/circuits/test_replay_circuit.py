@@ -235,10 +235,22 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypat
     assert played == [0, 1, 1]
 
 
+def test_the_estimate_grows_with_sessions_and_animals():
+    experiment = paradigms.load("lever_stimulation")
+
+    def estimate(sessions, animals):
+        settings = experiment.settings(quick=True, animals=animals)
+        return BesideThroughCircuit(experiment, settings, CircuitReplay.ask(sessions)).estimate(1).cpu_s
+
+    assert 1.5 * 60 < estimate(24, 1) < 5 * 60  # three to four minutes
+    assert estimate(200, 1) > 6 * estimate(24, 1)
+    assert estimate(24, 100) > 90 * estimate(24, 1)
+
+
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["--circuit", "--sessions", "1"], "sessions through the circuit must be 2 to 200, got 1"),
+        (["--circuit", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
         (["--circuit", "--sessions", "201"], "sessions through the circuit must be 2 to 200, got 201"),
         (["--circuit", "--spiking"], "--spiking and --circuit are two replays"),
         (["--circuit", "--neurons", "4"], "--neurons is of spiking neurons; give --spiking with it"),

@@ -21,6 +21,7 @@ from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.network.rate import RateNetwork
+from pfc_da.paradigms._spiking import BesideAsNeurons
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
@@ -121,11 +122,19 @@ def test_a_stimulation_is_told_by_its_keys():
         ("current=0.3", "a stimulation needs fraction"),
         ("current=a,fraction=1", "current of a stimulation must be a number, got 'a'"),
         ("current=0,fraction=1", "current must be a number other than 0"),
-        ("current=nan,fraction=1", "current must be a number other than 0"),
+        ("current=nan,fraction=1", "current of a stimulation must be a number, got 'nan'"),
+        ("current=１,fraction=1", "current of a stimulation must be a number"),
+        (
+            "current=1e9,fraction=1",
+            "current must be a number other than 0, -100 to 100 (thresholds), got 1000000000",
+        ),
+        ("current=1,current=2,fraction=1", "current of a stimulation is given twice"),
+        ("fraction=,current=1", "fraction of a stimulation needs a value"),
+        ("", "no KEY=VALUE of a stimulation: ''"),
         ("current=1,fraction=20", "fraction must be above 0 and at most 1"),
         ("current=1,fraction=1,cells=excitatry", "no cells 'excitatry'. Did you mean 'excitatory'"),
         ("current=1,fraction=1,phse=cue", "no KEY=VALUE of a stimulation: 'phse=cue'. Did you mean 'phase'"),
-        ("current", "no KEY=VALUE of a stimulation: 'current'"),
+        ("current", "current of a stimulation needs a value, such as current=0.3,fraction=0.2."),
     ],
 )
 def test_what_is_no_stimulation_is_refused(text, told):
@@ -208,10 +217,25 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypat
     assert played == [0, 1, 1]
 
 
+def test_the_estimate_grows_with_sessions_and_neurons():
+    experiment = paradigms.load("monkey_juice")
+    settings = experiment.settings(quick=True, animals=1)
+
+    def estimate(**asked):
+        return BesideAsNeurons(experiment, settings, SpikingReplay.ask(**asked)).estimate(1)
+
+    assert estimate(sessions=2000).cpu_s > 7 * estimate(sessions=200).cpu_s
+    assert estimate(neurons=100).cpu_s > 20 * estimate(neurons=1).cpu_s
+    assert estimate(neurons=1000).memory > 5 * estimate(neurons=1).memory
+    assert estimate(sessions=2000).disk > 2 * estimate(sessions=200).disk
+
+
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["--spiking", "--sessions", "1"], "sessions must be 2 or more, got 1"),
+        (["--spiking", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
+        (["--spiking", "--sessions", "100000000000"], "must be 2 to 100000 sessions, got 100000000000"),
+        (["--spiking", "--neurons", "100000000000"], "must be 1 to 1000 neurons, got 100000000000"),
         (["--neurons", "4"], "--neurons is of spiking neurons; give --spiking with it"),
         (["--spiking", "--stimulate", "current=1,fraction=1,phase=cue"], "no phase 'cue'."),
     ],

@@ -198,7 +198,7 @@ def test_a_batch_begins_new_sessions_on_the_step_after_the_last(envs):
         assert observation in counted.observation_space
         assert ended.all() == ended.any() and not truncated.any()
         if t == n_steps:  # the step that only begins
-            assert (reward == 0).all() and "new_trial" not in info and not ended.any()
+            assert (reward == 0).all() and not info["new_trial"].any() and not ended.any()
         if ended.all():
             ends.append(t)
             assert (info["episode"]["l"] == n_steps).all()
@@ -211,6 +211,38 @@ def test_gymnasiums_own_batches_work_too(paradigm):
     for _ in range(envs.envs[0].unwrapped.task.n_steps):
         observation, reward, ended, _, info = envs.step(envs.action_space.sample())
     assert ended.all() and info["performance"].shape == (3,)
+
+
+AUTORESETS = {
+    "own": {},
+    "sync": {"vectorization_mode": "sync"},
+    "sync, same step": {
+        "vectorization_mode": "sync",
+        "vector_kwargs": {"autoreset_mode": AutoresetMode.SAME_STEP},
+    },
+    "async": {"vectorization_mode": "async"},
+}
+
+
+@pytest.mark.parametrize("mode", AUTORESETS)
+def test_keys_of_every_step_are_there_on_every_step(mode):
+    envs = gymnasium.make_vec(name_env("bandit"), num_envs=2, n_trials=2, **AUTORESETS[mode])
+    envs.action_space.seed(0)
+    task = build_task("bandit", n_trials=2)
+    _, info = envs.reset(seed=0)
+    begins, ends, before = [True], 0, False
+    for _ in range(2 * task.n_steps + 1):
+        for key, none in (("new_trial", False), ("gt", -1), ("action_mask", 1)):
+            assert info[key].shape[0] == 2 and info[f"_{key}"].all()
+            assert not begins[-1] or (info[key] == none).all()
+        *_, ended, _, info = envs.step(envs.action_space.sample())
+        ends += ended.all()
+        of_last = info["final_info"] if mode.endswith("same step") and ended.all() else info
+        assert not ended.any() or (of_last["new_trial"].all() and of_last["performance"].shape == (2,))
+        begins.append(ended.all() if mode.endswith("same step") else before)
+        before = ended.all()
+    envs.close()
+    assert ends == 2 and sum(begins) == (3 if mode.endswith("same step") else 2)
 
 
 def test_settings_reach_the_task_and_a_wrong_one_is_told(paradigm):

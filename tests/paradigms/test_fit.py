@@ -291,6 +291,16 @@ def test_the_command_trains_and_its_best_settings_run(folder, tmp_path, capsys):
             "{fitted: [win_stay], held_out: [win_stay], settings: {dopamine.noise: {low: 0, high: 1}}}",
             "win_stay is fitted and held out",
         ),
+        ("{fitted: [win_stay], settings: {network.n_unts: [8, 16]}}", "Did you mean 'network.n_units'"),
+        ("{fitted: [win_stay], settings: {'rule.kind ': [8, 16]}}", "no setting 'rule.kind '. Did you mean 'rule.kind'"),
+        ("{fitted: [win_stay], settings: {rule: {low: 0, high: 1}}}", "no setting 'rule'"),
+        ("{fitted: [win_stay], settings: {dopamine.noise: [yes, no]}}", "dopamine.noise.*true or false"),
+        ("{fitted: [win_stay], settings: {dopamine.noise: {low: no, high: yes}}}", "dopamine.noise.*true or false"),
+        ("{fitted: [win_stay], settings: {dopamine.noise: [.nan, 1]}}", "dopamine.noise.*finite number"),
+        ("{fitted: [win_stay], fitted: [win_shift]}", "'fitted' is given twice"),
+        ("settings: &a {x: *a}", "an alias refers to what it is part of"),
+        ("[" * 5000, "more than 20 levels"),
+        (f"{{fitted: [{'x' * 5000}], settings: {{dopamine.noise: {{low: 0, high: 1}}}}}}", "no statistic 'x{60}…'"),
         ("{fit: [win_stay]}", "no entry 'fit'|Field required"),
         ("settings: {", "is not YAML"),
     ],
@@ -312,7 +322,7 @@ def test_other_bad_input_ends_in_one_line(folder, tmp_path, capsys, monkeypatch)
         assert (code, shown, err.count("\n")) == (2, "", 1) and re.search(told, err), err
 
     fails("no setting 'train.update'", "--set", "train.update=3")
-    fails("must be 1 or more", "--candidates", "0")
+    fails("must be 1 to 9999 candidates, got 0", "--candidates", "0")
     fails("no file or folder absent.csv", "--recorded", "absent.csv")
     assert cli.exit_code(["fit", "bandit"]) == 2
     assert "--recorded" in capsys.readouterr().err
@@ -332,3 +342,36 @@ def test_without_a_statistic_to_go_by_nothing_is_searched(played, folder, tmp_pa
         ValueError, match=r"none of the fitted .* \(firing_rate: the recordings hold no such number\)"
     ):
         fit(played, tmp_path, tmp_path / "fit")
+
+
+def test_the_unit_of_rewards_does_not_change_what_is_found(played, folder, tmp_path):
+    space = SPACE.replace("history_reward, ", "").replace("lose_shift", "history_reward")
+    (tmp_path / "space.yaml").write_text(space)
+    table = pd.read_csv(folder / "a.csv")
+    found = []
+    for name, values in (("ones", (0, 1)), ("points", (0, 10)), ("signs", (-1, 1))):
+        (tmp_path / name).mkdir()
+        table.assign(reward=table["reward"].map(dict(enumerate(values)))).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+        fit(played, tmp_path, tmp_path / name / "fit", name, candidates=1)
+        found.append(
+            tables(tmp_path / name / "fit") | {"fresh.csv": b""}
+        )  # it tells what was taken for 0 and 1
+    assert found[0] == found[1] == found[2]
+    assert b"history_reward lag_1" in found[0]["ranking.csv"]
+
+
+def test_targets_that_are_not_comparable_are_refused_in_one_line(played, folder, tmp_path):
+    space = SPACE.replace("history_reward, ", "")
+    space = space.replace("win_stay, lose_shift", "history_reward lag_1, history_choice lag_2")
+    (tmp_path / "space.yaml").write_text(space)
+    table = pd.read_csv(folder / "a.csv")
+    table["reward"] += table["reward"] * (table["trial"] % 3)
+    table.to_csv(tmp_path / "graded.csv", index=False)
+    with pytest.raises(ValueError, match="none of the fitted statistics can be compared") as refused:
+        fit(played, tmp_path, tmp_path / "fit", "graded", candidates=1)
+    assert str(refused.value).endswith(
+        "(history_reward lag_1, history_choice lag_2: rewards are in other units: 0, 0.333, 0.667, 1 "
+        "recorded; 0, 1 simulated (the largest is 1))."
+    )

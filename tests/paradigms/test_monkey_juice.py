@@ -295,9 +295,7 @@ def test_what_training_left_out_has_numbers_of_its_own():
     """Planted: paid .7 where p0 is one of training, .3 in its gaps."""
     p0 = np.tile([0.05, 0.25, 0.45, 0.15, 0.35], 40)
     recording = record(p0, np.where(np.isin(p0, [0.15, 0.35]), 0.3, 0.7))
-    found = {
-        (each.key, each.condition): each for each in compute_gaps(recording, rng=np.random.default_rng(0))
-    }
+    found = {(each.key, each.condition): each for each in compute_gaps(recording)}
     for condition, truth in (("trained", 0.7), ("gaps", 0.3)):
         reward = found["reward_by_p0", condition]
         assert reward.by_animal == pytest.approx([truth] * 2, abs=0.03)
@@ -307,6 +305,6 @@ def test_what_training_left_out_has_numbers_of_its_own():
 
 def test_a_session_of_both_kinds_is_in_neither_and_none_has_no_number():
     both = np.tile(np.repeat([0.05, 0.15], 40), (30, 1))
-    assert compute_gaps(record(both, np.full(30, 0.5)), rng=np.random.default_rng(0)) == []
-    trained = compute_gaps(record(np.full(30, 0.05), np.full(30, 0.5)), rng=np.random.default_rng(0))
+    assert compute_gaps(record(both, np.full(30, 0.5))) == []
+    trained = compute_gaps(record(np.full(30, 0.05), np.full(30, 0.5)))
     assert {each.condition for each in trained} == {"trained"}

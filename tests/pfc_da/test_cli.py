@@ -1,16 +1,23 @@
 """What a user types and reads: exit codes, one-line errors, continuing, and a quick start."""
 
+import contextlib
+import io
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from pfc_da import cli, paradigms
+from pfc_da.cost import Cost
 from pfc_da.errors import DiskFull, InputError
 from pfc_da.run_folder import read_manifest
 from pfc_da.settings import resolve
@@ -22,10 +29,14 @@ class FakeExperiment:
     def __init__(self):
         self.done = []
         self.fail = {}
+        self.cost = Cost(0, 0, 0, 0)
 
     def settings(self, *, animals=None, seed=None, sets=(), **_):
         asked = {"paradigm": "bandit", "animals": animals or 4, "seed": seed or 0}
         return resolve([asked], sets=sets)
+
+    def estimate(self, settings, stages, workers):
+        return self.cost
 
     def train(self, settings, folder, progress, workers=None):
         report = progress.task("train animals", settings.animals)
@@ -177,7 +188,7 @@ def test_bad_input_met_while_working_is_one_line(experiment, call, tmp_path):
         ("run bandit juice", "unexpected extra argument.* .juice.\\."),
         ("run bandit --animals three", "'--animals': must be a whole number, got 'three'."),
         ("run bandit --seed 1.5", "'--seed': must be a whole number, got '1.5'."),
-        ("run bandit --workers 0", "'--workers': must be 1 or more, got 0."),
+        ("run bandit --workers 0", "'--workers': must be 1 to 1024 processes, got 0."),
         ("run bandti", "'bandti'.* Did you mean 'bandit'?"),
         ("run bandit --animals 0", "animals.* 0"),
         ("run bandit --seed -1", "seed.*-1"),
@@ -202,7 +213,7 @@ def test_bad_input_met_while_working_is_one_line(experiment, call, tmp_path):
         ("run bandit --out .", "holds other files .* and no manifest.json"),
         ("replay nowhere", "nowhere is not a run folder"),
         ("compare taken", "taken is not a run folder"),
-        ("bench --seeds 0", "'--seeds': must be 1 or more, got 0."),
+        ("bench --seeds 0", "'--seeds': must be 1 to 10000 trainings, got 0."),
         ("bench --json .", "--json . must be a file in a folder that exists."),
         ("bench --json missing/bench.json", "--json missing/bench.json must be a file in a folder"),
     ],
@@ -216,6 +227,173 @@ def test_bad_input_is_one_line(call, tmp_path, monkeypatch, arguments, words):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x01")
     assert_one_line(call(*arguments.split()), words)
     assert not (tmp_path / "runs").exists()
+
+
+NAMES = (
+    "seed",
+    "animals",
+    "paradigm",
+    "network.n_units",
+    "network.kind",
+    "rule.discount",
+    "rule",
+    "train.snapshots",
+)
+NAMES += (
+    "replay.sessions",
+    "task.arms",
+    "task.n_trials",
+    "test_task.n_trials",
+    "task",
+    "train.updates",
+    "a.b.c",
+    "",
+    ".",
+)
+VALUES = (
+    "",
+    "=",
+    "3",
+    "-1",
+    "0",
+    "1e3",
+    "1e400",
+    ".nan",
+    "nan",
+    ".inf",
+    "true",
+    "no",
+    "~",
+    "[1, 2]",
+    "[.5, yes]",
+)
+VALUES += (
+    "{a: 1}",
+    "{a: {b: c}}",
+    "independent",
+    "１２",
+    "²",
+    "1:30",
+    "010",
+    "2020-01-01",
+    "*a",
+    "&a [*a]",
+    "!!int x",
+)
+VALUES += (
+    "! x",
+    "[" * 99,
+    "9" * 400,
+    "x" * 5000,
+    "a\nb",
+    "\x1b[31m",
+    "\u2028",
+    "'",
+    '"',
+    "{",
+    "- a",
+    "<<: 5",
+    "\0",
+)
+VALUES += ("\udcff", "%", "@", "`")
+SETS = st.tuples(
+    st.sampled_from(NAMES),
+    st.sampled_from(["=", "", " = ", "=="]),
+    st.sampled_from(VALUES) | st.text(max_size=20),
+)
+
+
+@hypothesis.settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@hypothesis.given(text=SETS | st.text(max_size=30).map(lambda text: (text, "", "")), as_file=st.booleans())
+def test_whatever_is_set_is_taken_or_refused_in_one_line(text, as_file):
+    """In a file as on the command line; nothing is trained here."""
+    name, equals, value = text
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "_work", lambda folder, *_: folder.close())
+        file = Path(folder, "mine.yaml")
+        group, _, leaf = name.rpartition(".")
+        content = f"{group}: {{{leaf}: {value}}}" if group else f"{name}: {value}"
+        file.write_bytes(content.encode(errors="replace"))
+        given = ["--config", str(file)] if as_file else ["--set", f"{name}{equals}{value}"]
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+            code = cli.exit_code(["train", "bandit", "--quick", "--out", f"{folder}/run", *given])
+    assert code in (0, 2)
+    assert told.getvalue().count("\n") == (code == 2)
+    assert len(told.getvalue()) < 1600
+    assert told.getvalue().strip().isprintable()
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ("run bandit --quick --quick", "'--quick': given twice; give it once."),
+        ("run bandit --seed 1 --animals 2 --seed 1", "'--seed': given twice; give it once."),
+        ("run bandit --out ''", "'--out': must be a path, got ''."),
+        ("replay ''", "'RUN': must be a path, got ''."),
+        ("compare a --recorded ''", "'--recorded': must be a path, got ''."),
+        ("run bandit --animals １２", "'--animals': must be a whole number, got '１２'."),
+        ("run bandit --animals 1_0", "must be a whole number, got '1_0'."),
+        ("run bandit --animals 100000000000", "'animals' .trained seeds.: got 100000000000; .* at most 10000"),
+        (f"run bandit --seed {'9' * 6000}", "'--seed': is too large, got a number of 6000 digits"),
+        ("run bandit --workers 100000000000", "must be 1 to 1024 processes, got 100000000000"),
+        ("replay run --neurons 100000000000", "must be 1 to 1000 neurons, got 100000000000"),
+        ("fit bandit --recorded a --candidates 10000", "must be 1 to 9999 candidates, got 10000"),
+        ("run bandit --network ''", "'network.kind': got ''; it should be 'rate' or 'lstm'"),
+        ("run bandit --network no", "'network.kind': got 'no'; it should be 'rate' or 'lstm'"),
+        ("run bandit --verbose", r"No such option --verbose\. 'pfc-da run --help'"),
+        (f"run {'x' * 5000}", r"no paradigm 'x{60}…'\."),
+        (f"run bandit --{'x' * 5000}", r"No such option --x{58}…\. 'pfc-da"),
+        (f"{'x' * 5000}", r"No such command 'x{60}…'\."),
+        (f"run bandit {'x' * 5000}", r"extra argument.*x{60}…"),
+        (f"run bandit --set {'x' * 5000}=1", r"no setting 'x{60}…'\. There are"),
+        (f"run bandit --set task.arms={'x' * 5000}", r"no arms 'x{60}…'\. There are"),
+        (f"run bandit --set {'a.' * 2500}b=1", "no setting 'a.*…'; settings are NAME or GROUP.NAME"),
+        ("run bandit --set network=5", "'network': got 5; it is a group of settings"),
+        ("run bandit --set network.n_units.x=5", "no setting 'network.n_units.x'; settings are NAME or GROUP.NAME"),
+        ("run bandit --set 'network.n_units={x: 5}'", "'network.n_units' .units.: got a group; it should be"),
+        ("run bandit --set train.snapshots=[2]", r"'train.snapshots.0' .* got 2; it should be less than 1\."),
+        ("run bandit --set train.snapshots=[yes]", "got True; it should be a number or a name"),
+        ("run bandit --set task.n_trials=10000000000", "'task.n_trials' must be -100000 to 100000, got 10000000000"),
+        ("run bandit --set task.n_trials=-1", "task.n_trials must be at least 1"),
+        ("run bandit --set 'train.updates=&a [*a]'", "'train.updates': an alias refers to what it is part of"),
+        ("run bandit --set 'train.updates=!!int 5'", "'train.updates': tags are not read"),
+        ("run bandit --set 'rule.kind=\x1b[31m'", r"got '.x1b\[31m'; it should be"),
+        (f"bench --json {'x' * 5000}/b.json", "must be a file in a folder that exists"),
+    ],
+)  # fmt: skip
+def test_odd_input_is_one_short_line(call, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    result = call(*shlex.split(arguments))
+    assert_one_line(result, words)
+    assert len(result[2]) < 1600
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_long_run_says_first_what_it_will_take(experiment, call, tmp_path):
+    out = tmp_path / "run"
+    experiment.cost = Cost(8000, 7200, 2e9, 3e8)
+    code, said, err = call("run", "bandit", "--animals", 2, "--out", out)
+    assert (code, said.count("\n")) == (0, 1)
+    assert err.splitlines()[0] == (
+        f"{out}: estimated to take about 2.0 h, 2.0 GB of memory and 300 MB on the disk."
+    )
+    experiment.cost = Cost(59, 59, 2e9, 3e8)
+    assert call("run", "bandit", "--animals", 2, "--out", out, "--force")[::2] == (0, "")
+
+
+def test_a_finished_run_is_as_it_was_after_what_cannot_fit_is_refused(experiment, call, tmp_path):
+    out = tmp_path / "run"
+    command = ("run", "bandit", "--animals", 2, "--out", out)
+    assert call(*command)[0] == 0
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    experiment.cost = Cost(1, 1, 1e6, 1e30)
+    assert_one_line(call(*command, "--force"), "on the disk, which has .* free. Ask for fewer")
+    assert_one_line(call("replay", out, "--force"), "on the disk, which has .* free. Ask for fewer")
+    assert_one_line(call("run", "bandit", "--out", tmp_path / "other"), "on the disk, which has .* free")
+    assert before == {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    assert not (tmp_path / "other").exists()
+    assert "finished already" in call(*command)[1]  # which needs no room
 
 
 def test_bench_prints_a_table_and_writes_json(call, monkeypatch, tmp_path):
@@ -299,11 +477,15 @@ def test_starting_loads_nothing_heavy(arguments):
 SLOW_TRAINING = """
 import time
 from pfc_da import cli, paradigms
+from pfc_da.cost import Cost
 from pfc_da.settings import resolve
 
 class Slow:
     def settings(self, *, animals, **_):
         return resolve([{"paradigm": "bandit", "animals": animals}])
+
+    def estimate(self, *asked):
+        return Cost(0, 0, 0, 0)
 
     def train(self, settings, folder, progress, workers=None):
         folder.write_atomic("animals/000/weights.safetensors", lambda file: file.write_text("w"))

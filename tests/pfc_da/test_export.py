@@ -473,7 +473,7 @@ def test_the_command_says_what_it_wrote(run, call):
         ("", "Missing option '--format'"),
         ("--format nwb --sessions 4", "--sessions must lie from 1 to 3, the sessions kept an animal, got 4."),
         ("--format csv --sessions 5", "--sessions must lie from 1 to 4, the sessions kept an animal, got 5."),
-        ("--format csv --sessions 0", "'--sessions': must be 1 or more, got 0."),
+        ("--format csv --sessions 0", "'--sessions': must be 1 to 100000 sessions, got 0."),
         ("--format csv --spiking", "needs replay as neurons, which is not done; 'pfc-da replay"),
         ("--format csv --out taken", "taken is not a folder: a file is in the way"),
     ],

@@ -86,8 +86,8 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
             "network.fraction_excitatory=80",
             r"\(fraction of units\): got 80; it must be above 0 and below 1\.$",
         ),
-        ("rule.max_norm=0", r"got 0; it must be above 0\.$"),
-        ("rule.learning_rate=nan", r"got nan; it should be a finite number"),
+        ("rule.max_norm=0", r"got 0; it must be above 0 and at most 1000000\.0\.$"),
+        ("rule.learning_rate=nan", r"got 'nan'; it should be a finite number"),
         ("rule.learning_rate=.inf", r"got inf; it should be a finite number"),
         # kinds
         ("train.updates=3.5", r"\(weight updates\): got 3\.5; it should be a valid integer"),

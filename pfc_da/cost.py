@@ -1,0 +1,228 @@
+"""What a command will cost, told before it starts: time, memory and disk, from figures measured once.
+
+Time goes into steps of networks. A step of a batch of sessions costs a fixed part, and a part per session that grows with
+units and with their pairs; animals, updates, sessions, trials and conditions multiply it. The figures below were measured
+on one core of an AMD EPYC with torch 2.13, 16 to 512 units and 8 to 128 sessions at once; another machine may take half or
+twice that. It is an estimate for the person who waits, not a promise.
+"""
+
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pfc_da.errors import InputError
+from pfc_da.replay import CHUNK, PLASTIC_CHUNK
+from pfc_da.rollout import Condition
+from pfc_da.settings import RunSettings
+from pfc_da.task import Task
+
+
+class StepCost(NamedTuple):
+    """CPU-s of a step: of a batch, of a session and unit, of a session and pair of units."""
+
+    batch: float
+    unit: float
+    pair: float
+
+    def measure(self, n_units: int, sessions: float) -> float:
+        """CPU-s of one step of so many sessions together."""
+        return self.batch + sessions * (self.unit * n_units + self.pair * n_units**2)
+
+
+TRAIN = {"rate": StepCost(130e-6, 35e-9, 25e-12), "lstm": StepCost(230e-6, 60e-9, 360e-12)}
+"""By network; of `train_update` on whole sessions of 200 steps."""
+REPLAY = {"rate": StepCost(95e-6, 18e-9, 12e-12), "lstm": StepCost(95e-6, 20e-9, 130e-12)}
+"""By network; of a replay of the same sessions."""
+PROCESS_S, PROCESS_BYTES = 3.0, 380e6
+"""CPU-s until a process has imported torch, and what it then holds: `pfc-da replay` of as little as possible."""
+ANALYSIS_S, ANALYSIS_TRIAL_S = 6.0, 0.12e-3
+"""CPU-s of compare and report, imports included, and more of them a trial of an animal's recorded sessions."""
+TRAIN_BYTES = {"rate": 20.0, "lstm": 80.0}
+"""Bytes of memory that training holds a session, step and unit."""
+REPLAY_BYTES = 16.0
+"""The same of a replay."""
+CELL_BYTES, CELL_DISK = 40.0, 12.0
+"""Bytes of a recording a condition, session and step, in memory and on the disk: 30 to 51, and 8 to 13."""
+ACTIVITY_BYTES, ACTIVITY_DISK = 4.0, 3.7
+"""Bytes of a recording a session, step and unit whose activity is kept."""
+COPIES = 3
+"""How often a recording is in memory while animals are joined."""
+SHORT_S = 60.0
+"""What takes less is not worth a line."""
+
+
+class Cost(NamedTuple):
+    """CPU time and time in s, memory of all processes and disk in bytes."""
+
+    cpu_s: float
+    wall_s: float
+    memory: float
+    disk: float
+
+    def describe(self) -> str:
+        """In words, such as "about 40 min, 1.2 GB of memory and 0.3 GB on the disk"."""
+        return (
+            f"about {format_time(self.wall_s)}, {format_bytes(self.memory)} of memory and "
+            f"{format_bytes(self.disk)} on the disk"
+        )
+
+    def require_room(self, path: Path) -> None:
+        """Raise InputError if the disk of `path`, or the memory of this machine, surely lacks room."""
+        above = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.exists(each))
+        total, _, free = shutil.disk_usage(above)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if self.disk > free and total:  # some file systems that are no disk have no size
+            raise InputError(
+                f"{path} would take {format_bytes(self.disk)} on the disk, which has {format_bytes(free)} free. "
+                "Ask for fewer animals, sessions or units, or give --out on another disk."
+            )
+        if self.memory > memory:
+            raise InputError(
+                f"this would take {format_bytes(self.memory)} of memory, and there are {format_bytes(memory)}. "
+                "Ask for fewer animals, sessions, trials or units, or fewer --workers."
+            )
+
+
+def estimate_run(
+    settings: RunSettings,
+    task: Task,
+    tested: Task,
+    conditions: Sequence[Condition],
+    stages: Collection[str],
+    workers: int | None,
+) -> Cost:
+    """Cost of `stages` of a run.
+
+    Parameters
+    ----------
+    task, tested
+        Of training and of test.
+    conditions
+        All that are replayed, snapshots too.
+    """
+    trained = estimate_training(settings, task) if "train" in stages else 0.0
+    replayed = estimate_replay(settings, tested, conditions) if "replay" in stages else 0.0
+    analysed = 0.0
+    if "compare" in stages or "report" in stages:
+        trials = settings.animals * settings.replay.sessions * tested.n_trials
+        analysed = ANALYSIS_S + ANALYSIS_TRIAL_S * trials
+    network, n_units = settings.network.kind, settings.network.n_units
+    working = {
+        "train": TRAIN_BYTES[network] * settings.train.sessions * task.n_steps,
+        "replay": REPLAY_BYTES * min(CHUNK, _replayed_sessions(settings)) * tested.n_steps,
+    }
+    own = n_units * max((working[stage] for stage in stages if stage in working), default=0.0)
+    held, disk = _measure_recording(settings, tested, len(conditions))
+    weights = 4.0 * (4 + len(settings.train.snapshots)) * settings.animals * n_units**2
+    return combine(
+        settings.animals,
+        trained + replayed,
+        workers,
+        after_s=analysed,
+        own_bytes=own,
+        held_bytes=COPIES * held if {"replay", "compare"} & {*stages} else 0.0,
+        disk=disk * ("replay" in stages) + weights * ("train" in stages),
+    )
+
+
+def combine(
+    animals: int,
+    animal_s: float,
+    workers: int | None,
+    *,
+    after_s: float = 0.0,
+    own_bytes: float = 0.0,
+    held_bytes: float = 0.0,
+    disk: float = 0.0,
+) -> Cost:
+    """Cost of work on so many animals, several processes at once, and of `after_s` CPU-s in one process after it.
+
+    Parameters
+    ----------
+    own_bytes, held_bytes
+        What each process works with, and what one of them holds of all animals.
+    """
+    available = os.cpu_count() or 1
+    processes = min(workers or available, animals) if animal_s else 0
+    cores = max(min(processes, available), 1)
+    rounds = -(-animals // processes) if processes else 0  # the last may leave processes idle
+    return Cost(
+        cpu_s=processes * PROCESS_S + animals * animal_s + after_s,
+        wall_s=processes / cores * (PROCESS_S + rounds * animal_s) + after_s,
+        memory=processes * (PROCESS_BYTES + own_bytes) + (processes != 1) * PROCESS_BYTES + held_bytes,
+        disk=disk,
+    )
+
+
+def estimate_beside(
+    settings: RunSettings,
+    task: Task,
+    conditions: int,
+    animal_s: float,
+    own_bytes: float,
+    workers: int | None,
+) -> Cost:
+    """Cost of a replay in another way, of so many conditions and sessions; `animal_s` and `own_bytes` as of `combine`."""
+    held, disk = _measure_recording(settings, task, conditions)
+    return combine(
+        settings.animals,
+        animal_s,
+        workers,
+        own_bytes=own_bytes,
+        held_bytes=COPIES * held,
+        disk=2 * disk,  # animals are kept until all are joined
+    )
+
+
+def estimate_training(settings: RunSettings, task: Task) -> float:
+    """CPU-s of training one animal."""
+    train, n_units = settings.train, settings.network.n_units
+    trials = float(task.n_trials)
+    if 0 < train.first_trials < trials:  # they grow linearly until `whole_from`
+        trials -= (trials - train.first_trials) * train.whole_from / 2
+    step = TRAIN[settings.network.kind].measure(n_units, train.sessions)
+    return train.updates * trials * len(task.phases) * step
+
+
+def estimate_replay(settings: RunSettings, task: Task, conditions: Sequence[Condition]) -> float:
+    """CPU-s of replaying one animal under all conditions."""
+    sessions, n_units, kind = _replayed_sessions(settings), settings.network.n_units, settings.network.kind
+    plastic = sum(condition.plastic for condition in conditions)
+    steps = [
+        n * -(-sessions // chunk) * costs[kind].measure(n_units, min(chunk, sessions))
+        for n, chunk, costs in ((len(conditions) - plastic, CHUNK, REPLAY), (plastic, PLASTIC_CHUNK, TRAIN))
+    ]
+    return task.n_steps * sum(steps)
+
+
+def _replayed_sessions(settings: RunSettings) -> int:
+    return max(settings.replay.held_out_sessions, settings.replay.sessions)
+
+
+def _measure_recording(settings: RunSettings, task: Task, conditions: int) -> tuple[float, float]:
+    """Bytes of the recording of all animals, in memory and on the disk."""
+    cells = conditions * settings.replay.sessions * task.n_steps
+    activity = settings.replay.unit_sessions * task.n_steps * settings.network.n_units
+    totals = 8.0 * conditions * settings.replay.held_out_sessions
+    held = settings.animals * (CELL_BYTES * cells + ACTIVITY_BYTES * activity + totals)
+    return held, settings.animals * (CELL_DISK * cells + ACTIVITY_DISK * activity + totals)
+
+
+def format_time(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    for unit, length in (("days", 86400.0), ("h", 3600.0)):
+        if seconds >= 2 * length:
+            return (
+                f"{seconds / length:.1f} {unit}"
+                if seconds < 1e3 * length
+                else f"{seconds / length:,.0f} {unit}"
+            )
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def format_bytes(count: float) -> str:
+    """Bytes in MB, GB or TB."""
+    unit, size = next((pair for pair in (("TB", 1e12), ("GB", 1e9)) if count >= pair[1]), ("MB", 1e6))
+    return f"{count / size:,.1f} {unit}" if size > 1e6 else f"{count / size:.0f} MB"
