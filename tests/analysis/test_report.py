@@ -411,6 +411,29 @@ def test_misses_lead_the_page(run):
     assert len(re.findall("<li>", listed)) == 2 and "fraction selective, last choice" in listed
 
 
+def test_claims_in_words_are_counted_apart(run, tmp_path):
+    run = copy_of(run, tmp_path)
+    comparison = pd.read_csv(run / "comparison.csv")
+    comparison["verdict"] = [
+        "claim holds",
+        "claim fails",
+        "claim open",
+        "inside",
+        "outside",
+        *2 * ["not comparable"],
+    ]
+    comparison.to_csv(run / "comparison.csv", index=False)
+    page = write_report(run).read_text(encoding="utf-8")
+    told = re.findall(
+        r"<dt>(Inside their reference|Claims that hold)</dt><dd>(.*?)<small>(.*?)</small>", page
+    )
+    assert told == [
+        ("Inside their reference", "1 of 2", "1 outside; 2 more are not comparable"),
+        ("Claims that hold", "1 of 3", "1 fail; 1 are open; a claim is a sign or a range in words"),
+    ]
+    assert len(re.findall("<li>", re.search(r'id="misses">(.*?)</div>', page, re.DOTALL)[1])) == 2
+
+
 def test_what_a_run_does_not_have_is_named_as_left_out(run, tmp_path):
     run = copy_of(run, tmp_path)
     for name in ("figures/matching.csv", "figures/units.csv", "comparison.csv", "statistics.csv"):
