@@ -4,7 +4,7 @@ The same functions take recorded cells and simulated neurons: spike times of eac
 of the trial. What depends on the stretch looked at (CV, Fano factor, timescale) is comparable only between equal stretches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.resources import as_file, files
 
@@ -21,7 +21,7 @@ from pfc_da.analysis.firing import (
     count_spikes,
 )
 from pfc_da.analysis.reference import ReferenceStatistic, read_references
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_sessions
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_sessions
 from pfc_da.analysis.timescale import BIN_S, MIN_BINS, Timescales, compute_timescales, fit_population
 from pfc_da.errors import InputError
 
@@ -91,13 +91,13 @@ def summarise_firing(
     if len(tables) == 1:
         values = {key: tables[0][key].to_numpy(dtype=float) for key in UNITS}
         return [
-            _summarise_cells(key, _median, values[key], UNITS[key], condition, rng)
+            summarise_cells(key, values[key], condition=condition, units=UNITS[key], rng=rng)
             for key in UNITS
             if np.isfinite(values[key]).any()
         ]
     medians = {key: [_median(table[key].to_numpy(dtype=float)) for table in tables] for key in UNITS}
     return [
-        summarise(key, medians[key], condition=condition, units=UNITS[key], rng=rng)
+        summarise(key, medians[key], condition=condition, units=UNITS[key], within=POSITIVE)
         for key in UNITS
         if np.isfinite(medians[key]).any()
     ]
@@ -115,7 +115,7 @@ def summarise_population(
 
     fires = np.array(["fires below" not in why for why in timescales.why_cells])
     cells = timescales.autocorrelation.T[fires]
-    return _summarise_cells("timescale_population", refit, cells, "s", condition, rng)
+    return summarise_cells("timescale_population", cells, refit, condition=condition, units="s", rng=rng)
 
 
 def load_firing_by_area(paradigm: str) -> list[ReferenceStatistic]:
@@ -154,7 +154,26 @@ def _median(values: NDArray) -> float:
     return float(np.median(finite)) if finite.size else np.nan
 
 
-def _summarise_cells(key, compute, cells: NDArray, units: str, condition: str, rng) -> Statistic:
-    found = summarise_sessions(key, compute, [cells], condition=condition, units=units, rng=rng)
-    n = int(np.isfinite(cells).sum()) if cells.ndim == 1 else len(cells)
-    return replace(found, interval=found.interval.replace("sessions", "cells"), n=n, n_of="units")
+def summarise_cells(
+    key: str,
+    cells: NDArray,
+    compute: Callable[[NDArray], float] = np.median,
+    *,
+    condition: str = "",
+    units: str,
+    rng: np.random.Generator,
+) -> Statistic:
+    """A number of the cells of one animal, or of animals not told apart, with its interval over cells.
+
+    Parameters
+    ----------
+    cells : (cell, ...)
+        What `compute` takes; of one number a cell, those that are NaN are left out.
+    rng : numpy.random.Generator
+        Draws the resamples.
+    """
+    known = cells[np.isfinite(cells)] if cells.ndim == 1 else cells
+    found = summarise_sessions(
+        key, compute, [known], condition=condition, units=units, within=POSITIVE, rng=rng
+    )
+    return replace(found, interval=found.interval.replace("sessions", "cells"), n_of="units")

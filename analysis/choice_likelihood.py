@@ -54,6 +54,11 @@ class Trials:
         """The trials of some agents, in their order, an agent as often as it is named."""
         return Trials(*(getattr(self, each.name)[..., agents, :] for each in fields(self)))
 
+    def part_sessions(self) -> "Trials":
+        """Every session as an agent of its own, agent after agent."""
+        values = (getattr(self, each.name) for each in fields(self))
+        return Trials(*(each.reshape(*each.shape[:-2], -1, 1) for each in values))
+
 
 def arrange_trials(model: Model, choice: NDArray, reward: NDArray, window: ArrayLike | None) -> Trials:
     """Check choices and rewards (agent, session, trial), and lay them out; see `choice_fit.fit_model`."""

@@ -47,9 +47,9 @@ def compute_choice_numbers(
         _summarise(key, compute, arrays, animals[key], units, rng) for key, units, compute, arrays in plain
     ]
     if sessions.n_options == 2:
-        found += _history(choice, reward, animals["history_reward"], rng)
+        found += _history(choice, reward, animals["history_reward"])
         if baited:
-            found.append(_matching(sessions, animals["matching_slope"], counts["matching_slope"].total, rng))
+            found.append(_matching(sessions, animals["matching_slope"], counts["matching_slope"].total))
     return found
 
 
@@ -73,14 +73,14 @@ def _mean(values: NDArray) -> float:
 def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
     if len(animals) > 1:
         values = [compute(*(array[own] for array in arrays)) for own in animals]
-        return summarise(key, values, units=units, rng=rng)
+        return summarise(key, values, units=units)
     (own,) = animals
     if own.any():
         return summarise_sessions(key, compute, [array[own] for array in arrays], units=units, rng=rng)
-    return replace(summarise(key, [np.nan], units=units, rng=rng), n_of="sessions")
+    return replace(summarise(key, [np.nan], units=units), n_of="sessions")
 
 
-def _history(choice: NDArray, reward: NDArray, animals: list[NDArray], rng) -> list[Statistic]:
+def _history(choice: NDArray, reward: NDArray, animals: list[NDArray]) -> list[Statistic]:
     """Kernels by lag: clustered by session for one animal, over the kernels of several."""
     fits = [fit_history(choice[own], reward[own], lags=LAGS) for own in animals]
     return [
@@ -91,7 +91,6 @@ def _history(choice: NDArray, reward: NDArray, animals: list[NDArray], rng) -> l
             [getattr(fit, name)[lag] for fit in fits],
             condition=f"lag_{lag + 1}",
             units="log odds",
-            rng=rng,
         )
         for name in ("choice", "reward")
         for lag in range(LAGS)
@@ -112,7 +111,7 @@ def _one_lag(fit: HistoryKernels, name: str, lag: int) -> Statistic:
     )
 
 
-def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int, rng) -> Statistic:
+def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int) -> Statistic:
     """Slope of the generalised matching law over sessions, or over blocks where there are some."""
     key, blocks = "matching_slope", get_blocks(sessions)
     fits = [
@@ -123,7 +122,7 @@ def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int, r
     ]
     left_out = tell_left_out(n_points - sum(fit.n_points for fit in fits), n_points)
     if len(fits) > 1:
-        slope = summarise(key, [fit.slope for fit in fits], units="1", rng=rng)
+        slope = summarise(key, [fit.slope for fit in fits], units="1")
         return replace(slope, interval=slope.interval + left_out)
     (fit,) = fits
     return Statistic(

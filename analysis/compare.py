@@ -1,15 +1,19 @@
 """Simulated numbers beside published, recorded and derived ones, with a verdict by one stated rule.
 
-inside          the two 95 % intervals share at least one point; against a claim in words (``bound: ...``),
-                the simulated interval lies wholly within it.
+inside          the two 95 % intervals share at least one point.
 outside         they share none; `why` says on which side the simulation lies.
+claim holds     against a claim in words (``bound: ...``, such as "makes risky choices rarer"), which is a sign or a range
+                and no measured interval: the simulated interval lies wholly within it, its ends left out.
+claim fails     the simulated interval lies wholly without it.
+claim open      it lies partly within and partly without.
 not comparable  one of them has no interval or no n, the units differ, an interval runs over something that
                 is no sample of animals or neurons (trials, say), the reference is quoted from memory, or the
                 reference says itself why it is unlike; or the run holds no such number.
 
-Sharing a point is a weak demand: a wide interval meets it easily, so read n along with the verdict. An
-interval over animals and one over neurons answer for different variability; they are compared, and `why`
-names both.
+Sharing a point is a weak demand, and a claim a weaker one: a wide interval meets the first easily, so read n along with
+the verdict, and count the two apart. An interval over animals and one over neurons answer for different variability; they
+are compared, and `why` names both. Where all animals have one value the interval has no width, and says nothing of other
+animals: not comparable. One exception: a claim of a sign fails where every animal shows exactly 0.
 """
 
 import math
@@ -17,9 +21,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pfc_da.analysis.reference import BOUND, ReferenceStatistic
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import NO_WIDTH, Statistic
 from pfc_da.errors import InputError
 
+VERDICTS = ("inside", "outside", "claim holds", "claim fails", "claim open", "not comparable")
+MISSES = ("outside", "claim fails")
 SAMPLES = ("animals", "monkeys", "mice", "humans", "sessions", "neurons", "units")
 
 
@@ -80,12 +86,17 @@ def judge(statistic: Statistic, reference: ReferenceStatistic) -> tuple[str, str
         return "not comparable", f"{against}; simulated {place}" if place else against
     samples = f"{_sample(statistic.n, statistic.n_of)} against {_sample(reference.n, reference.n_of)}"
     if reference.interval.startswith(BOUND):
-        claim = reference.interval.removeprefix(BOUND)
-        within = reference.low <= statistic.low and statistic.high <= reference.high
-        return ("inside" if within else "outside"), f"claim in words: {claim}; {samples}"
+        return _judge_claim(statistic, reference), f"{reference.interval.removeprefix(BOUND)}; {samples}"
     if place == "overlaps":
         return "inside", f"intervals overlap; {samples}"
     return "outside", f"simulated {place}; {samples}"
+
+
+def _judge_claim(statistic: Statistic, reference: ReferenceStatistic) -> str:
+    if reference.low < statistic.low and statistic.high < reference.high:
+        return "claim holds"
+    without = statistic.high <= reference.low or reference.high <= statistic.low
+    return "claim fails" if without else "claim open"
 
 
 def _compare_one(statistic: Statistic | None, reference: ReferenceStatistic) -> Comparison:
@@ -125,12 +136,22 @@ def _incomparable(statistic: Statistic, reference: ReferenceStatistic) -> str:
         return f"the simulated number has no interval (n = {statistic.n} {statistic.n_of})"
     if not _has_interval(reference.low, reference.high):
         return "the reference has no interval"
+    if reference.interval.startswith(NO_WIDTH):
+        return f"the reference has {NO_WIDTH}"
+    if statistic.interval.startswith(NO_WIDTH) and not (
+        statistic.estimate == 0 and _claims_a_sign(reference)
+    ):
+        return f"the simulated interval has {NO_WIDTH} (n = {statistic.n} {statistic.n_of})"
     if statistic.n_of not in SAMPLES:
         return f"the simulated interval runs over {statistic.n_of}, no sample of animals or neurons"
     # Chance and claims in words (no n) and observers (any number of episodes) are no samples of anything.
     if reference.n is not None and reference.kind != "derived" and reference.n_of not in SAMPLES:
         return f"the reference interval runs over {reference.n_of}, no sample of animals or neurons"
     return ""
+
+
+def _claims_a_sign(reference: ReferenceStatistic) -> bool:
+    return reference.interval.startswith(BOUND) and 0 in (reference.low, reference.high)
 
 
 def _has_interval(low: float, high: float) -> bool:

@@ -202,7 +202,7 @@ def _compare_codes(
     rows = []
     for corrected, key in ((True, "fraction_selective"), (False, "fraction_selective_t_test")):
         pair = [
-            _count_codes(_compute_codes(sessions, n_trials, at, corrected, rng), key, rng)
+            _count_codes(_compute_codes(sessions, n_trials, at, corrected, rng), key)
             for sessions, at in ((_join(simulated), window), (known, later))
         ]
         for ours, found in zip(*pair, strict=True):
@@ -247,16 +247,14 @@ def _compute_codes(
     return found
 
 
-def _count_codes(
-    by_animal: Mapping[str, list[dict[str, NDArray]]], key: str, rng: np.random.Generator
-) -> list[Statistic]:
+def _count_codes(by_animal: Mapping[str, list[dict[str, NDArray]]], key: str) -> list[Statistic]:
     """Fraction of cells below the level, of those that have a p-value, for every variable."""
     found = []
     for name in VARIABLES:
         p = [np.concatenate([np.empty(0), *(part[name] for part in parts)]) for parts in by_animal.values()]
         selective = [own[np.isfinite(own)] < LEVEL for own in p if np.isfinite(own).any()]
         if selective:
-            found.append(replace(compute_fraction_selective(selective, condition=name, rng=rng), key=key))
+            found.append(replace(compute_fraction_selective(selective, condition=name), key=key))
         else:
             found.append(leave_open(key, name, "fraction"))
     return found

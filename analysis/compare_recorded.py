@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from pfc_da.analysis.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.compare_cells import compare_cells
@@ -39,6 +40,7 @@ def compare_recorded(
     return compare_recording(recording, recorded, columns, neurons=neurons)
 
 
+@threadpool_limits.wrap(limits=1)
 def compare_recording(
     recording: xr.Dataset,
     recorded: Recorded,
@@ -47,7 +49,7 @@ def compare_recording(
     neurons: xr.Dataset | None = None,
     known: Sequence[Statistic] = (),
 ) -> pd.DataFrame:
-    """Hold a recording against recorded data that were read already.
+    """Hold a recording against recorded data that were read already, with one thread (`Experiment.compare` says why).
 
     Parameters
     ----------

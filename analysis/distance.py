@@ -2,9 +2,10 @@
 
     D = sqrt( mean_k ((s_k - r_k) / e_k)^2 ),    e_k^2 = se(r_k)^2 + median_c se(s_kc)^2
 
-s_k is the simulated statistic, r_k the recorded one, se a standard error: its 95 % interval, divided by 2 x 1.96. The
-median runs over some populations c that are simulated before any distance is looked at, so that e_k is the same for all:
-none comes nearer by being uncertain, and none that is odd sets the scale. Populations that are alike are about 1 apart.
+s_k is the simulated statistic, r_k the recorded one, se a standard error: half its 95 % interval, over Student's t for its
+n. The median runs over some populations c that are simulated before any distance is looked at, so that e_k is the same for
+all: none comes nearer by being uncertain, and none that is odd sets the scale. Populations that are alike are about 1
+apart.
 
 A name is a key of ``comparison_recorded.csv`` (all its conditions), or a key and a condition: ``history_reward lag_1``.
 """
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from pfc_da.analysis.interval import compute_reach
 from pfc_da.analysis.statistic import Statistic
 
 OF_CHOICES = (
@@ -37,7 +39,6 @@ OF_CELLS = (
     "timescale_population",
     "fraction_selective",
 )
-_Z = 1.959964
 
 
 def choose_statistics(rows: pd.DataFrame, asked: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -68,9 +69,13 @@ def choose_statistics(rows: pd.DataFrame, asked: Sequence[str]) -> tuple[list[st
 def compute_scale(populations: Sequence[pd.DataFrame], names: Sequence[str]) -> pd.Series:
     """e_k of the module docstring by name, from comparisons of several populations with the same recordings."""
     tables = [_by_name(rows).loc[list(names)] for rows in populations]
-    recorded = (tables[0]["rec_high"] - tables[0]["rec_low"]) / (2 * _Z)
-    simulated = pd.concat([(table["sim_high"] - table["sim_low"]) / (2 * _Z) for table in tables], axis=1)
-    return np.hypot(recorded, simulated.median(axis=1)).rename("scale")
+    simulated = pd.concat([_compute_errors(table, "sim") for table in tables], axis=1)
+    return np.hypot(_compute_errors(tables[0], "rec"), simulated.median(axis=1)).rename("scale")
+
+
+def _compute_errors(table: pd.DataFrame, side: str) -> pd.Series:
+    """Standard errors of the numbers of one side, ``sim`` or ``rec``, from their intervals."""
+    return (table[f"{side}_high"] - table[f"{side}_low"]) / (2 * compute_reach(table[f"{side}_n"]))
 
 
 def compute_distance(rows: pd.DataFrame, scale: pd.Series) -> float:

@@ -17,8 +17,9 @@ from pfc_da.analysis.choice_counts import count_used, select_sessions
 from pfc_da.analysis.choice_fit import fit_model
 from pfc_da.analysis.choice_models import get_model
 from pfc_da.analysis.choice_table import ChoiceSessions
+from pfc_da.analysis.interval import compute_draws_interval
 from pfc_da.analysis.reward_units import find_values, scale_rewards
-from pfc_da.analysis.statistic import Statistic, percentile_interval, summarise
+from pfc_da.analysis.statistic import Statistic, summarise
 
 KEY = "learning_rate"
 MODEL = "perseveration"
@@ -36,13 +37,14 @@ def compute_fitted_rate(sessions: ChoiceSessions, *, rng: np.random.Generator) -
         size = max(int(own.sum()) for own in animals)
         choice = np.stack([_pad(sessions.choice[own], size, -1) for own in animals])
         rates = _fit(choice, np.stack([_pad(reward[own], size, np.nan) for own in animals]), rng)
-        return summarise(KEY, rates, condition=MODEL, units="1", rng=rng)
+        return summarise(KEY, rates, condition=MODEL, units="1")
     used = np.flatnonzero(animals[0])
     n = len(used)
     drawn = rng.integers(n, size=(N_DRAWS, n)) if n > 1 else np.empty((0, n), int)
     everything = used[np.concatenate([np.arange(n)[None], drawn])]
     rates = _fit(sessions.choice[everything], reward[everything], rng)
-    low, high = percentile_interval(rates[1:] if n > 1 and np.isfinite(rates[0]) else [np.nan])
+    draws = rates[1:] if n > 1 and np.isfinite(rates[0]) else [np.nan]
+    low, high = compute_draws_interval(rates[0], draws, n)
     return Statistic(
         key=KEY,
         condition=MODEL,

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri, stdtrit
 
-from pfc_da.analysis.statistic import LEVEL
+from pfc_da.analysis.interval import LEVEL
 from pfc_da.analysis.trials import lag_trials
 from pfc_da.errors import InputError
 

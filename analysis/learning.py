@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfc_da.analysis.statistic import bootstrap_mean
+from pfc_da.analysis.interval import compute_crossed_interval, compute_mean_interval, mean_of_finite
 from pfc_da.errors import InputError
 
 
-def summarise_training(
-    curves: Sequence[pd.DataFrame], column: str = "reward_per_trial", *, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Mean over animals of one column of their learning curves, with a 95 % bootstrap interval over animals.
+def summarise_training(curves: Sequence[pd.DataFrame], column: str = "reward_per_trial") -> pd.DataFrame:
+    """Mean over animals of one column of their learning curves, with a 95 % interval over animals.
 
     Parameters
     ----------
@@ -25,8 +23,6 @@ def summarise_training(
         One an animal, as in ``learning_curve.csv``: a row an update, with the columns `update` and `column`.
     column : str
         What to average.
-    rng : numpy.random.Generator
-        Draws the resamples.
 
     Returns
     -------
@@ -38,7 +34,7 @@ def summarise_training(
         _check_columns(curve, column)
     table = pd.concat([curve.set_index("update")[column] for curve in curves], axis=1).sort_index()
     values = table.to_numpy(dtype=float).T  # (animal, update)
-    low, high = bootstrap_mean(values, rng=rng)
+    low, high = compute_mean_interval(values)
     return pd.DataFrame(
         {
             "update": table.index,
@@ -79,16 +75,15 @@ def compute_updates_to_criterion(
     return float(curve["update"].iloc[reached[0]]) if reached.size else np.nan
 
 
-def summarise_session(values: NDArray, *, rng: np.random.Generator) -> pd.DataFrame:
-    """Mean by trial of a session, with a 95 % bootstrap interval over the first dimension.
+def summarise_session(values: NDArray) -> pd.DataFrame:
+    """Mean by trial of a session, with a 95 % interval.
 
     Parameters
     ----------
     values : (animal, session, trial) or (session, trial)
         E.g. reward, or whether the better arm was chosen; NaN where missing. With animals, sessions are
-        averaged first and animals are resampled; without, sessions are.
-    rng : numpy.random.Generator
-        Draws the resamples.
+        averaged first, and the interval is over animals and the sessions that they shared; on trials that some
+        session lacks, over animals alone. Without, it is over sessions.
 
     Returns
     -------
@@ -97,24 +92,20 @@ def summarise_session(values: NDArray, *, rng: np.random.Generator) -> pd.DataFr
     """
     if values.ndim not in (2, 3):
         raise InputError(f"values must be ([animal,] session, trial), got {values.ndim} dimension(s).")
-    samples = values if values.ndim == 2 else _mean_of_known(values, axis=1)
-    low, high = bootstrap_mean(samples, rng=rng)
+    samples = values if values.ndim == 2 else mean_of_finite(values, axis=1)
+    low, high = compute_mean_interval(samples)
+    if values.ndim == 3 and values.shape[1] > 1:
+        whole = np.isfinite(values).all(axis=(0, 1))
+        low[whole], high[whole] = compute_crossed_interval(samples[:, whole], values[:, :, whole])
     return pd.DataFrame(
         {
             "trial": np.arange(samples.shape[1]),
-            "mean": _mean_of_known(samples, axis=0),
+            "mean": mean_of_finite(samples),
             "low": low,
             "high": high,
             "n": np.isfinite(samples).sum(axis=0),
         }
     )
-
-
-def _mean_of_known(values: NDArray, axis: int) -> NDArray:
-    """Mean of what is not NaN, NaN (and no warning) where nothing is known."""
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(known, values, 0).sum(axis=axis) / known.sum(axis=axis)
 
 
 def _check_columns(curve: pd.DataFrame, column: str) -> None:

@@ -31,15 +31,17 @@ doi 10.1038/s41593-018-0147-8, simulation 6.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.history import fit_logistic
-from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.interval import split_sessions
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise_grouped
 from pfc_da.analysis.trials import lag_trials, per_trial
 from pfc_da.errors import InputError
 
@@ -151,74 +153,94 @@ def fit_outcomes(
     )
 
 
-def summarise_p_risky(trials: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_p_risky(trials: xr.Dataset) -> list[Statistic]:
     """P(risky) under every condition with frozen weights and at every probability of a win."""
     names = [name for name in _conditions(trials) if not name.startswith(PLASTIC)]
     return [
-        summarise("p_risky", compute_p_risky(free), condition=_label(name, p), units="fraction", rng=rng)
+        summarise_grouped(
+            "p_risky",
+            compute_p_risky(free),
+            _compute_by_group(free),
+            condition=_label(name, p),
+            units="fraction",
+            within=SHARE,
+        )
         for name, p, free in get_free_choices(trials, names)
     ]
 
 
-def summarise_shifts(trials: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+Shifts = dict[str, tuple[NDArray, NDArray]]
+"""condition -> P(risky) less that of the control: of each animal (animal,) and of groups of its sessions (animal, group)."""
+
+
+def compute_shifts(trials: xr.Dataset) -> Shifts:
     """P(risky) under every manipulation and dose less P(risky) of the same animal's control sessions."""
-    control = {p: compute_p_risky(free) for _, p, free in get_free_choices(trials, [CONTROL])}
+    control = {p: free for _, p, free in get_free_choices(trials, [CONTROL])}
     names = [name for name in _conditions(trials) if control and _DOSED.fullmatch(name)]
-    found = []
-    for name, p, free in get_free_choices(trials, names):
-        shift = compute_p_risky(free) - control[p]
-        found.append(summarise("p_risky_shift", shift, condition=_label(name, p), units="fraction", rng=rng))
-    return found
+    return {
+        _label(name, p): (
+            compute_p_risky(free) - compute_p_risky(control[p]),
+            _compute_by_group(free) - _compute_by_group(control[p]),
+        )
+        for name, p, free in get_free_choices(trials, names)
+    }
 
 
-def summarise_dose_slopes(shifts: Sequence[Statistic], *, rng: np.random.Generator) -> list[Statistic]:
-    """Shift per dose of full size, one line through no dose and no shift for each animal, from two doses on.
+def summarise_shifts(shifts: Shifts) -> list[Statistic]:
+    """What `compute_shifts` gives, over animals and sessions."""
+    return [
+        summarise_grouped("p_risky_shift", *shift, condition=condition, units="fraction")
+        for condition, shift in shifts.items()
+    ]
 
-    Parameters
-    ----------
-    shifts : sequence of Statistic
-        Of `summarise_shifts`.
-    """
+
+def summarise_dose_slopes(shifts: Shifts) -> list[Statistic]:
+    """Shift per dose of full size, one line through no dose and no shift for each animal, from two doses on."""
     found = []
     for (manipulation, p), doses in group_doses(shifts):
-        dose = np.array([dose for dose, _ in doses])
-        shift = np.array([statistic.by_animal for _, statistic in doses])  # (dose, animal)
-        slope, condition = dose @ shift / (dose @ dose), f"{manipulation} p={p:g}"
+        weight = np.array([dose for dose, _ in doses])
+        weight = weight / (weight @ weight)
+        by_animal, by_group = (
+            np.tensordot(weight, np.stack([shift[part] for _, shift in doses]), 1) for part in (0, 1)
+        )
+        condition, units = f"{manipulation} p={p:g}", "fraction per dose"
         if len(doses) > 1:
             found.append(
-                summarise(
-                    "p_risky_dose_slope", slope, condition=condition, units="fraction per dose", rng=rng
-                )
+                summarise_grouped("p_risky_dose_slope", by_animal, by_group, condition=condition, units=units)
             )
     return found
 
 
-def summarise_kernels(trials: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_kernels(trials: xr.Dataset) -> list[Statistic]:
     """`fit_outcomes` of every animal, control and full-size manipulations together."""
     names = [name for name in (CONTROL, *MANIPULATIONS) if name in _conditions(trials)]
     if CONTROL not in names or len(names) < 2:
         return []
     chosen = trials.sel(condition=names)
-    session = np.tile(chosen["episode"].values, len(names))
-    fits = [_fit_animal(chosen.isel(animal=animal), session) for animal in range(chosen.sizes["animal"])]
+    whole = _fit_animals(chosen)
+    groups = [_fit_animals(chosen.isel(episode=own)) for own in split_sessions(chosen.sizes["episode"])]
     found = []
     for lag in range(LAGS):
         for kind, (key, prefix, unit) in KERNELS.items():
-            # What differs from 0 by less than the fit's own tolerance does not differ from it.
-            values, condition = [getattr(fit, kind)[lag].round(9) for fit in fits], f"{prefix}lag_{lag + 1}"
-            found.append(summarise(key, values, condition=condition, units=unit, rng=rng))
+            by_group = np.stack([group[kind][:, lag] for group in groups], 1)
+            condition = f"{prefix}lag_{lag + 1}"
+            found.append(
+                summarise_grouped(key, whole[kind][:, lag], by_group, condition=condition, units=unit)
+            )
     return found
 
 
-def summarise_plastic_shifts(trials: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_plastic_shifts(trials: xr.Dataset) -> list[Statistic]:
     """Shift of P(risky) over the first tenth and the last third of the sessions with plasticity on."""
     found, n = [], trials.sizes["episode"]
     parts = {"early": slice(0, max(n // EARLY, 1)), "late": slice(n - max(n // LATE, 1), n)}
     for manipulation, difference in compute_plastic_shifts(trials).items():
         for part, sessions in parts.items():
-            shift, condition = difference[:, sessions].mean(1), f"{manipulation} {part}"
+            shift, condition = difference[:, sessions], f"{manipulation} {part}"
             found.append(
-                summarise("p_risky_shift_plastic", shift, condition=condition, units="fraction", rng=rng)
+                summarise_grouped(
+                    "p_risky_shift_plastic", shift.mean(1), shift, condition=condition, units="fraction"
+                )
             )
     return found
 
@@ -241,11 +263,12 @@ def compute_plastic_p_risky(trials: xr.Dataset) -> dict[str, NDArray]:
 
 
 def get_free_choices(trials: xr.Dataset, conditions: Sequence[str]) -> Iterator[tuple[str, float, NDArray]]:
-    """Condition, p, and free choices (animal, session, trial) at this probability of a win, -1 elsewhere."""
+    """Condition, p, and choices (animal, session, trial) of the sessions at this probability of a win; -1 where not free."""
     for name in conditions:
         for p in _probabilities(trials) if name in _conditions(trials) else ():
             here = trials["p_win"].sel(condition=name).values == p
-            yield name, p, np.where(here, _free(trials, name), -1)
+            free = np.where(here, _free(trials, name), -1)
+            yield name, p, free[:, here.any(axis=(0, 2))]
 
 
 def split_condition(condition: str) -> tuple[str, float, float]:
@@ -255,16 +278,30 @@ def split_condition(condition: str) -> tuple[str, float, float]:
     return (dosed[1], float(dosed[2] or 1), float(p)) if dosed else (name, 0.0, float(p))
 
 
-def group_doses(
-    shifts: Sequence[Statistic],
-) -> Iterator[tuple[tuple[str, float], list[tuple[float, Statistic]]]]:
-    """Manipulation and p, with its doses and their shifts from the smallest dose on."""
-    groups: dict[tuple[str, float], list[tuple[float, Statistic]]] = {}
-    for statistic in shifts:
-        manipulation, dose, p = split_condition(statistic.condition)
-        groups.setdefault((manipulation, p), []).append((dose, statistic))
+def group_doses(shifts: Mapping[str, Any]) -> Iterator[tuple[tuple[str, float], list[tuple[float, Any]]]]:
+    """Manipulation and p, with its doses and what `shifts` has of them by condition, from the smallest dose on."""
+    groups: dict[tuple[str, float], list[tuple[float, Any]]] = {}
+    for condition, shift in shifts.items():
+        manipulation, dose, p = split_condition(condition)
+        groups.setdefault((manipulation, p), []).append((dose, shift))
     for group, doses in groups.items():
         yield group, sorted(doses, key=lambda each: each[0])
+
+
+def _compute_by_group(free: NDArray) -> NDArray:
+    """P(risky) of groups of sessions, (animal, group) from (animal, session, trial)."""
+    groups = split_sessions(free.shape[1])
+    return np.stack([compute_p_risky(free[:, own]) for own in groups], 1)
+
+
+def _fit_animals(trials: xr.Dataset) -> dict[str, NDArray]:
+    """Weights (animal, lag) of the outcomes of each kind.
+
+    What differs from 0 by less than the fit's own tolerance does not differ from it.
+    """
+    session = np.tile(trials["episode"].values, trials.sizes["condition"])
+    fits = [_fit_animal(trials.isel(animal=animal), session) for animal in range(trials.sizes["animal"])]
+    return {kind: np.stack([getattr(fit, kind) for fit in fits]).round(9) for kind in KERNELS}
 
 
 def _fit_animal(trials: xr.Dataset, session: NDArray) -> OutcomeKernels:

@@ -11,8 +11,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from pfc_da.analysis.interval import mean_of_finite
 from pfc_da.analysis.lever import CONTROL, MANIPULATIONS, compute_p_risky, get_free_choices, get_trials
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 
 ARITHMETIC = "arithmetic_"
@@ -24,7 +25,7 @@ BySession = dict[tuple[str, float], NDArray]
 """(condition, p) -> one number a session at this probability of a win, (animal, session)."""
 
 
-def summarise_circuit(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
     """P(risky) and its shifts through the circuit and by arithmetic, their differences, and what dopamine cells do."""
     circuit, arithmetic = (
         compute_session_p_risky(get_trials(select_conditions(recording, prefix)))
@@ -33,14 +34,14 @@ def summarise_circuit(recording: xr.Dataset, *, rng: np.random.Generator) -> lis
     shifts, plain_shifts = compute_session_shifts(circuit), compute_session_shifts(arithmetic)
     lost = {key: shift - plain_shifts[key] for key, shift in shifts.items()}
     return [
-        *_summarise_sessions("p_risky", circuit, "", rng),
-        *_summarise_sessions("p_risky", arithmetic, ARITHMETIC, rng),
-        *_summarise_sessions("p_risky_shift", shifts, "", rng),
-        *_summarise_sessions("p_risky_shift", plain_shifts, ARITHMETIC, rng),
-        *_summarise_sessions("p_risky_shift_difference", lost, "", rng),
-        *summarise_rates(select_conditions(recording, ""), rng=rng),
-        *summarise_told(select_conditions(recording, ""), rng=rng),
-        *summarise_doses(select_conditions(recording, ""), rng=rng),
+        *_summarise_sessions("p_risky", circuit, within=SHARE),
+        *_summarise_sessions("p_risky", arithmetic, ARITHMETIC, within=SHARE),
+        *_summarise_sessions("p_risky_shift", shifts),
+        *_summarise_sessions("p_risky_shift", plain_shifts, ARITHMETIC),
+        *_summarise_sessions("p_risky_shift_difference", lost),
+        *summarise_rates(select_conditions(recording, "")),
+        *summarise_told(select_conditions(recording, "")),
+        *summarise_doses(select_conditions(recording, "")),
     ]
 
 
@@ -71,21 +72,21 @@ def compute_session_shifts(p_risky: BySession) -> BySession:
     }
 
 
-def summarise_rates(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_rates(recording: xr.Dataset) -> list[Statistic]:
     """Rate of the dopamine cells at every outcome, stimulated and not, and the same less the baseline of the animal."""
     found = []
     for p in np.unique(recording["p_win"])[::-1]:
         baseline = _mean_at(recording, "dopamine_rate", CONTROL, BASELINE, p)
-        found.append(_summarise_rate("dopamine_rate", baseline, f"control {BASELINE} p={p:g}", rng))
+        found.append(_summarise_rate("dopamine_rate", baseline, f"control {BASELINE} p={p:g}"))
         for manipulation, outcome in ACTS_AT.items():
             for condition, label in ((CONTROL, f"control {outcome}"), (manipulation, manipulation)):
                 rate, label = _mean_at(recording, "dopamine_rate", condition, outcome, p), f"{label} p={p:g}"
-                found.append(_summarise_rate("dopamine_rate", rate, label, rng))
-                found.append(_summarise_rate("dopamine_over_baseline", rate - baseline, label, rng))
+                found.append(_summarise_rate("dopamine_rate", rate, label))
+                found.append(_summarise_rate("dopamine_over_baseline", rate - baseline, label))
     return found
 
 
-def summarise_doses(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
     """What stimulation adds to the error the network is told: told less computed, less the same in the control."""
     added = recording.assign(added=recording["dopamine_told"] - recording["rpe"])
     found = []
@@ -95,13 +96,11 @@ def summarise_doses(recording: xr.Dataset, *, rng: np.random.Generator) -> list[
                 _mean_at(added, "added", condition, outcome, p) for condition in (manipulation, CONTROL)
             )
             label = f"{manipulation} p={p:g}"
-            found.append(
-                summarise("dopamine_dose", stimulated - control, condition=label, units="rewards", rng=rng)
-            )
+            found.append(summarise("dopamine_dose", stimulated - control, condition=label, units="rewards"))
     return found
 
 
-def summarise_told(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_told(recording: xr.Dataset) -> list[Statistic]:
     """Correlation of what the network was told with the error and what was injected, over all steps of an animal."""
     order, found = ("condition", "animal", "episode", "step"), []
     due = (recording["rpe"] + recording["dopamine_injected"]).transpose(*order).values
@@ -112,7 +111,7 @@ def summarise_told(recording: xr.Dataset, *, rng: np.random.Generator) -> list[S
             for one, two in zip(each, other, strict=True)
         ]
         label = "control" if condition == CONTROL else str(condition)
-        found.append(summarise("dopamine_correlation", values, condition=label, units="1", rng=rng))
+        found.append(summarise("dopamine_correlation", values, condition=label, units="1"))
     return found
 
 
@@ -141,12 +140,12 @@ def tabulate_rates(statistics: list[Statistic]) -> pd.DataFrame:
 
 
 def _summarise_sessions(
-    key: str, by_session: BySession, prefix: str, rng: np.random.Generator
+    key: str, by_session: BySession, prefix: str = "", within: tuple[float, float] = ANY
 ) -> list[Statistic]:
     found = []
     for (name, p), values in by_session.items():
         label = f"{prefix}{'control' if name == CONTROL else name} p={p:g}"
-        found.append(summarise_crossed(key, values, condition=label, units="fraction", rng=rng))
+        found.append(summarise_crossed(key, values, condition=label, units="fraction", within=within))
     return found
 
 
@@ -163,18 +162,11 @@ def _mean_at(recording: xr.Dataset, variable: str, condition: str, outcome: str,
         at = {"safe_reward": lever == 0, "risky_win": (lever == 1) & (reward > 0)}
         at["risky_loss"] = (lever == 1) & (reward == 0)
         here = at[outcome] & (p_win == p)
-    return _nanmean(np.where(here, values, np.nan).reshape(len(values), -1))
+    return mean_of_finite(np.where(here, values, np.nan).reshape(len(values), -1), axis=1)
 
 
-def _nanmean(values: NDArray) -> NDArray:
-    """Mean of each row without its NaN, NaN for a row of nothing else."""
-    finite = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(finite, values, 0).sum(1) / finite.sum(1)
-
-
-def _summarise_rate(key: str, values: NDArray, label: str, rng: np.random.Generator) -> Statistic:
-    return summarise(key, values, condition=label, units="Hz", rng=rng)
+def _summarise_rate(key: str, values: NDArray, label: str) -> Statistic:
+    return summarise(key, values, condition=label, units="Hz")
 
 
 def _tell(statistic: Statistic) -> str:

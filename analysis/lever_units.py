@@ -1,9 +1,14 @@
 """Which units carry the reward-prediction error: the actor's, which are told it, or the critic's, which are told the reward.
 
-Activity of the last step of a trial, when the error has reached the actor, is regressed on the error, the reward and the
-lever pressed at once, against wrong pairings (`selectivity`): a unit counts for the error only by what reward and lever do
-not explain, that is by what was expected. A unit that follows the error counts for it and not for reward; one that follows
-the reward, the reverse.
+Activity of the last step of a trial, when the error has reached the actor, is regressed on the reward, on what was expected
+(reward less error) and on the lever pressed at once, against wrong pairings (`selectivity`). The error is the reward less
+the expectation: a unit carries it if both have a weight and the weights have opposite signs. Its p-value is the larger of
+the two, and 1 where the signs agree (Berger 1982). So a unit that follows the expectation alone, or the reward alone, passes
+in one case of forty; it counts for the variable it follows.
+
+References
+----------
+Berger 1982, Technometrics 24:295, doi 10.2307/1267823.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +20,13 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis import units
 from pfc_da.analysis.lever import CONTROL
-from pfc_da.analysis.selectivity import compute_null_p
-from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.selectivity import compute_null_p, regress_units
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise
 from pfc_da.analysis.trials import per_trial
 
 OUTCOMES = ("loss", "safe", "win")  # from the poorest on; loss and win of the risky lever
-VARIABLES = ("rpe", "reward", "chosen_lever")
+REGRESSORS = ("reward", "expected_reward", "chosen_lever")
+VARIABLES = ("rpe", *REGRESSORS)
 
 
 def analyse_units(
@@ -38,7 +44,7 @@ def analyse_units(
     activity, phases = units.get_activity(recording), units.get_phases(recording)
     told = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
     p = [regress_outcomes(*own, rng=rng) for own in told]
-    selectivity = summarise_selectivity(p, get_populations(recording), rng=rng)
+    selectivity = summarise_selectivity(p, get_populations(recording))
     of_units = tabulate_units(recording, p)
     means = tabulate_outcome_activity(activity, compute_outcomes(lever, reward), lever, phases)
     figures = {
@@ -64,7 +70,7 @@ def compute_outcomes(lever: NDArray, reward: NDArray) -> NDArray:
 def regress_outcomes(
     activity: NDArray, rpe: NDArray, reward: NDArray, lever: NDArray, *, rng: np.random.Generator
 ) -> dict[str, NDArray]:
-    """p-value of the error, the reward and the lever pressed, (unit,) each, for one animal.
+    """p-value of each of `VARIABLES`, (unit,) each, for one animal.
 
     Parameters
     ----------
@@ -77,28 +83,38 @@ def regress_outcomes(
     -----
     NaN for an animal whose error follows from reward and lever: one that expects the same on every trial.
     """
-    columns = (np.where(lever < 0, np.nan, values) for values in (rpe, reward, lever))
-    regressors = dict(zip(VARIABLES, columns, strict=True))
+    regressors = {
+        name: np.where(lever < 0, np.nan, values)
+        for name, values in zip(REGRESSORS, (reward, reward - rpe, lever), strict=True)
+    }
     if units.determine_one_another(regressors):
         return dict.fromkeys(VARIABLES, np.full(activity.shape[-1], np.nan))
-    return dict(zip(VARIABLES, compute_null_p(activity, regressors, null="session", rng=rng), strict=True))
+    p = dict(zip(REGRESSORS, compute_null_p(activity, regressors, null="session", rng=rng), strict=True))
+    of_reward, of_expected, _ = regress_units(activity, regressors).coefficient
+    larger = np.maximum(p["reward"], p["expected_reward"])
+    return {"rpe": np.where(of_reward * of_expected < 0, larger, 1.0), **p}
+
+
+def find_carriers(p: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Units (unit,) bool that count for each of `VARIABLES`: those of the error do not count for its two parts."""
+    found = {name: values < units.LEVEL for name, values in p.items()}
+    parts = {name: found[name] & ~found["rpe"] for name in ("reward", "expected_reward")}
+    return found | parts
 
 
 def summarise_selectivity(
-    by_animal: Sequence[Mapping[str, NDArray]],
-    populations: Mapping[str, NDArray],
-    *,
-    rng: np.random.Generator,
+    by_animal: Sequence[Mapping[str, NDArray]], populations: Mapping[str, NDArray]
 ) -> list[Statistic]:
-    """Fraction of units selective for every variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
-    found = []
+    """Fraction of units that carry each variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
+    key, found = "fraction_selective", []
     for variable in VARIABLES:
         for population, members in populations.items():
-            fractions = [_fraction(p[variable][members]) for p in by_animal]
+            fractions = [
+                find_carriers(p)[variable][members].mean() if np.isfinite(p[variable]).all() else np.nan
+                for p in by_animal
+            ]
             condition = f"{variable}_{population}".rstrip("_")
-            found.append(
-                summarise("fraction_selective", fractions, condition=condition, units="fraction", rng=rng)
-            )
+            found.append(summarise(key, fractions, condition=condition, units="fraction", within=SHARE))
     return found
 
 
@@ -149,7 +165,3 @@ def tabulate_deviations(means: pd.DataFrame, of_units: pd.DataFrame) -> pd.DataF
     table["deviation_hz"] = table["mean_hz"] - table.groupby(keys)["mean_hz"].transform("mean")
     known = of_units[[*keys, "is_critic", "p_rpe"]]
     return table.dropna(subset="mean_hz").merge(known, on=keys, validate="many_to_one")
-
-
-def _fraction(p: NDArray) -> float:
-    return float(np.mean(p < units.LEVEL)) if np.isfinite(p).all() else np.nan

@@ -30,9 +30,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
-from pfc_da.analysis.statistic import LEVEL
+from pfc_da.analysis.interval import compute_reach
 from pfc_da.errors import InputError
 
 
@@ -206,5 +205,5 @@ def _jackknife(values: NDArray) -> tuple[float, float]:
     n = len(values) - 1
     if n < 2:
         return np.nan, np.nan
-    half = stdtrit(n - 1, (1 + LEVEL) / 2) * np.sqrt((n - 1) * values[1:].var())
+    half = compute_reach(n) * np.sqrt((n - 1) * values[1:].var())
     return float(values[0] - half), float(values[0] + half)

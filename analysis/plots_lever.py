@@ -157,7 +157,7 @@ def _plot_plastic(numbers: pd.DataFrame, ax: "Axes", measure: str, name: str) ->
 
 
 def _plot_activity(numbers: pd.DataFrame, ax: "Axes", name: str) -> "Axes":
-    """Draw one line a unit over the outcomes, dark if it codes the error beyond reward and lever."""
+    """Draw one line a unit over the outcomes, dark if it carries the error."""
     for codes, color in ((False, FAINT), (True, BLUE)):
         rows = numbers[(numbers["p_rpe"] < LEVEL) == codes]
         lines = rows.pivot(index=["animal", "unit"], columns="outcome", values="deviation_hz")

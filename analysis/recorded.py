@@ -6,23 +6,24 @@ macaque_what_reversal  two pictures, the better pays 80 or 70 %, the other the r
 mouse_foraging         two ports, water armed at 40 % and 10 or 5 % a trial and held until taken, in blocks
 ofc_macaque            cells of orbitofrontal cortex in a monkey choosing between two juices shown to it
 
-Animals are resampled where they are told apart, else sessions; of cells, cells. `n_of` says which. Data of
+Intervals run over animals where these are told apart, else over sessions; of cells, over cells. `n_of` says which. Data of
 one's own go the same way: `compute_choice_statistics(read_choices(path), origin, rng=rng)`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.cells import summarise_cells
 from pfc_da.analysis.choice_statistics import compute_choice_numbers
 from pfc_da.analysis.choice_table import ChoiceSessions, read_choices
 from pfc_da.analysis.firing import compute_cv2, compute_fano, compute_lv, compute_rate
 from pfc_da.analysis.ofc import SHOWN, WINDOW_S, WINDOWS, OFCRecording, compute_ofc_regressors, load_ofc
 from pfc_da.analysis.reference import NONE, ReferenceStatistic
 from pfc_da.analysis.selectivity import compute_any_p, compute_fraction_selective, regress_units
-from pfc_da.analysis.statistic import Statistic, summarise_sessions
+from pfc_da.analysis.statistic import Statistic
 
 LEVEL = 0.05  # of a cell's t-test; offers are drawn anew on every trial, so slow drift cannot pass for value
 MIN_TRIALS = 50  # of a cell for its regression
@@ -118,9 +119,12 @@ def compute_ofc_statistics(
         ("cv2", "1"): [compute_cv2(cell) for cell in trains],
         ("lv", "1"): [compute_lv(cell) for cell in trains],
     }
-    firing = [_median_over_cells(*name, np.array(values), rng) for name, values in by_cell.items()]
+    firing = [
+        summarise_cells(key, np.array(values), units=units, rng=rng)
+        for (key, units), values in by_cell.items()
+    ]
     coding = [
-        compute_fraction_selective([p < LEVEL], condition=name, rng=rng)
+        compute_fraction_selective([p < LEVEL], condition=name)
         for name, p in compute_ofc_coding(recording).items()
     ]
     windows = f"spike counts of {', '.join(WINDOWS)} (rate: mean; Fano: pre_offer)"
@@ -147,12 +151,6 @@ def compute_ofc_coding(recording: OFCRecording) -> dict[str, NDArray]:
     p = {name: np.array([fit.p[fit.of(name), 0] for fit in found]) for name in found[0].regressors}
     offered = np.stack([p.pop("offer_value_a"), p.pop("offer_value_b")])
     return {"object_value": compute_any_p(offered), **p}
-
-
-def _median_over_cells(key: str, units: str, values: NDArray, rng) -> Statistic:
-    statistic = summarise_sessions(key, np.nanmedian, [values], units=units, rng=rng)
-    interval = statistic.interval.replace("sessions", "cells")
-    return replace(statistic, interval=interval, n=int(np.isfinite(values).sum()), n_of="units")
 
 
 def _label(statistics: list[Statistic], origin: Origin, read_off: str) -> list[ReferenceStatistic]:

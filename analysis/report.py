@@ -12,6 +12,7 @@ from string import Template
 
 import pandas as pd
 
+from pfc_da.analysis.compare import VERDICTS
 from pfc_da.analysis.figures import PANELS, check_table, draw_svg
 from pfc_da.analysis.report_html import asset, count, describe, find, tag, text, value, words
 from pfc_da.analysis.report_recorded import recorded_section
@@ -151,9 +152,12 @@ def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.D
             tiles.append((name, value(row["estimate"], row["low"], row["high"]), describe(row)))
     if comparison is not None:
         counts = comparison["verdict"].value_counts()
-        inside, outside = (counts.get(verdict, 0) for verdict in ("inside", "outside"))
-        rest = f"{outside} outside; {len(comparison) - inside - outside} more are not comparable"
+        inside, outside, holds, fails, undecided = (counts.get(verdict, 0) for verdict in VERDICTS[:-1])
+        rest = f"{outside} outside; {counts.get('not comparable', 0)} more are not comparable"
         tiles.append(("Inside their reference", f"{inside} of {inside + outside}", rest))
+        if claims := holds + fails + undecided:
+            rest = f"{fails} fail; {undecided} are open; a claim is a sign or a range in words"
+            tiles.append(("Claims that hold", f"{holds} of {claims}", rest))
     cost = f"{manifest.wall_s:.0f} s elapsed, {manifest.cpu_s:.0f} s of CPU"
     tiles.append(("Status", text(_status(manifest)), cost))
     return "\n".join(

@@ -6,6 +6,7 @@ each reference counted is told if the columns `ref_n` and `ref_n_of` are there.
 
 import pandas as pd
 
+from pfc_da.analysis.compare import MISSES
 from pfc_da.analysis.report_html import count, describe, doi_link, find, label, tag, text, value, words
 
 KINDS = {  # column of the page: kinds of comparison.csv in it
@@ -15,7 +16,10 @@ KINDS = {  # column of the page: kinds of comparison.csv in it
 }
 SIGNS = {
     "outside": ("outside", "✗"),
+    "claim fails": ("outside", "✗"),
+    "claim open": ("incomparable", "–"),
     "not comparable": ("incomparable", "–"),
+    "claim holds": ("inside", "✓"),
     "inside": ("inside", "✓"),
 }  # worst first
 
@@ -51,13 +55,17 @@ def misses(comparison: pd.DataFrame | None) -> str:
     if comparison is None:
         return ""
     items = []
-    for _, row in comparison[comparison["verdict"] == "outside"].iterrows():
+    for _, row in comparison[comparison["verdict"].isin(MISSES)].iterrows():
         simulated = value(row["simulated"], row["sim_low"], row["sim_high"])
         reference = value(row["reference"], row["ref_low"], row["ref_high"])
         items.append(tag("li", f"{text(label(row))}: {simulated}; {text(row['kind'])} {reference}"))
     if not items:
-        return tag("p", "No compared number lies outside its reference.")
-    return tag("div", tag("h3", "Outside their reference") + tag("ul", "".join(items)), id="misses")
+        return tag("p", "No compared number lies outside its reference, and no claim fails.")
+    return tag(
+        "div",
+        tag("h3", "Outside their reference, or against a claim") + tag("ul", "".join(items)),
+        id="misses",
+    )
 
 
 def statistics_table(statistics: pd.DataFrame | None) -> str:

@@ -13,7 +13,6 @@ References
 ----------
 Winkler, Ridgway, Webster, Smith & Nichols (2014) NeuroImage 92:381, doi 10.1016/j.neuroimage.2014.01.060.
 Benjamini & Hochberg (1995) J R Stat Soc B 57:289, doi 10.1111/j.2517-6161.1995.tb02031.x.
-Wilson (1927) J Am Stat Assoc 22:209, doi 10.1080/01621459.1927.10502953.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ import numpy as np
 from scipy import stats
 
 from pfc_da.analysis.nulls import Null, align, compute_p, draw_pairings
-from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise, summarise_fraction
 from pfc_da.errors import InputError
 
 
@@ -144,10 +143,10 @@ def control_false_discoveries(p: np.ndarray, rate: float = 0.05) -> np.ndarray:
     return p <= ordered[passing].max(initial=-1.0)
 
 
-def compute_fraction_selective(
-    selective_by_animal: Sequence[np.ndarray], *, condition: str, rng: np.random.Generator
-) -> Statistic:
-    """Fraction of selective units: Wilson interval over the units of one animal, bootstrap over several.
+def compute_fraction_selective(selective_by_animal: Sequence[np.ndarray], *, condition: str) -> Statistic:
+    """Fraction of selective units: over animals if there are several, over the units of a single one (Wilson).
+
+    Units of one animal share its training, so over several animals it is the animals that count.
 
     Parameters
     ----------
@@ -155,36 +154,12 @@ def compute_fraction_selective(
         For instance ``control_false_discoveries(p)``, or ``p < 0.05`` as neurons are often counted.
     condition : str
         The variable coded, for instance ``last_choice``.
-    rng : numpy.random.Generator
-        For the bootstrap.
     """
-    fractions = [float(np.mean(selective)) for selective in selective_by_animal]
-    if len(fractions) > 1:
-        return summarise("fraction_selective", fractions, condition=condition, units="fraction", rng=rng)
-    (selective,) = selective_by_animal
-    low, high = compute_wilson_interval(int(np.sum(selective)), len(selective))
-    return Statistic(
-        key="fraction_selective",
-        condition=condition,
-        estimate=fractions[0],
-        low=low,
-        high=high,
-        interval="95 % Wilson over units",
-        n=len(selective),
-        n_of="units",
-        units="fraction",
-        by_animal=tuple(fractions),
-    )
-
-
-def compute_wilson_interval(n_true: int, n: int) -> tuple[float, float]:
-    """95 % interval of a fraction `n_true` / `n` (Wilson score)."""
-    if not 0 <= n_true <= n or n == 0:
-        raise InputError(f"a fraction needs 0 <= n_true <= n and n > 0, got {n_true} of {n}.")
-    z = stats.norm.ppf(0.975)
-    centre = (n_true + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * np.sqrt(n_true * (n - n_true) / n + z**2 / 4)
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+    key, fractions = "fraction_selective", [float(np.mean(selective)) for selective in selective_by_animal]
+    if len(fractions) == 1:
+        (selective,) = selective_by_animal
+        return summarise_fraction(key, selective, condition=condition, n_of="units", by_animal=fractions)
+    return summarise(key, fractions, condition=condition, units="fraction", within=SHARE)
 
 
 class _Fit:

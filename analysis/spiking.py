@@ -19,7 +19,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.firing import compute_cv, compute_cv2, compute_fano, compute_lv
-from pfc_da.analysis.statistic import Statistic, bootstrap_mean, summarise, summarise_crossed
+from pfc_da.analysis.interval import compute_mean_interval
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 
 BY_NEURONS, BY_RATES = "frozen", "rate_frozen"
@@ -60,22 +61,22 @@ def compute_shares(recording: xr.Dataset, span: Span) -> xr.DataArray:
     return share.transpose("condition", "animal", "episode")
 
 
-def summarise_conversion(shares: xr.DataArray, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_conversion(shares: xr.DataArray) -> list[Statistic]:
     """`share_of_optimum` under every condition, and `share_lost` by neurons to the rate network."""
     found = [
         summarise_crossed(
-            "share_of_optimum", shares.sel(condition=name), condition=str(name), units="fraction", rng=rng
+            "share_of_optimum", shares.sel(condition=name), condition=str(name), units="fraction"
         )
         for name in shares["condition"].values
     ]
     lost = shares.sel(condition=BY_RATES) - shares.sel(condition=BY_NEURONS)
-    return [*found, summarise_crossed("share_lost", lost.values, units="fraction", rng=rng)]
+    return [*found, summarise_crossed("share_lost", lost.values, units="fraction")]
 
 
-def tabulate_conversion(shares: xr.DataArray, *, rng: np.random.Generator) -> pd.DataFrame:
+def tabulate_conversion(shares: xr.DataArray) -> pd.DataFrame:
     """One row an animal: shares, what is lost with its interval over sessions, and whether the network converts."""
     lost = (shares.sel(condition=BY_RATES) - shares.sel(condition=BY_NEURONS)).values  # (animal, episode)
-    low, high = bootstrap_mean(lost.T, rng=rng)
+    low, high = compute_mean_interval(lost.T)
     means = shares.mean("episode")
     controls = [name for name in CONTROLS if name in shares["condition"]]
     return pd.DataFrame(
@@ -155,7 +156,7 @@ def tabulate_neurons(recording: xr.Dataset, animal: int, cut: Cut = keep_whole) 
     return pd.DataFrame(rows).assign(unit=unit, is_excitatory=excitatory)
 
 
-def summarise_neurons(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_neurons(recording: xr.Dataset) -> list[Statistic]:
     """Firing of excitatory neurons, means over animals: mean and median rate, medians of the rest; largest rate of any."""
     tables = [tabulate_neurons(recording, int(animal)) for animal in recording["animal"].values]
     excitatory = [table[table["is_excitatory"]] for table in tables]
@@ -166,12 +167,12 @@ def summarise_neurons(recording: xr.Dataset, *, rng: np.random.Generator) -> lis
         **{key: [table[key].median() for table in excitatory] for key in ("cv", "cv2", "lv", "fano")},
     }
     return [
-        summarise(key, values, condition="neurons", units="Hz" if "rate" in key else "1", rng=rng)
+        summarise(key, values, condition="neurons", units="Hz" if "rate" in key else "1", within=POSITIVE)
         for key, values in by_animal.items()
     ]
 
 
-def summarise_by_area(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def summarise_by_area(recording: xr.Dataset) -> list[Statistic]:
     """Medians over excitatory neurons, means over animals, in the way each of `AREAS` was looked at (`condition`)."""
     found, tables = [], {}
     for area, cut in AREAS.items():
@@ -182,7 +183,7 @@ def summarise_by_area(recording: xr.Dataset, *, rng: np.random.Generator) -> lis
         for key in ("firing_rate", "cv", "cv2", "lv"):
             medians = [table.loc[table["is_excitatory"], key].median() for table in tables[cut]]
             units = "Hz" if key == "firing_rate" else "1"
-            found.append(summarise(key, medians, condition=area, units=units, rng=rng))
+            found.append(summarise(key, medians, condition=area, units=units, within=POSITIVE))
     return found
 
 

@@ -1,17 +1,12 @@
-"""A number with its interval: bootstrap over animals, or over sessions where there is only one animal.
+"""A number with its interval: over animals, over animals and the sessions they shared, or over sessions of one animal.
 
-The unit of replication is the animal. Sessions of one animal share its weights (or its brain), so an interval
-over sessions says how well *this* animal was measured and nothing about the next animal; the two are separate
-functions and write different words into `Statistic.interval`.
+The unit of replication is the animal. Sessions of one animal share its weights (or its brain), so an interval over sessions
+says how well *this* animal was measured and nothing about the next animal. Simulated animals mostly met the same sessions:
+where that matters, the interval is over both, and covers another draw of animals and of problems. `Statistic.interval`
+says which it is; `interval` has the formulas and how often they cover the truth.
 
-Small n. The percentile bootstrap of a mean is too narrow for few animals: it resamples a distribution whose
-variance is (n-1)/n of the sample variance, and it uses no heavier tail than that. Over normal samples its
-nominal 95 % covers the true mean in 80 % (n = 4), 84 % (n = 5), 89 % (n = 8) and 92 % (n = 16) of cases (a
-test measures two of them). Read an interval over 4 animals as about 80 %; the values of every animal are kept
-in `Statistic.by_animal` so that a reader may do better.
-
-References: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 and 14, doi
-10.1201/9780429246593.
+Where all animals have one value the interval has no width. That is no certainty, and `Statistic.interval` says so
+(`NO_WIDTH`); no verdict is taken from it (`compare`).
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pfc_da.analysis.interval import (
+    compute_crossed_interval,
+    compute_draws_interval,
+    compute_mean_interval,
+    compute_wilson_interval,
+    mean_of_finite,
+)
 from pfc_da.errors import InputError
 
-LEVEL = 0.95
-N_DRAWS = 2000  # the ends of a 95 % interval then wander by about 2 % of its width between seeds
-N_DRAWS_REFIT = 500  # where each draw runs an analysis anew
+N_DRAWS = 500  # where each draw runs an analysis anew
+OVER_ANIMALS, OVER_BOTH = "95 % t over animals", "95 % t over animals and sessions"
+NO_WIDTH = "no width: all animals equal"
+ANY, POSITIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
+"""What values a statistic can take: any, those of a rate or a time, those of a fraction. No interval goes beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class Statistic:
     estimate, low, high : float
         The estimate and the ends of its interval, in `units`; NaN where there is none.
     interval : str
-        What the interval is, e.g. "95 % bootstrap over animals".
+        What the interval is, e.g. "95 % t over animals".
     n : int
         How many of `n_of` ("animals", "sessions", "units", ...) carry the estimate.
     units : str
@@ -64,41 +68,36 @@ def summarise(
     *,
     condition: str = "",
     units: str,
-    rng: np.random.Generator,
+    within: tuple[float, float] = ANY,
 ) -> Statistic:
-    """Mean over animals with a percentile bootstrap interval over animals.
+    """Mean over animals with Student's t interval over animals.
 
     Parameters
     ----------
     values_by_animal : (animal,)
         One number an animal. Animals with NaN (the statistic is undefined for them) count neither in the mean
         nor in n.
-    rng : numpy.random.Generator
-        Draws the resamples.
+    within : (lowest, highest)
+        What values are possible; the interval is cut there.
 
-    Notes ----- One animal has no interval over animals: low and high are NaN. See the module docstring for
-    the small-n bias.
+    Notes
+    -----
+    One animal has no interval over animals: low and high are NaN.
     """
     values = _vector(key, values_by_animal)
-    low, high = bootstrap_mean(values, rng=rng)
-    return Statistic(
-        key=key,
-        condition=condition,
-        estimate=float(_mean(values)),
-        low=float(low),
-        high=float(high),
-        interval="95 % bootstrap over animals",
-        n=int(np.isfinite(values).sum()),
-        n_of="animals",
-        units=units,
-        by_animal=tuple(values.tolist()),
-    )
+    ends = compute_mean_interval(values)
+    return _over_animals(key, values, ends, OVER_ANIMALS, condition, units, within)
 
 
 def summarise_crossed(
-    key: str, values: ArrayLike, *, condition: str = "", units: str, rng: np.random.Generator
+    key: str,
+    values: ArrayLike,
+    *,
+    condition: str = "",
+    units: str,
+    within: tuple[float, float] = ANY,
 ) -> Statistic:
-    """Mean over animals that all met the same sessions, resampling animals and sessions independently.
+    """Mean over animals that all met the same sessions, with the interval over animals and sessions.
 
     An interval over animals alone leaves out that another draw of problems would have been easier or harder for all of
     them at once; with every animal on the same sessions, that is often the larger part.
@@ -107,31 +106,43 @@ def summarise_crossed(
     ----------
     values : (animal, session)
         All finite.
-    rng : numpy.random.Generator
-        Draws the resamples.
-
-    References
-    ----------
-    Owen 2007, "The pigeonhole bootstrap", doi 10.1214/07-AOAS122: slightly wide for crossed samples.
+    within : (lowest, highest)
+        As for `summarise`.
     """
     values = np.asarray(values, dtype=float)
-    n_animals, n_sessions = values.shape
-    animals = resample_weights(n_animals, rng=rng) / n_animals
-    sessions = resample_weights(n_sessions, rng=rng) / n_sessions
-    low, high = percentile_interval(((animals @ values) * sessions).sum(1))
-    by_animal = values.mean(1)
-    return Statistic(
-        key=key,
-        condition=condition,
-        estimate=float(by_animal.mean()),
-        low=float(low),
-        high=float(high),
-        interval="95 % bootstrap over animals and sessions",
-        n=n_animals,
-        n_of="animals",
-        units=units,
-        by_animal=tuple(by_animal.tolist()),
-    )
+    return summarise_grouped(key, values.mean(1), values, condition=condition, units=units, within=within)
+
+
+def summarise_grouped(
+    key: str,
+    by_animal: ArrayLike,
+    by_group: ArrayLike,
+    *,
+    condition: str = "",
+    units: str,
+    within: tuple[float, float] = ANY,
+) -> Statistic:
+    """Mean over animals of a statistic that takes many sessions, all animals having met the same ones.
+
+    The interval is that of `summarise_crossed`, with groups of sessions (`interval.split_sessions`) for sessions.
+
+    Parameters
+    ----------
+    by_animal : (animal,)
+        The statistic of all sessions of each animal; NaN as for `summarise`.
+    by_group : (animal, group)
+        The same of each group of sessions. Groups that lack an animal are left out; if fewer than two are left, the
+        interval is over animals alone, and says so.
+    within : (lowest, highest)
+        As for `summarise`.
+    """
+    values, groups = _vector(key, by_animal), np.asarray(by_group, dtype=float)
+    groups = groups[np.isfinite(values)]
+    groups = groups[:, np.isfinite(groups).all(axis=0)]
+    if min(groups.shape) < 2:
+        return summarise(key, values, condition=condition, units=units, within=within)
+    ends = compute_crossed_interval(values[np.isfinite(values)], groups)
+    return _over_animals(key, values, ends, OVER_BOTH, condition, units, within)
 
 
 def summarise_sessions(
@@ -141,9 +152,10 @@ def summarise_sessions(
     *,
     condition: str = "",
     units: str,
+    within: tuple[float, float] = ANY,
     rng: np.random.Generator,
 ) -> Statistic:
-    """Any statistic of one animal's sessions with a percentile bootstrap interval over its sessions.
+    """Any statistic of one animal's sessions with a bootstrap interval over its sessions, widened for their number.
 
     For a single animal or a recording whose animals are not told apart. Whole sessions are resampled, so that
     dependence between the trials of a session stays inside it.
@@ -154,6 +166,10 @@ def summarise_sessions(
         Takes the arrays of `sessions`, in their order, and returns one number.
     sessions : sequence of arrays (session, ...)
         What `compute` takes; resampled together along the first dimension.
+    within : (lowest, highest)
+        As for `summarise`.
+    rng : numpy.random.Generator
+        Draws the resamples.
 
     Notes
     -----
@@ -170,13 +186,14 @@ def summarise_sessions(
     if len(lengths) != 1:
         raise InputError(f"{key}: arrays must have the same number of sessions, got {sorted(lengths)}.")
     n = lengths.pop()
-    drawn = rng.integers(n, size=(N_DRAWS_REFIT if n > 1 else 0, n))
+    drawn = rng.integers(n, size=(N_DRAWS if n > 1 else 0, n))
     draws = [compute(*(array[index] for array in sessions)) for index in drawn]
-    low, high = percentile_interval(draws or [np.nan])
+    estimate = float(compute(*sessions))
+    low, high = np.clip(compute_draws_interval(estimate, draws or [np.nan], n), *within)
     return Statistic(
         key=key,
         condition=condition,
-        estimate=float(compute(*sessions)),
+        estimate=estimate,
         low=float(low),
         high=float(high),
         interval="95 % bootstrap over sessions",
@@ -186,51 +203,51 @@ def summarise_sessions(
     )
 
 
-def bootstrap_mean(values: ArrayLike, *, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Ends of the percentile bootstrap interval of a mean over the first dimension.
+def summarise_fraction(
+    key: str, is_true: ArrayLike, *, condition: str = "", n_of: str, by_animal: Sequence[float] = ()
+) -> Statistic:
+    """Share of samples that are true, with Wilson's interval over them.
 
     Parameters
     ----------
-    values : (sample, ...)
-        NaN is left out. The same resamples serve every column, so that differences between columns stay
-        paired.
-
-    Returns
-    -------
-    low, high : arrays of the remaining dimensions
-        NaN in columns with fewer than two finite values.
+    is_true : (sample,) bool
+    n_of : str
+        What the samples are: "animals", "units".
+    by_animal : sequence of float
+        As in `Statistic`.
     """
-    values = np.asarray(values, dtype=float)
-    finite = np.isfinite(values)
-    weights = resample_weights(len(values), rng=rng)
-    with np.errstate(invalid="ignore"):  # a draw may miss every finite value of a column
-        means = np.tensordot(weights, np.where(finite, values, 0), 1) / np.tensordot(weights, finite * 1.0, 1)
-    low, high = percentile_interval(means)
-    enough = finite.sum(axis=0) > 1
-    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+    values = np.asarray(is_true, dtype=bool)
+    low, high = compute_wilson_interval(int(values.sum()), values.size)
+    return Statistic(
+        key=key,
+        condition=condition,
+        estimate=float(values.mean()),
+        low=low,
+        high=high,
+        interval=f"95 % Wilson over {n_of}",
+        n=values.size,
+        n_of=n_of,
+        units="fraction",
+        by_animal=tuple(by_animal),
+    )
 
 
-def resample_weights(n: int, *, rng: np.random.Generator, n_draws: int = N_DRAWS) -> NDArray:
-    """How often each of `n` samples is drawn in each bootstrap resample, (draw, sample).
-
-    A weighted sum is then one matrix product for all draws.
-    """
-    drawn = rng.integers(n, size=(n_draws, n)) + np.arange(n_draws)[:, None] * n
-    return np.bincount(drawn.ravel(), minlength=n_draws * n).reshape(n_draws, n).astype(float)
-
-
-def percentile_interval(draws: ArrayLike) -> tuple[NDArray, NDArray]:
-    """Ends of the central 95 % of bootstrap draws (draw, ...), leaving out NaN."""
-    draws = np.asarray(draws, dtype=float)
-    none = ~np.isfinite(draws).any(axis=0)
-    filled = np.where(none, 0.0, draws)  # a column without a finite draw has no interval, and no warning
-    low, high = np.nanquantile(filled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return np.where(none, np.nan, low), np.where(none, np.nan, high)
-
-
-def _mean(values: NDArray) -> float:
-    finite = values[np.isfinite(values)]
-    return finite.mean() if finite.size else np.nan
+def _over_animals(
+    key: str, values: NDArray, ends: Sequence[NDArray], interval: str, condition: str, units: str, within
+) -> Statistic:
+    low, high = (float(end) for end in np.clip(ends, *within))
+    return Statistic(
+        key=key,
+        condition=condition,
+        estimate=float(mean_of_finite(values)),
+        low=low,
+        high=high,
+        interval=NO_WIDTH if low == high else interval,
+        n=int(np.isfinite(values).sum()),
+        n_of="animals",
+        units=units,
+        by_animal=tuple(values.tolist()),
+    )
 
 
 def _vector(key: str, values: ArrayLike) -> NDArray:

@@ -13,9 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.decoding import compute_decoding, split_at_median
+from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.selectivity import compute_any_p, compute_fraction_selective, compute_null_p
-from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.statistic import ANY, POSITIVE, SHARE, Statistic, summarise, summarise_grouped
 from pfc_da.analysis.value_to_choice import find_value_to_choice
 
 LEVEL = 0.05
@@ -36,14 +37,25 @@ def get_phases(recording: xr.Dataset) -> list[str]:
     return [str(name) for name in recording["phase"].values[recording["trial"].values == 0]]
 
 
-def compute_rates(recording: xr.Dataset, *, rng: np.random.Generator) -> list[Statistic]:
+def compute_rates(recording: xr.Dataset) -> list[Statistic]:
     """Median over excitatory units of their mean rate, and the largest mean rate of any unit, in units of activity."""
-    rate = recording["activity"].mean(["recorded_episode", "step"]).transpose("animal", "unit")
-    excitatory = rate.values[:, recording["is_excitatory"].values.astype(bool)]
+    rate = recording["activity"].mean("step").transpose("animal", "recorded_episode", "unit").values
+    groups = [rate[:, own].mean(1) for own in split_sessions(rate.shape[1])]  # (animal, unit) each
+    excitatory = recording["is_excitatory"].values.astype(bool)
     unit = str(recording["activity"].attrs["units"])  # those of an LSTM are no rates
+    within = POSITIVE if unit == "Hz" else ANY
+
+    def find_median(rates: NDArray) -> NDArray:
+        return np.median(rates[:, excitatory], 1)
+
+    def find_largest(rates: NDArray) -> NDArray:
+        return rates.max(1)
+
     return [
-        summarise("firing_rate", np.median(excitatory, 1), units=unit, rng=rng),
-        summarise("firing_rate_max", rate.values.max(1), units=unit, rng=rng),
+        summarise_grouped(
+            key, compute(rate.mean(1)), np.stack([*map(compute, groups)], 1), units=unit, within=within
+        )
+        for key, compute in (("firing_rate", find_median), ("firing_rate_max", find_largest))
     ]
 
 
@@ -80,25 +92,22 @@ def compute_selectivity(
     phase: int,
     *,
     variables: Sequence[str] = VARIABLES,
-    rng: np.random.Generator,
 ) -> list[Statistic]:
     """Fraction of units selective for every variable in one phase of the trial; animals without p-values are left out."""
     found = []
     for name in variables:
         p = [own[name][phase] for own in by_animal]
         if all(np.isfinite(own).all() for own in p):
-            found.append(compute_fraction_selective([own < LEVEL for own in p], condition=name, rng=rng))
+            found.append(compute_fraction_selective([own < LEVEL for own in p], condition=name))
         else:
             fractions = [np.where(np.isfinite(own), own < LEVEL, np.nan).mean() for own in p]
             found.append(
-                summarise("fraction_selective", fractions, condition=name, units="fraction", rng=rng)
+                summarise("fraction_selective", fractions, condition=name, units="fraction", within=SHARE)
             )
     return found
 
 
-def compute_value_to_choice(
-    by_animal: Sequence[Mapping[str, NDArray]], until: int, *, rng: np.random.Generator
-) -> list[Statistic]:
+def compute_value_to_choice(by_animal: Sequence[Mapping[str, NDArray]], until: int) -> list[Statistic]:
     """Of the units that code object value, how many come to code the choice later in the trial, and by chance.
 
     Only phases before `until` (the outcome) are looked at.
@@ -108,10 +117,10 @@ def compute_value_to_choice(
         found = find_value_to_choice(p["object_value"][:until] < LEVEL, p["choice"][:until] < LEVEL)
         known = np.isfinite(p["choice"]).all()
         fractions.append(found.fraction_converting if known else np.nan)
-        chance.append(found.fraction_choice_elsewhere if known else np.nan)
+        chance.append(found.fraction_by_chance if known else np.nan)
     return [
-        summarise("value_to_choice", fractions, units="fraction", rng=rng),
-        summarise("value_to_choice", chance, condition="units_without_value", units="fraction", rng=rng),
+        summarise("value_to_choice", fractions, units="fraction", within=SHARE),
+        summarise("value_to_choice", chance, condition="units_without_value", units="fraction", within=SHARE),
     ]
 
 
@@ -137,8 +146,10 @@ def compute_value_decoding(
             accuracy.append(np.nan)
             control.append(np.nan)
     return [
-        summarise("decoding_object_value", accuracy, units="fraction", rng=rng),
-        summarise("decoding_object_value", control, condition="wrong_sessions", units="fraction", rng=rng),
+        summarise("decoding_object_value", accuracy, units="fraction", within=SHARE),
+        summarise(
+            "decoding_object_value", control, condition="wrong_sessions", units="fraction", within=SHARE
+        ),
     ]
 
 

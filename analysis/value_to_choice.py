@@ -3,8 +3,9 @@
 In each phase (or step) of the trial, activity is regressed on object value and choice together
 (`selectivity.regress_units` with a phase dimension). A unit converts if it codes value in some phase and
 choice, for the first time, in a later one. Recorded: 46 % of value-coding neurons (Tsutsui et al. 2016).
-A population full of choice units gives a large fraction of conversions by chance, so the same fraction
-among the units that do not code value stands beside it.
+A population full of choice units gives a large fraction of conversions by chance. What chance gives is found with the units
+that do not code value: each is given the first value phase of every value unit in turn. If coding value says nothing about
+coding choice, the two fractions are alike.
 
 References
 ----------
@@ -44,9 +45,10 @@ class ValueToChoice:
         return _fraction(self.converts, self.codes_value)
 
     @property
-    def fraction_choice_elsewhere(self) -> float:
-        """Fraction of the units without value that come to code choice: the fraction by chance."""
-        return _fraction(self.choice_phase >= 0, ~self.codes_value)
+    def fraction_by_chance(self) -> float:
+        """Fraction of the units without value that convert, each given the value phase of every value unit in turn."""
+        later = self.choice_phase[~self.codes_value, None] > self.value_phase[self.codes_value]
+        return float(later.mean()) if later.size else float("nan")
 
     @property
     def fraction_value_first(self) -> float:

@@ -25,15 +25,23 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.choice_fit import fit_model
+from pfc_da.analysis.choice_fit import fit_model, spread_over_sessions
 from pfc_da.analysis.choice_models import get_model, simulate_model
+from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.reversals import (
     compute_reversal_curve,
     compute_trials_to_criterion,
     count_since_switch,
     mean_where,
 )
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import (
+    POSITIVE,
+    SHARE,
+    Statistic,
+    summarise,
+    summarise_crossed,
+    summarise_grouped,
+)
 from pfc_da.analysis.trials import per_trial
 from pfc_da.analysis.volatile_observer import Observer, VolatilityLearner, play_volatile
 
@@ -102,17 +110,29 @@ class RateFit:
     rate : (agent, phase)
         Stable, volatile.
     inverse_temperature, bic : (agent,)
+    rate_by_session : (agent, session, phase)
+        What each session says of the rates (`choice_fit.spread_over_sessions`).
+    inverse_temperature_by_session : (agent, session)
     """
 
     rate: NDArray
     inverse_temperature: NDArray
     bic: NDArray
+    rate_by_session: NDArray
+    inverse_temperature_by_session: NDArray
 
     @property
     def ratio(self) -> NDArray:
         """Volatile over stable, (agent,)."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             return self.rate[:, 1] / self.rate[:, 0]
+
+    @property
+    def ratio_by_session(self) -> NDArray:
+        """What each session says of the ratio, to first order, (agent, session)."""
+        off = self.rate_by_session - self.rate[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.ratio[:, None] + (off[..., 1] - self.ratio[:, None] * off[..., 0]) / self.rate[:, :1]
 
 
 def get_sessions(recording: xr.Dataset, condition: str = FROZEN) -> VolatileSessions:
@@ -143,20 +163,54 @@ def compute_bic_gain(sessions: VolatileSessions, fit: RateFit, *, rng: np.random
 
 def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.Generator) -> list[Statistic]:
     """Learning rates, their difference, ratio (also by the order of the phases) and worth, over animals."""
-    stable_first = fit_rates(sessions.select(sessions.stable_first), rng=rng)
-    volatile_first = fit_rates(sessions.select(~sessions.stable_first), rng=rng)
+    by_order = {"stable_first": sessions.stable_first, "volatile_first": ~sessions.stable_first}
+    difference, difference_by_session = (
+        rates[..., 1] - rates[..., 0] for rates in (fit.rate, fit.rate_by_session)
+    )
     return [
+        *summarise_phases(fit),
+        summarise_grouped("learning_rate_difference", difference, difference_by_session, units="1"),
+        summarise_ratio(fit),
         *(
-            summarise("learning_rate", rate, condition=phase, units="1", rng=rng)
-            for phase, rate in zip(PHASES, fit.rate.T, strict=True)
+            summarise_ratio(fit_rates(sessions.select(own), rng=rng), order)
+            for order, own in by_order.items()
         ),
-        summarise("learning_rate_difference", fit.rate[:, 1] - fit.rate[:, 0], units="1", rng=rng),
-        _ratio(fit, "", rng),
-        _ratio(stable_first, "stable_first", rng),
-        _ratio(volatile_first, "volatile_first", rng),
-        summarise("bic_block_specific", compute_bic_gain(sessions, fit, rng=rng), units="BIC", rng=rng),
-        summarise("inverse_temperature", fit.inverse_temperature, units="1/reward", rng=rng),
+        summarise("bic_block_specific", compute_bic_gain(sessions, fit, rng=rng), units="BIC"),
+        summarise_grouped(
+            "inverse_temperature",
+            fit.inverse_temperature,
+            fit.inverse_temperature_by_session,
+            units="1/reward",
+            within=POSITIVE,
+        ),
     ]
+
+
+def summarise_phases(fit: RateFit, condition: str = "{}") -> list[Statistic]:
+    """Learning rate by phase; `condition` has a place for its name."""
+    return [
+        summarise_grouped(
+            "learning_rate",
+            fit.rate[:, place],
+            fit.rate_by_session[..., place],
+            condition=condition.format(phase),
+            units="1",
+            within=SHARE,
+        )
+        for place, phase in enumerate(PHASES)
+    ]
+
+
+def summarise_ratio(fit: RateFit, condition: str = "") -> Statistic:
+    """Volatile over stable."""
+    return summarise_grouped(
+        "learning_rate_ratio",
+        fit.ratio,
+        fit.ratio_by_session,
+        condition=condition,
+        units="1",
+        within=POSITIVE,
+    )
 
 
 def play_twins(sessions: VolatileSessions, *, rng: np.random.Generator) -> dict[str, VolatileSessions]:
@@ -191,30 +245,40 @@ def summarise_players(
     for name, fit in fits.items():
         gain = compute_bic_gain(played[name], fit, rng=rng)
         pair = (
-            _ratio(fit, name, rng),
-            summarise("bic_block_specific", gain, condition=name, units="BIC", rng=rng),
+            summarise_ratio(fit, name),
+            summarise("bic_block_specific", gain, condition=name, units="BIC"),
         )
         found += pair if name in TWINS else [_over_plays(statistic) for statistic in pair]
     return found
 
 
 def summarise_rewards(
-    sessions: VolatileSessions, observers: Mapping[str, VolatileSessions], *, rng: np.random.Generator
+    sessions: VolatileSessions, observers: Mapping[str, VolatileSessions]
 ) -> list[Statistic]:
     """Expected reward by phase, and the gain over chance as a share of that of each observer in the same sessions."""
     own = sessions.expected_reward
     found: list[Statistic] = []
     for phase, name in enumerate(PHASES):
         mean = mean_where(own, sessions.volatile == phase)  # (animal, session)
-        found.append(summarise_crossed("expected_reward", mean, condition=name, units="reward", rng=rng))
+        found.append(summarise_crossed("expected_reward", mean, condition=name, units="reward"))
     for name, played in observers.items():
-        best = np.nanmean(played.expected_reward) - CHANCE
-        share = (np.nanmean(own, axis=(1, 2)) - CHANCE) / best
-        found.append(summarise("reward_share", share, condition=name, units="fraction", rng=rng))
+        share = _compute_share(own, played.expected_reward)
+        by_group = [
+            _compute_share(own[:, group], played.expected_reward[:, group])
+            for group in split_sessions(own.shape[1])
+        ]
+        found.append(
+            summarise_grouped("reward_share", share, np.stack(by_group, 1), condition=name, units="fraction")
+        )
     return found
 
 
-def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generator) -> NDArray | None:
+def _compute_share(own: NDArray, best: NDArray) -> NDArray:
+    """Gain over chance of each animal as a share of the mean gain of the observer's plays, (animal,)."""
+    return (np.nanmean(own, axis=(1, 2)) - CHANCE) / (np.nanmean(best) - CHANCE)
+
+
+def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generator) -> RateFit | None:
     """Learning rate (agent, bin) in the bins `SINCE` of trials after a reversal, volatile phase.
 
     All other trials have rates of their own. None if a bin has no trial.
@@ -226,42 +290,52 @@ def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generat
     met, window = np.unique(window, return_inverse=True)
     if not np.isin(np.arange(len(SINCE)), met).all():
         return None
-    return _fit(sessions, window.reshape(sessions.volatile.shape), rng).rate[:, : len(SINCE)]
+    fit = _fit(sessions, window.reshape(sessions.volatile.shape), rng)
+    bins = slice(len(SINCE))
+    return replace(fit, rate=fit.rate[:, bins], rate_by_session=fit.rate_by_session[..., bins])
 
 
-def summarise_since_switch(rate: NDArray | None, *, rng: np.random.Generator) -> list[Statistic]:
-    """Learning rate (animal, bin) over animals, `first_last` trial of the bin as the condition."""
+def summarise_since_switch(fit: RateFit | None) -> list[Statistic]:
+    """Learning rate by bin over animals, `first_last` trial of the bin as the condition."""
+    bins = [] if fit is None else [(fit.rate[:, k], fit.rate_by_session[..., k]) for k in range(len(SINCE))]
     return [
-        summarise("learning_rate_since_switch", own, condition=f"{first}_{end - 1}", units="1", rng=rng)
-        for (first, end), own in zip(SINCE, [] if rate is None else rate.T, strict=rate is not None)
+        summarise_grouped(
+            "learning_rate_since_switch", *own, condition=f"{first}_{end - 1}", units="1", within=SHARE
+        )
+        for (first, end), own in zip(SINCE, bins, strict=bool(bins))
     ]
 
 
-def summarise_reversals(
-    sessions: VolatileSessions, condition: str = "", *, rng: np.random.Generator
-) -> Statistic:
+def summarise_reversals(sessions: VolatileSessions, condition: str = "") -> Statistic:
     """Trials to criterion after a reversal, over animals."""
     trials = compute_trials_to_criterion(compute_reversal_curve(sessions.choice, sessions.better))
-    return summarise("trials_to_criterion", trials, condition=condition, units="trials", rng=rng)
+    return summarise("trials_to_criterion", trials, condition=condition, units="trials", within=POSITIVE)
 
 
 def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) -> RateFit:
     n_agents, n_sessions, _ = sessions.choice.shape
     if not n_sessions:
-        nothing = np.full((n_agents, 2), np.nan)
-        return RateFit(rate=nothing, inverse_temperature=nothing[:, 0], bic=nothing[:, 0])
-    fit = fit_model(_MODEL, sessions.choice, sessions.reward, window=window, rng=rng, n_starts=STARTS)
+        nothing = np.full((n_agents, 0, 2), np.nan)
+        none = nothing.sum(1) * np.nan
+        return RateFit(
+            rate=none,
+            inverse_temperature=none[:, 0],
+            bic=none[:, 0],
+            rate_by_session=nothing,
+            inverse_temperature_by_session=nothing[..., 0],
+        )
+    played = sessions.choice, sessions.reward
+    fit = fit_model(_MODEL, *played, window=window, rng=rng, n_starts=STARTS)
+    by_session = spread_over_sessions(fit, *played, window=window)
     predicted = fit.bic < 2 * np.log(2) * fit.n_trials  # the price of a coin, which has no parameters
     rate, beta = fit.parameters["learning_rate"], fit.parameters["inverse_temperature"]
     return RateFit(
         rate=np.where(predicted[:, None], rate.reshape(n_agents, -1), np.nan),
         inverse_temperature=np.where(predicted, beta, np.nan),
         bic=np.where(predicted, fit.bic, np.nan),
+        rate_by_session=by_session["learning_rate"].reshape(n_agents, n_sessions, -1),
+        inverse_temperature_by_session=by_session["inverse_temperature"],
     )
-
-
-def _ratio(fit: RateFit, condition: str, rng: np.random.Generator) -> Statistic:
-    return summarise("learning_rate_ratio", fit.ratio, condition=condition, units="1", rng=rng)
 
 
 def _over_plays(statistic: Statistic) -> Statistic:

@@ -12,9 +12,10 @@ import xarray as xr
 
 from pfc_da.analysis import volatility, volatility_training, volatility_units
 from pfc_da.analysis.behaviour import tabulate_raster
+from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.reversals import AFTER, BEFORE, compute_reversal_curve
-from pfc_da.analysis.statistic import Statistic, bootstrap_mean
+from pfc_da.analysis.statistic import OVER_ANIMALS, Statistic
 from pfc_da.analysis.volatile_observer import Observer
 from pfc_da.analysis.volatility import PHASES, SINCE, TWINS, RateFit, VolatileSessions
 from pfc_da.settings import RunSettings
@@ -23,7 +24,7 @@ ANIMALS = "animals"
 CURVES = (ANIMALS, "fixed_alpha", "ideal", "behrens")
 """Whose choices about a reversal are drawn."""
 _NOTHING = (np.nan, np.nan, None, None, None)  # interval, and over what, of a single animal
-_OVER = {True: ("95 % bootstrap over animals", "animals"), False: ("95 % bootstrap over plays", "plays")}
+_OVER = {True: (OVER_ANIMALS, "animals"), False: (OVER_ANIMALS.replace("animals", "plays"), "plays")}
 
 
 def analyse_volatility(
@@ -66,25 +67,25 @@ def analyse_volatility(
     statistics = [
         *volatility.summarise_rates(sessions, fit, rng=rng),
         *volatility.summarise_players(played, fits, rng=rng),
-        *volatility.summarise_rewards(sessions, observers, rng=rng),
-        *volatility.summarise_since_switch(since[ANIMALS], rng=rng),
-        volatility.summarise_reversals(sessions, rng=rng),
-        volatility_training.summarise_updates_to_criterion(curves, sessions, rng=rng),
+        *volatility.summarise_rewards(sessions, observers),
+        *volatility.summarise_since_switch(since[ANIMALS]),
+        volatility.summarise_reversals(sessions),
+        volatility_training.summarise_updates_to_criterion(curves, sessions),
         *(each for n, own in moments.items() if n != settings.train.updates for each in own),
         *coding,
     ]
     figures = {
         "raster": tabulate_raster(sessions.choice[0], sessions.reward[0], sessions.p_reward),
-        "volatility_rates": tabulate_rates({ANIMALS: fit, **fits}, rng=rng),
+        "volatility_rates": tabulate_rates({ANIMALS: fit, **fits}),
         "volatility_training": volatility_training.tabulate_training(moments, settings),
-        "volatility_since_switch": tabulate_since_switch(since, rng=rng),
-        "volatility_reversals": tabulate_reversals({ANIMALS: sessions, **played}, rng=rng),
+        "volatility_since_switch": tabulate_since_switch(since),
+        "volatility_reversals": tabulate_reversals({ANIMALS: sessions, **played}),
         **unit_tables,
     }
     return statistics, figures
 
 
-def tabulate_rates(fits: Mapping[str, RateFit], *, rng: np.random.Generator) -> pd.DataFrame:
+def tabulate_rates(fits: Mapping[str, RateFit]) -> pd.DataFrame:
     """Learning rate by phase: of every animal, the mean of every kind of player, and published ones of humans."""
     rows: list[tuple] = []
     for who, fit in fits.items():
@@ -94,7 +95,7 @@ def tabulate_rates(fits: Mapping[str, RateFit], *, rng: np.random.Generator) -> 
                 rows += [(who, phase, str(animal), value, *_NOTHING) for animal, value in enumerate(rate)]
             known = np.isfinite(rate)
             if known.any():
-                low, high = (float(end) for end in bootstrap_mean(rate, rng=rng))
+                low, high = (float(end) for end in compute_mean_interval(rate))
                 rows.append((who, phase, "mean", rate[known].mean(), low, high, interval, known.sum(), n_of))
     for row in load_references("volatility"):
         if row.key == "learning_rate" and row.kind == "published":
@@ -104,33 +105,26 @@ def tabulate_rates(fits: Mapping[str, RateFit], *, rng: np.random.Generator) -> 
     return pd.DataFrame(rows, columns=columns).dropna(subset="learning_rate", ignore_index=True)
 
 
-def tabulate_since_switch(
-    rates: Mapping[str, np.ndarray | None], *, rng: np.random.Generator
-) -> pd.DataFrame:
+def tabulate_since_switch(fits: Mapping[str, RateFit | None]) -> pd.DataFrame:
     """Learning rate by trials since a reversal (the middle of the bin), mean over agents with its interval."""
     middle = [(first + end - 1) / 2 for first, end in SINCE]
-    return _tabulate_means(
-        "trial", middle, {who: rate for who, rate in rates.items() if rate is not None}, rng
-    )
+    return _tabulate_means("trial", middle, {who: fit.rate for who, fit in fits.items() if fit is not None})
 
 
-def tabulate_reversals(played: Mapping[str, VolatileSessions], *, rng: np.random.Generator) -> pd.DataFrame:
+def tabulate_reversals(played: Mapping[str, VolatileSessions]) -> pd.DataFrame:
     """Choices of the newly better option by trial about a reversal, 0 the first with it, mean over agents."""
     curves = {who: compute_reversal_curve(played[who].choice, played[who].better) for who in CURVES}
-    return _tabulate_means("trial", range(-BEFORE, AFTER), curves, rng)
+    return _tabulate_means("trial", range(-BEFORE, AFTER), curves)
 
 
-def _tabulate_means(
-    name: str, places: Sequence[float], values: Mapping[str, np.ndarray], rng: np.random.Generator
-) -> pd.DataFrame:
+def _tabulate_means(name: str, places: Sequence[float], values: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Mean over agents of (agent, place) for each who, with its interval; places without a value left out."""
     tables = [pd.DataFrame(columns=["who", name, "mean", "low", "high", "interval", "n", "n_of"])]
     for who, own in values.items():
         interval, n_of = _OVER[who == ANIMALS or who in TWINS]
         known = np.isfinite(own)
-        low, high = bootstrap_mean(own, rng=rng)
-        mean = np.where(known, own, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        columns = {"who": who, name: list(places), "mean": mean, "low": low, "high": high}
+        low, high = compute_mean_interval(own)
+        columns = {"who": who, name: list(places), "mean": mean_of_finite(own), "low": low, "high": high}
         table = pd.DataFrame({**columns, "interval": interval, "n": known.sum(axis=0), "n_of": n_of})
         tables.append(table[known.any(axis=0)])
     kept = [table for table in tables if len(table)]

@@ -17,14 +17,14 @@ import xarray as xr
 
 from pfc_da.analysis.learning import compute_updates_to_criterion
 from pfc_da.analysis.reversals import CRITERION
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
 from pfc_da.analysis.volatility import (
     FROZEN,
-    PHASES,
-    RateFit,
     VolatileSessions,
     fit_rates,
     get_sessions,
+    summarise_phases,
+    summarise_ratio,
     summarise_reversals,
 )
 from pfc_da.settings import RuleSettings, RunSettings
@@ -45,7 +45,7 @@ def follow_training(
     moments = {}
     for n, condition in find_moments(recording, updates).items():
         sessions = get_sessions(recording.isel(episode=slice(SESSIONS)), condition)
-        moments[n] = _describe(sessions, fit_rates(sessions, rng=rng), f"after_{n}", rng)
+        moments[n] = _describe(sessions, f"after_{n}", rng)
     return moments
 
 
@@ -57,9 +57,7 @@ def find_moments(recording: xr.Dataset, updates: int) -> dict[int, str]:
     return dict(sorted((moments | {updates: FROZEN}).items()))
 
 
-def summarise_updates_to_criterion(
-    curves: Sequence[pd.DataFrame], sessions: VolatileSessions, *, rng: np.random.Generator
-) -> Statistic:
+def summarise_updates_to_criterion(curves: Sequence[pd.DataFrame], sessions: VolatileSessions) -> Statistic:
     """Updates until training sessions earn what the better option on `CRITERION` of trials would earn."""
     better, worse = sessions.p_reward.max(axis=-1).mean(), sessions.p_reward.min(axis=-1).mean()
     criterion = CRITERION * better + (1 - CRITERION) * worse
@@ -67,7 +65,7 @@ def summarise_updates_to_criterion(
         compute_updates_to_criterion(curve, criterion, window=min(WINDOW, max(len(curve), 1)))
         for curve in curves
     ]
-    return summarise("updates_to_criterion", updates, units="updates", rng=rng)
+    return summarise("updates_to_criterion", updates, units="updates", within=POSITIVE)
 
 
 def compute_synaptic_step(rule: RuleSettings, share: float) -> float:
@@ -92,16 +90,12 @@ def tabulate_training(moments: Moments, settings: RunSettings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).sort_values(["measure", "update"], ignore_index=True)
 
 
-def _describe(
-    sessions: VolatileSessions, fit: RateFit, condition: str, rng: np.random.Generator
-) -> list[Statistic]:
+def _describe(sessions: VolatileSessions, condition: str, rng: np.random.Generator) -> list[Statistic]:
+    fit = fit_rates(sessions, rng=rng)
     earned = np.nanmean(sessions.expected_reward, axis=-1)  # (animal, session)
     return [
-        *(
-            summarise("learning_rate", rate, condition=f"{phase}_{condition}", units="1", rng=rng)
-            for phase, rate in zip(PHASES, fit.rate.T, strict=True)
-        ),
-        summarise("learning_rate_ratio", fit.ratio, condition=condition, units="1", rng=rng),
-        summarise_reversals(sessions, condition, rng=rng),
-        summarise_crossed("expected_reward", earned, condition=condition, units="reward", rng=rng),
+        *summarise_phases(fit, f"{{}}_{condition}"),
+        summarise_ratio(fit, condition),
+        summarise_reversals(sessions, condition),
+        summarise_crossed("expected_reward", earned, condition=condition, units="reward"),
     ]

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis import units
 from pfc_da.analysis.decoding import compute_accuracy, compute_decoding
+from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.selectivity import compute_null_p
-from pfc_da.analysis.statistic import Statistic, bootstrap_mean, summarise
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise
 from pfc_da.analysis.volatile_observer import Observer, encode_outcome, filter_outcomes
 from pfc_da.analysis.volatility import PHASES, VolatileSessions
 
@@ -49,7 +50,7 @@ def analyse_units(
         )
     ]
     variables = (*units.VARIABLES, *VARIABLES)
-    selectivity = units.compute_selectivity(p, 0, variables=variables, rng=rng)
+    selectivity = units.compute_selectivity(p, 0, variables=variables)
     decoding = summarise_decoding(at_choice[..., 0, :], recorded.volatile, belief, rng=rng)
     direction = [project_on_direction(own, recorded.volatile, rng=rng) for own in at_choice[..., 0, :]]
     told = activity, recorded.choice, recorded.reward
@@ -60,10 +61,10 @@ def analyse_units(
         "unit_activity": pd.concat(
             [units.tabulate_unit_activity(*told, phases), by_phase], ignore_index=True
         ),
-        "volatility_direction": tabulate_direction(direction, recorded.stable_first, rng=rng),
+        "volatility_direction": tabulate_direction(direction, recorded.stable_first),
         "volatility_decoding": tabulate_decoding(decoding),
     }
-    found = [*selectivity, *decoding, *summarise_direction(direction, recorded.volatile, belief, rng=rng)]
+    found = [*selectivity, *decoding, *summarise_direction(direction, recorded.volatile, belief)]
     return found, figures
 
 
@@ -127,7 +128,7 @@ def summarise_decoding(
         "ideal": [compute_accuracy((own > 0.5).astype(int), volatile) for own in belief],
     }
     return [
-        summarise("decoding_volatile", values, condition=condition, units="fraction", rng=rng)
+        summarise("decoding_volatile", values, condition=condition, units="fraction", within=SHARE)
         for condition, values in by_animal.items()
     ]
 
@@ -165,29 +166,25 @@ def deal_halves(kind: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArr
     return dealt[::2], dealt[1::2]
 
 
-def summarise_direction(
-    projection: Sequence[NDArray], volatile: NDArray, belief: NDArray, *, rng: np.random.Generator
-) -> list[Statistic]:
+def summarise_direction(projection: Sequence[NDArray], volatile: NDArray, belief: NDArray) -> list[Statistic]:
     """Correlation of held-out projections (session, trial) with the phase and with the ideal observer's belief in it."""
     with_phase = [_correlate(own, volatile) for own in projection]
     with_belief = [_correlate(own, believed) for own, believed in zip(projection, belief, strict=True)]
     return [
-        summarise("direction_volatile", values, condition=condition, units="correlation", rng=rng)
+        summarise("direction_volatile", values, condition=condition, units="correlation")
         for condition, values in (("volatile", with_phase), ("believed_volatility", with_belief))
     ]
 
 
-def tabulate_direction(
-    projection: Sequence[NDArray], stable_first: NDArray, *, rng: np.random.Generator
-) -> pd.DataFrame:
+def tabulate_direction(projection: Sequence[NDArray], stable_first: NDArray) -> pd.DataFrame:
     """Held-out projection by trial and order of the phases: mean over animals with its interval."""
     tables = []
     for order, own in (("stable_first", stable_first), ("volatile_first", ~stable_first)):
         if own.any():
             by_animal = np.stack([each[own].mean(axis=0) for each in projection])  # (animal, trial)
-            low, high = bootstrap_mean(by_animal, rng=rng)
+            low, high = compute_mean_interval(by_animal)
             known = np.isfinite(by_animal)
-            mean = np.where(known, by_animal, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+            mean = mean_of_finite(by_animal)
             columns = {"order": order, "trial": np.arange(len(mean)), "mean": mean, "low": low, "high": high}
             tables.append(pd.DataFrame(columns)[known.any(axis=0)])
     return pd.concat(tables, ignore_index=True)

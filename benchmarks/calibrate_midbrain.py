@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from benchmarks.midbrain_figures import write_figures
 from benchmarks.readme_table import replace_table
 from pfc_da.analysis.compare import judge
+from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.analysis.reference import ReferenceStatistic, load_references
-from pfc_da.analysis.statistic import Statistic, bootstrap_mean, summarise_sessions
+from pfc_da.analysis.statistic import Statistic, summarise_sessions
 from pfc_da.circuits.calibration import RPE_GRID, calibrate, compute_r2, decode, fit_cells
 from pfc_da.circuits.midbrain import WINDOW_S, MidbrainCircuit
 from pfc_da.circuits.midbrain_parameters import STIMULATION_MV
@@ -187,7 +188,7 @@ def _sd(values: NDArray) -> float:
 def tabulate_calibration(rates: NDArray) -> pd.DataFrame:
     """The rows of `data/dopamine_calibration.csv` from rates (error, repeat, copy)."""
     cells = fit_cells(rates)
-    low, high = bootstrap_mean(rates.mean(1).T, rng=numpy_stream(0, "bootstrap"))
+    low, high = compute_mean_interval(rates.mean(1).T)
     columns = {
         "rpe": RPE_GRID,
         "rate_hz": cells.rate_hz,

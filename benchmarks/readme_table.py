@@ -13,6 +13,8 @@ import statistics
 import sys
 from pathlib import Path
 
+from pfc_da.analysis.compare import MISSES, VERDICTS
+
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
     "bandit": ("neurons_share", "neurons_raster", "neurons_membrane"),
@@ -31,7 +33,7 @@ RESULTS_HEAD = """# Results
 
 Written by `benchmarks/readme_table.py` from run folders, misses included; each heading says what the run was. Weights
 are frozen in every number but `p_risky_shift_plastic` (weights change during the test) and `updates_to_criterion` (of
-training). Intervals are 95 %."""
+training). Intervals are 95 %; [statistics.md](statistics.md#intervals) says over what."""
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 COLUMN = {"published": 0, "unverified": 0, "recorded": 1, "derived": 2}
 HEAD = ["statistic", "simulated", "published", "recorded", "chance and observers"]
@@ -105,14 +107,17 @@ def verdict(row: dict[str, str]) -> str:
     """The verdict, a miss in bold; a number quoted from memory is called so."""
     if row["kind"] == "unverified":
         return "unverified"
-    return f"**{row['verdict']}**" if row["verdict"] == "outside" else row["verdict"]
+    return f"**{row['verdict']}**" if row["verdict"] in MISSES else row["verdict"]
 
 
 def summary(verdicts: list[str], missing: int, file: str) -> str:
     """One line that counts the verdicts, and the references the run has no number for."""
-    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("inside", "outside", "not comparable"))
+    inside, outside, holds, fails, undecided, incomparable = map(verdicts.count, VERDICTS)
+    counts = f"{inside} inside, {outside} outside, {incomparable} not comparable"
+    claims = f"Of claims in words, counted apart: {holds} hold, {fails} fail, {undecided} open."
     rest = f"{missing} more references have no simulated number in this run"
-    return f"{len(verdicts)} comparisons: {counts}; {rest}. Why is in {file} and in the report."
+    n = inside + outside + incomparable
+    return f"{n} comparisons: {counts}; {rest}. {claims} Why is in {file} and in the report."
 
 
 def replace_table(readme: str, new: str) -> str:

@@ -13,10 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.readme_table import replace_table
+from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.analysis.plots import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, STYLE
-from pfc_da.analysis.statistic import bootstrap_mean
 from pfc_da.circuits.stdp import Learning, TwoChoiceCircuit
-from pfc_da.rng import numpy_stream
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "stdp.md"
 AGENTS, TRIALS, SEED, LEARNED = 64, 80, 1, 60
@@ -58,13 +57,13 @@ def tabulate(circuit: TwoChoiceCircuit, happened: Learning) -> dict[str, tuple[N
 
 
 def format_table(measured: dict[str, tuple[TwoChoiceCircuit, Learning]]) -> str:
-    """Markdown table: mean over agents and bootstrap interval over them."""
+    """Markdown table: mean over agents and 95 % interval over them."""
     columns = [tabulate(*each) for each in measured.values()]
     lines = [f"| {AGENTS} agents, mean [95 % over agents] | " + " | ".join(measured) + " |", "|---|---|---|"]
     for name, (_, style) in columns[0].items():
         cells = []
         for values, _ in (column[name] for column in columns):
-            low, high = bootstrap_mean(values, rng=numpy_stream(0, "bootstrap"))
+            low, high = compute_mean_interval(values)
             cells.append(f"{values.mean():{style}} [{low:{style}}, {high:{style}}]")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -5,18 +5,15 @@ python examples/own_statistic.py runs/bandit
 
 import sys
 
-import numpy as np
-
 from pfc_da.analysis.statistic import summarise
 from pfc_da.analysis.trials import per_trial
 from pfc_da.recording import read_recording
 
 recording = read_recording(f"{sys.argv[1]}/recording.nc")
 reward = per_trial(recording, "reward").sel(condition="frozen")  # (animal, episode, trial)
-rng = np.random.default_rng(0)
 
 for name, trials in {"first": slice(0, 5), "last": slice(-5, None)}.items():
     by_animal = reward.isel(trial=trials).mean(["episode", "trial"]).values
-    found = summarise("reward_per_trial", by_animal, condition=f"{name} five trials", units="reward", rng=rng)
+    found = summarise("reward_per_trial", by_animal, condition=f"{name} five trials", units="reward")
     interval = f"[{found.low:.3f}, {found.high:.3f}] ({found.interval}, n = {found.n} {found.n_of})"
     print(f"{found.condition}: {found.estimate:.3f} {found.units} {interval}")

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from pfc_da.analysis.compare import Comparison
 from pfc_da.analysis.figures import write_figures
@@ -169,7 +170,8 @@ class Beside(abc.ABC):
             report = progress.task(f"{self.of} of animal {animal}", self.count_sessions())
             jobs.append(functools.partial(_replay_part, self, trained, animal, report, part))
         work(jobs, workers, folder.path)
-        found = self.find([self.read_part(part) for part in parts])
+        with threadpool_limits(limits=1):  # `Experiment.compare` says why
+            found = self.find([self.read_part(part) for part in parts])
         tables = [tabulate_statistics(found.statistics, self.settings)]
         if found.comparisons:
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))

@@ -11,7 +11,6 @@ from pfc_da.cost import Cost, estimate_beside
 from pfc_da.errors import InputError
 from pfc_da.paradigms._beside import Beside, Found, Report
 from pfc_da.paradigms._experiment import join_animals
-from pfc_da.rng import numpy_stream
 from pfc_da.rollout import NEEDS_RPE, Condition
 from pfc_da.train import Trained
 
@@ -76,8 +75,7 @@ class BesideThroughCircuit(Beside):
     def find(self, parts: list[xr.Dataset]) -> Found:
         """The recording of all animals, what stimulation did to their choices and to their dopamine cells."""
         recording = join_animals(parts, self.task)
-        rng = numpy_stream(self.settings.seed, "analysis", "circuit")
-        statistics = summarise_circuit(recording, rng=rng)
+        statistics = summarise_circuit(recording)
         shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
         text = (
             f"Shift of P(risky)\n{shifts.to_string(index=False)}\n"

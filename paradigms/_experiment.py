@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from pfc_da.analysis.behaviour import LAGS
 from pfc_da.analysis.compare import compare
@@ -22,8 +23,7 @@ from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.nulls import MIN_SESSIONS
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
-from pfc_da.analysis.selectivity import compute_wilson_interval
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.cost import Cost, estimate_run
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.progress import Progress
@@ -207,8 +207,12 @@ class Experiment:
         set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
         folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
 
+    @threadpool_limits.wrap(limits=1)
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
-        """Analyse the recording and hold its statistics against references; write tables and figures."""
+        """Analyse the recording and hold its statistics against references; write tables and figures.
+
+        With one thread, as sums of several differ in their last digits with how many there are.
+        """
         curves = [
             pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)
         ]
@@ -235,18 +239,8 @@ class Experiment:
             load_trained(settings, task, animal, folder.animal(animal)).diverged
             for animal in range(settings.animals)
         ]
-        low, high = compute_wilson_interval(sum(diverged), len(diverged))
-        return Statistic(
-            key="fraction_diverged",
-            condition="",
-            estimate=float(np.mean(diverged)),
-            low=low,
-            high=high,
-            interval="95 % Wilson over animals",
-            n=len(diverged),
-            n_of="animals",
-            units="fraction",
-            by_animal=tuple(map(float, diverged)),
+        return summarise_fraction(
+            "fraction_diverged", diverged, n_of="animals", by_animal=[float(own) for own in diverged]
         )
 
     def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> "Result":

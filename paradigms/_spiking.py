@@ -94,14 +94,14 @@ class BesideAsNeurons(Beside):
         """What neurons keep of the rate network's skill and choices, and how they fire."""
         rng = numpy_stream(self.settings.seed, "analysis", "spiking")
         shares = compute_shares(recording, find_observers(self.experiment.name, self.task))
-        firing, by_area = summarise_neurons(recording, rng=rng), summarise_by_area(recording, rng=rng)
+        firing, by_area = summarise_neurons(recording), summarise_by_area(recording)
         statistics = [
-            *summarise_conversion(shares, rng=rng),
+            *summarise_conversion(shares),
             *self._analyse_choices(recording, rng),
             *firing,
             *by_area,
         ]
-        conversion = tabulate_conversion(shares, rng=rng)
+        conversion = tabulate_conversion(shares)
         beside = compare(by_area, load_firing_by_area(self.experiment.name))
         return Found(
             recording,

@@ -113,7 +113,7 @@ class Bandit(Task):
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
     """What choices depend on."""
-    return behaviour.compute_strategy(*behaviour.get_choices(recording, "choice"), rng=rng)
+    return behaviour.compute_strategy(*behaviour.get_choices(recording, "choice"))
 
 
 def analyse(
@@ -123,8 +123,8 @@ def analyse(
     arms = str((settings.task | settings.test_task).get("arms", "independent"))
     choice, reward = behaviour.get_choices(recording, "choice")
     strategy = analyse_choices(recording, rng)
-    rewards = behaviour.compute_rewards(recording, condition=arms, rng=rng)
-    regret = behaviour.compute_regrets(recording, condition=arms, rng=rng)
+    rewards = behaviour.compute_rewards(recording, condition=arms)
+    regret = behaviour.compute_regrets(recording, condition=arms)
     n = recording.sizes["recorded_episode"]
     activity, phases = units.get_activity(recording), units.get_phases(recording)
     p = [
@@ -132,12 +132,12 @@ def analyse(
         for own in zip(activity, choice[:, :n], reward[:, :n], strict=True)
     ]
     before_choice = phases.index("choice")
-    selectivity = units.compute_selectivity(p, before_choice, rng=rng)
+    selectivity = units.compute_selectivity(p, before_choice)
     p_reward = recording["p_reward"].isel(animal=0, missing_dims="ignore").values  # (episode, action)
     trials = choice.shape[-1]
     figures = {
-        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
-        "within_session": behaviour.tabulate_within_session(recording, rng=rng),
+        "learning_curve": behaviour.tabulate_learning(curves),
+        "within_session": behaviour.tabulate_within_session(recording),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         "raster": behaviour.tabulate_raster(choice[0], reward[0], np.repeat(p_reward[:, None], trials, 1)),
         "history": behaviour.tabulate_history(strategy),
@@ -145,9 +145,7 @@ def analyse(
         "units": units.tabulate_units(recording, p, before_choice),
         "unit_activity": units.tabulate_unit_activity(activity, choice[:, :n], reward[:, :n], phases),
     }
-    return Findings(
-        [*rewards, regret, *strategy, *units.compute_rates(recording, rng=rng), *selectivity], figures
-    )
+    return Findings([*rewards, regret, *strategy, *units.compute_rates(recording), *selectivity], figures)
 
 
 EXPERIMENT = Experiment(

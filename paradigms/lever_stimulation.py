@@ -39,7 +39,7 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
-from pfc_da.analysis.lever import get_trials, summarise_p_risky, summarise_shifts
+from pfc_da.analysis.lever import compute_shifts, get_trials, summarise_p_risky, summarise_shifts
 from pfc_da.analysis.lever_tables import analyse_levers
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
@@ -205,7 +205,7 @@ CONDITIONS = (
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
     """P(risky), and what every manipulation does to it."""
     trials = get_trials(recording)
-    return [*summarise_p_risky(trials, rng=rng), *summarise_shifts(trials, rng=rng)]
+    return [*summarise_p_risky(trials), *summarise_shifts(compute_shifts(trials))]
 
 
 def analyse(
@@ -213,15 +213,15 @@ def analyse(
 ) -> Findings:
     """Reward, controls, what every manipulation does to choices, what units carry of the outcomes."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
-    rewards = behaviour.compute_rewards(controls, rng=rng)
+    rewards = behaviour.compute_rewards(controls)
     levers, panels = analyse_levers(recording, rng=rng)
     figures = {
-        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
-        "within_session": behaviour.tabulate_within_session(controls, rng=rng),
+        "learning_curve": behaviour.tabulate_learning(curves),
+        "within_session": behaviour.tabulate_within_session(controls),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         **panels,
     }
-    return Findings([*rewards, *levers, *units.compute_rates(recording, rng=rng)], figures)
+    return Findings([*rewards, *levers, *units.compute_rates(recording)], figures)
 
 
 EXPERIMENT = Experiment(

@@ -30,11 +30,12 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pfc_da.analysis import behaviour, units
 from pfc_da.analysis.reference import load_references
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.trials import per_trial
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.paradigms._experiment import Experiment, Findings
@@ -184,11 +185,39 @@ class MonkeyJuice(Task):
         return screen.scatter_(1, (2 + 2 * chosen + side)[:, None], 1.0) if self.images else screen
 
 
+def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
+    """Reward and matching slope in sessions whose p0 training had (``trained``), and in those in its gaps (``gaps``).
+
+    Sessions with blocks of both kinds are in neither.
+    """
+    choice, reward = behaviour.get_choices(recording, "chosen_object")
+    p0 = per_trial(recording.sel(condition="frozen").isel(animal=0), "p0").transpose(
+        "episode", "trial", "object"
+    )
+    found = []
+    for condition, ranges in (("trained", "training"), ("gaps", "gaps")):
+        own = find_sessions(p0.values[..., 0], ranges)
+        if own.sum() > 1:
+            paid = reward[:, own].mean(-1)  # (animal, session)
+            slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own])
+            found += [
+                summarise_crossed("reward_by_p0", paid, condition=condition, units="reward"),
+                dataclasses.replace(slope, key="matching_slope_by_p0", condition=condition),
+            ]
+    return found
+
+
+def find_sessions(p0: NDArray, ranges: str) -> NDArray:
+    """Sessions (session,) bool all of whose p0 (session, trial), of image A, lie within `ranges` of `P0_RANGES`."""
+    within = np.any([(p0 >= low) & (p0 < high) for low, high in P0_RANGES[ranges]], axis=0)
+    return within.all(axis=1)
+
+
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
     """Matching, and what choices depend on."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
-    slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
-    return [slope, *behaviour.compute_strategy(choice, reward, rng=rng)]
+    slope = behaviour.compute_matching_slope(choice, reward)
+    return [slope, *behaviour.compute_strategy(choice, reward)]
 
 
 def analyse(
@@ -196,18 +225,19 @@ def analyse(
 ) -> Findings:
     """Reward, matching, strategy, what units code and when, controls."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
-    strategy = behaviour.compute_strategy(choice, reward, rng=rng)
-    rewards = behaviour.compute_rewards(recording, rng=rng)
-    slope = behaviour.compute_matching_slope(choice, reward, rng=rng)
+    strategy = behaviour.compute_strategy(choice, reward)
+    rewards = behaviour.compute_rewards(recording)
+    slope = behaviour.compute_matching_slope(choice, reward)
+    gaps = compute_gaps(recording)
     n = recording.sizes["recorded_episode"]
     recorded = choice[:, :n], reward[:, :n]
     activity, phases = units.get_activity(recording), units.get_phases(recording)
     p = [units.regress_phases(*own, rng=rng) for own in zip(activity, *recorded, strict=True)]
     cue = phases.index("cue")
-    selectivity = units.compute_selectivity(p, cue, rng=rng)
+    selectivity = units.compute_selectivity(p, cue)
     coding = [
         *selectivity,
-        *units.compute_value_to_choice(p, phases.index("outcome"), rng=rng),
+        *units.compute_value_to_choice(p, phases.index("outcome")),
         *units.compute_value_decoding(activity[..., phases.index("fixation"), :], *recorded, rng=rng),
     ]
     frozen = recording.sel(condition="frozen").isel(animal=0)
@@ -217,17 +247,17 @@ def analyse(
         if row.key == "fraction_selective" and row.kind == "published"
     }
     figures = {
-        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
-        "within_session": behaviour.tabulate_within_session(recording, rng=rng),
+        "learning_curve": behaviour.tabulate_learning(curves),
+        "within_session": behaviour.tabulate_within_session(recording),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         "raster": behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values),
         "history": behaviour.tabulate_history(strategy),
-        "matching": behaviour.tabulate_matching(choice, reward),
+        "matching": behaviour.tabulate_matching(choice, reward, slope),
         "selectivity": units.tabulate_selectivity(selectivity, published),
         "units": units.tabulate_units(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
     }
-    return Findings([*rewards, slope, *strategy, *units.compute_rates(recording, rng=rng), *coding], figures)
+    return Findings([*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding], figures)
 
 
 EXPERIMENT = Experiment(

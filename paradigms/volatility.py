@@ -154,8 +154,8 @@ def analyse(
     """Reward beside the ideal observer's, learning rates by phase and over training, what units know of volatility."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     choice, reward = behaviour.get_choices(recording, "choice")
-    rewards = behaviour.compute_rewards(controls, rng=rng)
-    strategy = behaviour.compute_strategy(choice, reward, rng=rng)
+    rewards = behaviour.compute_rewards(controls)
+    strategy = behaviour.compute_strategy(choice, reward)
     task = Volatility(**settings.task | settings.test_task)
     observer = ScheduleObserver(
         p_stable=P_STABLE,
@@ -165,13 +165,13 @@ def analyse(
     )
     learning, panels = analyse_volatility(recording, curves, settings, observer, rng=rng)
     figures = {
-        "learning_curve": behaviour.tabulate_learning(curves, rng=rng),
-        "within_session": behaviour.tabulate_within_session(controls, rng=rng),
+        "learning_curve": behaviour.tabulate_learning(curves),
+        "within_session": behaviour.tabulate_within_session(controls),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
         "history": behaviour.tabulate_history(strategy),
         **panels,
     }
-    return Findings([*rewards, *learning, *strategy, *units.compute_rates(recording, rng=rng)], figures)
+    return Findings([*rewards, *learning, *strategy, *units.compute_rates(recording)], figures)
 
 
 EXPERIMENT = Experiment(

@@ -76,7 +76,7 @@ def test_animals_are_the_sample_where_there_are_several():
     tables = [pd.DataFrame({key: np.full(5, value) for key in UNITS}) for value in (1.0, 2.0, np.nan)]
     found = summarise_firing(tables, rng=np.random.default_rng(0))
     assert {(s.estimate, s.n, s.n_of, s.interval) for s in found} == {
-        (1.5, 2, "animals", "95 % bootstrap over animals")
+        (1.5, 2, "animals", "95 % t over animals")
     }
 
 
@@ -146,7 +146,7 @@ def test_a_number_is_held_against_the_middle_half_of_the_cells(by_area):
             estimate=rate,
             low=rate - 0.5,
             high=rate + 0.5,
-            interval="95 % bootstrap over animals",
+            interval="95 % t over animals",
             n=4,
             n_of="animals",
             units="Hz",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from pfc_da.analysis.choice_fit import compute_learning_rate_since_switch, fit_model
+from pfc_da.analysis.choice_fit import compute_learning_rate_since_switch, fit_model, spread_over_sessions
 from pfc_da.analysis.choice_likelihood import arrange_trials, compute_likelihood
 from pfc_da.analysis.choice_models import MODELS, get_model, simulate_model
 from pfc_da.analysis.reversals import count_since_switch
@@ -219,3 +219,27 @@ def test_what_cannot_be_fitted_is_refused():
         compute_learning_rate_since_switch(
             get_model("ab"), choice, reward, np.zeros(20, dtype=int), first=(5, 10), rng=rng
         )
+
+
+def test_what_sessions_say_has_the_fit_as_its_mean_and_its_scatter_is_that_of_refits():
+    """Against the jackknife that leaves out each session and fits anew, planted rates by window."""
+    rng = np.random.default_rng(3)
+    model, window = get_model("ab_coupled"), np.arange(120) // 60
+    p_reward, _ = reversals(30, 120)
+    played = {
+        "learning_rate": np.array([[0.2, 0.5], [0.4, 0.3]]),
+        "inverse_temperature": np.array([4.0, 5.0]),
+    }
+    choice, reward = simulate_model(model, played, p_reward, window=window, rng=rng)
+    choice = choice.astype(int)
+    fit = fit_model(model, choice, reward, window=window, rng=rng)
+    found = spread_over_sessions(fit, choice, reward, window=window)
+    kept = [np.delete(np.arange(30), session) for session in range(30)]
+    refits = [
+        fit_model(model, choice[:, own], reward[:, own], window=window, rng=rng, n_starts=1) for own in kept
+    ]
+    for name, values in fit.parameters.items():
+        np.testing.assert_allclose(found[name].mean(1), values, atol=0.02)
+        jackknife = np.stack([refit.parameters[name] for refit in refits], 1)
+        error = np.sqrt(29 * jackknife.var(axis=1))
+        np.testing.assert_allclose(found[name].std(axis=1, ddof=1) / np.sqrt(30), error, rtol=0.25)

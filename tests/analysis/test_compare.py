@@ -1,20 +1,21 @@
 """Verdicts by the stated rule, on pairs made by hand."""
 
+import dataclasses
 import math
 import re
 
 import pytest
 
-from pfc_da.analysis.compare import compare
+from pfc_da.analysis.compare import MISSES, VERDICTS, compare
 from pfc_da.analysis.reference import ReferenceStatistic
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import NO_WIDTH, Statistic
 from pfc_da.errors import InputError
 
 NAN = math.nan
 
 
 def simulated(estimate=0.5, low=0.4, high=0.6, *, units="fraction", n=4, n_of="animals", key="x"):
-    fields = {"key": key, "condition": "a", "interval": "95 % bootstrap over animals", "units": units}
+    fields = {"key": key, "condition": "a", "interval": "95 % t over animals", "units": units}
     return Statistic(**fields, estimate=estimate, low=low, high=high, n=n, n_of=n_of)
 
 
@@ -58,10 +59,43 @@ def test_intervals_that_share_a_point_are_inside(low, high, expected):
     assert verdict(simulated((low + high) / 2, low, high), reference()) == expected
 
 
-def test_a_claim_in_words_must_hold_for_the_whole_interval():
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.8, 0.95, "claim holds"),
+        (0.8, 1.05, "claim open"),  # overlaps, which is not enough here
+        (-0.1, 0.2, "claim open"),
+        (-0.5, 1.5, "claim open"),
+        (-0.3, -0.1, "claim fails"),
+        (-0.3, 0.0, "claim fails"),  # at most 0 is not above 0
+        (1.1, 1.2, "claim fails"),
+    ],
+)
+def test_a_claim_in_words_has_verdicts_of_its_own(low, high, expected):
     claim = reference(NAN, 0, 1, interval="bound: slope between 0 and 1")
-    assert verdict(simulated(0.9, 0.8, 0.95), claim)[0] == "inside"
-    assert verdict(simulated(0.9, 0.8, 1.05), claim)[0] == "outside"  # overlaps, which is not enough here
+    found = verdict(simulated((low + high) / 2, low, high), claim)
+    assert found == (expected, "slope between 0 and 1; 4 animals against 100 neurons")
+
+
+def test_an_interval_without_width_is_no_certainty():
+    """All animals equal: nothing is known of the next one. That no animal shows a change at all speaks against its sign."""
+    same = dataclasses.replace(simulated(0.55, 0.55, 0.55), interval=NO_WIDTH)
+    claim = reference(NAN, 0, 1, interval="bound: rarer")
+    for row in (reference(), claim):
+        found, why = verdict(same, row)
+        assert found == "not comparable"
+        assert "has no width: all animals equal (n = 4 animals)" in why
+    nothing = dataclasses.replace(simulated(0.0, 0.0, 0.0), interval=NO_WIDTH)
+    assert verdict(nothing, claim)[0] == "claim fails"
+    assert verdict(nothing, reference())[0] == "not comparable"
+    assert verdict(simulated(), reference(0.5, 0.5, 0.5, interval=NO_WIDTH))[0] == "not comparable"
+
+
+def test_every_verdict_is_of_the_list():
+    assert set(MISSES) < set(VERDICTS)
+    assert {verdict(simulated(), reference())[0], verdict(simulated(1, 0.9, 1.1), reference())[0]} <= set(
+        VERDICTS
+    )
 
 
 @pytest.mark.parametrize(

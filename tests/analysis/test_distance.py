@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pfc_da.analysis.column_map import ColumnMap
 from pfc_da.analysis.compare_recorded import compare_recording
@@ -21,7 +22,8 @@ from pfc_da.analysis.distance import (
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.analysis.simulated import get_choice_sessions
 
-Z = 1.959964
+N = {"sim_n": 4, "rec_n": 8}
+REACH = tuple(stats.t.ppf(0.975, n - 1) for n in N.values())
 
 
 def rows_of(**found):
@@ -29,11 +31,10 @@ def rows_of(**found):
     columns = "simulated sim_low sim_high recorded rec_low rec_high".split()
     rows = []
     for name, (simulated, sim_se, recorded, rec_se) in found.items():
-        sides = [
-            (value, value - Z * se, value + Z * se) for value, se in ((simulated, sim_se), (recorded, rec_se))
-        ]
+        given = zip((simulated, recorded), (sim_se, rec_se), REACH, strict=True)
+        sides = [(value, value - reach * se, value + reach * se) for value, se, reach in given]
         rows.append(
-            {"key": name, "condition": "", "verdict": "different", "why": ""}
+            {"key": name, "condition": "", "verdict": "different", "why": "", **N}
             | dict(zip(columns, sides[0] + sides[1], strict=True))
         )
     return pd.DataFrame(rows)

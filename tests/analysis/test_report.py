@@ -51,12 +51,12 @@ untrained|.370|.350|.390|.376
 """
 STATISTICS = f"""
 key|condition|estimate|low|high|interval|n|n_of|units
-reward_per_trial|frozen|.4312|.4251|.4383|95 % bootstrap over animals|2|animals|reward per trial
-matching_slope||.64|.58|.70|95 % bootstrap over animals|2|animals|1
-fraction_selective|object_value|.49|.41|.60|95 % bootstrap over animals|2|animals|fraction of units
-fraction_selective|last_choice|.61|.52|.70|95 % bootstrap over animals|2|animals|fraction of units
-history_reward|lag_1|.90|.82|.98|95 % bootstrap over animals|2|animals|log odds
-reward_no_reward_input||.377|.365|.390|95 % bootstrap over animals|2|animals|reward per trial
+reward_per_trial|frozen|.4312|.4251|.4383|95 % t over animals|2|animals|reward per trial
+matching_slope||.64|.58|.70|95 % t over animals|2|animals|1
+fraction_selective|object_value|.49|.41|.60|95 % t over animals|2|animals|fraction of units
+fraction_selective|last_choice|.61|.52|.70|95 % t over animals|2|animals|fraction of units
+history_reward|lag_1|.90|.82|.98|95 % t over animals|2|animals|log odds
+reward_no_reward_input||.377|.365|.390|95 % t over animals|2|animals|reward per trial
 firing_rate|{HOSTILE}|4.91||||2|animals|Hz
 """
 TSUTSUI = "published|Tsutsui et al. 2016|10.1038/ncomms12554|abstract"
@@ -409,6 +409,29 @@ def test_neurons_stand_beside_recorded_areas_and_their_panels_are_missed_by_nobo
 def test_misses_lead_the_page(run):
     listed = re.search(r'id="misses">(.*?)</div>', page_of(run), re.DOTALL)[1]
     assert len(re.findall("<li>", listed)) == 2 and "fraction selective, last choice" in listed
+
+
+def test_claims_in_words_are_counted_apart(run, tmp_path):
+    run = copy_of(run, tmp_path)
+    comparison = pd.read_csv(run / "comparison.csv")
+    comparison["verdict"] = [
+        "claim holds",
+        "claim fails",
+        "claim open",
+        "inside",
+        "outside",
+        *2 * ["not comparable"],
+    ]
+    comparison.to_csv(run / "comparison.csv", index=False)
+    page = write_report(run).read_text(encoding="utf-8")
+    told = re.findall(
+        r"<dt>(Inside their reference|Claims that hold)</dt><dd>(.*?)<small>(.*?)</small>", page
+    )
+    assert told == [
+        ("Inside their reference", "1 of 2", "1 outside; 2 more are not comparable"),
+        ("Claims that hold", "1 of 3", "1 fail; 1 are open; a claim is a sign or a range in words"),
+    ]
+    assert len(re.findall("<li>", re.search(r'id="misses">(.*?)</div>', page, re.DOTALL)[1])) == 2
 
 
 def test_what_a_run_does_not_have_is_named_as_left_out(run, tmp_path):

@@ -94,7 +94,7 @@ def test_planted_firing_is_found(recording):
 
 
 def test_summary_is_of_excitatory_neurons_but_for_the_largest_rate(recording):
-    found = {each.key: each for each in summarise_neurons(recording, rng=np.random.default_rng(0))}
+    found = {each.key: each for each in summarise_neurons(recording)}
     assert found["firing_rate_mean"].estimate == pytest.approx(35 / 3, rel=0.05)
     assert found["firing_rate"].estimate == pytest.approx(10, rel=0.05)
     assert found["firing_rate_max"].estimate == pytest.approx(20, rel=0.1)
@@ -129,7 +129,7 @@ def test_each_area_is_met_in_its_own_way():
         attrs={"neurons_per_unit": 1},
     )
     whole = tabulate_neurons(recording, 0)["cv"][0]
-    found = {(each.key, each.condition): each for each in summarise_by_area(recording, rng=rng)}
+    found = {(each.key, each.condition): each for each in summarise_by_area(recording)}
     assert whole > 2
     assert found["cv", "DLPFC"].estimate == found["cv", "ACC"].estimate == pytest.approx(1, abs=0.1)
     assert found["cv2", "OFC"].estimate == pytest.approx(1, abs=0.1)
@@ -159,13 +159,13 @@ def make_shares(lost, rng):
 def test_what_neurons_lose_is_told_by_animal_and_over_all():
     rng = np.random.default_rng(0)
     shares = make_shares([0.0, 0.02, 0.2], rng)
-    table = tabulate_conversion(shares, rng=rng)
+    table = tabulate_conversion(shares)
     np.testing.assert_allclose(table["lost"], [0, 0.02, 0.2], atol=0.006)
     assert list(table["converts"]) == [True, True, False]
     assert ((table["lost_low"] < table["lost"]) & (table["lost"] < table["lost_high"])).all()
     assert (table["lost_high"] - table["lost_low"]).max() < 0.012  # paired: not that of sessions, .08
     np.testing.assert_allclose(table["recurrence_cut"], 0.1 * table["rate"])
-    found = {(each.key, each.condition): each for each in summarise_conversion(shares, rng=rng)}
+    found = {(each.key, each.condition): each for each in summarise_conversion(shares)}
     assert found["share_lost", ""].estimate == pytest.approx(0.22 / 3, abs=0.005)
     assert found["share_of_optimum", "rate_frozen"].estimate == pytest.approx(0.8, abs=0.05)
 

@@ -1,74 +1,47 @@
 import numpy as np
 import pytest
 
+from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.statistic import (
-    bootstrap_mean,
-    percentile_interval,
-    resample_weights,
+    NO_WIDTH,
+    OVER_ANIMALS,
+    OVER_BOTH,
+    SHARE,
     summarise,
     summarise_crossed,
+    summarise_fraction,
+    summarise_grouped,
     summarise_sessions,
 )
 
 
 def test_mean_interval_and_n_over_animals():
-    rng = np.random.default_rng(0)
-    statistic = summarise("reward_per_trial", [0.6, 0.62, 0.64, 0.66], units="reward", rng=rng)
+    statistic = summarise("reward_per_trial", [0.6, 0.62, 0.64, 0.66], units="reward")
     assert statistic.estimate == pytest.approx(0.63)
-    assert 0.6 <= statistic.low < 0.63 < statistic.high <= 0.66
+    half = 3.182446 * np.std([0.6, 0.62, 0.64, 0.66], ddof=1) / 2
+    assert (statistic.low, statistic.high) == pytest.approx((0.63 - half, 0.63 + half))
     assert (statistic.n, statistic.n_of) == (4, "animals")
-    assert statistic.interval == "95 % bootstrap over animals"
+    assert statistic.interval == "95 % t over animals"
     assert statistic.by_animal == (0.6, 0.62, 0.64, 0.66)
 
 
 def test_one_animal_has_no_interval():
-    statistic = summarise("regret", [2.0], units="reward", rng=np.random.default_rng(0))
+    statistic = summarise("regret", [2.0], units="reward")
     assert statistic.estimate == 2.0 and statistic.n == 1
     assert np.isnan(statistic.low) and np.isnan(statistic.high)
 
 
 def test_undefined_animals_are_not_counted():
-    rng = np.random.default_rng(0)
-    with_gap = summarise("matching_slope", [0.5, np.nan, 0.7], units="1", rng=rng)
+    with_gap = summarise("matching_slope", [0.5, np.nan, 0.7], units="1")
     assert with_gap.estimate == pytest.approx(0.6)
     assert with_gap.n == 2 and len(with_gap.by_animal) == 3
-    none = summarise("matching_slope", [np.nan, np.nan], units="1", rng=rng)
+    none = summarise("matching_slope", [np.nan, np.nan], units="1")
     assert np.isnan([none.estimate, none.low, none.high]).all() and none.n == 0
 
 
 def test_shape_is_checked():
-    rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=r"regret: .* must be one number an animal, got shape \(2, 2\)"):
-        summarise("regret", np.zeros((2, 2)), units="reward", rng=rng)
-
-
-@pytest.mark.parametrize("n, coverage", [(4, 0.80), (16, 0.92)])
-def test_coverage_is_the_one_the_docstring_admits(n, coverage):
-    rng = np.random.default_rng(1)
-    samples = rng.standard_normal((n, 4000))  # 4000 experiments of n animals with true mean 0
-    low, high = bootstrap_mean(samples, rng=rng)
-    assert np.mean((low < 0) & (high > 0)) == pytest.approx(coverage, abs=0.02)
-
-
-def test_bootstrap_agrees_with_the_standard_error_for_many_samples():
-    rng = np.random.default_rng(2)
-    values = rng.normal(3.0, 2.0, 400)
-    low, high = bootstrap_mean(values, rng=rng)
-    mean, error = values.mean(), values.std() / np.sqrt(400)
-    assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.1 * error)
-
-
-def test_resample_weights_draw_every_sample_equally():
-    weights = resample_weights(5, rng=np.random.default_rng(3), n_draws=20_000)
-    assert (weights.sum(axis=1) == 5).all()
-    assert weights.mean(axis=0) == pytest.approx(np.ones(5), abs=0.03)
-    assert weights.var(axis=0) == pytest.approx(np.full(5, 0.8), abs=0.03)  # binomial(5, 1/5)
-
-
-def test_percentile_interval_leaves_out_undefined_draws():
-    draws = np.r_[np.arange(1001.0), np.nan]
-    assert np.array(percentile_interval(draws)) == pytest.approx([25, 975])
-    assert np.isnan(percentile_interval(np.full(3, np.nan))).all()
+        summarise("regret", np.zeros((2, 2)), units="reward")
 
 
 def test_sessions_of_one_animal():
@@ -93,23 +66,60 @@ def test_sessions_must_agree_in_number():
         summarise_sessions("r", np.mean, [np.ones((2, 9)), np.ones((3, 9))], units="", rng=rng)
 
 
-def test_crossed_interval_covers_when_animals_share_sessions():
-    """Planted: a large effect of the session common to all animals. Resampling animals alone misses it."""
+def plant_shared(rng, n_animals=4, n_sessions=60):
+    """Binary outcomes of animals whose sessions have luck in common: odds of .5 on average, truth .5."""
+    session = rng.normal(0, 1, n_sessions)
+    animal = rng.normal(0, 0.2, (n_animals, 1))
+    return rng.random((20, n_animals, n_sessions)) < 1 / (1 + np.exp(-(session + animal)))
+
+
+def test_grouped_interval_covers_where_the_one_over_animals_does_not():
+    """Planted: luck of the session common to all animals; the statistic is a ratio of sums, taken by group of sessions."""
     rng = np.random.default_rng(5)
     covered, covered_by_animals = 0, 0
-    for _ in range(100):
-        values = rng.normal(0, 0.3, (4, 1)) * 0.1 + rng.normal(0, 1, 30) + rng.normal(0, 0.2, (4, 30))
-        crossed = summarise_crossed("reward_per_trial", values, units="reward", rng=rng)
-        alone = summarise("reward_per_trial", values.mean(1), units="reward", rng=rng)
-        covered += crossed.low <= 0 <= crossed.high
-        covered_by_animals += alone.low <= 0 <= alone.high
-    assert covered >= 90
-    assert covered_by_animals <= 50
+    for _ in range(400):
+        wins = plant_shared(rng).mean(0)
+        by_group = np.stack([wins[:, own].mean(1) for own in split_sessions(60)], 1)
+        found = summarise_grouped("win_stay", wins.mean(1), by_group, units="fraction", within=SHARE)
+        alone = summarise("win_stay", wins.mean(1), units="fraction", within=SHARE)
+        covered += found.low <= 0.5 <= found.high
+        covered_by_animals += alone.low <= 0.5 <= alone.high
+    assert found.interval == OVER_BOTH and alone.interval == OVER_ANIMALS
+    assert 0.93 <= covered / 400 <= 0.995
+    assert covered_by_animals / 400 <= 0.88
 
 
 def test_crossed_mean_is_the_mean_of_all():
     values = np.arange(12.0).reshape(3, 4)
-    found = summarise_crossed("reward_per_trial", values, units="reward", rng=np.random.default_rng(0))
+    found = summarise_crossed("reward_per_trial", values, units="reward")
     assert found.estimate == values.mean()
     assert found.by_animal == (1.5, 5.5, 9.5)
-    assert (found.n, found.n_of) == (3, "animals")
+    assert (found.n, found.n_of, found.interval) == (3, "animals", OVER_BOTH)
+
+
+def test_groups_without_an_animal_are_left_out_and_so_are_animals_without_a_value():
+    by_group = np.array([[1.0, 2, np.nan], [2, 3, 9], [np.nan, 4, 8]])
+    two = summarise_grouped("x", [1.5, 2.5, np.nan], by_group, units="1")
+    assert (two.n, two.interval, two.estimate) == (2, OVER_BOTH, 2)
+    three = summarise_grouped("x", [1.5, 2.5, 3.5], by_group, units="1")
+    assert (three.n, three.interval, three.estimate) == (3, OVER_ANIMALS, 2.5)  # one group is left
+
+
+def test_equal_animals_have_no_width_and_say_so():
+    equal = summarise("p_risky_shift", [0.0, 0.0], units="fraction")
+    assert (equal.low, equal.high, equal.interval) == (0, 0, NO_WIDTH)
+    one = summarise("p_risky_shift", [0.0], units="fraction")
+    assert one.interval == OVER_ANIMALS and np.isnan(one.low)
+
+
+def test_interval_ends_where_values_end():
+    share = summarise("fraction_selective", [0.9, 1.0, 0.8], units="fraction", within=SHARE)
+    assert share.high == 1 and share.low > 0.6
+    assert summarise("fraction_selective", [0.9, 1.0, 0.8], units="fraction").high > 1
+
+
+def test_fraction_of_few():
+    found = summarise_fraction("fraction_diverged", [True, False, False, False], n_of="animals")
+    assert (found.estimate, found.n, found.n_of, found.units) == (0.25, 4, "animals", "fraction")
+    assert (found.low, found.high) == pytest.approx((0.0456, 0.6994), abs=1e-4)
+    assert found.interval == "95 % Wilson over animals"

@@ -80,14 +80,14 @@ def test_one_in_twenty_of_what_was_not_planted_is_found():
 def test_fractions_count_units_over_animals(p):
     one, other = p, {name: np.ones_like(values) for name, values in p.items()}
     cue = PHASES.index("cue")
-    found = {each.condition: each for each in units.compute_selectivity([one, other], cue, rng=rng())}
+    found = {each.condition: each for each in units.compute_selectivity([one, other], cue)}
     assert found.keys() == set(units.VARIABLES)
     for name, each in found.items():
         fraction = np.mean(p[name][cue] < units.LEVEL)
         assert each.by_animal == pytest.approx((fraction, 0))
         assert each.estimate == pytest.approx(fraction / 2)
     assert found["last_choice"].by_animal[0] >= 1 / 6
-    (alone, *_) = units.compute_selectivity([one], cue, rng=rng())
+    (alone, *_) = units.compute_selectivity([one], cue)
     assert (alone.n, alone.n_of) == (6, "units")
 
 
@@ -100,7 +100,7 @@ def test_value_units_that_come_to_code_choice_before_the_outcome():
     choice[0, 3] = 0.01  # one codes both at once
     choice[2, 4] = 0.01  # and one without value codes choice
     found = units.compute_value_to_choice(
-        [{"object_value": value, "choice": choice}], PHASES.index("outcome"), rng=rng()
+        [{"object_value": value, "choice": choice}], PHASES.index("outcome")
     )
     assert [(each.key, each.condition) for each in found] == [
         ("value_to_choice", ""),
@@ -133,13 +133,13 @@ def test_of_an_animal_that_always_does_the_same_nothing_is_said(how):
     blind, sound = (units.regress_phases(activity, each, reward, rng=rng()) for each in (same, choice))
     assert all(np.isnan(values).all() for values in blind.values())
     assert all(values.shape == (4, 6) for values in blind.values())
-    for each in units.compute_selectivity([blind, sound], 1, rng=rng()):
+    for each in units.compute_selectivity([blind, sound], 1):
         assert np.isnan(each.by_animal[0])
         assert each.estimate == each.by_animal[1] == np.mean(sound[each.condition][1] < units.LEVEL)
         assert each.n == 1
-    for each in units.compute_value_to_choice([blind, sound], 3, rng=rng()):
+    for each in units.compute_value_to_choice([blind, sound], 3):
         assert np.isnan(each.by_animal[0])
-    (alone, *_) = units.compute_selectivity([blind], 1, rng=rng())
+    (alone, *_) = units.compute_selectivity([blind], 1)
     assert np.isnan(alone.estimate)
     assert alone.n == 0
 
@@ -190,7 +190,7 @@ def test_rates_are_of_excitatory_units_and_the_largest_of_any(unit):
     recording = a_recording(unit=unit)
     planted = np.array([[4.0, 1, 2, 50, 8], [3, 3, 9, 0, 0]])  # (animal, unit), three excitatory
     recording["activity"][:] = planted[:, None, None, :]
-    median, largest = units.compute_rates(recording, rng=rng())
+    median, largest = units.compute_rates(recording)
     assert (median.key, largest.key) == ("firing_rate", "firing_rate_max")
     assert median.by_animal == (2, 3)
     assert largest.by_animal == (50, 9)
@@ -233,7 +233,7 @@ def test_a_group_without_trials_has_no_mean():
 
 
 def test_fractions_are_drawn_beside_their_references(p):
-    statistics = units.compute_selectivity([p, p], 1, rng=rng())
+    statistics = units.compute_selectivity([p, p], 1)
     table = units.tabulate_selectivity(statistics, {"last_choice": (0.4, 0.3, 0.5)}).set_index("variable")
     assert list(table.index) == list(units.VARIABLES)
     assert table.loc["last_choice", ["reference", "ref_low", "ref_high"]].tolist() == [0.4, 0.3, 0.5]

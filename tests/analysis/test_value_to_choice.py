@@ -3,6 +3,7 @@ import pytest
 
 from pfc_da.analysis.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.selectivity import compute_any_p, compute_null_p, control_false_discoveries
+from pfc_da.analysis.statistic import summarise
 from pfc_da.analysis.value_to_choice import find_value_to_choice
 
 
@@ -15,14 +16,14 @@ def test_first_phases_by_hand():
     np.testing.assert_array_equal(found.choice_phase, [-1, 2, 0, 1, -1, 2])
     np.testing.assert_array_equal(found.converts, [False, True, False, False, False, False])
     assert found.fraction_converting == 1 / 4
-    assert found.fraction_choice_elsewhere == 1 / 2
+    assert found.fraction_by_chance == 1 / 2
     assert found.fraction_value_first == 1 / 2
 
 
 def test_fractions_of_nothing_are_nan():
     nothing = find_value_to_choice(np.zeros((2, 3), bool), np.zeros((2, 3), bool))
     assert np.isnan([nothing.fraction_converting, nothing.fraction_value_first]).all()
-    assert nothing.fraction_choice_elsewhere == 0
+    assert np.isnan(nothing.fraction_by_chance)
 
 
 def plant(rng):
@@ -51,8 +52,31 @@ def test_planted_conversion_is_recovered():
     assert found.converts[converts].mean() > 0.9
     assert found.converts[~converts].mean() < 0.1
     assert found.fraction_converting == pytest.approx(0.5, abs=0.1)
-    assert found.fraction_choice_elsewhere == pytest.approx(10 / 60, abs=0.1)
+    assert found.fraction_by_chance == pytest.approx(10 / 60, abs=0.1)
     assert found.fraction_value_first > 0.9
+
+
+def draw_codes(rng, n_animals, *, converting):
+    """Codes (phase, unit) of animals: value and choice independently of one another, in any phase; some units convert."""
+    for _ in range(n_animals):
+        value = (rng.random((3, 128)) < 0.3) & (rng.random(128) < 0.6)
+        choice = (rng.random((3, 128)) < 0.4) & (rng.random(128) < 0.8)
+        planted = rng.random(128) < converting
+        value[:, planted], choice[:, planted] = [[True], [False], [False]], [[False], [False], [True]]
+        yield find_value_to_choice(value, choice)
+
+
+@pytest.mark.parametrize("converting", [0, 0.3])
+def test_independent_codes_convert_as_often_as_chance_says_and_planted_ones_more_often(converting):
+    found = list(draw_codes(np.random.default_rng(2), 40, converting=converting))
+    over = [each.fraction_converting - each.fraction_by_chance for each in found]
+    paired = summarise("over_chance", over, units="fraction")
+    assert paired.high - paired.low < 0.08
+    if converting:
+        assert paired.low > 0.2
+    else:
+        assert paired.low < 0 < paired.high
+        assert np.mean([each.fraction_by_chance for each in found]) > 0.1  # far from none
 
 
 def test_time_reversed_conversion_is_none():

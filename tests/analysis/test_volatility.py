@@ -136,7 +136,7 @@ def test_the_share_of_the_observers_gain(simulate, rng):
     played = volatility.play_observers(sessions, IDEAL, rng=rng)
     sessions.choice[0] = played["ideal"].choice[0]  # one animal is as good as the ideal
     sessions.choice[1] = rng.integers(0, 2, sessions.choice.shape[1:])  # and one plays at random
-    found = by_name(volatility.summarise_rewards(sessions, played, rng=rng))
+    found = by_name(volatility.summarise_rewards(sessions, played))
     assert found["reward_share", "ideal"].by_animal == pytest.approx([1, 0], abs=0.03)
     assert found["reward_share", "behrens"].by_animal[0] == pytest.approx(0.24 / 0.209, abs=0.06)
     assert found["expected_reward", "stable"].by_animal == pytest.approx([0.739, 0.5], abs=0.01)
@@ -168,7 +168,7 @@ def test_a_rate_planted_after_a_reversal_is_found_and_a_fixed_one_stays_level(dr
             choice=choice.astype(int), reward=reward, p_reward=p_reward, volatile=volatile
         )
         rate = volatility.fit_rates_since_switch(sessions, rng=rng)
-        statistics = volatility.summarise_since_switch(rate, rng=rng)
+        statistics = volatility.summarise_since_switch(rate)
         assert [s.condition for s in statistics] == ["0_4", "5_9", "10_14", "15_19"]
         assert statistics[0].estimate == pytest.approx(expected[0], abs=0.06)
         assert [s.estimate for s in statistics[1:]] == pytest.approx([expected[1]] * 3, abs=0.06)
@@ -177,12 +177,12 @@ def test_a_rate_planted_after_a_reversal_is_found_and_a_fixed_one_stays_level(dr
 def test_without_reversals_in_the_volatile_phase_nothing_is_said(simulate, rng):
     sessions = simulate([[0.1, 0.3]], n_sessions=10, n_trials=10)
     assert volatility.fit_rates_since_switch(sessions, rng=rng) is None
-    assert volatility.summarise_since_switch(None, rng=rng) == []
+    assert volatility.summarise_since_switch(None) == []
 
 
 def test_fast_learners_reach_the_criterion_sooner(simulate, rng):
     slow, fast = (simulate([[0.1, rate]] * 2, beta=20.0) for rate in (0.1, 0.5))
-    trials = [volatility.summarise_reversals(own, rng=rng).estimate for own in (fast, slow)]
+    trials = [volatility.summarise_reversals(own).estimate for own in (fast, slow)]
     assert trials[0] < trials[1] - 2
 
 
@@ -230,7 +230,7 @@ def test_derived_rates_and_rewards_are_those_of_the_observers(draw_schedule, rng
     )
     fit = volatility.fit_rates(sessions, rng=rng)
     found = by_name(volatility.summarise_rates(sessions, fit, rng=rng))
-    found |= by_name(volatility.summarise_rewards(sessions, {}, rng=rng))
+    found |= by_name(volatility.summarise_rewards(sessions, {}))
     earned = {name: statistic.estimate for name, statistic in found.items()}
     halves = [earned["expected_reward", phase] for phase in ("stable", "volatile")]
     earned["reward_per_trial", ""] = sum(halves) / 2  # the phases are equally long

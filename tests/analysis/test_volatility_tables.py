@@ -87,7 +87,8 @@ def test_the_planted_numbers_come_out(found):
     assert found["learning_rate_ratio", "fixed_alpha"].estimate == pytest.approx(1, abs=0.25)
     assert 0.5 < found["reward_share", "ideal"].estimate < 1
     assert found["fraction_selective", "volatile"].estimate == pytest.approx(0.5, abs=0.15)
-    assert found["decoding_volatile", ""].low > found["decoding_volatile", "wrong_sessions"].high
+    decoded, wrong = (found["decoding_volatile", which].by_animal for which in ("", "wrong_sessions"))
+    assert min(decoded) > max(wrong) + 0.1
     assert found["direction_volatile", "volatile"].estimate > 0.4
 
 
@@ -115,8 +116,7 @@ def test_updates_to_criterion_count_from_the_learning_curve(found, recording):
         p_reward=np.array([[[0.8, 0.2]]]),
         volatile=np.ones((1, 1), int),
     )
-    rng = np.random.default_rng(0)
-    (never,) = volatility_training.summarise_updates_to_criterion([flat], sessions, rng=rng).by_animal
+    (never,) = volatility_training.summarise_updates_to_criterion([flat], sessions).by_animal
     assert np.isnan(never)
 
 

@@ -57,7 +57,7 @@ def test_planted_units_are_found_and_drifting_ones_are_not(sessions, rng):
     assert p["volatile"].shape == (1, N_UNITS)
     found = p["volatile"][0] < units.LEVEL
     assert found[:10].mean() >= 0.9 and found[10:].mean() <= 0.2
-    (fraction,) = units.compute_selectivity([p], 0, variables=("volatile",), rng=rng)
+    (fraction,) = units.compute_selectivity([p], 0, variables=("volatile",))
     assert (fraction.condition, fraction.n, fraction.n_of) == ("volatile", N_UNITS, "units")
     assert fraction.estimate == pytest.approx(found.mean())
 
@@ -95,13 +95,13 @@ def test_a_planted_direction_is_found_in_other_sessions_and_none_in_drift(sessio
     belief = volatility_units.compute_believed_volatility(sessions, OBSERVER)
     activity = [plant(rng, belief[0], 10), draw_drift(rng)]
     projection = [volatility_units.project_on_direction(own, sessions.volatile, rng=rng) for own in activity]
-    statistics = volatility_units.summarise_direction(projection, sessions.volatile, belief, rng=rng)
+    statistics = volatility_units.summarise_direction(projection, sessions.volatile, belief)
     with_phase, with_belief = statistics
     assert (with_phase.condition, with_belief.condition) == ("volatile", "believed_volatility")
     assert with_phase.by_animal[0] > 0.4
     assert with_belief.by_animal[0] > with_phase.by_animal[0]  # belief is what was planted
     assert abs(with_phase.by_animal[1]) < 0.3
-    table = volatility_units.tabulate_direction(projection[:1], sessions.stable_first, rng=rng)
+    table = volatility_units.tabulate_direction(projection[:1], sessions.stable_first)
     by_half = table.assign(second=table["trial"] >= 60).groupby(["order", "second"])["mean"].mean()
     assert by_half["stable_first", True] > by_half["stable_first", False] + 0.5
     assert by_half["volatile_first", True] < by_half["volatile_first", False] - 0.5
@@ -114,7 +114,6 @@ def test_no_direction_is_read_from_drift_on_the_average(draw_schedule, rng):
             [volatility_units.project_on_direction(draw_drift(rng), volatile, rng=rng)],
             volatile,
             volatile[None],
-            rng=rng,
         )[0].estimate
         for _ in range(40)
     ]
@@ -134,10 +133,10 @@ def test_sessions_of_one_order_have_no_direction(rng):
     volatile = np.tile(np.arange(N_TRIALS) >= 60, (N_SESSIONS, 1)).astype(int)
     projection = volatility_units.project_on_direction(draw_drift(rng), volatile, rng=rng)
     assert np.isnan(projection).all()
-    statistics = volatility_units.summarise_direction([projection], volatile, volatile[None], rng=rng)
+    statistics = volatility_units.summarise_direction([projection], volatile, volatile[None])
     assert [s.n for s in statistics] == [0, 0]
     order = np.ones(N_SESSIONS, bool)
-    assert volatility_units.tabulate_direction([projection], order, rng=rng).empty
+    assert volatility_units.tabulate_direction([projection], order).empty
 
 
 def test_mean_activity_by_phase(sessions, rng):

@@ -3,13 +3,13 @@ import pytest
 from benchmarks.readme_table import replace_table, table, with_interval
 
 STATISTICS = """key,paradigm,network,rule,condition,estimate,low,high,interval,n,n_of,units
-matching_slope,monkey_juice,rate,three-factor,,0.64123,0.61,0.66,95 % bootstrap over animals,4,animals,1
+matching_slope,monkey_juice,rate,three-factor,,0.64123,0.61,0.66,95 % t over animals,4,animals,1
 unheard_of,monkey_juice,rate,three-factor,,1,1,1,95 %,4,animals,1
 selective,monkey_juice,rate,three-factor,choice,0.5,,,none: one animal,1,animals,fraction
 """
 COMPARISON = """key,condition,simulated,sim_low,sim_high,reference,ref_low,ref_high,\
 kind,source,doi,locator,verdict,why
-matching_slope,,0.64123,0.61,0.66,,0.0,1.0,published,"A, 2020",10.1/x,Fig. 2,inside,
+matching_slope,,0.64123,0.61,0.66,,0.0,1.0,published,"A, 2020",10.1/x,Fig. 2,claim holds,
 matching_slope,,0.64123,0.61,0.66,0.5,0.4,0.7,unverified,"A, 2020",10.1/x,p. 3,not comparable,memory
 matching_slope,,0.64123,0.61,0.66,0.8,0.7,0.9,recorded,mice,10.1/z,data/x.csv,outside,simulated lies below
 selective,choice,0.5,nan,nan,0.05,0.05,0.05,derived,chance,,here,not comparable,no interval
@@ -27,7 +27,7 @@ def lines(tmp_path):
 def test_a_number_stands_beside_all_it_is_held_against(lines):
     assert lines[2] == (
         "| `matching_slope` | 0.641 [0.61, 0.66], n = 4 animals "
-        "| [0, 1] inside (1)<br>0.5 [0.4, 0.7] unverified (2) | 0.8 [0.7, 0.9] **outside** (3) |  |"
+        "| [0, 1] claim holds (1)<br>0.5 [0.4, 0.7] unverified (2) | 0.8 [0.7, 0.9] **outside** (3) |  |"
     )
 
 
@@ -47,8 +47,9 @@ def test_sources_are_numbered_with_doi_and_locator(lines):
 def test_misses_and_what_was_not_simulated_are_counted(lines):
     assert "timescale" not in "".join(lines)
     assert lines[-6].startswith(
-        "4 comparisons: 1 inside, 1 outside, 2 not comparable; "
-        "1 more references have no simulated number in this run."
+        "3 comparisons: 0 inside, 1 outside, 2 not comparable; "
+        "1 more references have no simulated number in this run. "
+        "Of claims in words, counted apart: 1 hold, 0 fail, 0 open."
     )
 
 
@@ -58,7 +59,7 @@ def test_a_replay_beside_the_run_has_a_table_of_its_own(tmp_path):
     assert alone[3] == "| `unheard_of` | 1, n = 4 animals |  |  |  |"
     assert len(alone) == 5  # held against nothing: no sources
     (tmp_path / "comparison_spiking.csv").write_text(COMPARISON)
-    assert "4 comparisons" in table(tmp_path, True, "_spiking")
+    assert "3 comparisons" in table(tmp_path, True, "_spiking")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import brian2 as b2
 import numpy as np
 import pytest
 
-from pfc_da.analysis.statistic import bootstrap_mean
+from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.circuits.codegen import TARGET_VARIABLE, prepare_brian2
 from pfc_da.circuits.midbrain_parameters import MidbrainParameters
 from pfc_da.circuits.stdp import TICK_S, PlasticityParameters, TwoChoiceCircuit, make_synapses
@@ -173,5 +173,5 @@ def test_agents_learn_if_dopamine_tells_of_outcomes_and_only_then(is_told, low, 
     if not is_told:  # weights of right and wrong actions stay alike
         is_right = np.arange(2) == circuit.right_action[..., None]
         difference = (happened.weight[-1] * np.where(is_right, 0.5, -0.5)).sum((1, 2))
-        below, above = bootstrap_mean(difference, rng=np.random.default_rng(0))
+        below, above = compute_mean_interval(difference)
         assert below < 0 < above

@@ -13,6 +13,7 @@ import xarray as xr
 from safetensors.torch import load_file
 
 from pfc_da import cli, paradigms
+from pfc_da.analysis.compare import VERDICTS
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
 from pfc_da.errors import InputError
@@ -130,7 +131,7 @@ def test_tables_have_their_columns(run, name):
     assert set(statistics["rule"]) == {"three-factor"}
     assert not statistics.duplicated(["key", "condition"]).any()
     assert set(comparison["kind"]) <= {"published", "recorded", "derived", "unverified"}
-    assert set(comparison["verdict"]) <= {"inside", "outside", "not comparable"}
+    assert set(comparison["verdict"]) <= set(VERDICTS)
 
 
 def test_every_key_is_in_the_documentation(run):

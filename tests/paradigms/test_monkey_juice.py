@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from pfc_da.analysis.observers import Alternation, FixedProbability, MomentaryMaximiser, play_baited
 from pfc_da.analysis.reference import load_references
 from pfc_da.errors import InputError
-from pfc_da.paradigms.monkey_juice import CHANCE, P0_RANGES, MonkeyJuice
+from pfc_da.paradigms.monkey_juice import CHANCE, P0_RANGES, MonkeyJuice, compute_gaps
 from pfc_da.rng import torch_stream
 
 NO_CHOICE = -1
@@ -267,3 +268,43 @@ def test_a_misspelt_range_is_named():
         InputError, match="no p0 'gap'. Did you mean 'gaps'\\? There are: training, full, gaps"
     ):
         MonkeyJuice(p0="gap")
+
+
+def record(p0_of_a, paid, n_trials=80):
+    """Recording of two animals that choose at random and are paid with the probability of their session."""
+    rng = np.random.default_rng(0)
+    shape = (2, 1, len(p0_of_a), n_trials)
+    of_a = np.broadcast_to(np.asarray(p0_of_a)[:, None] if np.ndim(p0_of_a) == 1 else p0_of_a, shape)
+    dims = ("animal", "condition", "episode", "step")
+    return xr.Dataset(
+        {
+            "chosen_object": (dims, rng.integers(2, size=shape)),
+            "reward": (dims, (rng.random(shape) < np.asarray(paid)[:, None]).astype(float)),
+            "p0": ((*dims, "object"), np.stack([of_a, 0.5 - of_a], -1)),
+        },
+        coords={
+            "condition": ["frozen"],
+            "trial": ("step", np.arange(n_trials)),
+            "phase": ("step", ["saccade"] * n_trials),
+        },
+        attrs={"choice_phase": "saccade"},
+    )
+
+
+def test_what_training_left_out_has_numbers_of_its_own():
+    """Planted: paid .7 where p0 is one of training, .3 in its gaps."""
+    p0 = np.tile([0.05, 0.25, 0.45, 0.15, 0.35], 40)
+    recording = record(p0, np.where(np.isin(p0, [0.15, 0.35]), 0.3, 0.7))
+    found = {(each.key, each.condition): each for each in compute_gaps(recording)}
+    for condition, truth in (("trained", 0.7), ("gaps", 0.3)):
+        reward = found["reward_by_p0", condition]
+        assert reward.by_animal == pytest.approx([truth] * 2, abs=0.03)
+        assert (reward.interval, reward.n) == ("95 % t over animals and sessions", 2)
+        assert found["matching_slope_by_p0", condition].n == 2
+
+
+def test_a_session_of_both_kinds_is_in_neither_and_none_has_no_number():
+    both = np.tile(np.repeat([0.05, 0.15], 40), (30, 1))
+    assert compute_gaps(record(both, np.full(30, 0.5))) == []
+    trained = compute_gaps(record(np.full(30, 0.05), np.full(30, 0.5)))
+    assert {each.condition for each in trained} == {"trained"}

