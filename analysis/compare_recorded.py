@@ -9,7 +9,7 @@ import xarray as xr
 
 from pfc_da.analysis.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.compare_cells import compare_cells
-from pfc_da.analysis.compare_choices import compare_choices
+from pfc_da.analysis.compare_choices import compare_choices, count
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.analysis.simulated import get_choice_sessions, is_baited
 from pfc_da.analysis.statistic import Statistic
@@ -21,6 +21,8 @@ def compare_recorded(
     run_folder: str | Path, paths: Sequence[str | Path], columns_file: str | Path | None = None
 ) -> pd.DataFrame:
     """Hold a replayed run against recordings; the rows of comparison_recorded.csv.
+
+    ``attrs["notes"]`` holds, a line each, what of the recordings is not used or was taken for granted.
 
     Parameters
     ----------
@@ -36,7 +38,9 @@ def compare_recorded(
     recording = read_recording(Path(run_folder) / "recording.nc")
     spiking = Path(run_folder) / "recording_spiking.nc"
     neurons = read_recording(spiking) if recorded.cells and spiking.exists() else None
-    return compare_recording(recording, recorded, columns, neurons=neurons)
+    table = compare_recording(recording, recorded, columns, neurons=neurons)
+    table.attrs["notes"] = (*recorded.notes, *_note_length(recording, recorded))
+    return table
 
 
 def compare_recording(
@@ -78,3 +82,16 @@ def compare_recording(
         delay, source = columns.delay, recorded.source
         rows += compare_cells(of_cells, recorded.cells, delay=delay, source=source, rng=rng)
     return pd.DataFrame([asdict(row) for row in rows])
+
+
+def _note_length(recording: xr.Dataset, recorded: Recorded) -> list[str]:
+    """Say that recorded sessions are longer than simulated ones, and how to use them whole."""
+    if recorded.choices is None:
+        return []
+    long, short = (count(sessions)[0] for sessions in (recorded.choices, get_choice_sessions(recording)))
+    if long <= short:
+        return []
+    return [
+        f"recorded sessions have {long} trials (median), simulated ones {short}: the first {short} are compared. A run "
+        f"with --set test_task.n_trials={long} compares them whole."
+    ]

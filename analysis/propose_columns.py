@@ -1,0 +1,175 @@
+"""Words that are read without being told, and proposals for what else a table may hold, to be pasted into --columns.
+
+A proposal rests on names of columns and on how many entries they hold; it is never used by itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MISSING = "missing"
+NEEDED = ("choice", "reward")
+SIDES: Mapping[Any, Any] = {"left": 0, "right": 1, "l": 0, "r": 1, "none": MISSING}
+"""Words of choices, in any case; others are not guessed."""
+_WON = ("rewarded", "reward", "win", "won", "yes")
+_LOST = (
+    "unrewarded",
+    "not rewarded",
+    "no reward",
+    "nonrewarded",
+    "non-rewarded",
+    "loss",
+    "lost",
+    "lose",
+    "no",
+)
+OUTCOMES: Mapping[Any, Any] = {**dict.fromkeys(_WON, 1), **dict.fromkeys(_LOST, 0), "none": MISSING}
+"""Words of rewards, in any case."""
+_NAMES = {
+    "choice": (
+        "choice",
+        "chosen",
+        "chose",
+        "response",
+        "side",
+        "action",
+        "pick",
+        "decision",
+        "select",
+        "key",
+    ),
+    "reward": ("reward", "outcome", "feedback", "win", "payoff", "points", "juice", "water", "correct"),
+}
+_FEW = {"choice": 8, "reward": 30}  # entries; more are times or other measures
+_ABSENT = (
+    "miss",
+    "none",
+    "omi",
+    "no response",
+    "noresp",
+    "timeout",
+    "time out",
+    "abort",
+    "ignore",
+    "nan",
+    "invalid",
+)
+_GOOD = ("win", "won", "hit", "correct", "yes", "reward", "success", "gain", "pos")
+_BAD = (
+    "un",
+    "no",
+    "loss",
+    "lose",
+    "lost",
+    "incorrect",
+    "error",
+    "wrong",
+    "fail",
+    "neg",
+    "empty",
+    "pun",
+    "dry",
+)
+_SHOWN = 30
+
+
+def plain(value: object) -> str:
+    """A label as text, so that 1, 1.0 and "1", and True, TRUE and "true" are one."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value)).lower()
+    try:
+        number = float(value)  # type: ignore[arg-type]  # what is no number is caught
+    except (TypeError, ValueError, OverflowError):
+        text = str(value).strip()
+        return text.lower() if text.lower() in ("true", "false") else text
+    return str(int(number)) if number.is_integer() else str(number)
+
+
+def list_some(names: Iterable[object]) -> str:
+    """Names for a message, not too many of them."""
+    found = [" ".join(str(name).split())[:40] for name in names]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return ", ".join(found[:_SHOWN])[:600] + more
+
+
+def propose_map(table: pd.DataFrame, lacking: Iterable[str], taken: set[str]) -> str:
+    """A sentence with a map of the columns that may be those of `lacking` (ours)."""
+    columns: dict[str, str] = {}
+    values: dict[str, dict[Any, Any]] = {}
+    for ours in lacking:
+        column = _guess(table, ours, taken | set(columns.values()))
+        columns[ours] = column or "NAME"
+        if column and (words := _guess_values(table[column], ours)):
+            values[ours] = words
+    told = {"columns": columns, "values": values} if values else {"columns": columns}
+    guessed = "may mend it" if "NAME" not in columns.values() else "says which, with its NAME there"
+    return f"`{_as_yaml(told)}` in --columns FILE {guessed}."
+
+
+def propose_values(column: pd.Series, ours: str) -> str:
+    """A sentence with the words of a column and what each may stand for; "" where there are no words, or many."""
+    words = _guess_values(column, ours)
+    told = _as_yaml({"values": {ours: words}})
+    return f"`{told}` in --columns FILE says what each stands for." if words else ""
+
+
+def _guess(table: pd.DataFrame, ours: str, taken: set[str]) -> str | None:
+    free = {name: table[name].nunique() for name in table if name not in taken}
+    few = [name for name, n in free.items() if 2 <= n <= _FEW[ours]]
+    for word in _NAMES[ours]:
+        named = [name for name in few if word in str(name).lower()]
+        if named:
+            return str(min(named, key=lambda name: (free[name] > 3, len(str(name)))))
+    two = [str(name) for name in few if free[name] == 2]
+    return two[0] if len(two) == 1 else None
+
+
+def _guess_values(column: pd.Series, ours: str) -> dict[Any, Any]:
+    """Words of a column and what they may stand for; empty where they are numbers, known, or many."""
+    found = sorted({plain(entry) for entry in column.dropna().unique()[:1000]} - {""}, key=str.lower)
+    known = SIDES if ours == "choice" else OUTCOMES
+    if len(found) > _FEW["choice"] or all(_is_number(word) for word in found):
+        return {}
+    if all(word.lower() in known for word in found):
+        return {}
+    numbers = {word: float(word) for word in found if _is_number(word)}
+    words = [word for word in found if word not in numbers and not _is_absent(word)]
+    if ours == "choice":
+        words.sort(key=lambda word: ("right" in word.lower(), "left" not in word.lower()))
+        codes: dict[str, Any] = {} if numbers else {word: n for n, word in enumerate(words)}
+    else:
+        codes = {word: _guess_outcome(word) for word in words}
+        codes = codes if set(codes.values()) == {0, 1} else dict.fromkeys(words, "NUMBER")
+    codes |= {word: int(number) if number.is_integer() else number for word, number in numbers.items()}
+    return {codes[word] if word in numbers else word[:40]: codes.get(word, MISSING) for word in found}
+
+
+def _is_absent(word: str) -> bool:
+    return any(word.lower().startswith(start) for start in _ABSENT)
+
+
+def _guess_outcome(word: str) -> int | str:
+    text = word.lower()
+    if text in OUTCOMES and OUTCOMES[text] != MISSING:
+        return int(OUTCOMES[text])
+    if text.startswith(_BAD):
+        return 0
+    return 1 if text.startswith(_GOOD) else "NUMBER"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _as_yaml(content: dict[str, Any]) -> str:
+    """One line, to be pasted."""
+    import yaml
+
+    line = yaml.safe_dump(content, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    whole = " ".join(line.split())
+    return whole if len(content) > 1 else whole[1:-1]
