@@ -3,7 +3,8 @@
 A proposal rests on names of columns and on how many entries they hold; it is never used by itself.
 """
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,7 @@ _BAD = (
     "dry",
 )
 _SHOWN = 30
+_LONG = 400  # characters of a proposal; it is left out beyond
 
 
 def plain(value: object) -> str:
@@ -91,19 +93,22 @@ def list_some(names: Iterable[object]) -> str:
     """Names for a message, not too many of them."""
     found = [" ".join(str(name).split())[:40] for name in names]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(found[:_SHOWN])[:600] + more
+    return ", ".join(found[:_SHOWN])[:400] + more
 
 
-def propose_map(table: pd.DataFrame, lacking: Iterable[str], taken: set[str]) -> str:
+def propose_map(table: pd.DataFrame, lacking: Sequence[str], taken: set[str]) -> str:
     """A sentence with a map of the columns that may be those of `lacking` (ours)."""
     columns: dict[str, str] = {}
-    values: dict[str, dict[Any, Any]] = {}
-    for ours in lacking:
-        column = _guess(table, ours, taken | set(columns.values()))
-        columns[ours] = column or "NAME"
-        if column and (words := _guess_values(table[column], ours)):
-            values[ours] = words
-    told = {"columns": columns, "values": values} if values else {"columns": columns}
+    for guess in (_guess_by_name, _guess_by_entries):
+        for ours in lacking:
+            column = None if ours in columns else guess(table, ours, taken | set(columns.values()))
+            columns |= {} if column is None else {ours: column}
+    words = {ours: _guess_values(table[column], ours) for ours, column in columns.items()}
+    values = {ours: of_column for ours, of_column in words.items() if of_column}
+    columns = {ours: columns.get(ours, "NAME") for ours in lacking}
+    told: dict[str, Any] = {"columns": columns, "values": values} if values else {"columns": columns}
+    if len(_as_yaml(told)) > _LONG:
+        told.pop("values", None)
     guessed = "may mend it" if "NAME" not in columns.values() else "says which, with its NAME there"
     return f"`{_as_yaml(told)}` in --columns FILE {guessed}."
 
@@ -112,18 +117,28 @@ def propose_values(column: pd.Series, ours: str) -> str:
     """A sentence with the words of a column and what each may stand for; "" where there are no words, or many."""
     words = _guess_values(column, ours)
     told = _as_yaml({"values": {ours: words}})
-    return f"`{told}` in --columns FILE says what each stands for." if words else ""
+    return f"`{told}` in --columns FILE says what each stands for." if words and len(told) <= _LONG else ""
 
 
-def _guess(table: pd.DataFrame, ours: str, taken: set[str]) -> str | None:
-    free = {name: table[name].nunique() for name in table if name not in taken}
-    few = [name for name, n in free.items() if 2 <= n <= _FEW[ours]]
+def _guess_by_name(table: pd.DataFrame, ours: str, taken: set[str]) -> str | None:
+    free = _count_entries(table, ours, taken)
     for word in _NAMES[ours]:
-        named = [name for name in few if word in str(name).lower()]
-        if named:
-            return str(min(named, key=lambda name: (free[name] > 3, len(str(name)))))
-    two = [str(name) for name in few if free[name] == 2]
+        if named := [name for name in free if word in name.lower()]:
+            return min(named, key=lambda name: (free[name] > 3, len(name)))
+    return next(iter(difflib.get_close_matches(ours, free, n=1, cutoff=0.7)), None)
+
+
+def _guess_by_entries(table: pd.DataFrame, ours: str, taken: set[str]) -> str | None:
+    two = [name for name, n in _count_entries(table, ours, taken).items() if n == 2]
     return two[0] if len(two) == 1 else None
+
+
+def _count_entries(table: pd.DataFrame, ours: str, taken: set[str]) -> dict[str, int]:
+    """How many entries those columns hold that may be `ours`."""
+    counts = {
+        str(name): table[name].nunique() for name in table if name not in taken and len(str(name)) <= 60
+    }
+    return {name: n for name, n in counts.items() if 2 <= n <= _FEW[ours]}
 
 
 def _guess_values(column: pd.Series, ours: str) -> dict[Any, Any]:
@@ -143,7 +158,7 @@ def _guess_values(column: pd.Series, ours: str) -> dict[Any, Any]:
         codes = {word: _guess_outcome(word) for word in words}
         codes = codes if set(codes.values()) == {0, 1} else dict.fromkeys(words, "NUMBER")
     codes |= {word: int(number) if number.is_integer() else number for word, number in numbers.items()}
-    return {codes[word] if word in numbers else word[:40]: codes.get(word, MISSING) for word in found}
+    return {codes[word] if word in numbers else word: codes.get(word, MISSING) for word in found}
 
 
 def _is_absent(word: str) -> bool:
