@@ -22,7 +22,7 @@ def words(a, b):
     [
         ({"response": ALTERNATE, "outcome": ALTERNATE}, {"choice": "response", "reward": "outcome"}),
         ({"side": ALTERNATE, "rewarded": ALTERNATE}, {"choice": "side", "reward": "rewarded"}),
-        ({"choice_time": range(N), "chosen_side": ALTERNATE, "points": words(0, 10)}, {"choice": "chosen_side", "reward": "points"}),
+        ({"choice_time": range(N), "chosen": ALTERNATE, "points": words(0, 10)}, {"choice": "chosen", "reward": "points"}),
         ({"response_rt": range(N), "key": words("f", "j"), "correct": ALTERNATE}, {"choice": "key", "reward": "correct"}),
         ({"port": ALTERNATE, "feedback": ALTERNATE}, {"choice": "port", "reward": "feedback"}),
         ({"a": ALTERNATE, "b": ALTERNATE}, {"choice": "NAME", "reward": "NAME"}),
