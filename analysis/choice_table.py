@@ -10,7 +10,7 @@ trial        a number that rises within the session. Without it trials are in th
 session      any label. Trials of a session stand together or apart, in the order of `trial`. Without it every
              animal has one session.
 animal       any label. Without it all sessions count as one animal's.
-block        optional; whole number from 0, changes when the schedule does.
+block        optional; whole number from 0, or labels; changes when the schedule does.
 better_side  optional; the `choice` that was more likely to pay.
 p_0, p_1     optional; reward probability of the smaller and of the larger `choice`; they tell the better side.
 """
@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.column_map import ColumnMap
+from pfc_da.analysis.propose_columns import find_labels
 from pfc_da.analysis.table_text import read_separated
 from pfc_da.errors import InputError
 
@@ -67,6 +68,16 @@ def read_table(path: str | Path, columns: ColumnMap) -> pd.DataFrame:
         raise InputError(f"{path}: a table of choices must be {', '.join(SUFFIXES)}, plain or .gz.")
     rows = columns.select(read_separated(path), str(path))
     table = columns.translate(rows, str(path), REQUIRED)
+    for ours in ("animal", "session"):
+        if (
+            ours not in table
+            and f"{{{ours}}}" not in (columns.path or "")
+            and (label := find_labels(rows, ours))
+        ):
+            raise InputError(
+                f"{path}: column {label!r} seems to hold several {ours}s, and no column is known as {ours}. "
+                f"`columns: {{{ours}: {label}}}` in --columns FILE says so."
+            )
     if "trial" not in table:
         table["trial"] = np.arange(len(table), dtype=float)
     check_table(table, str(path))

@@ -193,6 +193,11 @@ class ColumnMap(BaseModel):
         if ours in TEXT:
             labels = [_as_label(table[column]) for column in theirs]
             return labels[0] if len(labels) == 1 else labels[0].str.cat(labels[1:], sep=" ")
+        if ours == "block" and _are_labels(table[theirs[0]]):
+            entries = table[theirs[0]]
+            return (entries != entries.shift()).cumsum().astype(
+                float
+            ) - 1  # what a block is called may come back
         # The better side is named as choices are.
         coded = "choice" if ours == "better_side" else ours
         columns = []
@@ -204,7 +209,8 @@ class ColumnMap(BaseModel):
             try:
                 columns.append(read_numbers(table[column], f"{name}: column {column!r}", values))
             except InputError as error:
-                mend = propose_values(table[column], coded) if coded in CODED else ""
+                mend = f"`columns: {{{ours}: NAME}}` in --columns FILE names another column."
+                mend = propose_values(table[column], coded) if coded in CODED else mend
                 raise InputError(f"{error} {mend}".strip()) from None
         return columns[0] if len(columns) == 1 else sum(columns[1:], columns[0])
 
@@ -288,6 +294,10 @@ def _as_label(column: pd.Series) -> pd.Series:
     if pd.api.types.is_float_dtype(column):
         return column.map(plain).astype("string").mask(column.isna())
     return column.astype("string").str.strip().mask(column.isna())
+
+
+def _are_labels(column: pd.Series) -> bool:
+    return bool(pd.to_numeric(_as_numerals(column.dropna()), errors="coerce").isna().any())
 
 
 def _are_words(column: pd.Series, known: Mapping[Any, Any]) -> bool:

@@ -5,6 +5,7 @@ stand for a label, as short as it can be; ``*`` for anything within a name, ``**
 twice is the same in both places. The ending of the file (.csv, .nwb) may be left out.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -38,29 +39,34 @@ def read_labels(pattern: str, path: Path) -> dict[str, str]:
     InputError
         If the path does not end as the pattern does.
     """
-    found = re.search(rf"(?:^|/){_translate(pattern)}{SUFFIX}$", path.resolve().as_posix(), re.IGNORECASE)
+    found = re.search(rf"(?:^|/){_translate(pattern)}{SUFFIX}$", _whole(path), re.IGNORECASE)
     if found is None:
         raise InputError(
             f"{path}: its path does not end as `path: {pattern}` in --columns FILE says; * stands for "
-            f"anything within a name, and the whole path is {path.resolve().as_posix()[-200:]}."
+            f"anything within a name, and the whole path is {_whole(path)[-200:]}."
         )
     return found.groupdict()
 
 
 def find_subject(path: Path) -> str:
     """The label after ``sub-``, as BIDS and DANDI name files; "" if there is none."""
-    found = _SUBJECT.findall(path.resolve().as_posix())
+    found = _SUBJECT.findall(_whole(path))
     return found[-1] if found else ""
 
 
 def propose_pattern(paths: list[Path]) -> str:
     """A pattern that may fit, from which names and folders of the files differ."""
-    whole = [path.resolve() for path in paths]
+    whole = [Path(_whole(path)) for path in paths]
     if len({path.parent for path in whole}) == 1:
         return "{animal}_*" if all("_" in path.name for path in whole) else "{animal}"
     if len({path.parent.parent for path in whole}) > 1:
         return "{animal}/{session}/*"
     return "{animal}/{session}" if len({path.name for path in whole}) > 1 else "{animal}/*"
+
+
+def _whole(path: Path) -> str:
+    """From the root on; links are not followed, since what they point at is named by machines (git-annex)."""
+    return Path(os.path.abspath(path)).as_posix()
 
 
 def _translate(pattern: str) -> str:

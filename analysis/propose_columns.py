@@ -4,6 +4,7 @@ A proposal rests on names of columns and on how many entries they hold; it is ne
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,10 @@ _NAMES = {
         "key",
     ),
     "reward": ("reward", "outcome", "feedback", "win", "payoff", "points", "juice", "water", "correct"),
+}
+_LABELS = {
+    "animal": r"(subj(ect)?|participant|animal|mouse|rat|monkey|pp)(id|name|nr|no)?|sub|animal",
+    "session": r"(session|sess)(id|name|nr|no|number|date)?|date|day",
 }
 _FEW = {"choice": 8, "reward": 30}  # entries; more are times or other measures
 _ABSENT = (
@@ -94,6 +99,14 @@ def list_some(names: Iterable[object]) -> str:
     found = [" ".join(str(name).split())[:40] for name in names]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return ", ".join(found[:_SHOWN])[:400] + more
+
+
+def find_labels(table: pd.DataFrame, ours: str) -> str | None:
+    """A column that by its name holds animals or sessions (`ours`), of which there are several."""
+    for name in table:
+        if re.fullmatch(_LABELS[ours], re.sub("[^a-z]", "", str(name).lower())) and table[name].nunique() > 1:
+            return str(name)
+    return None
 
 
 def propose_map(table: pd.DataFrame, lacking: Sequence[str], taken: set[str]) -> str:

@@ -4,6 +4,7 @@ A table of choices (`choice_table`), an NWB file (`read_nwb`), a folder in the l
 or a folder of tables and NWB files. Nothing is ever unpickled. Whose sessions they are: `session_labels`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +58,8 @@ def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None)
     columns = columns or ColumnMap()
     source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
     files = [file for path in paths for file in _files(Path(path))]
-    for n, file in enumerate(files):
-        if file in files[:n]:
-            raise InputError(f"{file} is named twice.")
+    if twice := [file for file, n in Counter(files).items() if n > 1]:
+        raise InputError(f"{twice[0]} is named twice.")
     refuse_copies([file for file in files if file.is_file()])
     tables: dict[Path, pd.DataFrame] = {}
     with_units: dict[Path, NWBSession] = {}

@@ -67,7 +67,7 @@ def tell_apart(tables: dict[Path, pd.DataFrame]) -> tuple[dict[Path, pd.DataFram
     if not shared:
         return tables, []
     affected = sorted({file for files in shared.values() for file in files})
-    top = os.path.commonpath([file.resolve().parent for file in affected])
+    top = os.path.commonpath([Path(os.path.abspath(file)).parent for file in affected])
     renamed = dict(tables)
     for file in affected:
         place = _name(file, top)
@@ -116,4 +116,4 @@ def _refuse_same(label: tuple[str, str], files: list[Path], tables: dict[Path, p
 def _name(file: Path, top: str) -> str:
     """A path below a folder without the ending of the file."""
 
-    return re.sub(f"{SUFFIX}$", "", file.resolve().relative_to(top).as_posix(), flags=re.IGNORECASE)
+    return re.sub(f"{SUFFIX}$", "", os.path.relpath(file, top), flags=re.IGNORECASE)

@@ -94,6 +94,25 @@ def test_rows_without_numbers_are_trials_in_their_order(tmp_path):
     assert sessions.session.tolist() == ["2", "1"]
 
 
+def test_blocks_may_have_labels(tmp_path):
+    path = tmp_path / "choices.csv"
+    path.write_text("choice,reward,block\n0,1,A\n1,1,A\n0,1,B\n1,0,A\n")
+    np.testing.assert_array_equal(read_choices(path).block, [[0, 0, 1, 2]])
+
+
+@pytest.mark.parametrize(
+    "column, told",
+    [("Subject ID", "animal"), ("mouse_name", "animal"), ("date", "session"), ("session_id", "session")],
+)
+def test_a_column_that_seems_to_hold_animals_or_sessions_must_be_told(tmp_path, column, told):
+    path = tmp_path / "choices.csv"
+    path.write_text(f"{column},choice,reward\n" + "".join(f"{n // 2},{n % 2},1\n" for n in range(4)))
+    with pytest.raises(InputError, match=f"'{column}' seems to hold several {told}s, .*{{{told}: {column}}}"):
+        read_choices(path)
+    found = read_choices(path, ColumnMap(columns={told: column}))
+    assert getattr(found, told).tolist() == ["0", "1"]
+
+
 def test_probabilities_tell_the_better_option(tmp_path):
     path = tmp_path / "choices.csv"
     path.write_text("session,trial,choice,reward,p_0,p_1\n1,0,-1,1,.4,.1\n1,1,1,0,.1,.4\n1,2,1,0,.2,.2\n")

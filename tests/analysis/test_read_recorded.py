@@ -159,6 +159,16 @@ def test_animals_are_known_from_names_as_archives_give_them(tmp_path):
     assert found.choices.animal.tolist() == ["A", "B"] and found.notes == ()
 
 
+def test_links_are_not_followed_for_names(tmp_path):
+    (tmp_path / "objects").mkdir()
+    (tmp_path / "sub-A").mkdir()
+    (tmp_path / "objects" / "sub-X.csv").write_text(CSV.replace("animal,", "a,"))
+    (tmp_path / "sub-A" / "day1.csv").symlink_to(tmp_path / "objects" / "sub-X.csv")
+    assert read_recorded([tmp_path / "sub-A"]).choices.animal.tolist() == ["A"]
+    columns = ColumnMap(path="sub-{animal}/*")
+    assert read_recorded([tmp_path / "sub-A" / "day1.csv"], columns).choices.animal.tolist() == ["A"]
+
+
 def test_a_session_is_read_once(tmp_path):
     (tmp_path / "a.csv").write_text(CSV)
     (tmp_path / "b.csv").write_text(CSV)
