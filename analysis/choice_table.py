@@ -23,7 +23,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.column_map import ColumnMap
-from pfc_da.analysis.propose_columns import find_labels
 from pfc_da.analysis.table_text import read_separated
 from pfc_da.errors import InputError
 
@@ -68,16 +67,7 @@ def read_table(path: str | Path, columns: ColumnMap) -> pd.DataFrame:
         raise InputError(f"{path}: a table of choices must be {', '.join(SUFFIXES)}, plain or .gz.")
     rows = columns.select(read_separated(path), str(path))
     table = columns.translate(rows, str(path), REQUIRED)
-    for ours in ("animal", "session"):
-        if (
-            ours not in table
-            and f"{{{ours}}}" not in (columns.path or "")
-            and (label := find_labels(rows, ours))
-        ):
-            raise InputError(
-                f"{path}: column {label!r} seems to hold several {ours}s, and no column is known as {ours}. "
-                f"`columns: {{{ours}: {label}}}` in --columns FILE says so."
-            )
+    columns.check_labels(rows, str(path))
     if "trial" not in table:
         table["trial"] = np.arange(len(table), dtype=float)
     check_table(table, str(path))

@@ -42,6 +42,7 @@ from pfc_da.analysis.propose_columns import (
     NEEDED,
     OUTCOMES,
     SIDES,
+    find_labels,
     list_some,
     plain,
     propose_map,
@@ -172,6 +173,23 @@ class ColumnMap(BaseModel):
         if set(required) - found.keys():
             raise InputError(f"{name}: {self.explain_missing(table)}")
         return pd.DataFrame(found, index=table.index)
+
+    def check_labels(self, table: pd.DataFrame, name: str) -> None:
+        """Refuse a table (their names) that seems to hold several animals or sessions where none are known.
+
+        Raises
+        ------
+        InputError
+            With the column that seems to hold them.
+        """
+        for ours in TEXT:
+            known = f"{{{ours}}}" in (self.path or "") or self.find(table, ours)[0] in table
+            label = None if known else find_labels(table, ours)
+            if label is not None:
+                raise InputError(
+                    f"{name}: column {label!r} seems to hold several {ours}s, and no column is known as {ours}. "
+                    f"`columns: {{{ours}: {label}}}` in --columns FILE says so."
+                )
 
     def explain_missing(self, table: pd.DataFrame) -> str:
         """What of choice and reward is not known of a table (their names), and a map that may mend it."""

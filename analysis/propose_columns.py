@@ -101,12 +101,15 @@ def list_some(names: Iterable[object]) -> str:
     return ", ".join(found[:_SHOWN])[:400] + more
 
 
+def may_be_labels(name: str, ours: str) -> bool:
+    """Whether a column by its name holds animals or sessions (`ours`)."""
+    return re.fullmatch(_LABELS[ours], re.sub("[^a-z]", "", name.lower())) is not None
+
+
 def find_labels(table: pd.DataFrame, ours: str) -> str | None:
     """A column that by its name holds animals or sessions (`ours`), of which there are several."""
-    for name in table:
-        if re.fullmatch(_LABELS[ours], re.sub("[^a-z]", "", str(name).lower())) and table[name].nunique() > 1:
-            return str(name)
-    return None
+    named = [str(name) for name in table if may_be_labels(str(name), ours)]
+    return next((name for name in named if table[name].nunique() > 1), None)
 
 
 def propose_map(table: pd.DataFrame, lacking: Sequence[str], taken: set[str]) -> str:

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.choice_table import check_table
-from pfc_da.analysis.column_map import OURS, ColumnMap, read_numbers
+from pfc_da.analysis.column_map import OURS, TEXT, ColumnMap, read_numbers
 from pfc_da.analysis.nwb_store import Store, open_store
-from pfc_da.analysis.propose_columns import NEEDED, list_some, plain
+from pfc_da.analysis.propose_columns import NEEDED, list_some, may_be_labels, plain
 from pfc_da.errors import InputError, nearest
 
 INTERVALS, TRIALS, UNITS = "intervals", "trials", "units"
@@ -86,9 +86,10 @@ def _read(store: Store, columns: ColumnMap) -> NWBSession:
         {name: _read_column(store, table, name) for name in _wanted(names, columns, store, table)}
     )
     if everything.empty:
-        raise InputError(f"{path}: {table} has no trial.")
+        raise InputError(f"{path}: {table} has no trial.{_name_others(store, table)}")
     rows = columns.select(everything, f"{path}: {table}")
     trials = columns.translate(rows, str(path))
+    columns.check_labels(rows, f"{path}: {table}")
     notes = []
     if not set(NEEDED) <= set(trials):
         lacking = f"{path}: {table}: {_explain_missing(store, table, names, columns)}"
@@ -193,7 +194,9 @@ def _wanted(names: list[str], columns: ColumnMap, store: Store, table: str) -> l
             f"{list_some(names)}."
         )
     ours = [name for one in OURS for name in columns.find(names, one)]
-    return [name for name in names if name in (*ours, *columns.rows, *_ENDS)]
+    labels = [name for name in names if any(may_be_labels(name, one) for one in TEXT)]
+    plain_labels = [name for name in labels if len(store.get_shape(f"{table}/{name}") or ()) == 1]
+    return [name for name in names if name in (*ours, *columns.rows, *_ENDS, *plain_labels)]
 
 
 def _read_column(store: Store, table: str, name: str) -> NDArray:
@@ -221,13 +224,13 @@ def _explain_missing(store: Store, table: str, names: list[str], columns: Column
             readable[name] = _read_column(store, table, name)
         except InputError:
             continue
+    return columns.explain_missing(pd.DataFrame(readable)) + _name_others(store, table)
+
+
+def _name_others(store: Store, table: str) -> str:
     others = [_shorten(other) for other in _list_tables(store) if other != table]
-    more = (
-        f" Other tables are {list_some(others)}: `trials_table: NAME` there takes one of them."
-        if others
-        else ""
-    )
-    return columns.explain_missing(pd.DataFrame(readable)) + more
+    told = f" Other tables are {list_some(others)}: `trials_table: NAME` in --columns FILE takes one of them."
+    return told if others else ""
 
 
 def _read_text(store: Store, name: str) -> str:

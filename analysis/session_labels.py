@@ -27,7 +27,8 @@ def refuse_copies(files: Sequence[Path]) -> None:
     for alike in by_size.values():
         seen: dict[str, Path] = {}
         for file in alike if len(alike) > 1 else []:
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            with file.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
             if digest in seen:
                 raise InputError(f"{file} is a copy of {seen[digest]}; give one of the two.")
             seen[digest] = file
@@ -43,8 +44,14 @@ def name_animals(tables: dict[Path, pd.DataFrame], columns: ColumnMap) -> dict[P
     """
     found = {}
     for file, table in tables.items():
-        labels = {} if columns.path is None else read_labels(columns.path, file)
+        labels: dict[str, object] = {} if columns.path is None else dict(read_labels(columns.path, file))
         animal = table["animal"].fillna("") if "animal" in table else pd.Series("", table.index)
+        if "animal" in labels and animal.nunique() > 1:
+            raise InputError(
+                f"{file}: its trials are of {animal.nunique()} animals, and `path` in --columns FILE gives it one."
+            )
+        if "session" in labels and table["session"].nunique() > 1:  # runs of a day
+            labels["session"] = f"{labels['session']}/" + table["session"].astype(str)
         found[file] = table.assign(**{"animal": animal.where(animal != "", find_subject(file)), **labels})
     return found
 

@@ -109,7 +109,13 @@ def _split(text: str, path: Path) -> tuple[str, str, list[str]]:
         )
     if len(names) > MAX_COLUMNS:
         raise InputError(f"{path}: {len(names)} columns; at most {MAX_COLUMNS} are read.")
-    return header, separator, [line for line in lines[first + 1 :] if not line.lstrip().startswith("#")]
+    # A line with # that has an entry for every name may be a row whose first label begins with it.
+    rows = [
+        line
+        for line in lines[first + 1 :]
+        if not line.lstrip().startswith("#") or len(_fields(line, separator)) == len(names)
+    ]
+    return header, separator, rows
 
 
 def _fields(line: str, separator: str) -> list[str]:

@@ -242,6 +242,27 @@ def test_runs_of_a_day_in_one_file_are_sessions_of_the_same_cells(tmp_path, writ
     assert np.flatnonzero(~(last == whole.regressors["last_choice"])).tolist() in ([30], [0, 30])
 
 
+def test_the_path_names_the_day_and_the_table_its_runs(tmp_path, write_session):
+    path = write_session(tmp_path / "M1_day3.nwb", n_trials=60)
+    add_column(path, "intervals/trials/session", [1] * 30 + [2] * 30)
+    found = read_recorded([path], ColumnMap(path="{animal}_{session}"))
+    assert found.choices.session.tolist() == ["day3/1", "day3/2"] and set(found.choices.animal) == {"M1"}
+    add_column(path, "intervals/trials/animal", ["a"] * 30 + ["b"] * 30)
+    with pytest.raises(
+        InputError, match="M1_day3.nwb: its trials are of 2 animals, and `path` .* gives it one"
+    ):
+        read_recorded([path], ColumnMap(path="{animal}_{session}"))
+
+
+def test_a_column_of_trials_that_seems_to_hold_animals_must_be_told(tmp_path, write_session):
+    path = write_session(tmp_path / "two.nwb", n_trials=60)
+    add_column(path, "intervals/trials/mouse", ["a"] * 30 + ["b"] * 30)
+    with pytest.raises(InputError, match="column 'mouse' seems to hold several animals"):
+        read_recorded([path])
+    found = read_recorded([path], ColumnMap(columns={"animal": "mouse"}))
+    assert found.choices.animal.tolist() == ["a", "b"]
+
+
 def test_sessions_that_are_mixed_keep_spikes_and_choices_together(tmp_path, write_session):
     path = write_session(tmp_path / "day.nwb", n_trials=60)
     add_column(path, "intervals/trials/session", [t % 2 for t in range(60)])

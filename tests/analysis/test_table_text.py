@@ -52,6 +52,11 @@ def test_names_may_stand_behind_a_mark_above_numbers(tmp_path):
     assert list(table) == ["trial", "choice", "reward"] and table["reward"].tolist() == ["1e0", "0e0"]
 
 
+def test_rows_whose_first_label_begins_with_a_mark_are_kept(tmp_path):
+    table = read(tmp_path, b"# rig 4\nsession,choice\n#1,0\n# pause\n#2,1\n")
+    assert table["session"].tolist() == ["#1", "#2"]
+
+
 def test_text_that_is_not_utf_8_is_that_of_windows(tmp_path):
     table = read(tmp_path, "größe,a\n1,é\n".encode("cp1252"))
     assert list(table) == ["größe", "a"] and table["a"].tolist() == ["é"]
