@@ -21,44 +21,41 @@ delay          s from the event to the window in which spikes are counted; 0 unl
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    FiniteFloat,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from pfc_da.analysis.path_labels import check_pattern
-from pfc_da.analysis.propose_columns import (
-    MISSING,
-    NEEDED,
+from pfc_da.analysis.entries import (
     OUTCOMES,
     SIDES,
-    find_labels,
+    Value,
+    are_labels,
+    are_words,
+    as_labels,
     list_some,
     plain,
-    propose_map,
-    propose_values,
+    read_numbers,
 )
+from pfc_da.analysis.path_labels import check_pattern
+from pfc_da.analysis.propose_columns import NEEDED, find_labels, propose_map, propose_values
 from pfc_da.errors import InputError, nearest
 
 OURS = ("animal", "session", "trial", "choice", "reward", "block", "better_side", "p_0", "p_1", "event")
 TEXT = ("animal", "session")
 CODED = ("choice", "reward")
 MAX_BYTES = 100_000
-MAX_NUMBER = 1e15  # sums and squares of larger ones are no numbers
 _OF_PYDANTIC = ("[key]", "constrained-str", "list[constrained-str]", "float", "literal['missing']")
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Value = FiniteFloat | Literal["missing"]
 
 
 class NoRows(InputError):
@@ -209,9 +206,9 @@ class ColumnMap(BaseModel):
 
     def _read(self, table: pd.DataFrame, theirs: list[str], ours: str, name: str) -> pd.Series:
         if ours in TEXT:
-            labels = [_as_label(table[column]) for column in theirs]
+            labels = [as_labels(table[column]) for column in theirs]
             return labels[0] if len(labels) == 1 else labels[0].str.cat(labels[1:], sep=" ")
-        if ours == "block" and _are_labels(table[theirs[0]]):
+        if ours == "block" and are_labels(table[theirs[0]]):
             entries = table[theirs[0]]
             return (entries != entries.shift()).cumsum().astype(
                 float
@@ -222,7 +219,7 @@ class ColumnMap(BaseModel):
         for column in theirs:
             values: Mapping[Any, Value] | None = self.values.get(coded)
             known = SIDES if coded == "choice" else OUTCOMES
-            if values is None and coded in CODED and _are_words(table[column], known):
+            if values is None and coded in CODED and are_words(table[column], known):
                 values = known
             try:
                 columns.append(read_numbers(table[column], f"{name}: column {column!r}", values))
@@ -256,73 +253,6 @@ def read_column_map(path: str | Path) -> ColumnMap:
         raise InputError(f"{path}: {_explain(error)}") from None
     except RecursionError:
         raise InputError(f"{path}: it refers to itself.") from None
-
-
-def read_numbers(column: pd.Series, name: str, values: Mapping[Any, Value] | None = None) -> pd.Series:
-    """The column as floats, NaN where missing.
-
-    Parameters
-    ----------
-    column : Series
-        Its index numbers the rows of the file from 0.
-    name : str
-        Of file and column, for messages.
-    values : mapping, optional
-        What each entry stands for, in any case unless that makes a difference; entries not listed are refused.
-    """
-    given = column.notna() & ~(column.astype("string").str.strip() == "").fillna(False)
-    if values is None:
-        read = (
-            pd.to_numeric(_as_numerals(column.where(given)), errors="coerce").astype("Float64").astype(float)
-        )
-        allowed = "hold numbers (empty where missing)"
-    else:
-        code = {plain(key): np.nan if value == MISSING else float(value) for key, value in values.items()}
-        of_entry = {entry: _look_up(plain(entry), code) for entry in column[given].unique()}
-        read = column.map(of_entry).astype(float)
-        given &= column.map(
-            {entry: number is None or not np.isnan(number) for entry, number in of_entry.items()}
-        )
-        allowed = f"hold {list_some(code)} (empty where missing)"
-    wrong = given & ~(read.abs() < MAX_NUMBER)
-    if wrong.any():
-        row = wrong.idxmax()
-        raise InputError(f"{name} must {allowed}, got {str(column[row])[:40]!r} in row {row + 1}.")
-    return read
-
-
-def _look_up(entry: str, code: Mapping[str, float]) -> float | None:
-    """The number of an entry, None if it has none; the word as it is goes before the word in other capitals."""
-    lower = {key.lower(): value for key, value in code.items()}
-    return code.get(entry, lower.get(entry.lower()))
-
-
-def _as_numerals(column: pd.Series) -> pd.Series:
-    """Entries that are no numbers yet as text, truth as 1 and 0.
-
-    Also what pandas has read as whole numbers too long for a float, which it would not convert.
-    """
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    return column.astype("string").str.strip().str.lower().replace({"true": "1", "false": "0"})
-
-
-def _as_label(column: pd.Series) -> pd.Series:
-    """Labels as text; a whole number that is stored as a float is written as one."""
-    if pd.api.types.is_float_dtype(column):
-        return column.map(plain).astype("string").mask(column.isna())
-    return column.astype("string").str.strip().mask(column.isna())
-
-
-def _are_labels(column: pd.Series) -> bool:
-    return bool(pd.to_numeric(_as_numerals(column.dropna()), errors="coerce").isna().any())
-
-
-def _are_words(column: pd.Series, known: Mapping[Any, Any]) -> bool:
-    if pd.api.types.is_numeric_dtype(column):
-        return False
-    found = {plain(entry).lower() for entry in column.dropna().unique()} - {""}
-    return bool(found) and found <= set(known)
 
 
 def _explain(error: ValidationError) -> str:

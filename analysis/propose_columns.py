@@ -1,34 +1,19 @@
-"""Words that are read without being told, and proposals for what else a table may hold, to be pasted into --columns.
+"""Proposals for what a table may hold, to be pasted into --columns.
 
 A proposal rests on names of columns and on how many entries they hold; it is never used by itself.
 """
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-MISSING = "missing"
+from pfc_da.analysis.entries import MISSING, OUTCOMES, SIDES, plain
+
 NEEDED = ("choice", "reward")
-SIDES: Mapping[Any, Any] = {"left": 0, "right": 1, "l": 0, "r": 1, "none": MISSING}
-"""Words of choices, in any case; others are not guessed."""
-_WON = ("rewarded", "reward", "win", "won", "yes")
-_LOST = (
-    "unrewarded",
-    "not rewarded",
-    "no reward",
-    "nonrewarded",
-    "non-rewarded",
-    "loss",
-    "lost",
-    "lose",
-    "no",
-)
-OUTCOMES: Mapping[Any, Any] = {**dict.fromkeys(_WON, 1), **dict.fromkeys(_LOST, 0), "none": MISSING}
-"""Words of rewards, in any case."""
 _NAMES = {
     "choice": (
         "choice",
@@ -78,27 +63,7 @@ _BAD = (
     "pun",
     "dry",
 )
-_SHOWN = 30
 _LONG = 400  # characters of a proposal; it is left out beyond
-
-
-def plain(value: object) -> str:
-    """A label as text, so that 1, 1.0 and "1", and True, TRUE and "true" are one."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value)).lower()
-    try:
-        number = float(value)  # type: ignore[arg-type]  # what is no number is caught
-    except (TypeError, ValueError, OverflowError):
-        text = str(value).strip()
-        return text.lower() if text.lower() in ("true", "false") else text
-    return str(int(number)) if number.is_integer() else str(number)
-
-
-def list_some(names: Iterable[object]) -> str:
-    """Names for a message, not too many of them."""
-    found = [" ".join(str(name).split())[:40] for name in names]
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(found[:_SHOWN])[:400] + more
 
 
 def may_be_labels(name: str, ours: str) -> bool:

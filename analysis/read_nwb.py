@@ -17,18 +17,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.choice_table import check_table
-from pfc_da.analysis.column_map import OURS, TEXT, ColumnMap, read_numbers
+from pfc_da.analysis.column_map import OURS, TEXT, ColumnMap
+from pfc_da.analysis.entries import list_some, read_numbers
 from pfc_da.analysis.nwb_store import Store, open_store
-from pfc_da.analysis.propose_columns import NEEDED, list_some, may_be_labels, plain
+from pfc_da.analysis.nwb_units import MS, UNITS, has_spikes, read_owners, read_units
+from pfc_da.analysis.propose_columns import NEEDED, may_be_labels
 from pfc_da.errors import InputError, nearest
 
-INTERVALS, TRIALS, UNITS = "intervals", "trials", "units"
-ALWAYS = np.array([[0.0, np.inf]])  # observed throughout
+INTERVALS, TRIALS = "intervals", "trials"
 MAX_COLUMNS = 1000
 MAX_TRIAL_S = 600.0  # a median trial longer than that is one in ms
 MIN_RATE_HZ, MAX_RATE_HZ = 0.02, 1000.0  # of the fastest unit over the session
 MAX_RATIO = 50.0  # of the spans of spikes and trials
-_MS = "Are times in ms, or samples? NWB holds s."
 _ENDS = ("start_time", "stop_time")
 _ELSEWHERE = (
     "processing",
@@ -93,7 +93,7 @@ def _read(store: Store, columns: ColumnMap) -> NWBSession:
     notes = []
     if not set(NEEDED) <= set(trials):
         lacking = f"{path}: {table}: {_explain_missing(store, table, names, columns)}"
-        if "choice" in trials or not _has_spikes(store):
+        if "choice" in trials or not has_spikes(store):
             raise InputError(lacking)
         notes.append(f"{lacking} Its cells are compared, its choices are not.")
     if "event" not in trials:
@@ -110,20 +110,20 @@ def _read(store: Store, columns: ColumnMap) -> NWBSession:
     trials = trials.reset_index(drop=True)
     if UNITS not in store.list_members(""):
         return NWBSession(trials=trials, names=[], times=[], intervals=None, notes=tuple(notes))
-    if not _has_spikes(store):
+    if not has_spikes(store):
         lacking = f"{path}: {UNITS}/spike_times holds no spike"
         if "choice" not in trials:
             raise InputError(f"{lacking}.")
         notes.append(f"{lacking}; its choices are compared, its cells are not.")
         return NWBSession(trials=trials, names=[], times=[], intervals=None, notes=tuple(notes))
-    units, times, intervals = _read_units(store)
+    units, times, intervals = read_units(store)
     _check_clock(times, everything, f"{path}: {table}", path)
     return NWBSession(
         trials=trials,
         names=units,
         times=times,
         intervals=intervals,
-        owners=_read_owners(store, columns, len(units)),
+        owners=read_owners(store, columns, len(units)),
         notes=tuple(notes),
     )
 
@@ -245,85 +245,6 @@ def _read_times(rows: pd.DataFrame, name: str, label: str) -> pd.Series:
     return read_numbers(rows[name], f"{label}/{name}")
 
 
-def _has_spikes(store: Store) -> bool:
-    return (store.get_shape(f"{UNITS}/spike_times") or (0,))[0] > 0
-
-
-def _read_units(store: Store) -> tuple[list[str], list[NDArray], list[NDArray] | None]:
-    path, there = store.path, store.list_members(UNITS)
-    trains = _split(store, "spike_times")
-    named = "id" in there and store.get_shape(f"{UNITS}/id") == (len(trains),)
-    names = [str(name) for name in (store.read(f"{UNITS}/id") if named else range(len(trains)))]
-    times = [
-        _check_times(train, f"{path}: {UNITS}/spike_times of unit {name}")
-        for name, train in zip(names, trains, strict=True)
-    ]
-    if "obs_intervals" not in there:
-        return names, times, None
-    parts = _split(store, "obs_intervals")
-    if len(parts) != len(names):
-        raise InputError(f"{path}: {UNITS}/obs_intervals_index does not fit the {len(names)} units.")
-    intervals = [
-        _check_intervals(part, f"{path}: {UNITS}/obs_intervals of unit {name}") if len(part) else ALWAYS
-        for name, part in zip(names, parts, strict=True)
-    ]
-    for name, train, part in zip(names, times, intervals, strict=True):
-        outside = (train < part.min() - 1) | (train > part.max() + 1)
-        if outside.sum() > 0.01 * len(train):
-            raise InputError(f"{path}: {UNITS}/obs_intervals of unit {name} leave out its spikes. {_MS}")
-    return names, times, intervals
-
-
-def _read_owners(store: Store, columns: ColumnMap, n_units: int) -> list[str] | None:
-    """The animal of each unit, if a column of that name says it."""
-    name = f"{UNITS}/{columns.theirs('animal')[0]}"
-    if store.get_shape(name) != (n_units,):
-        return None
-    return [plain(owner) for owner in store.read(name)]
-
-
-def _split(store: Store, name: str) -> list[NDArray]:
-    """A ragged column, one array a unit."""
-    path = store.path
-    if store.get_shape(f"{UNITS}/{name}_index") is None:
-        raise InputError(f"{path}: {UNITS}/{name} must be a ragged column with {name}_index.")
-    index, values = store.read(f"{UNITS}/{name}_index").ravel(), store.read(f"{UNITS}/{name}")
-    if values.dtype.kind not in "fiu" or index.dtype.kind not in "fiu":
-        raise InputError(f"{path}: {UNITS}/{name} must hold numbers, got {values.dtype}, {index.dtype}.")
-    ends = index.astype(np.int64)
-    n_units = (store.get_shape(f"{UNITS}/id") or ends.shape)[0]
-    if (
-        len(ends) != n_units
-        or (np.diff(ends, prepend=0) < 0).any()
-        or (len(ends) and ends[-1] != len(values))
-    ):
-        raise InputError(f"{path}: {UNITS}/{name}_index does not fit the {len(values)} entries of {name}.")
-    return np.split(values.astype(float), ends[:-1]) if len(ends) else []
-
-
-def _check_times(times: NDArray, name: str) -> NDArray:
-    if not np.isfinite(times).all():
-        raise InputError(
-            f"{name}: entry {int(np.argmin(np.isfinite(times)))} is {times[~np.isfinite(times)][0]}."
-        )
-    if times.size and times.min() < 0:
-        raise InputError(f"{name}: times must not be negative, got {times.min():g} s.")
-    if (np.diff(times) < 0).any():
-        raise InputError(
-            f"{name}: times must be sorted; entry {int(np.argmax(np.diff(times) < 0)) + 1} is earlier."
-        )
-    return times
-
-
-def _check_intervals(intervals: NDArray, name: str) -> NDArray:
-    if intervals.ndim != 2 or intervals.shape[1] != 2:
-        raise InputError(f"{name}: must be pairs of begin and end, got shape {intervals.shape}.")
-    flat = intervals.ravel()
-    if not np.isfinite(flat).all() or (np.diff(flat) < 0).any():
-        raise InputError(f"{name}: begins and ends must be numbers in ascending order.")
-    return intervals
-
-
 def _check_trials(rows: pd.DataFrame, label: str) -> None:
     start = _read_times(rows, "start_time", label)
     if start.isna().any():
@@ -335,7 +256,7 @@ def _check_trials(rows: pd.DataFrame, label: str) -> None:
         row = (stop < start).idxmax()
         raise InputError(f"{label}: trial {row + 1} stops at {stop[row]:g} s, before its start.")
     if float((stop - start).median()) > MAX_TRIAL_S:
-        raise InputError(f"{label}: trials last {float((stop - start).median()):g} s (median). {_MS}")
+        raise InputError(f"{label}: trials last {float((stop - start).median()):g} s (median). {MS}")
 
 
 def _check_clock(times: list[NDArray], rows: pd.DataFrame, label: str, path: Path) -> None:
@@ -346,7 +267,7 @@ def _check_clock(times: list[NDArray], rows: pd.DataFrame, label: str, path: Pat
     first, last = float(every.min()), float(every.max())
     told = f"{path}: {UNITS}/spike_times span {last - first:g} s, trials {span:g} s."
     if last - first > MAX_RATIO * span or (every.size > 100 and span > MAX_RATIO * (last - first)):
-        raise InputError(f"{told} {_MS}")
+        raise InputError(f"{told} {MS}")
     if last < begin or first > end:
         raise InputError(
             f"{path}: {UNITS}/spike_times ({first:g} to {last:g} s) and trials ({begin:g} to {end:g} s) "
@@ -354,4 +275,4 @@ def _check_clock(times: list[NDArray], rows: pd.DataFrame, label: str, path: Pat
         )
     fastest = max(map(len, times)) / max(last - first, span)
     if not MIN_RATE_HZ < fastest < MAX_RATE_HZ:
-        raise InputError(f"{told} The fastest unit fires at {fastest:.2g} Hz. {_MS}")
+        raise InputError(f"{told} The fastest unit fires at {fastest:.2g} Hz. {MS}")

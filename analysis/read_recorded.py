@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pfc_da.analysis.choice_table import ChoiceSessions, read_table, stack_choices
 from pfc_da.analysis.column_map import ColumnMap, NoRows
 from pfc_da.analysis.nwb_store import is_zarr
+from pfc_da.analysis.nwb_units import ALWAYS
 from pfc_da.analysis.ofc import is_ofc_folder, read_ofc_cells
-from pfc_da.analysis.read_nwb import ALWAYS, NWBSession, read_nwb
+from pfc_da.analysis.read_nwb import NWBSession, read_nwb
 from pfc_da.analysis.recorded_cells import CellSession, cut_around, find_regressors, measure_observation
 from pfc_da.analysis.session_labels import name_animals, note_animals, refuse_copies, tell_apart
 from pfc_da.errors import InputError
