@@ -108,10 +108,12 @@ def as_labels(column: pd.Series) -> pd.Series:
 
 
 def are_labels(column: pd.Series) -> bool:
+    """Whether some entry is neither a number nor missing."""
     return bool(pd.to_numeric(_as_numerals(column.dropna()), errors="coerce").isna().any())
 
 
 def are_words(column: pd.Series, known: Mapping[Any, Any]) -> bool:
+    """Whether all entries that are there are among the words `known`, in any case."""
     if pd.api.types.is_numeric_dtype(column):
         return False
     found = {plain(entry).lower() for entry in column.dropna().unique()} - {""}

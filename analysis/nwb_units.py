@@ -14,10 +14,18 @@ MS = "Are times in ms, or samples? NWB holds s."
 
 
 def has_spikes(store: Store) -> bool:
+    """Whether there is any spike in the file."""
     return (store.get_shape(f"{UNITS}/spike_times") or (0,))[0] > 0
 
 
 def read_units(store: Store) -> tuple[list[str], list[NDArray], list[NDArray] | None]:
+    """Names of the units, their spike times and when each was observed; None if the file does not say.
+
+    Raises
+    ------
+    InputError
+        In one line, if times are not sorted, not finite, negative or outside what was observed.
+    """
     path, there = store.path, store.list_members(UNITS)
     trains = _split(store, "spike_times")
     named = "id" in there and store.get_shape(f"{UNITS}/id") == (len(trains),)
