@@ -52,10 +52,6 @@ class Store:
             raise InputError(
                 f"{self.path}: {name} claims {size} bytes, far more than the file can hold; it is damaged."
             )
-        if "pickle" in str(getattr(item, "metadata", "")).lower():
-            raise InputError(
-                f"{self.path}: {name} is stored as a pickle, which is never opened; export the file to HDF5."
-            )
         values = np.asarray(item.asstr()[()] if _is_hdf5_text(item) else item[...])
         if values.dtype.kind in "STU":
             return (
@@ -75,6 +71,10 @@ class Store:
             if outside := _find_outside(item, part, self._root):
                 raise InputError(
                     f"{self.path}: {done} links to {outside[:100]!r} outside the file; write it into one file."
+                )
+            if _is_pickled(self.path / done):
+                raise InputError(
+                    f"{self.path}: {done} is stored as a pickle, which is never opened; export the file to HDF5."
                 )
             item = item[part]
         return item
@@ -139,6 +139,12 @@ def _open_zarr(path: Path) -> Iterator[Store]:
     if "nwb_version" not in root.attrs:
         raise InputError(f"{path}: zarr, but not NWB: the attribute nwb_version is missing.")
     yield Store(path, root, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+
+
+def _is_pickled(array: Path) -> bool:
+    """Whether zarr would have to unpickle an array; hdmf-zarr once wrote texts so."""
+    described = array / ".zarray"
+    return described.is_file() and '"pickle"' in described.read_text()
 
 
 def _find_outside(group: Any, name: str, root: Any) -> str:

@@ -234,10 +234,13 @@ def _name_others(store: Store, table: str) -> str:
 
 
 def _read_text(store: Store, name: str) -> str:
-    """A text of its own, "" where there is none."""
-    if store.get_shape(name) is None:
+    """A text of its own, "" where there is none or it may not be read: the path of the file may say it too."""
+    try:
+        if store.get_shape(name) is None:
+            return ""
+        values = store.read(name).ravel()
+    except InputError:
         return ""
-    values = store.read(name).ravel()
     return " ".join(str(values[0]).split()) if values.size == 1 else ""
 
 

@@ -1,6 +1,7 @@
 """Sessions in NWB files: trials and units come back, old schemas too, and damage is told with file and field."""
 
 import json
+import os
 import pickle
 import re
 
@@ -397,7 +398,7 @@ def test_a_part_that_zarr_cannot_open_is_not_in_the_way(session, tmp_path):
     # hdmf-zarr writes texts with a fill value that zarr 3 refuses.
     (path / "session_start_time").mkdir()
     (path / "session_start_time" / ".zarray").write_text(
-        '{"zarr_format": 2, "dtype": "|S9", "fill_value": 0}'
+        '{"zarr_format": 2, "dtype": "|O", "fill_value": 0}'
     )
     assert len(read_nwb(path).trials) == 120
 
@@ -426,13 +427,29 @@ def test_damaged_zarr_is_told(session, tmp_path, how, told):
         read_nwb(path)
 
 
-def test_pickles_in_zarr_are_never_opened(session, tmp_path):
+class Trap:
+    def __reduce__(self):
+        return os.mkdir, ("sprung",)
+
+
+def test_pickles_in_zarr_are_never_opened(session, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path = write_zarr(session, tmp_path / "x.nwb.zarr", 2)
-    kept = json.loads((path / "intervals/trials/choice/.zarray").read_text())
-    kept |= {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}], "fill_value": None}
-    (path / "intervals/trials/choice/.zarray").write_text(json.dumps(kept))
-    with pytest.raises(InputError, match="x.nwb.zarr: .*pickle"):
+
+    def pickle_array(name):
+        kept = json.loads((path / name / ".zarray").read_text())
+        kept |= {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}], "fill_value": None}
+        (path / name / ".zarray").write_text(json.dumps(kept | {"compressor": None}))
+        (path / name / "0").write_bytes(pickle.dumps(Trap()))
+
+    pickle_array("general/subject/subject_id")
+    assert set(read_nwb(path).trials["animal"]) == {""}  # the path may say it
+    pickle_array("intervals/trials/choice")
+    with pytest.raises(
+        InputError, match="x.nwb.zarr: intervals/trials/choice is stored as a pickle, .*to HDF5"
+    ):
         read_nwb(path)
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_zarr_that_is_cut_short_is_told(session, tmp_path):
