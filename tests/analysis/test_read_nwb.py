@@ -397,9 +397,12 @@ def test_a_part_that_zarr_cannot_open_is_not_in_the_way(session, tmp_path):
     path = write_zarr(session, tmp_path / "s1.nwb.zarr", 2)
     # hdmf-zarr writes texts with a fill value that zarr 3 refuses.
     (path / "session_start_time").mkdir()
-    (path / "session_start_time" / ".zarray").write_text(
-        '{"zarr_format": 2, "dtype": "|O", "fill_value": 0}'
-    )
+    described = {"zarr_format": 2, "shape": [1], "chunks": [1], "order": "C", "dtype": "|O", "fill_value": 0}
+    described |= {"filters": [{"id": "vlen-bytes"}], "compressor": None}
+    (path / "session_start_time" / ".zarray").write_text(json.dumps(described))
+    metadata = {name: json.loads((path / name).read_text()) for name in (".zgroup", ".zattrs")}
+    summary = metadata | {"session_start_time/.zarray": described}
+    (path / ".zmetadata").write_text(json.dumps({"zarr_consolidated_format": 1, "metadata": summary}))
     assert len(read_nwb(path).trials) == 120
 
 
