@@ -1,23 +1,20 @@
 """Recorded choices as a tidy table, one row a trial, and as the arrays the statistics take.
 
-Columns of the table (comma- or tab-separated, plain or gzipped), in any order; others are left alone. Other
-names than these are told by a `ColumnMap`:
+Columns of the table (text, separated as `table_text` says, plain or gzipped), in any order; others are left alone.
+Other names than these are told by a `ColumnMap`:
 
-trial        required; a number that rises within the session.
-choice       required; two different numbers (0 and 1, or -1 and 1; the smaller becomes 0), or left, right and
+choice       required; two different numbers (0 and 1, or -1 and 1; the smaller becomes 0), or left, right (l, r) and
              none; empty: no choice.
-reward       required; a number; empty: not known.
+reward       required; a number, or a word such as rewarded and unrewarded (`propose_columns`); empty: not known.
+trial        a number that rises within the session. Without it trials are in the order of their rows.
 session      any label. Trials of a session stand together or apart, in the order of `trial`. Without it every
              animal has one session.
-animal       any label. Without it all sessions count as one animal's. One of the two is required.
-block        optional; whole number from 0, changes when the schedule does.
+animal       any label. Without it all sessions count as one animal's.
+block        optional; whole number from 0, or labels; changes when the schedule does.
 better_side  optional; the `choice` that was more likely to pay.
 p_0, p_1     optional; reward probability of the smaller and of the larger `choice`; they tell the better side.
 """
 
-import gzip
-import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +23,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.column_map import ColumnMap
+from pfc_da.analysis.table_text import read_separated
 from pfc_da.errors import InputError
 
-REQUIRED = ("trial", "choice", "reward")
-OPTIONAL = ("animal", "session", "block", "better_side", "p_0", "p_1")
+REQUIRED = ("choice", "reward")
 SUFFIXES = (".csv", ".tsv", ".txt")
-MAX_COLUMNS = 1000
-MAX_HEADER = 1_000_000  # characters
 MAX_CELLS = 100_000_000  # of the grid (session, trial)
 
 
@@ -68,25 +63,15 @@ def read_choices(path: str | Path, columns: ColumnMap | None = None) -> ChoiceSe
 def read_table(path: str | Path, columns: ColumnMap) -> pd.DataFrame:
     """A tidy table under our names, for `stack_choices`."""
     path = Path(path)
-    if not path.name.removesuffix(".gz").endswith(SUFFIXES):
+    if not path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
         raise InputError(f"{path}: a table of choices must be {', '.join(SUFFIXES)}, plain or .gz.")
-    try:
-        header = _read_header(path)
-        tab = "\t" if "\t" in header else ","
-        if header.count(tab) >= MAX_COLUMNS:
-            raise InputError(f"{path}: {header.count(tab) + 1} columns; at most {MAX_COLUMNS} are read.")
-        texts = {name: str for ours in ("animal", "session") for name in columns.theirs(ours)}
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            table = pd.read_csv(path, sep=tab, dtype=texts, index_col=False, low_memory=False)
-    except (EOFError, zlib.error):
-        raise InputError(f"{path}: the gzip file is cut short or damaged; copy it again.") from None
-    except InputError:
-        raise
-    except (OSError, ValueError, OverflowError, MemoryError, pd.errors.ParserWarning) as error:
-        told = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: cannot be read as a table ({told[:200]}).") from None
-    return columns.translate(table, str(path), REQUIRED)
+    rows = columns.select(read_separated(path), str(path))
+    table = columns.translate(rows, str(path), REQUIRED)
+    columns.check_labels(rows, str(path))
+    if "trial" not in table:
+        table["trial"] = np.arange(len(table), dtype=float)
+    check_table(table, str(path))
+    return table.reset_index(drop=True)
 
 
 def stack_choices(table: pd.DataFrame, *, name: str = "the table", options: int = 2) -> ChoiceSessions:
@@ -101,16 +86,12 @@ def stack_choices(table: pd.DataFrame, *, name: str = "the table", options: int 
     options : int
         How many different choices there may be; with more than two not all need occur.
     """
-    _check_columns(table, name)
     table = table.assign(
         animal=table["animal"].fillna("") if "animal" in table else "",
-        session=table["session"] if "session" in table else table["animal"],
+        session=table["session"] if "session" in table else table.get("animal", ""),
     )
     row = pd.MultiIndex.from_frame(table[["animal", "session"]]).factorize()[0]
     table = table.assign(_row=row).sort_values(["_row", "trial"], kind="stable")
-    if table.duplicated(["_row", "trial"]).any():
-        session, trial = table.loc[table.duplicated(["_row", "trial"]), ["session", "trial"]].iloc[0]
-        raise InputError(f"{name}: trial {trial:g} of session {str(session)[:60]} is there twice.")
     codes = _options(table, options, name)
     column = table.groupby("_row").cumcount()
     place = table["_row"].to_numpy(), column.to_numpy()
@@ -143,42 +124,40 @@ def get_animals(sessions: ChoiceSessions) -> list[NDArray]:
     return [sessions.animal == name for name in np.unique(sessions.animal)]
 
 
-def _read_header(path: Path) -> str:
-    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
-        header = file.readline(MAX_HEADER)
-    if len(header) >= MAX_HEADER:
-        raise InputError(
-            f"{path}: the header is longer than {MAX_HEADER} characters; at most {MAX_COLUMNS} columns are read."
-        )
-    return header.decode("utf-8")
+def check_table(table: pd.DataFrame, name: str) -> None:
+    """Refuse a table (our names) with no trial, or trials without order or session.
 
-
-def _check_columns(table: pd.DataFrame, name: str) -> None:
-    missing = [column for column in REQUIRED if column not in table]
-    if missing or not {"animal", "session"} & set(table):
-        raise InputError(
-            f"{name}: column {(*missing, 'session')[0]!r} is missing; needed are {', '.join(REQUIRED)} and session "
-            f"or animal, and {', '.join(OPTIONAL[2:])} are used if there."
-        )
+    Raises
+    ------
+    InputError
+        In one line with `name`, the column and the row of the file (the index, from 0).
+    """
     if table.empty:
         raise InputError(f"{name}: the table has no trial.")
     for column in ("trial", "session"):
         if column in table and table[column].isna().any():
+            row = table[column].isna().idxmax() + 1
             raise InputError(
-                f"{name}: every row needs a {column}; row {_first(table[column].isna())} has none."
+                f"{name}: every row needs a {column}; row {row} has none. Rows that are no trials are left out by "
+                "`rows: {COLUMN: ENTRY}` in --columns FILE."
             )
+    labels = [column for column in ("animal", "session") if column in table]
+    twice = table.duplicated([*labels, "trial"])
+    if twice.any():
+        row = twice.idxmax()
+        of_session = f" of session {str(table['session'][row])[:60]}" if "session" in table else ""
+        raise InputError(
+            f"{name}: trial {table['trial'][row]:g}{of_session} is there twice, again in row {row + 1}. Where numbers "
+            "begin anew, `columns: {session: [COLUMN, COLUMN]}` in --columns FILE makes sessions of two columns."
+        )
     if "block" in table:
         block = table["block"]
         wrong = block.notna() & ((block < 0) | (block > 1e9) | (block != block.round()))
         if wrong.any():
+            row = wrong.idxmax()
             raise InputError(
-                f"{name}: column 'block' must hold whole numbers from 0, got {block[wrong].iloc[0]:g} in row "
-                f"{_first(wrong)}."
+                f"{name}: column 'block' must hold whole numbers from 0, got {block[row]:g} in row {row + 1}."
             )
-
-
-def _first(wrong: pd.Series) -> int:
-    return int(np.flatnonzero(wrong)[0]) + 1
 
 
 def _options(table: pd.DataFrame, options: int, name: str) -> dict[float, int]:

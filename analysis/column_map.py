@@ -1,8 +1,11 @@
-"""How somebody else's columns become ours: a small YAML file beside their data.
+"""How somebody else's columns become ours: a small YAML file that goes with their data.
 
 columns        ours: theirs. Ours are animal, session, trial, choice, reward, block, better_side, p_0, p_1 and, of
                NWB trials, event (the time that windows are counted from). A list of columns is added up.
 values         ours: {theirs: ours}, for choice and reward; a number, or missing. What is not listed is refused.
+rows           theirs: the entry, or list of entries, of the rows that are trials; others are left out.
+path           where the animal and the session stand in the path of a file (`path_labels`).
+trials_table   the table of an NWB file that holds the trials; `trials` unless given.
 options        how many options there are to choose from; 2 unless given.
 baited         whether reward waits until it is taken, so that matching says something; false unless given.
 same_schedule  whether rewards came as in the simulated run, so that reward and better choices may be held
@@ -10,39 +13,53 @@ same_schedule  whether rewards came as in the simulated run, so that reward and 
 delay          s from the event to the window in which spikes are counted; 0 unless given.
 
     columns: {animal: subjID, reward: [rewarded_left, rewarded_right]}
-    values: {choice: {left: 0, right: 1, ignored: missing}}
+    values: {choice: {port A: 0, port B: 1, ignored: missing}}
+    rows: {phase: real, stage: [3, 4]}
+    path: "sub-{animal}_ses-{session}_*"
 """
 
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    FiniteFloat,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
+from pfc_da.analysis.entries import (
+    OUTCOMES,
+    SIDES,
+    Value,
+    are_labels,
+    are_words,
+    as_labels,
+    list_some,
+    plain,
+    read_numbers,
+)
+from pfc_da.analysis.path_labels import check_pattern
+from pfc_da.analysis.propose_columns import NEEDED, find_labels, propose_map, propose_values
 from pfc_da.errors import InputError, nearest
 from pfc_da.yaml_file import read_yaml
 
 OURS = ("animal", "session", "trial", "choice", "reward", "block", "better_side", "p_0", "p_1", "event")
 TEXT = ("animal", "session")
 CODED = ("choice", "reward")
-MISSING = "missing"
-SIDES: Mapping[Any, Any] = {"left": 0, "right": 1, "none": MISSING}
-"""Words of choices that are read without being told; others are not guessed."""
-MAX_NUMBER = 1e15  # sums and squares of larger ones are no numbers
 _OF_PYDANTIC = ("[key]", "constrained-str", "list[constrained-str]", "float", "literal['missing']")
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Value = FiniteFloat | Literal["missing"]
+
+
+class NoRows(InputError):
+    """No row of a file is one that `rows` keeps."""
 
 
 class ColumnMap(BaseModel):
@@ -52,6 +69,9 @@ class ColumnMap(BaseModel):
 
     columns: dict[str, Name | list[Name]] = {}
     values: dict[str, dict[Any, Value]] = {}
+    rows: dict[Name, Any] = {}
+    path: Name | None = None
+    trials_table: Name | None = None
     options: int = Field(default=2, ge=2, le=100)
     baited: bool = False
     same_schedule: bool = False
@@ -67,10 +87,56 @@ class ColumnMap(BaseModel):
             )
         return told
 
+    @field_validator("rows")
+    @classmethod
+    def _are_entries(cls, told: dict[str, Any]) -> dict[str, Any]:
+        for name, allowed in told.items():
+            entries = allowed if isinstance(allowed, list) else [allowed]
+            if not entries or not all(isinstance(one, (str, int, float, datetime.date)) for one in entries):
+                raise ValueError(f"{name[:40]} must be an entry of that column or a list of entries")
+        return told
+
+    @field_validator("path")
+    @classmethod
+    def _is_pattern(cls, told: str | None) -> str | None:
+        return None if told is None else check_pattern(told)
+
+    @model_validator(mode="after")
+    def _are_told_once(self) -> "ColumnMap":
+        for name in TEXT:
+            if name in self.columns and f"{{{name}}}" in (self.path or ""):
+                raise ValueError(f"the {name} is told by columns and by path; leave one of the two out")
+        return self
+
     def theirs(self, ours: str) -> list[str]:
         """Columns of theirs that hold `ours`; its own name unless another was told."""
         told = self.columns.get(ours, ours)
         return list(told) if isinstance(told, list) else [told]
+
+    def select(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
+        """The rows of `table` (their names) that `rows` keeps.
+
+        Raises
+        ------
+        InputError
+            If a column is not there, or (`NoRows`) no row is left.
+        """
+        for column, allowed in self.rows.items():
+            if column not in table:
+                hint = nearest(column, map(str, table.columns))
+                raise InputError(
+                    f"{name}: rows: there is no column {column!r}.{hint} There are: {list_some(table.columns)}."
+                )
+            entries = table[column].map(plain)
+            asked = [plain(one) for one in (allowed if isinstance(allowed, list) else [allowed])]
+            kept = entries.isin(asked) & table[column].notna()
+            if not kept.any():
+                found = list_some(entries[table[column].notna()].unique())
+                raise NoRows(
+                    f"{name}: rows: no row has {column}: {list_some(asked)}; the column holds {found or 'nothing'}."
+                )
+            table = table[kept]
+        return table
 
     def translate(self, table: pd.DataFrame, name: str, required: Sequence[str] = ()) -> pd.DataFrame:
         """Those columns of `table` that are ours, under our names, numbers as floats; others are dropped.
@@ -78,7 +144,7 @@ class ColumnMap(BaseModel):
         Parameters
         ----------
         table : DataFrame
-            A row a trial, their names.
+            A row a trial, their names; the index numbers the rows of the file from 0.
         name : str
             Of the file, for messages.
         required : sequence of str
@@ -91,28 +157,76 @@ class ColumnMap(BaseModel):
         """
         found = {}
         for ours in OURS:
-            theirs = self.theirs(ours)
+            theirs = self.find(table, ours)
             absent = [column for column in theirs if column not in table]
-            if absent and (ours in self.columns or ours in required):
-                told = f", said to be {ours}," if ours in self.columns else ""
+            if absent and ours in self.columns:
                 hint = nearest(absent[0], (str(column)[:60] for column in table.columns))
                 raise InputError(
-                    f"{name}: column {absent[0]!r}{told} is missing.{hint} Names other than ours are told by "
-                    "--columns FILE."
+                    f"{name}: column {absent[0]!r}, said to be {ours}, is missing.{hint} There are: "
+                    f"{list_some(table.columns)}."
                 )
             if not absent:
                 found[ours] = self._read(table, theirs, ours, name)
+        if set(required) - found.keys():
+            raise InputError(f"{name}: {self.explain_missing(table)}")
         return pd.DataFrame(found, index=table.index)
+
+    def check_labels(self, table: pd.DataFrame, name: str) -> None:
+        """Refuse a table (their names) that seems to hold several animals or sessions where none are known.
+
+        Raises
+        ------
+        InputError
+            With the column that seems to hold them.
+        """
+        for ours in TEXT:
+            known = f"{{{ours}}}" in (self.path or "") or self.find(table, ours)[0] in table
+            label = None if known else find_labels(table, ours)
+            if label is not None:
+                raise InputError(
+                    f"{name}: column {label!r} seems to hold several {ours}s, and no column is known as {ours}. "
+                    f"`columns: {{{ours}: {label}}}` in --columns FILE says so."
+                )
+
+    def explain_missing(self, table: pd.DataFrame) -> str:
+        """What of choice and reward is not known of a table (their names), and a map that may mend it."""
+        lacking = [ours for ours in NEEDED if any(column not in table for column in self.find(table, ours))]
+        if not len(table.columns):
+            return "the table has no columns."
+        return (
+            f"no column is known as {' and '.join(lacking)}; there are {list_some(table.columns)}. "
+            f"{propose_map(table, lacking, set(sum(map(self.theirs, self.columns), [])))}"
+        )
+
+    def find(self, names: Iterable[str], ours: str) -> list[str]:
+        """Those of `names` that hold `ours`, whether they are there or not; our own name in other capitals too."""
+        if ours in self.columns or ours in names:
+            return self.theirs(ours)
+        return [next((name for name in names if str(name).lower() == ours), ours)]
 
     def _read(self, table: pd.DataFrame, theirs: list[str], ours: str, name: str) -> pd.Series:
         if ours in TEXT:
-            labels = [table[column].astype("string").mask(table[column].isna()) for column in theirs]
+            labels = [as_labels(table[column]) for column in theirs]
             return labels[0] if len(labels) == 1 else labels[0].str.cat(labels[1:], sep=" ")
+        if ours == "block" and are_labels(table[theirs[0]]):
+            entries = table[theirs[0]]
+            return (entries != entries.shift()).cumsum().astype(
+                float
+            ) - 1  # what a block is called may come back
         # The better side is named as choices are.
-        values: Mapping[Any, Value] | None = self.values.get("choice" if ours == "better_side" else ours)
-        if values is None and ours in ("choice", "better_side") and _are_sides(table[theirs[0]]):
-            values = SIDES
-        columns = [read_numbers(table[column], f"{name}: column {column!r}", values) for column in theirs]
+        coded = "choice" if ours == "better_side" else ours
+        columns = []
+        for column in theirs:
+            values: Mapping[Any, Value] | None = self.values.get(coded)
+            known = SIDES if coded == "choice" else OUTCOMES
+            if values is None and coded in CODED and are_words(table[column], known):
+                values = known
+            try:
+                columns.append(read_numbers(table[column], f"{name}: column {column!r}", values))
+            except InputError as error:
+                mend = f"`columns: {{{ours}: NAME}}` in --columns FILE names another column."
+                mend = propose_values(table[column], coded) if coded in CODED else mend
+                raise InputError(f"{error} {mend}".strip()) from None
         return columns[0] if len(columns) == 1 else sum(columns[1:], columns[0])
 
 
@@ -127,60 +241,6 @@ def read_column_map(path: str | Path) -> ColumnMap:
         raise InputError(f"{path}: {_explain(error)}") from None
 
 
-def read_numbers(column: pd.Series, name: str, values: Mapping[Any, Value] | None = None) -> pd.Series:
-    """The column as floats, NaN where missing.
-
-    Parameters
-    ----------
-    name : str
-        Of file and column, for messages.
-    values : mapping, optional
-        What each entry stands for; entries not listed are refused.
-    """
-    given = column.notna() & ~(column.astype("string").str.strip() == "").fillna(False)
-    if values is None:
-        read = (
-            pd.to_numeric(_as_numerals(column.where(given)), errors="coerce").astype("Float64").astype(float)
-        )
-        allowed = "hold numbers (empty where missing)"
-    else:
-        code = {_plain(key): np.nan if value == MISSING else value for key, value in values.items()}
-        read = column.map(_plain).map(code).astype(float)
-        given &= ~column.map(_plain).isin([key for key, value in code.items() if np.isnan(value)])
-        allowed = f"hold {', '.join(code)} (empty where missing)"
-    wrong = given & ~(read.abs() < MAX_NUMBER)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        given_there = str(column.iloc[row])[:40]
-        raise InputError(f"{name} must {allowed}, got {given_there!r} in row {row + 1}.")
-    return read
-
-
-def _as_numerals(column: pd.Series) -> pd.Series:
-    """Entries that are no numbers yet as text, truth as 1 and 0.
-
-    Also what pandas has read as whole numbers too long for a float, which it would not convert.
-    """
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    return column.astype("string").str.strip().str.lower().replace({"true": "1", "false": "0"})
-
-
-def _are_sides(column: pd.Series) -> bool:
-    return not pd.api.types.is_numeric_dtype(column) and set(column.dropna().map(_plain)) <= set(SIDES)
-
-
-def _plain(value: object) -> str:
-    """A label as text, so that 1, 1.0 and "1" are one."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value)).lower()
-    try:
-        number = float(value)  # type: ignore[arg-type]  # what is no number is caught
-    except (TypeError, ValueError, OverflowError):
-        return str(value).strip()
-    return str(int(number)) if number.is_integer() else str(number)
-
-
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][:3] if part not in _OF_PYDANTIC)[:80]
@@ -188,4 +248,5 @@ def _explain(error: ValidationError) -> str:
         return f"no setting {place!r}.{nearest(place, ColumnMap.model_fields)} There are: " + (
             f"{', '.join(ColumnMap.model_fields)}."
         )
+    place = place or "settings"
     return f"{place}: {first['msg'].removeprefix('Value error, ')}."

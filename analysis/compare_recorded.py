@@ -10,10 +10,12 @@ from threadpoolctl import threadpool_limits
 
 from pfc_da.analysis.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.compare_cells import compare_cells
-from pfc_da.analysis.compare_choices import compare_choices
+from pfc_da.analysis.compare_choices import compare_choices, count
+from pfc_da.analysis.difference import Difference
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.analysis.simulated import get_choice_sessions, is_baited
 from pfc_da.analysis.statistic import Statistic
+from pfc_da.errors import InputError
 from pfc_da.recording import read_recording
 from pfc_da.rng import numpy_stream
 
@@ -51,6 +53,9 @@ def compare_recording(
 ) -> pd.DataFrame:
     """Hold a recording against recorded data that were read already, with one thread (`Experiment.compare` says why).
 
+    ``attrs["notes"]`` of the table holds, a line each, what of the recordings is not used or was taken for granted.
+    What cannot be compared of choices does not keep cells from being compared, nor the other way round.
+
     Parameters
     ----------
     recording : xarray.Dataset
@@ -64,19 +69,43 @@ def compare_recording(
         What an earlier comparison with as many trials and sessions found of the recorded choices.
     """
     rng = numpy_stream(int(recording.attrs["seed"]), "recorded")
-    rows = []
+    source = recorded.source
+    rows: list[Difference] = []
+    refused = []
     if recorded.choices is not None:
-        rows += compare_choices(
-            get_choice_sessions(recording),
-            recorded.choices,
-            baited=columns.baited and is_baited(recording),
-            same_schedule=columns.same_schedule,
-            source=recorded.source,
-            known=known,
-            rng=rng,
-        )
+        try:
+            rows += compare_choices(
+                get_choice_sessions(recording),
+                recorded.choices,
+                baited=columns.baited and is_baited(recording),
+                same_schedule=columns.same_schedule,
+                source=source,
+                known=known,
+                rng=rng,
+            )
+        except InputError as error:
+            refused.append(f"{error} Choices are not compared.")
     if recorded.cells:
         of_cells = recording if neurons is None else neurons
-        delay, source = columns.delay, recorded.source
-        rows += compare_cells(of_cells, recorded.cells, delay=delay, source=source, rng=rng)
-    return pd.DataFrame([asdict(row) for row in rows])
+        try:
+            rows += compare_cells(of_cells, recorded.cells, delay=columns.delay, source=source, rng=rng)
+        except InputError as error:
+            refused.append(f"{error} Cells are not compared.")
+    if not rows:
+        raise InputError(" ".join(refused))
+    table = pd.DataFrame([asdict(row) for row in rows])
+    table.attrs["notes"] = (*recorded.notes, *refused, *_note_length(recording, recorded))
+    return table
+
+
+def _note_length(recording: xr.Dataset, recorded: Recorded) -> list[str]:
+    """Say that recorded sessions are longer than simulated ones, and how to use them whole."""
+    if recorded.choices is None:
+        return []
+    long, short = (count(sessions)[0] for sessions in (recorded.choices, get_choice_sessions(recording)))
+    if long <= short:
+        return []
+    return [
+        f"recorded sessions have {long} trials (median), simulated ones {short}: the first {short} are compared. A run "
+        f"with --set test_task.n_trials={long} compares them whole."
+    ]

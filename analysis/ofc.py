@@ -27,7 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pfc_da.analysis.recorded_cells import CellSession
+from pfc_da.analysis.recorded_cells import CellSession, to_ticks
 from pfc_da.errors import InputError
 
 WINDOWS = {  # name -> event, start and end after it in ms; the windows of the publication's own analysis
@@ -122,7 +122,7 @@ def read_ofc_cells(folder: str | Path) -> list[CellSession]:
                 animal=cell.rstrip("0123456789")[:1],
                 session=cell[:-2],
                 names=(cell,),
-                trains=(tuple(trains.get(trial, np.empty(0)) / 1000 for trial in joint.tolist()),),
+                trains=(tuple(to_ticks(trains.get(trial, np.empty(0)) / 1000) for trial in joint.tolist()),),
                 seen_before=before[:, None] / 1000,
                 seen_after=after[:, None] / 1000,
                 regressors=regressors[cell[:-2]],

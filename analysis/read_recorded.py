@@ -1,10 +1,11 @@
 """Other people's recordings: what a file is, is told by its content; several files are read as one data set.
 
 A table of choices (`choice_table`), an NWB file (`read_nwb`), a folder in the layout of the juice-choice cells (`ofc`),
-or a folder of tables and NWB files. Nothing is ever unpickled.
+or a folder of tables and NWB files. Nothing is ever unpickled. Whose sessions they are: `session_labels`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.choice_table import ChoiceSessions, read_table, stack_choices
-from pfc_da.analysis.column_map import ColumnMap
+from pfc_da.analysis.column_map import ColumnMap, NoRows
+from pfc_da.analysis.nwb_store import is_zarr
+from pfc_da.analysis.nwb_units import ALWAYS
 from pfc_da.analysis.ofc import is_ofc_folder, read_ofc_cells
 from pfc_da.analysis.read_nwb import NWBSession, read_nwb
 from pfc_da.analysis.recorded_cells import CellSession, cut_around, find_regressors, measure_observation
+from pfc_da.analysis.session_labels import name_animals, note_animals, refuse_copies, tell_apart
 from pfc_da.errors import InputError
 
-IN_FOLDERS = ("*.nwb", "*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz")
+IN_FOLDERS = (".nwb", ".nwb.zarr", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 HDF5 = b"\x89HDF"
 MATLAB = b"MATLAB"
 
@@ -34,11 +38,14 @@ class Recorded:
         Of all sessions; None where no file tells any.
     cells : tuple of CellSession
         Of the sessions with cells.
+    notes : tuple of str
+        What of the files is not used or was taken for granted, a line each.
     """
 
     choices: ChoiceSessions | None
     cells: tuple[CellSession, ...]
     source: str
+    notes: tuple[str, ...] = ()
 
 
 def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None) -> Recorded:
@@ -51,47 +58,79 @@ def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None)
     """
     columns = columns or ColumnMap()
     source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    files = [file for path in paths for file in _files(Path(path))]
+    if twice := [file for file, n in Counter(files).items() if n > 1]:
+        raise InputError(f"{twice[0]} is named twice.")
+    refuse_copies([file for file in files if file.is_file()])
     tables: dict[Path, pd.DataFrame] = {}
-    with_units: list[NWBSession] = []
+    with_units: dict[Path, NWBSession] = {}
     cells: list[CellSession] = []
-    for file in [file for path in paths for file in _files(Path(path))]:
-        if file in tables:
-            raise InputError(f"{file} is named twice.")
-        if file.is_dir():
-            cells += read_ofc_cells(file)
-        elif _is_nwb(file):
-            session = read_nwb(file, columns)
-            tables[file] = session.trials
-            with_units += [session] if session.times else []
-        else:
-            tables[file] = _with_session(read_table(file, columns), file)
-    _refuse_twice(tables)
-    choices = _stack([table for table in tables.values() if "choice" in table], source, columns)
-    cells += [_cut(session, choices) for session in with_units]
+    notes: list[str] = []
+    without: list[NoRows] = []
+    for file in files:
+        try:
+            if is_ofc_folder(file):
+                cells += read_ofc_cells(file)
+            elif _is_nwb(file):
+                session = read_nwb(file, columns)
+                tables[file], notes = session.trials, [*notes, *session.notes]
+                with_units |= {file: session} if session.times else {}
+            else:
+                tables[file] = _with_session(read_table(file, columns), file)
+        except NoRows as error:
+            without.append(error)
+    if without and not tables and not cells:
+        raise without[0]
+    notes += [f"{error} Nothing of that file is used." for error in without]
+    tables = name_animals(tables, columns)
+    tables, more = tell_apart(tables)
+    notes += more
+    with_choices = [table for table in tables.values() if "choice" in table]
+    choices = _stack(with_choices, source, columns)
+    for file, session in with_units.items():
+        parts, more = _cut(file, session, tables[file], choices)
+        cells, notes = [*cells, *parts], [*notes, *more]
     if choices is None and not cells:
         raise InputError(
             f"{source}: neither choices nor cells; --columns FILE says which column is the choice."
         )
-    return Recorded(choices=choices, cells=tuple(cells), source=source)
+    notes += [*note_animals(tables), *_note_missing(with_choices)]
+    return Recorded(choices=choices, cells=tuple(cells), source=source, notes=tuple(notes))
 
 
 def _files(path: Path) -> list[Path]:
-    """Files to be read one by one; a folder of cells is read as a whole."""
+    """Files to be read one by one; a folder of cells, or of zarr, is read as a whole."""
     if not path.exists():
         raise InputError(f"no file or folder {path}.")
-    if path.is_file() or is_ofc_folder(path):
+    if path.is_file() or is_ofc_folder(path) or is_zarr(path):
         return [path]
-    found = sorted(file for pattern in IN_FOLDERS for file in path.rglob(pattern))
+    found = sorted(_search(path))
     if not found:
-        raise InputError(f"{path}: no file in it is called {', '.join(IN_FOLDERS)}, and it has no celldata/.")
+        raise InputError(
+            f"{path}: no file in it is called *{', *'.join(IN_FOLDERS)}, and it has no celldata/ and is no zarr."
+        )
     return found
+
+
+def _search(folder: Path) -> Iterator[Path]:
+    """Files below a folder that are called as ours; hidden ones, such as copies that an editor keeps, are left out."""
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not is_zarr(path):
+            if not path.is_symlink():
+                yield from _search(path)
+        elif path.name.lower().endswith(IN_FOLDERS):
+            yield path
 
 
 def _is_nwb(file: Path) -> bool:
     """Whether it is NWB or is said to be; a file that would have to be unpickled is neither that nor a table."""
+    if file.is_dir():
+        return True
     with file.open("rb") as opened:
         start = opened.read(8)
-    if file.suffix == ".nwb" or start.startswith(HDF5):
+    if file.suffix.lower() == ".nwb" or start.startswith(HDF5):
         return True
     if start.startswith(MATLAB):
         raise InputError(f"{file}: a MATLAB file; give the folder that holds celldata/, or a table as CSV.")
@@ -103,41 +142,73 @@ def _with_session(table: pd.DataFrame, file: Path) -> pd.DataFrame:
     return table if "session" in table else table.assign(session=file.name.split(".")[0])
 
 
-def _refuse_twice(tables: dict[Path, pd.DataFrame]) -> None:
-    """Refuse a session that is in two files."""
-    seen: dict[tuple[str, str], Path] = {}
-    for file, table in tables.items():
-        labels = table.reindex(columns=["animal", "session"]).astype("string").fillna("").drop_duplicates()
-        for animal, session in labels.itertuples(index=False):
-            if (animal, session) in seen:
-                raise InputError(
-                    f"session {session[:60]!r} of animal {animal[:60]!r} is in both {seen[animal, session]} and {file}."
-                )
-            seen[animal, session] = file
-
-
 def _stack(tables: list[pd.DataFrame], source: str, columns: ColumnMap) -> ChoiceSessions | None:
     if not tables:
         return None
     return stack_choices(pd.concat(tables, ignore_index=True), name=source, options=columns.options)
 
 
-def _cut(session: NWBSession, choices: ChoiceSessions | None) -> CellSession:
+def _note_missing(tables: list[pd.DataFrame]) -> list[str]:
+    """How many rows have no choice, if some have none."""
+    choice = pd.concat([table["choice"] for table in tables]) if tables else pd.Series(dtype=float)
+    if not choice.isna().any():
+        return []
+    return [
+        f"{choice.isna().sum()} of {len(choice)} rows have no choice and count as trials without one; "
+        "`rows: {COLUMN: ENTRY}` in --columns FILE says which rows are trials."
+    ]
+
+
+def _cut(
+    file: Path, session: NWBSession, trials: pd.DataFrame, choices: ChoiceSessions | None
+) -> tuple[list[CellSession], list[str]]:
+    """The cells of each animal of a file, or a note that says why not.
+
+    Cells stay the same through all sessions of a file, the runs of a day; an animal's cells are its own.
+    """
+    animals = trials["animal"].unique()
+    if len(animals) == 1:
+        return [_cut_animal(session, np.arange(len(session.times)), trials, choices)], []
+    owners = np.array(session.owners or [])
+    if not set(owners) or not set(owners) <= set(animals):
+        told = ", ".join(str(animal)[:40] for animal in animals[:5])
+        return [], [
+            f"{file}: its trials are of {len(animals)} animals ({told}), and its units have no column that says whose "
+            "they are (of the same name as that of the trials); its choices are compared, its cells are not."
+        ]
+    return [
+        _cut_animal(session, np.flatnonzero(owners == animal), trials[trials["animal"] == animal], choices)
+        for animal in animals
+        if (owners == animal).any()
+    ], []
+
+
+def _cut_animal(
+    session: NWBSession, units: NDArray, trials: pd.DataFrame, choices: ChoiceSessions | None
+) -> CellSession:
     """Spikes around the event of each trial, and what happened on it as far as it is known."""
-    trials = session.trials.sort_values("trial", kind="stable")
-    event, (animal, name) = trials["event"].to_numpy(), trials[["animal", "session"]].iloc[0]
-    always = np.array([[0.0, np.inf]])  # a file that does not say was recorded throughout
-    seen = [measure_observation(part, event) for part in session.intervals or [always] * len(session.names)]
-    regressors: Mapping[str, NDArray] = {}
+    row = trials["session"].factorize()[0]
+    trials = trials.assign(_row=row).sort_values(["_row", "trial"], kind="stable")
+    event, names = trials["event"].to_numpy(), trials["session"].unique()
+    intervals = session.intervals or [ALWAYS] * len(
+        session.names
+    )  # a file that does not say was recorded throughout
+    seen = [measure_observation(intervals[unit], event) for unit in units]
+    animal = str(trials["animal"].iloc[0])
+    known: list[dict[str, NDArray]] = []
     if choices is not None and choices.n_options == 2 and "choice" in trials:
-        row = int(np.flatnonzero((choices.animal == animal) & (choices.session == name))[0])
-        regressors = find_regressors(choices.choice[row, : len(trials)], choices.reward[row, : len(trials)])
+        for name in names:
+            at = int(np.flatnonzero((choices.animal == animal) & (choices.session == name))[0])
+            n = int((trials["session"] == name).sum())
+            known.append(dict(find_regressors(choices.choice[at, :n], choices.reward[at, :n])))
     return CellSession(
-        animal=str(animal),
-        session=str(name),
-        names=tuple(session.names),
-        trains=tuple(cut_around(times, event) for times in session.times),
+        animal=animal,
+        session=str(names[0]),
+        names=tuple(session.names[unit] for unit in units),
+        trains=tuple(cut_around(session.times[unit], event) for unit in units),
         seen_before=np.stack([before for before, _ in seen], axis=1),
         seen_after=np.stack([after for _, after in seen], axis=1),
-        regressors=regressors,
+        regressors={
+            key: np.concatenate([part[key] for part in known]) for key in (known[0] if known else ())
+        },
     )

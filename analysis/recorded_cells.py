@@ -65,10 +65,16 @@ class CellSession:
 def cut_around(times: NDArray, event: NDArray) -> tuple[NDArray, ...]:
     """Spike times (spike,), sorted, within `REACH_S` of each event (trial,), told from it; all in s.
 
-    Nothing is kept around an event that is NaN.
+    Nothing is kept around an event that is NaN. The times come out in whole `TICK_S`: 2.4 - 2.1 is a little less than
+    .3, and a spike on the edge of a window would be counted after one event and not after another.
     """
     starts, ends = np.searchsorted(times, event - REACH_S), np.searchsorted(times, event + REACH_S)
-    return tuple(times[start:end] - at for start, end, at in zip(starts, ends, event, strict=True))
+    return tuple(to_ticks(times[start:end] - at) for start, end, at in zip(starts, ends, event, strict=True))
+
+
+def to_ticks(times: NDArray) -> NDArray:
+    """Times in s as the nearest whole number of `TICK_S`."""
+    return np.round(times, 6)
 
 
 def measure_observation(intervals: NDArray, event: NDArray) -> tuple[NDArray, NDArray]:

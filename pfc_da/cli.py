@@ -301,6 +301,8 @@ def fit(
     with _told(asked.out, asked.kept), Progress() as progress:
         worked, text = asked.run(candidates, progress, workers, force, begin)
     print(text)
+    for note in asked.recorded.notes:
+        _say(f"note: {note}")
     done = "finished" if worked else "finished already; --force does it again"
     _say(f"{asked.out}: {done}. ranking.csv, fresh.csv and best.yaml hold it.")
 
@@ -464,6 +466,8 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
         if had_report:
             _write_report(folder)
     print(format_differences(table))
+    for note in table.attrs["notes"]:
+        _say(f"note: {note}")
     _say(f"{run}: wrote comparison_recorded.csv{_where(folder)}.")
 
 

@@ -63,6 +63,67 @@ def test_what_a_value_stands_for_must_be_told():
         ColumnMap(columns={"choice": "chioce"}).translate(table, "x.csv")
 
 
+def test_words_are_looked_up_in_any_case_unless_it_makes_a_difference():
+    table = pd.DataFrame({"choice": ["Left", "LEFT ", "right"]})
+    columns = ColumnMap(values={"choice": {"left": 5, "Right": 6}})
+    assert columns.translate(table, "x.csv")["choice"].tolist() == [5, 5, 6]
+    table = pd.DataFrame({"choice": ["a", "A", "a"]})
+    columns = ColumnMap(values={"choice": {"a": 0, "A": 1}})
+    assert columns.translate(table, "x.csv")["choice"].tolist() == [0, 1, 0]
+
+
+def test_our_names_are_known_in_other_capitals():
+    found = ColumnMap().translate(pd.DataFrame({"Choice": [0], "REWARD": [1], "Trial": [2]}), "x.csv")
+    assert found.iloc[0].to_dict() == {"trial": 2, "choice": 0, "reward": 1}
+
+
+ROWS = pd.DataFrame(
+    {
+        "phase": ["practice", "real", "real ", None, "real"],
+        "stage": ["1", "1.0", "2", "1", "3"],
+        "ok": ["TRUE", "True", "true", "false", "TRUE"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "rows, kept",
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"phase": "real"}, [1, 2, 4]),
+        ({"stage": 1}, [0, 1, 3]),
+        ({"stage": [1, 2]}, [0, 1, 2, 3]),
+        ({"phase": "real", "stage": ["2", 3.0]}, [2, 4]),
+        ({"ok": True, "phase": ["practice", "real"]}, [0, 1, 2, 4]),
+    ],
+)
+def test_rows_that_are_trials_are_kept(rows, kept):
+    assert ColumnMap(rows=rows).select(ROWS, "x.csv").index.tolist() == kept
+
+
+@pytest.mark.parametrize(
+    "rows, told",
+    [
+        (
+            {"phse": "real"},
+            "rows: there is no column 'phse'. Did you mean 'phase'. There are: phase, stage, ok",
+        ),
+        ({"phase": "rael"}, "rows: no row has phase: rael; the column holds practice, real"),
+        ({"phase": "practice", "stage": [2, 3]}, "rows: no row has stage: 2, 3; the column holds 1"),
+    ],
+)
+def test_rows_that_are_not_there_are_told_with_what_is(rows, told):
+    with pytest.raises(InputError, match=f"x.csv: {told}"):
+        ColumnMap(rows=rows).select(ROWS, "x.csv")
+
+
+def test_what_is_refused_has_its_row_in_the_file():
+    table = pd.DataFrame({"phase": ["x", "x", "y", "y"], "reward": ["", "a", "1", "b"]})
+    with pytest.raises(InputError, match="got 'b' in row 4"):
+        columns = ColumnMap(rows={"phase": "y"})
+        columns.translate(columns.select(table, "x.csv"), "x.csv")
+
+
 @pytest.mark.parametrize(
     "text, told",
     [
@@ -78,6 +139,11 @@ def test_what_a_value_stands_for_must_be_told():
         ("a: !!python/object/apply:os.system [ls]", "tags are not read"),
         ("[" * 5000, "more than 20 levels"),
         ("&a {columns: *a}", "an alias refers to what it is part of"),
+        ("rows: {phase: {a: b}}", "rows: phase must be an entry of that column or a list of entries"),
+        ("rows: {phase: []}", "rows: phase must be an entry of that column or a list of entries"),
+        ("path: '{animal}/{day}'", "path: there is no {day}; a pattern has {animal}, {session} or both"),
+        ("path: '{animal}'\ncolumns: {animal: a}", "the animal is told by columns and by path; leave one"),
+        ("trials_table: [a, b]", "trials_table: Input should be a valid string"),
         ("x: " + "y" * 200_000, "bytes are too many"),
         ("\x00", "is not YAML"),
     ],

@@ -18,7 +18,9 @@ HANG_S = 10
 WORDS = (
     b"", b"nan", b"-1", b"1e308", b"-1e-308", b"inf", b'"', b"'", b"\x00", b"\xff\xfe", b"\xc3\xa9", b",", b"\n", b"\t",
     b"true", b"null", b"~", b"left", b"0x1F", b"1_000", b"2020-01-01", b"9" * 400, b"a" * 5000, b"[", b"{", b"&a", b"*a",
-    b"!!python/name:os.system", b": ", b"- ", b"? ", b"#", b"missing", b"trial", b"choice",
+    b"!!python/name:os.system", b": ", b"- ", b"? ", b"#", b"missing", b"trial", b"choice", b";", b"sep=;", b"\xef\xbb\xbf",
+    b"\r", b"0,5", b"Left", b"rewarded", b"{animal}", b"{session}/**", b"*", b"sub-{animal}_*", b"2020-01-01", b"rows",
+    b"units", b"intervals/trials", b"../..",
 )  # fmt: skip
 CSV = "animal,session,trial,choice,reward,block,better_side,p_0,p_1\n" + "".join(
     f"m{t // 60},s{t // 30 % 2},{t},{t * 7 % 3 % 2},{t % 4 > 1:d},{t // 20},{t % 2},0.{t % 7},0.4\n"
@@ -27,12 +29,18 @@ CSV = "animal,session,trial,choice,reward,block,better_side,p_0,p_1\n" + "".join
 YAML = """columns: {animal: animal, trial: trial, reward: [reward, p_0]}
 values:
   choice: {0: 0, 1: 1, 2: missing}
+rows: {block: [0, 1, 2, 3, 4, 5]}
+path: "{session}.csv"
 options: 2
 baited: true
 same_schedule: false
 delay: 0.1
 """
-EVENT = "columns: {event: cue_time}\n"
+EVENT = """columns: {event: cue_time}
+rows: {choice: [0, 1]}
+trials_table: trials
+path: "{animal}.nwb"
+"""
 
 
 def mutate_bytes(content, rng):
@@ -130,7 +138,9 @@ def write_case(small, number, rng):
             return [table, "--columns", columns]
         case _:
             session.write_bytes((small / "whole.nwb").read_bytes())
-            if rng.random() < 0.4:
+            if rng.random() < 0.3:
+                columns.write_bytes(mutate_text(EVENT, rng))
+            elif rng.random() < 0.5:
                 session.write_bytes(mutate_bytes(session.read_bytes(), rng))
             else:
                 mutate_structure(session, rng)

@@ -61,7 +61,11 @@ def test_it_writes_a_table_of_its_own_shows_it_and_renews_the_report(call, run, 
     assert stay["verdict"] == "different" and stay["diff_low"] < 0.2 < stay["diff_high"]
     assert stay["matched"].startswith("first 60 trials of 20 sessions an animal; ")
     assert stay["source"] == str(choices)
-    assert len(out.splitlines()) == len(table) + 2
+    assert len(out.splitlines()) == len(table) + 3
+    assert (
+        "note: recorded sessions have 80 trials (median), simulated ones 60: the first 60 are compared."
+        in out
+    )
     assert f"{run}: wrote comparison_recorded.csv, report in {run}/report.html." in out
     page = (run / "report.html").read_text()
     assert 'id="recorded-table"' in page and str(choices) in page and page.count("not told apart") > 0
@@ -102,7 +106,7 @@ def test_several_files_are_one_data_set(call, run, choices, tmp_path):
         (["--recorded", "{choices}", "{choices}"], "choices.csv is named twice"),
         (
             ["--recorded", "{choices}", "{copy}"],
-            "session '0' of animal '0' is in both .*choices.csv and .*copy.csv",
+            "copy.csv is a copy of .*choices.csv; give one of the two",
         ),
         (["{choices}"], "choices.csv needs --recorded before the paths"),
         (["--columns", "c.yaml"], "--columns needs --recorded"),
@@ -130,7 +134,7 @@ def put_text(path):
     with h5py.File(path, "a") as file:
         kept = dict(file["intervals/trials/reward"].attrs)
         del file["intervals/trials/reward"]
-        file.create_dataset("intervals/trials/reward", data=["yes"] * 40, dtype=h5py.string_dtype())
+        file.create_dataset("intervals/trials/reward", data=["much"] * 40, dtype=h5py.string_dtype())
         file["intervals/trials/reward"].attrs.update(kept)
 
 
@@ -163,8 +167,7 @@ DAMAGED = {  # what -> (how the session is written, what is done to the file, wh
     "spikes in ms": ({"scale": (1000, 1)}, None, "spike_times span .* Are times in ms"),
     "all in ms": ({"scale": (1000, 1000)}, None, "intervals/trials: trials last .* Are times in ms"),
     "1 trial": ({"n_trials": 1}, None, "choice must take two values"),
-    "0 spikes": ({"rate": 0.0}, None, "units/spike_times holds no spike"),
-    "text for numbers": ({}, put_text, "column 'reward' must hold numbers .* got 'yes' in row 1"),
+    "text for numbers": ({}, put_text, "column 'reward' must hold numbers .* got 'much' in row 1"),
     "external link": ({}, put_link, "units/spike_times links to 'elsewhere.nwb' outside the file"),
     "a pickle": ({}, lambda path: path.write_bytes(pickle.dumps([1])), "no HDF5. It begins like a pickle"),
 }
@@ -215,6 +218,41 @@ def test_cells_are_compared_too(call, run, write_session, tmp_path):
     assert table.loc[("fraction_selective", "choice"), "recorded"] == pytest.approx(1 / 3)  # unit 0 of 3
     assert (table.loc["win_stay"]["why"] == "the recorded number has no interval (n = 1 sessions)").all()
     assert "firing_rate" in out
+
+
+def test_what_is_not_used_is_noted(call, run, write_session, tmp_path):
+    silent = write_session(tmp_path / "silent.nwb", rate=0.0)
+    code, out, err = call("compare", run, "--recorded", silent)
+    assert (code, err) == (0, "") and "win_stay" in out and "firing_rate" not in out
+    assert (
+        f"note: {silent}: units/spike_times holds no spike; its choices are compared, its cells are not.\n"
+        in out
+    )
+
+    short = write_session(tmp_path / "short.nwb", observed=[[0.0, 20.0]])  # ten trials
+    code, out, err = call("compare", run, "--recorded", short)
+    assert (code, err) == (0, "") and "win_stay" in out and "firing_rate" not in out
+    assert re.search(
+        r"note: .*short.nwb: no cell was observed .* on 20 trials.* Cells are not compared.\n", out
+    )
+
+    with h5py.File(short, "a") as file:
+        for name, column in {"choice": "response", "reward": "outcome"}.items():
+            file["intervals/trials"].move(name, column)
+    code, out, err = call("compare", run, "--recorded", short)
+    assert (code, out, err.count("\n")) == (2, "", 1) and "no cell was observed" in err
+
+    other = write_session(tmp_path / "other.nwb")
+    with h5py.File(other, "a") as file:
+        for name, column in {"choice": "response", "reward": "outcome"}.items():
+            file["intervals/trials"].move(name, column)
+    code, out, err = call("compare", run, "--recorded", other)
+    assert (code, err) == (0, "") and "win_stay" not in out and "firing_rate" in out
+    assert "no column is known as choice and reward" in out
+    assert (
+        "`columns: {choice: response, reward: outcome}` in --columns FILE may mend it. Its cells are comp"
+        in out
+    )
 
 
 def test_cells_are_held_against_spiking_neurons_where_there_are_some(
