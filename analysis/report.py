@@ -18,7 +18,8 @@ from pfc_da.analysis.report_recorded import recorded_section
 from pfc_da.analysis.report_tables import comparison_table, misses, statistics_table
 from pfc_da.analysis.report_units import unit_browser
 from pfc_da.errors import InputError
-from pfc_da.run_folder import STAGES, Manifest, read_manifest, write_atomic
+from pfc_da.files import require_file, write_atomic
+from pfc_da.run_folder import STAGES, Manifest, read_manifest, require_whole
 
 # Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.
 THEMED = {

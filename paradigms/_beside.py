@@ -21,10 +21,11 @@ from pfc_da.analysis.compare import Comparison
 from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
+from pfc_da.files import write_atomic
 from pfc_da.paradigms._experiment import Experiment, in_worker, tabulate_statistics, work
 from pfc_da.progress import Progress
 from pfc_da.recording import load, open_recording, set_provenance, write_recording
-from pfc_da.run_folder import RunFolder, write_atomic
+from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
 from pfc_da.train import Trained, load_trained

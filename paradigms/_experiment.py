@@ -29,15 +29,16 @@ from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.selectivity import compute_wilson_interval
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError, nearest
+from pfc_da.files import name_aside, remove
 from pfc_da.progress import Progress
-from pfc_da.recording import read_recording, set_provenance, write_recording
-from pfc_da.replay import replay_animal
+from pfc_da.recording import join_recordings, open_recording, read_recording
+from pfc_da.replay import record_animal
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
 from pfc_da.task import Task
-from pfc_da.train import build_agent, load_trained, train_animal
+from pfc_da.train import build_agent, forget_training, load_trained, train_animal
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
     "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
@@ -169,32 +170,40 @@ class Experiment:
                 joblib.delayed(in_worker)(train_animal, settings, task, animal, folder.animal(animal), report)
             )
         work(jobs, workers)
+        for animal in range(settings.animals):
+            forget_training(folder.animal(animal))
 
     def replay(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
     ) -> None:
-        """Replay every animal under every condition with frozen weights; write the recording."""
+        """Replay every animal under every condition with frozen weights; write the recording.
+
+        Animals are written to files of their own, chunk by chunk, and these joined: never is all in memory.
+        """
         task, jobs = self.build_task(settings, test=True), []
+        parts = [name_aside(folder.animal(animal) / "recording.nc") for animal in range(settings.animals)]
         snapshots = (Condition(name=f"after_{n}", after=n) for n in settings.train.snapshot_updates)
         conditions = (*self.conditions, *snapshots)
         total = len(conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
-        for animal in range(settings.animals):
+        for animal, part in enumerate(parts):
             trained = load_trained(settings, task, animal, folder.animal(animal))
             report = progress.task(f"replay animal {animal}", total)
-            arguments = (settings, task, trained, animal, conditions, report)
-            jobs.append(joblib.delayed(in_worker)(replay_animal, *arguments))
-        animals = work(jobs, workers)
-        recording = join_animals(animals, task)
-        set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
-        folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
+            arguments = (part, settings, task, trained, animal, conditions, report)
+            jobs.append(joblib.delayed(in_worker)(record_animal, *arguments))
+        try:
+            work(jobs, workers)
+            folder.write_atomic("recording.nc", lambda aside: join_recordings(parts, aside, task.session_labels))
+        finally:
+            for part in parts:
+                remove(part)
 
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
         """Analyse the recording and hold its statistics against references; write tables and figures."""
         curves = [
             pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)
         ]
-        recording = read_recording(folder.path / "recording.nc")
-        findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
+        with open_recording(folder.path / "recording.nc") as recording:
+            findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
         findings.statistics.append(self.count_diverged(settings, folder))
         comparisons = compare(
             findings.statistics, load_references(self.name), compute_recorded_statistics(self.name)

@@ -29,6 +29,7 @@ from pfc_da.analysis.compare_recorded import compare_recording
 from pfc_da.analysis.distance import get_recorded
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.errors import InputError, damaged
+from pfc_da.files import remove, remove_stale, require_name, write_atomic
 from pfc_da.paradigms._experiment import Experiment
 from pfc_da.paradigms._fit_space import PILOTS, Space, Values, draw_values, read_space, require_optuna
 from pfc_da.paradigms._fit_tables import (
@@ -43,7 +44,7 @@ from pfc_da.progress import Progress, Report
 from pfc_da.recording import read_recording
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import RunFolder, lock_folder, remove, remove_stale, write_atomic
+from pfc_da.run_folder import RunFolder, lock_folder
 from pfc_da.settings import RunSettings
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")
