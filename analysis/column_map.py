@@ -30,6 +30,7 @@ from pydantic import (
 )
 
 from pfc_da.errors import InputError, nearest
+from pfc_da.files import require_file
 
 OURS = ("animal", "session", "trial", "choice", "reward", "block", "better_side", "p_0", "p_1", "event")
 TEXT = ("animal", "session")
@@ -121,6 +122,7 @@ def read_column_map(path: str | Path) -> ColumnMap:
     import yaml
 
     try:
+        require_file(path)
         text = Path(path).read_bytes()
         if len(text) > MAX_BYTES:
             raise InputError(f"{path}: {len(text)} bytes are too many for a list of columns.")

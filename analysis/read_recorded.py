@@ -18,6 +18,7 @@ from pfc_da.analysis.ofc import is_ofc_folder, read_ofc_cells
 from pfc_da.analysis.read_nwb import NWBSession, read_nwb
 from pfc_da.analysis.recorded_cells import CellSession, cut_around, find_regressors, measure_observation
 from pfc_da.errors import InputError
+from pfc_da.files import require_file, require_name
 
 IN_FOLDERS = ("*.nwb", "*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz")
 HDF5 = b"\x89HDF"
@@ -79,11 +80,17 @@ def _files(path: Path) -> list[Path]:
     """Files to be read one by one; a folder of cells is read as a whole."""
     if not path.exists():
         raise InputError(f"no file or folder {path}.")
-    if path.is_file() or is_ofc_folder(path):
+    if not path.is_dir():
+        require_file(path)
+        return [path]
+    require_name(path)
+    if is_ofc_folder(path):
         return [path]
     found = sorted(file for pattern in IN_FOLDERS for file in path.rglob(pattern))
     if not found:
         raise InputError(f"{path}: no file in it is called {', '.join(IN_FOLDERS)}, and it has no celldata/.")
+    for file in found:
+        require_file(file)
     return found
 
 

@@ -21,10 +21,10 @@ from pfc_da.analysis.compare import Comparison
 from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
-from pfc_da.files import write_atomic
+from pfc_da.files import hash_file, remove, write_atomic
 from pfc_da.paradigms._experiment import Experiment, in_worker, tabulate_statistics, work
 from pfc_da.progress import Progress
-from pfc_da.recording import load, open_recording, set_provenance, write_recording
+from pfc_da.recording import open_recording, read_recording, set_provenance, write_recording
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
@@ -101,6 +101,11 @@ class Beside(abc.ABC):
         """Names of the recording, its statistics and, if there are any, their comparisons in the run folder."""
         return f"recording_{self.kind}.nc", f"statistics_{self.kind}.csv", f"comparison_{self.kind}.csv"
 
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Files of its panels in the run folder, as patterns."""
+        return (f"figures/{self.of}_*",)
+
     def is_done(self, folder: RunFolder) -> bool:
         """Whether the folder holds this very replay.
 
@@ -112,6 +117,7 @@ class Beside(abc.ABC):
         path, statistics, _ = (folder.path / name for name in self.files)
         if not path.exists():
             return False
+        folder.require_whole(*self.files, *self.figures)
         with open_recording(path) as recording:
             before = json.loads(recording.attrs[self.kind])
         for key, value in json.loads(self.how.tell()).items():
@@ -136,16 +142,18 @@ class Beside(abc.ABC):
             report = progress.task(f"{self.of} of animal {animal}", self.count_sessions())
             jobs.append(joblib.delayed(in_worker)(_replay_part, self, trained, animal, report, part))
         work(jobs, workers)
-        found = self.find([load(open_recording(part)) for part in parts])
+        found = self.find([read_recording(part) for part in parts])
         tables = [tabulate_statistics(found.statistics, self.settings)]
         if found.comparisons:
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))
-        folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
-        write_figures(found.figures, folder.path / "figures")
-        for name, table in zip(self.files[1:], tables, strict=False):
-            folder.write_atomic(name, functools.partial(table.to_csv, index=False))
+        with folder.making(*self.files, *self.figures):
+            folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
+            write_figures(found.figures, folder.path / "figures")
+            for name, table in zip(self.files[1:], tables, strict=False):
+                folder.write_atomic(name, functools.partial(table.to_csv, index=False))
         for part in parts:
-            part.unlink()
+            remove(part)
+            remove(_checksum_of(part))
         return found.text
 
 
@@ -158,12 +166,28 @@ def _replay_part(beside: Beside, trained: Trained, animal: int, report: Report, 
     set_provenance(recording, config=config, choice_phase=beside.task.choice_phase).attrs.update(
         beside.tell()
     )
+    remove(_checksum_of(part))
     write_atomic(part, lambda aside: write_recording(recording, aside))
+    digest = hash_file(part)
+    write_atomic(_checksum_of(part), lambda aside: aside.write_text(f"{digest}  {part.name}\n"))
+
+
+def _checksum_of(part: Path) -> Path:
+    """The file that keeps the SHA-256 of a part, as `sha256sum` writes it."""
+    return part.with_name(f"{part.name}.sha256")
 
 
 def _holds(part: Path, told: dict[str, Any]) -> bool:
+    """Whether a part is there and is the one; one that has changed since it was written is made anew."""
     try:
+        if _checksum_of(part).read_text().split()[0] != hash_file(part):
+            return False
         with open_recording(part) as recording:
             return all(recording.attrs[name] == value for name, value in told.items())
-    except (InputError, KeyError):  # half-written it cannot be; of another version it may, and is made anew
+    except (
+        OSError,
+        IndexError,
+        InputError,
+        KeyError,
+    ):  # half-written it cannot be; of another version it may, and is made anew
         return False

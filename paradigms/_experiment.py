@@ -24,6 +24,7 @@ from pfc_da.analysis.behaviour import LAGS
 from pfc_da.analysis.compare import compare
 from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.nulls import MIN_SESSIONS
+from pfc_da.analysis.read_tables import COMPARISON, STATISTIC, read_table
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.selectivity import compute_wilson_interval
@@ -38,7 +39,7 @@ from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
 from pfc_da.task import Task
-from pfc_da.train import build_agent, forget_training, load_trained, train_animal
+from pfc_da.train import CURVE, CURVE_COLUMNS, build_agent, load_trained, train_animal
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
     "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
@@ -170,8 +171,6 @@ class Experiment:
                 joblib.delayed(in_worker)(train_animal, settings, task, animal, folder.animal(animal), report)
             )
         work(jobs, workers)
-        for animal in range(settings.animals):
-            forget_training(folder.animal(animal))
 
     def replay(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
@@ -192,7 +191,9 @@ class Experiment:
             jobs.append(joblib.delayed(in_worker)(record_animal, *arguments))
         try:
             work(jobs, workers)
-            folder.write_atomic("recording.nc", lambda aside: join_recordings(parts, aside, task.session_labels))
+            folder.write_atomic(
+                "recording.nc", lambda aside: join_recordings(parts, aside, task.session_labels)
+            )
         finally:
             for part in parts:
                 remove(part)
@@ -200,7 +201,8 @@ class Experiment:
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
         """Analyse the recording and hold its statistics against references; write tables and figures."""
         curves = [
-            pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)
+            read_table(folder.animal(animal) / CURVE, CURVE_COLUMNS, CURVE_COLUMNS)
+            for animal in range(settings.animals)
         ]
         with open_recording(folder.path / "recording.nc") as recording:
             findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
@@ -297,7 +299,8 @@ class Result:
 def read_result(path: str | Path, settings: RunSettings) -> Result:
     """Read the recording and the tables of a run folder into memory."""
     path = Path(path)
-    tables = (pd.read_csv(path / f"{name}.csv") for name in ("statistics", "comparison"))
+    columns = {"statistics": STATISTIC, "comparison": COMPARISON}
+    tables = (read_table(path / f"{name}.csv", needed) for name, needed in columns.items())
     return Result(settings, read_recording(path / "recording.nc"), *tables)
 
 

@@ -105,6 +105,7 @@ class Fit:
         self, candidates: int, progress: Progress, workers: int | None = None, force: bool = False
     ) -> tuple[bool, str]:
         """Simulate what is not yet there; whether there was anything to do, and what was found, as text."""
+        require_name(self.out)
         with lock_folder(self.out):
             remove_stale(self.out)
             self._prepare(force)

@@ -18,6 +18,7 @@ import pydantic
 
 from pfc_da.analysis.distance import OF_CELLS, OF_CHOICES
 from pfc_da.errors import InputError, nearest
+from pfc_da.files import require_file
 from pfc_da.rng import derive_seed
 
 PILOTS = 10
@@ -86,8 +87,12 @@ def read_space(path: str | Path | None) -> Space:
 
     file = files("pfc_da.data") / "fit_space.yaml" if path is None else Path(path)
     try:
+        if path is not None:
+            require_file(path)
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         return Space.model_validate(content)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"cannot read the space {path}: {error.strerror}.") from None
     except pydantic.ValidationError as error:

@@ -160,13 +160,13 @@ def require_file(path: str | Path) -> None:
     ------
     InputError
         If `path` is a folder, a pipe, a device or a link to itself, or if its name is not UTF-8.
-    FileNotFoundError
+    FileNotFoundError, NotADirectoryError
         If nothing is there.
     """
     require_name(path)
     try:
         mode = os.stat(path).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}.") from None

@@ -133,7 +133,7 @@ def _replay_chunks(
                 arrays |= get_steps(task, batch, replay.sessions - first)
             recorded = max(replay.unit_sessions - first, 0) if place == 0 else 0
             drive = batch.drive if recorded else batch.drive[:, :0]
-            activity = agent.network.activity(drive).transpose(0, 1).numpy()[:recorded]
+            activity = agent.network.activity(drive).detach().transpose(0, 1).numpy()[:recorded]
             done += batch.action.shape[1]
             report(done, condition.name)
             yield Chunk(place, first, arrays, activity)

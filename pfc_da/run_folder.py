@@ -44,14 +44,20 @@ SCHEMA_VERSION = 2
 STAGES = ("train", "replay", "compare", "report")
 _NEURONS = "figures/neurons_*"
 _OUTPUTS = {
-    "train": ("animals/*/weights.safetensors", "animals/*/after_*.safetensors", "animals/*/learning_curve.csv"),
+    "train": (
+        "animals/*/weights.safetensors",
+        "animals/*/after_*.safetensors",
+        "animals/*/learning_curve.csv",
+    ),
     "replay": ("recording.nc",),
     "compare": ("statistics.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
     "report": ("report.html",),
 }
 """Files that each stage makes; of `figures`, those of neurons are made on demand."""
 _REMEDIES = {
-    **dict.fromkeys(_OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"),
+    **dict.fromkeys(
+        _OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"
+    ),
     "recording.nc": "'pfc-da replay {run} --force' makes it anew",
     "*_spiking.*": "'pfc-da replay {run} --spiking --force' makes it anew",
     _NEURONS: "'pfc-da replay {run} --spiking --force' makes it anew",
@@ -356,10 +362,14 @@ class RunFolder:
                 "cpu_s": round(self.manifest.cpu_s + cpu - cpu_before, 3),
             }
         )
-        content = self.manifest.model_dump(mode="json")
-        content["sha256"] = _hash(content)
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        text = format_manifest(self.manifest)
         self.write_atomic("manifest.json", lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def format_manifest(manifest: Manifest) -> str:
+    """The text of ``manifest.json``."""
+    content = manifest.model_dump(mode="json")
+    return json.dumps({**content, "sha256": _hash(content)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def require_whole(run: Path, manifest: Manifest, name: str) -> None:

@@ -14,6 +14,7 @@ import pydantic
 from pydantic import Field
 
 from pfc_da.errors import InputError
+from pfc_da.files import require_file
 
 
 class Settings(pydantic.BaseModel):
@@ -215,6 +216,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
+        require_file(path)
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the settings {path}: {error.strerror}.") from error

@@ -8,12 +8,14 @@ tensors carry the SHA-256 of what is in them, so a flipped bit is found before a
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -168,8 +170,6 @@ def train_animal(
 ) -> None:
     """Train one animal to the end, or go on where an earlier process stopped; write its weights.
 
-    Its training state stays, as the learning curve is made from it again, until `forget_training`.
-
     Parameters
     ----------
     folder
@@ -185,8 +185,9 @@ def train_animal(
     names = (WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
     if all((folder / name).exists() for name in names):
         load_trained(settings, task, animal, folder)  # refuses a damaged one
-        if (folder / STATE).exists():
-            _save_curve(_load_training(folder / STATE, born, own), folder)
+        if _hash_curve(folder / CURVE) != _read(folder / WEIGHTS)[1]["curve"]:
+            raise damaged(folder / CURVE, "it is not what was written (SHA-256)")
+        (folder / STATE).unlink(missing_ok=True)
         return report(settings.train.updates, "trained before")
     training = _load_training(folder / STATE, born, own)
     report(training.update, "")
@@ -203,13 +204,10 @@ def train_animal(
     for updates in settings.train.snapshot_updates:  # a training that diverged ended before the last of them
         if updates > training.update:
             _save(training.weights, folder / SNAPSHOT.format(updates), own)
-    _save(training.weights, folder / WEIGHTS, own, training.diverged)
+    facts = {"diverged": training.diverged, "curve": _hash_curve(folder / CURVE)}
+    _save(training.weights, folder / WEIGHTS, own, facts)
+    (folder / STATE).unlink()
     report(settings.train.updates, "diverged" if training.diverged else "")
-
-
-def forget_training(folder: Path) -> None:
-    """Remove the training state of an animal, once all are trained."""
-    (folder / STATE).unlink(missing_ok=True)
 
 
 def name_animal(settings: RunSettings, animal: int) -> str:
@@ -238,7 +236,7 @@ def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -
         if _shapes(found[updates]) != _shapes(born):
             raise damaged(folder / name, "its weights are not those of the configured network")
         _require_own(folder / name, found[updates], told, name_animal(settings, animal))
-    return Trained(found, told["diverged"])
+    return Trained(found, diverged=told["diverged"])
 
 
 def _read(path: Path) -> tuple[Weights, dict[str, Any]]:
@@ -256,24 +254,34 @@ def _read(path: Path) -> tuple[Weights, dict[str, Any]]:
 
 
 def _require_own(path: Path, tensors: Weights, told: dict[str, Any], animal: str) -> None:
-    if told != _tell(tensors, animal, told.get("diverged") is True):
+    facts = {name: fact for name, fact in told.items() if name != "sha256"}
+    if told != _tell(tensors, animal, facts):
         raise damaged(path, "its bytes have changed, or it is of another animal or other settings (SHA-256)")
 
 
-def _save(tensors: Weights, path: Path, animal: str, diverged: bool = False) -> None:
+def _save(tensors: Weights, path: Path, animal: str, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    told = json.dumps(_tell(tensors, animal, diverged))
+    told = json.dumps(_tell(tensors, animal, facts))
     # one key: several would be written in random order
     write_atomic(path, lambda aside: save_file(tensors, aside, {"told": told}))
 
 
-def _tell(tensors: Weights, animal: str, diverged: bool) -> dict[str, Any]:
-    """What a file says of the tensors in it."""
-    digest = hashlib.sha256(f"{animal} {diverged}".encode())
+def _tell(tensors: Weights, animal: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of the tensors in it: `facts`, and the SHA-256 of all."""
+    digest = hashlib.sha256(f"{animal} {json.dumps({**facts}, sort_keys=True)}".encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().numpy().tobytes())
-    return {"diverged": diverged, "sha256": digest.hexdigest()}
+    return {**facts, "sha256": digest.hexdigest()}
+
+
+def _hash_curve(path: Path) -> str:
+    """SHA-256 of a learning curve but for the CPU time, which is another one every time."""
+    require_file(path)
+    kept, digest = [name != "cpu_s" for name in CURVE_COLUMNS], hashlib.sha256()
+    for line in path.read_bytes().splitlines():
+        digest.update(b",".join(itertools.compress(line.split(b","), kept)) + b"\n")
+    return digest.hexdigest()
 
 
 def _shapes(weights: Weights) -> dict[str, torch.Size]:
@@ -305,10 +313,6 @@ def _save_training(training: Training, folder: Path, own: str) -> None:
     tensors |= {f"memory.{name}": tensor for name, tensor in training.memory.items()}
     tensors["curve"] = torch.tensor(training.curve, dtype=torch.float64).reshape(-1, len(CURVE_COLUMNS))
     _save(tensors, folder / STATE, own)
-    _save_curve(training, folder)
-
-
-def _save_curve(training: Training, folder: Path) -> None:
     lines = [
         ",".join(CURVE_COLUMNS),
         *(",".join(f"{number:.10g}" for number in row) for row in training.curve),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.run_folder import STAGES, Manifest, RunFolder, read_manifest, write_atomic
+from pfc_da.files import write_atomic
+from pfc_da.run_folder import STAGES, Manifest, RunFolder, read_manifest
 
 CONFIG = {"paradigm": "bandit", "seed": 3, "animals": 2, "train": {"updates": 30, "sessions": 8}, "task": {}}
 
@@ -206,7 +207,7 @@ def _with(**values):
         (_with(status="asleep"), "is damaged: status: Input should be"),
         (_with(extra=1), "is damaged: extra: Extra inputs"),
         (_with(wall_s=-1.0), "is damaged: wall_s: Input should be greater"),
-        (_with(schema_version=99), "has schema_version 99; this version of pfc_da reads 1"),
+        (_with(schema_version=99), "has schema_version 99; this version of pfc_da reads 2"),
         (_without("schema_version"), "has schema_version None"),
     ],
 )
@@ -339,7 +340,7 @@ def test_any_other_error_of_the_writer_passes_through(tmp_path):
 def test_half_written_files_of_a_killed_run_are_removed(out):
     finish(out)
     script = (
-        "import os, sys; from pathlib import Path; from pfc_da.run_folder import write_atomic\n"
+        "import os, sys; from pathlib import Path; from pfc_da.files import write_atomic\n"
         "write_atomic(Path(sys.argv[1]), lambda file: (file.write_text('half'), os.kill(os.getpid(), 9)))"
     )
     target = out / "animals/001/state.safetensors"
