@@ -79,6 +79,7 @@ class Fit:
     ) -> "Fit":
         """Read and check everything, before anything is written; `sets` and `arguments` as of `Experiment.settings`."""
         require_optuna()
+        require_name(out)
         space = read_space(space_file)
         own = dataclasses.replace(
             experiment,
@@ -105,7 +106,6 @@ class Fit:
         self, candidates: int, progress: Progress, workers: int | None = None, force: bool = False
     ) -> tuple[bool, str]:
         """Simulate what is not yet there; whether there was anything to do, and what was found, as text."""
-        require_name(self.out)
         with lock_folder(self.out):
             remove_stale(self.out)
             self._prepare(force)
