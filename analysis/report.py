@@ -6,6 +6,7 @@ forbids every outside load; the only addresses are DOI links.
 """
 
 import json
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -108,7 +109,7 @@ def _read_table(
 ) -> pd.DataFrame | None:
     """Return the CSV, None if there is no such file; check that it is what was written, and its columns."""
     path = folder / name
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     require_whole(folder, manifest, name)
     table = read_table(path, columns, texts=NAMES)

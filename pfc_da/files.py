@@ -145,8 +145,8 @@ def remove(path: Path) -> None:
 
 def hash_file(path: Path) -> str:
     """SHA-256 of the bytes of a file, in hexadecimal digits."""
-    require_file(path)
     try:
+        require_file(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -280,7 +280,7 @@ class RunFolder:
             With the file and how to mend it.
         """
         for name in self._list(patterns):
-            if name not in self._whole and (self.path / name).exists():
+            if name not in self._whole and os.path.lexists(self.path / name):
                 require_whole(self.path, self.manifest, name)
                 self._whole.add(name)
 
