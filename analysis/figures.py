@@ -107,7 +107,7 @@ from pfc_da.analysis.plots_volatility import (
     plot_two_rates,
 )
 from pfc_da.errors import InputError, nearest
-from pfc_da.run_folder import write_atomic
+from pfc_da.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,6 +29,7 @@ from scipy.special import expit
 
 from pfc_da.analysis.recorded_cells import CellSession, to_ticks
 from pfc_da.errors import InputError
+from pfc_da.files import require_file
 
 WINDOWS = {  # name -> event, start and end after it in ms; the windows of the publication's own analysis
     "pre_offer": ("offer", -500, 0),
@@ -222,6 +223,7 @@ def _paths(folder: str | Path) -> list[Path]:
 def _load_matlab(path: Path) -> dict[str, NDArray]:
     from scipy.io import loadmat
 
+    require_file(path)
     try:
         found = loadmat(path, variable_names=list(_TABLES))
     except Exception as error:  # scipy meets a damaged file with errors of any kind

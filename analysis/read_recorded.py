@@ -22,6 +22,7 @@ from pfc_da.analysis.read_nwb import NWBSession, read_nwb
 from pfc_da.analysis.recorded_cells import CellSession, cut_around, find_regressors, measure_observation
 from pfc_da.analysis.session_labels import name_animals, note_animals, refuse_copies, tell_apart
 from pfc_da.errors import InputError
+from pfc_da.files import require_file, require_name
 
 IN_FOLDERS = (".nwb", ".nwb.zarr", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 HDF5 = b"\x89HDF"
@@ -102,13 +103,20 @@ def _files(path: Path) -> list[Path]:
     """Files to be read one by one; a folder of cells, or of zarr, is read as a whole."""
     if not path.exists():
         raise InputError(f"no file or folder {path}.")
-    if path.is_file() or is_ofc_folder(path) or is_zarr(path):
+    if not path.is_dir():
+        require_file(path)
+        return [path]
+    require_name(path)
+    if is_ofc_folder(path) or is_zarr(path):
         return [path]
     found = sorted(_search(path))
     if not found:
         raise InputError(
             f"{path}: no file in it is called *{', *'.join(IN_FOLDERS)}, and it has no celldata/ and is no zarr."
         )
+    for file in found:
+        if not file.is_dir():  # as zarr is
+            require_file(file)
     return found
 
 

@@ -6,7 +6,9 @@ forbids every outside load; the only addresses are DOI links.
 """
 
 import json
+import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from string import Template
 
@@ -14,12 +16,13 @@ import pandas as pd
 
 from pfc_da.analysis.compare import VERDICTS
 from pfc_da.analysis.figures import PANELS, check_table, draw_svg
+from pfc_da.analysis.read_tables import COMPARISON, NAMES, RECORDED, STATISTIC, read_table
 from pfc_da.analysis.report_html import asset, count, describe, find, tag, text, value, words
 from pfc_da.analysis.report_recorded import recorded_section
 from pfc_da.analysis.report_tables import comparison_table, misses, statistics_table
 from pfc_da.analysis.report_units import unit_browser
-from pfc_da.errors import InputError
-from pfc_da.run_folder import STAGES, Manifest, read_manifest, write_atomic
+from pfc_da.files import write_atomic
+from pfc_da.run_folder import STAGES, Manifest, read_manifest, require_whole
 
 # Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.
 THEMED = {
@@ -40,7 +43,6 @@ STATISTIC_OF = {
     "history": "history_reward",
     "selectivity": "fraction_selective",
 }
-NAMES = "key condition verdict why kind source doi locator interval n_of ref_n_of units group".split()
 
 
 def write_report(run_folder: str | Path) -> Path:
@@ -60,13 +62,17 @@ def write_report(run_folder: str | Path) -> Path:
     """
     folder = Path(run_folder)
     manifest = read_manifest(folder)
-    statistics, of_neurons = (_read_table(folder / f"statistics{kind}.csv") for kind in ("", "_spiking"))
-    compared, areas = (_read_table(folder / f"comparison{kind}.csv") for kind in ("", "_spiking"))
+
+    def read(name: str, columns: Collection[str] = (), panel: str = "") -> pd.DataFrame | None:
+        return _read_table(folder, manifest, name, columns, panel)
+
+    statistics, of_neurons = (read(f"statistics{kind}.csv", STATISTIC) for kind in ("", "_spiking"))
+    compared, areas = (read(f"comparison{kind}.csv", COMPARISON) for kind in ("", "_spiking"))
     comparison = _join(compared, areas)
     held = _join(statistics, None if areas is None or of_neurons is None else _select(of_neurons, areas))
-    figures = {name: _read_table(folder / "figures" / f"{name}.csv", name) for name in PANELS}
+    figures = {name: read(f"figures/{name}.csv", panel=name) for name in PANELS}
     missed = [name for name in PANELS if figures[name] is None and _belongs(name, manifest.paradigm)]
-    units = [_read_table(folder / "figures" / f"{name}.csv", name) for name in ("units", "unit_activity")]
+    units = [read(f"figures/{name}.csv", panel=name) for name in ("units", "unit_activity")]
     page = Template(asset("report_template.html")).substitute(
         css=asset("report.css"),
         js=asset("report.js"),
@@ -76,7 +82,7 @@ def write_report(run_folder: str | Path) -> Path:
         tiles=_tiles(manifest, statistics, comparison),
         misses=misses(comparison),
         comparison=comparison_table(comparison, held),
-        recorded=recorded_section(_read_table(folder / "comparison_recorded.csv")),
+        recorded=recorded_section(read("comparison_recorded.csv", RECORDED)),
         panels="\n".join(
             _panel(name, table, statistics) for name, table in figures.items() if table is not None
         ),
@@ -99,16 +105,17 @@ def _select(statistics: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
     return statistics[statistics["condition"].isin(compared["condition"])]
 
 
-def _read_table(path: Path, name: str = "") -> pd.DataFrame | None:
-    """Return the CSV, None if there is no such file; check the columns of a figure's table."""
-    if not path.is_file():
+def _read_table(
+    folder: Path, manifest: Manifest, name: str, columns: Collection[str], panel: str
+) -> pd.DataFrame | None:
+    """Return the CSV, None if there is no such file; check that it is what was written, and its columns."""
+    path = folder / name
+    if not os.path.lexists(path):
         return None
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, "string"))  # a group called 1 is a name
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged: {str(error).splitlines()[0]}. It was left as it is.") from None
-    if name:
-        check_table(name, table, where=str(path))
+    require_whole(folder, manifest, name)
+    table = read_table(path, columns, texts=NAMES)
+    if panel:
+        check_table(panel, table, where=str(path))
     return table
 
 

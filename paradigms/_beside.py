@@ -8,7 +8,6 @@ one is not overwritten. An animal's own file also names the weights it played wi
 import abc
 import dataclasses
 import functools
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,10 +22,11 @@ from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.cost import Cost
 from pfc_da.errors import InputError, damaged
+from pfc_da.files import hash_file, remove, write_atomic
 from pfc_da.paradigms._experiment import Experiment, tabulate_statistics
 from pfc_da.progress import Progress
 from pfc_da.recording import open_recording, read_recording, set_provenance, write_recording
-from pfc_da.run_folder import RunFolder, write_atomic
+from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
 from pfc_da.train import WEIGHTS, Trained, load_trained
@@ -100,16 +100,17 @@ class Beside(abc.ABC):
 
     def tell_part(self, part: Path) -> dict[str, Any]:
         """Attributes of the file of one animal: the same, and which weights it played with."""
-        weights = (part.parent / WEIGHTS).read_bytes()
-        return {**self.tell(), _OF_WEIGHTS: hashlib.sha256(weights).hexdigest()}
+        return {**self.tell(), _OF_WEIGHTS: hash_file(part.parent / WEIGHTS)}
 
     def holds(self, part: Path) -> bool:
-        """Whether an animal's own file is of this very request."""
+        """Whether an animal's own file is of this very request, and as it was written."""
         told = {"config": json.dumps(self.config), **self.tell_part(part)}
         try:
+            if _checksum_of(part).read_text().split()[0] != hash_file(part):
+                return False
             with open_recording(part) as recording:
                 return all(recording.attrs[name] == value for name, value in told.items())
-        except (InputError, KeyError):  # half-written it cannot be; of another version it may be
+        except (OSError, IndexError, InputError, KeyError):  # half-written, or of another version
             return False
 
     def read_part(self, part: Path) -> xr.Dataset:
@@ -135,6 +136,11 @@ class Beside(abc.ABC):
         """Names of the recording, its statistics and, if there are any, their comparisons in the run folder."""
         return f"recording_{self.kind}.nc", f"statistics_{self.kind}.csv", f"comparison_{self.kind}.csv"
 
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Files of its panels in the run folder, as patterns."""
+        return (f"figures/{self.of}_*",)
+
     def is_done(self, folder: RunFolder) -> bool:
         """Whether the folder holds this very replay.
 
@@ -146,6 +152,7 @@ class Beside(abc.ABC):
         path, statistics, _ = (folder.path / name for name in self.files)
         if not path.exists():
             return False
+        folder.require_whole(*self.files, *self.figures)
         with open_recording(path) as recording:
             before = json.loads(recording.attrs[self.kind])
         for key, value in json.loads(self.how.tell()).items():
@@ -175,12 +182,14 @@ class Beside(abc.ABC):
         tables = [tabulate_statistics(found.statistics, self.settings)]
         if found.comparisons:
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))
-        folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
-        write_figures(found.figures, folder.path / "figures")
-        for name, table in zip(self.files[1:], tables, strict=False):
-            folder.write_atomic(name, functools.partial(table.to_csv, index=False))
+        with folder.making(*self.files, *self.figures):
+            folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
+            write_figures(found.figures, folder.path / "figures")
+            for name, table in zip(self.files[1:], tables, strict=False):
+                folder.write_atomic(name, functools.partial(table.to_csv, index=False))
         for part in parts:
-            part.unlink()
+            remove(part)
+            remove(_checksum_of(part))
         return found.text
 
 
@@ -191,4 +200,12 @@ def _replay_part(beside: Beside, trained: Trained, animal: int, report: Report, 
     recording = beside.play_animal(trained, animal, report)
     set_provenance(recording, config=beside.config, choice_phase=beside.task.choice_phase)
     recording.attrs.update(beside.tell_part(part))
+    remove(_checksum_of(part))
     write_atomic(part, lambda aside: write_recording(recording, aside))
+    digest = hash_file(part)
+    write_atomic(_checksum_of(part), lambda aside: aside.write_text(f"{digest}  {part.name}\n"))
+
+
+def _checksum_of(part: Path) -> Path:
+    """The file that keeps the SHA-256 of a part, as `sha256sum` writes it."""
+    return part.with_name(f"{part.name}.sha256")

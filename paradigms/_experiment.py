@@ -21,20 +21,22 @@ from pfc_da.analysis.behaviour import LAGS
 from pfc_da.analysis.compare import compare
 from pfc_da.analysis.figures import write_figures
 from pfc_da.analysis.nulls import MIN_SESSIONS
+from pfc_da.analysis.read_tables import COMPARISON, STATISTIC, read_table
 from pfc_da.analysis.recorded import compute_recorded_statistics
 from pfc_da.analysis.reference import load_references
 from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.cost import Cost, estimate_run
 from pfc_da.errors import InputError, nearest, show
+from pfc_da.files import name_aside, remove
 from pfc_da.progress import Progress
-from pfc_da.recording import read_recording, set_provenance, write_recording
-from pfc_da.replay import replay_animal
+from pfc_da.recording import join_recordings, open_recording, read_recording
+from pfc_da.replay import record_animal
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
 from pfc_da.task import Task
-from pfc_da.train import build_agent, load_trained, train_animal
+from pfc_da.train import CURVE, CURVE_COLUMNS, build_agent, load_trained, train_animal
 from pfc_da.workers import work
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
@@ -193,19 +195,27 @@ class Experiment:
     def replay(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
     ) -> None:
-        """Replay every animal under every condition with frozen weights; write the recording."""
+        """Replay every animal under every condition with frozen weights; write the recording.
+
+        Animals are written to files of their own, chunk by chunk, and these joined: never is all in memory.
+        """
         task, jobs = self.build_task(settings, test=True), []
+        parts = [name_aside(folder.animal(animal) / "recording.nc") for animal in range(settings.animals)]
         conditions = self.list_conditions(settings)
         total = len(conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
-        for animal in range(settings.animals):
+        for animal, part in enumerate(parts):
             trained = load_trained(settings, task, animal, folder.animal(animal))
             report = progress.task(f"replay animal {animal}", total)
-            arguments = (settings, task, trained, animal, conditions, report)
-            jobs.append(functools.partial(replay_animal, *arguments))
-        animals = work(jobs, workers, folder.path)
-        recording = join_animals(animals, task)
-        set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
-        folder.write_atomic("recording.nc", lambda aside: write_recording(recording, aside))
+            arguments = (part, settings, task, trained, animal, conditions, report)
+            jobs.append(functools.partial(record_animal, *arguments))
+        try:
+            work(jobs, workers, folder.path)
+            folder.write_atomic(
+                "recording.nc", lambda aside: join_recordings(parts, aside, task.session_labels)
+            )
+        finally:
+            for part in parts:
+                remove(part)
 
     @threadpool_limits.wrap(limits=1)
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
@@ -214,10 +224,11 @@ class Experiment:
         With one thread, as sums of several differ in their last digits with how many there are.
         """
         curves = [
-            pd.read_csv(folder.animal(animal) / "learning_curve.csv") for animal in range(settings.animals)
+            read_table(folder.animal(animal) / CURVE, CURVE_COLUMNS, CURVE_COLUMNS)
+            for animal in range(settings.animals)
         ]
-        recording = read_recording(folder.path / "recording.nc")
-        findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
+        with open_recording(folder.path / "recording.nc") as recording:
+            findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
         findings.statistics.append(self.count_diverged(settings, folder))
         comparisons = compare(
             findings.statistics, load_references(self.name), compute_recorded_statistics(self.name)
@@ -301,7 +312,8 @@ class Result:
 def read_result(path: str | Path, settings: RunSettings) -> Result:
     """Read the recording and the tables of a run folder into memory."""
     path = Path(path)
-    tables = (pd.read_csv(path / f"{name}.csv") for name in ("statistics", "comparison"))
+    columns = {"statistics": STATISTIC, "comparison": COMPARISON}
+    tables = (read_table(path / f"{name}.csv", needed) for name, needed in columns.items())
     return Result(settings, read_recording(path / "recording.nc"), *tables)
 
 

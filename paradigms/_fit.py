@@ -30,6 +30,7 @@ from pfc_da.analysis.distance import get_recorded
 from pfc_da.analysis.read_recorded import Recorded, read_recorded
 from pfc_da.cost import Cost
 from pfc_da.errors import InputError, damaged
+from pfc_da.files import remove, remove_stale, require_name, write_atomic
 from pfc_da.paradigms._experiment import Experiment
 from pfc_da.paradigms._fit_space import PILOTS, Space, Values, draw_values, read_space, require_optuna
 from pfc_da.paradigms._fit_tables import (
@@ -44,7 +45,7 @@ from pfc_da.progress import Progress, Report
 from pfc_da.recording import read_recording
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import LOCKS, RunFolder, lock_folder, remove, remove_stale, write_atomic
+from pfc_da.run_folder import LOCKS, RunFolder, lock_folder
 from pfc_da.settings import RunSettings
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")
@@ -79,6 +80,7 @@ class Fit:
     ) -> "Fit":
         """Read and check everything, before anything is written; `sets` and `arguments` as of `Experiment.settings`."""
         require_optuna()
+        require_name(out)
         space = read_space(space_file)
         own = dataclasses.replace(
             experiment,

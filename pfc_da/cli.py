@@ -414,8 +414,12 @@ def _redo(run: Path, stage: str, force: bool, workers: int | None = None) -> Non
     from pfc_da.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
-    settings = _settings_of(folder)
-    _require_before(stage, folder)
+    try:
+        settings = _settings_of(folder)
+        _require_before(stage, folder)
+    except BaseException:
+        folder.close()
+        raise
     _work(folder, settings, (stage,), force, workers)
 
 
@@ -454,15 +458,17 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     from pfc_da.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
-    _require_before("compare", folder)
     try:
+        _require_before("compare", folder)
+        folder.require_whole("recording_spiking.nc")
         table = compare_recorded(run, paths, columns)
     except BaseException:
         folder.close()
         raise
     had_report = folder.is_done("report")
     with _told(folder.path, folder.kept), folder:
-        folder.write_atomic("comparison_recorded.csv", partial(table.to_csv, index=False))
+        with folder.making("comparison_recorded.csv"):
+            folder.write_atomic("comparison_recorded.csv", partial(table.to_csv, index=False))
         if had_report:
             _write_report(folder)
     print(format_differences(table))
@@ -543,7 +549,11 @@ def _work(
     """Do those of `stages` that are not done, or all under `force`, and say what there is now."""
     from pfc_da.progress import Progress
 
-    to_do = [stage for stage in stages if force or not folder.is_done(stage)]
+    try:
+        to_do = [stage for stage in stages if force or not folder.is_done(stage)]
+    except BaseException:  # a file of a finished stage is damaged
+        folder.close()
+        raise
     if not to_do:
         _say(f"{folder.path}: {', '.join(stages)} finished already{_where(folder)}. --force does it again.")
         folder.close()

@@ -6,16 +6,25 @@ Every variable has `units` and `long_name`; dataset attributes are strings and n
 """
 
 import contextlib
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import xarray as xr
 
 from pfc_da.errors import InputError, damaged
+from pfc_da.files import require_file, reserve
 
 SCHEMA_VERSION = 1
+CHUNK_BYTES = 1 << 16
+"""Bytes of a compressed chunk, at most."""
+PIECE_BYTES = 1 << 23
+"""Bytes of a variable that are read and written at once, at most."""
+MARGIN = 1 << 20
+"""Bytes kept for what HDF5 itself writes with a piece."""
 
 DESCRIPTIONS = {
     "choice": ("1", "index of the chosen action, -1 on steps without a choice"),
@@ -78,14 +87,128 @@ def set_provenance(dataset: xr.Dataset, *, config: Mapping[str, Any], choice_pha
     return dataset
 
 
+class RecordingFile:
+    """A recording written piece by piece, so that it may be larger than memory; netCDF4, lightly compressed.
+
+    Room on the disk is taken before every piece (`pfc_da.files.reserve`). As a context manager it ends the file.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    whole : xarray.Dataset
+        What is written at once: all coordinates and attributes, and variables that are no numbers.
+    sizes : mapping of str to int
+        Sizes of the dimensions; those left out have the size they have in the first piece.
+    """
+
+    def __init__(self, path: Path, whole: xr.Dataset, sizes: Mapping[str, int]) -> None:
+        import h5netcdf
+
+        self._path, self._sizes = path, {**sizes, **{str(name): n for name, n in whole.sizes.items()}}
+        content = whole.to_netcdf(engine="h5netcdf")  # in memory
+        path.write_bytes(content)
+        reserve(path, len(content) + MARGIN)
+        self._file = h5netcdf.File(path, "r+")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import h5py
+
+        self._file.close()
+        h5py.File(self._path, "r+").close()  # HDF5 cuts off the room that was not needed
+
+    def write(self, piece: xr.Dataset, **at: int) -> None:
+        """Write variables of numbers; `at` is where the piece begins along dimensions, 0 where not given."""
+        for name, values in piece.data_vars.items():
+            if not values.size:
+                continue
+            self._file.flush()
+            reserve(self._path, self._get_size() + 2 * values.nbytes + MARGIN)
+            if name not in self._file.variables:
+                self._create(str(name), values)
+            region = [at.get(str(dim), 0) for dim in values.dims]
+            self._file[name][tuple(map(slice, region, np.add(region, values.shape)))] = values.values
+
+    def _create(self, name: str, values: xr.DataArray) -> None:
+        for dim, n in values.sizes.items():
+            if dim not in self._file.dimensions:
+                self._file.dimensions[dim] = self._sizes.get(str(dim), n)
+        shape = [self._file.dimensions[dim].size for dim in values.dims]
+        missing = values.dtype.type(np.nan) if values.dtype.kind == "f" else None
+        packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if len(shape) > 1 else {}
+        chunks = _choose_chunks(shape, values.dtype.itemsize)
+        made = self._file.create_variable(
+            name, values.dims, values.dtype, fillvalue=missing, chunks=chunks, **packed
+        )
+        made.attrs.update(values.attrs)
+
+    def _get_size(self) -> int:
+        """Bytes of the file that HDF5 has given away; the file itself is longer by the room kept."""
+        size: int = self._file._h5file.id.get_filesize()
+        return size
+
+
+def _choose_chunks(shape: Sequence[int], itemsize: int, size: int = CHUNK_BYTES) -> tuple[int, ...]:
+    """Chunks of at most `size` bytes that hold whole trailing dimensions."""
+    chunks, room = [], max(size // itemsize, 1)
+    for n in reversed(shape):
+        chunks.append(max(min(n, room), 1))
+        room = max(room // chunks[-1], 1)
+    return tuple(reversed(chunks))
+
+
+def iterate_pieces(dataset: xr.Dataset) -> Iterator[tuple[xr.Dataset, dict[str, int]]]:
+    """Variables of numbers in pieces of at most `PIECE_BYTES`, each with where it begins (`RecordingFile.write`)."""
+    for name in list_numbers(dataset):
+        values = dataset[name].variable
+        steps = _choose_chunks(values.shape, values.dtype.itemsize, PIECE_BYTES)
+        ranges = (range(0, n, step) for n, step in zip(values.shape, steps, strict=True))
+        for begin in itertools.product(*ranges):
+            at = dict(zip(map(str, values.dims), begin, strict=True))
+            cut = {dim: slice(at[dim], at[dim] + step) for dim, step in zip(at, steps, strict=True)}
+            yield dataset[[name]].isel(cut), at
+
+
+def list_numbers(dataset: xr.Dataset) -> list[str]:
+    """Variables that are written in pieces."""
+    return [str(name) for name, values in dataset.data_vars.items() if values.dtype.kind in "fiu"]
+
+
 def write_recording(dataset: xr.Dataset, path: Path) -> None:
-    """Write as netCDF4, lightly compressed."""
-    packed = {
-        name: {"zlib": True, "complevel": 1, "shuffle": True}
-        for name, variable in dataset.variables.items()
-        if variable.dtype.kind in "fiu" and variable.ndim > 1
-    }
-    dataset.to_netcdf(path, engine="h5netcdf", encoding=packed)
+    """Write a recording, in memory or open, as netCDF4, lightly compressed."""
+    sizes = {str(name): n for name, n in dataset.sizes.items()}
+    with RecordingFile(path, dataset.drop_vars(list_numbers(dataset)), sizes) as file:
+        for piece, at in iterate_pieces(dataset):
+            file.write(load(piece), **at)
+
+
+def join_recordings(parts: Sequence[Path], path: Path, shared: Collection[str]) -> None:
+    """Write recordings of one animal each as one of all, piece by piece.
+
+    Parameters
+    ----------
+    parts : sequence of Path
+        Files of one animal each, without the dimension `animal`.
+    path : Path
+        File to write.
+    shared : names of variables
+        The same for all animals; those of the first are kept.
+    """
+    with open_recording(parts[0]) as first:
+        labels = load(first.drop_vars(list_numbers(first)))
+    named = {"units": "1", "long_name": "index of the animal"}
+    labels = labels.assign_coords(animal=("animal", np.arange(len(parts)), named))
+    with RecordingFile(path, labels, {}) as file:
+        for animal, part in enumerate(parts):
+            with open_recording(part) as own:
+                for piece, at in iterate_pieces(own.drop_vars(shared) if animal else own):
+                    joined = load(piece)
+                    if not joined.keys() & set(shared):
+                        joined = joined.expand_dims("animal")
+                    file.write(joined, animal=animal, **at)
 
 
 def open_recording(path: str | Path) -> xr.Dataset:
@@ -98,6 +221,7 @@ def open_recording(path: str | Path) -> xr.Dataset:
     """
     path = Path(path)
     with _telling_damage(path):
+        require_file(path)
         dataset = xr.open_dataset(path, engine="h5netcdf")
     missing = [name for name in ("choice", "reward", "trial", "phase") if name not in dataset.variables]
     if dataset.attrs.get("schema_version") != SCHEMA_VERSION or missing:
@@ -127,5 +251,7 @@ def _telling_damage(path: Path) -> Iterator[None]:
         raise InputError(
             f"no recording {path}. Name the recording.nc of a run that has been replayed."
         ) from None
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise damaged(path, f"it cannot be read as netCDF4 ({' '.join(str(error).split())})") from error

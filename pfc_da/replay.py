@@ -10,15 +10,17 @@ in training; such conditions meet the same draws as one another, not as the froz
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from pfc_da.files import telling_full
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.processor import prepare_processor
-from pfc_da.recording import describe
+from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
 from pfc_da.settings import ReplaySettings, RunSettings
@@ -33,6 +35,17 @@ PLASTIC_CHUNK = 8
 
 Arrays = dict[str, np.ndarray]
 PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy")
+
+
+class Chunk(NamedTuple):
+    """Sessions advanced together under one condition."""
+
+    condition: int
+    first: int
+    arrays: Arrays
+    """Numbers by session; those kept step by step of the first `replay.sessions` only."""
+    activity: np.ndarray
+    """(recorded episode, step, unit) of those sessions that are recorded with units, maybe none."""
 
 
 def replay_animal(
@@ -51,35 +64,83 @@ def replay_animal(
         The recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret are of
         all held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step by step.
     """
+    agent = build_agent(settings, task)
+    chunks: list[list[Arrays]] = [[] for _ in conditions]
+    units: list[np.ndarray] = []
+    for chunk in _replay_chunks(agent, settings, task, trained, animal, conditions, report):
+        chunks[chunk.condition].append(chunk.arrays)
+        units.append(chunk.activity)
+    names = [condition.name for condition in conditions]
+    return assemble(agent.network, task, list(map(join_chunks, chunks)), np.concatenate(units), names)
+
+
+def record_animal(
+    path: Path,
+    settings: RunSettings,
+    task: Task,
+    trained: Trained,
+    animal: int,
+    conditions: Sequence[Condition],
+    report: Callable[[int, str], None],
+) -> None:
+    """Write what `replay_animal` returns to a file with its provenance, chunk by chunk: never is all of it in memory."""
+    agent, names = build_agent(settings, task), [condition.name for condition in conditions]
+    sizes = {
+        "episode": settings.replay.sessions,
+        "held_out_episode": max(settings.replay.held_out_sessions, settings.replay.sessions),
+    }
+    network, recorded = agent.network, np.arange(settings.replay.unit_sessions)
+    labels = xr.Dataset(coords=_label(network, task, names, recorded))
+    describe(labels, task.descriptions, network.activity_units)
+    set_provenance(labels, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
+    with telling_full(path), RecordingFile(path, labels, sizes) as file:
+        for chunk in _replay_chunks(agent, settings, task, trained, animal, conditions, report):
+            arrays = chunk.arrays
+            if chunk.condition:  # the problems are those of the first
+                arrays = {name: arrays[name] for name in arrays if name not in task.session_labels}
+            piece = assemble(network, task, [arrays], chunk.activity, names[chunk.condition :][:1])
+            first = chunk.first
+            file.write(
+                piece,
+                condition=chunk.condition,
+                episode=first,
+                held_out_episode=first,
+                recorded_episode=min(first, len(recorded)),
+            )
+
+
+def _replay_chunks(
+    agent: Agent,
+    settings: RunSettings,
+    task: Task,
+    trained: Trained,
+    animal: int,
+    conditions: Sequence[Condition],
+    report: Callable[[int, str], None],
+) -> Iterator[Chunk]:
+    """Every condition, chunk by chunk; the weights are looked at again at the end."""
     prepare_processor()
-    agent, done = build_agent(settings, task), 0
+    done, replay = 0, settings.replay
     before = {
         updates: {name: tensor.clone() for name, tensor in kept.items()}
         for updates, kept in trained.after.items()
     }
-    by_condition: list[Arrays] = []
-    units: list[np.ndarray] = []
-    for condition in conditions:
+    for place, condition in enumerate(conditions):
         play = _replay_plastic if condition.plastic else _replay
-        chunks: list[Arrays] = []
-        own_task = dataclasses.replace(task, **dict(condition.task))
-        for first, batch in play(
-            agent, settings, own_task, trained.after[condition.after], condition, animal
-        ):
-            chunks.append(get_totals(batch))
-            if first < settings.replay.sessions:
-                chunks[-1] |= get_steps(task, batch, settings.replay.sessions - first)
-            if condition == conditions[0] and first < settings.replay.unit_sessions:
-                units.append(agent.network.activity(batch.drive).transpose(0, 1).numpy())
+        own_task, weights = dataclasses.replace(task, **dict(condition.task)), trained.after[condition.after]
+        for first, batch in play(agent, settings, own_task, weights, condition, animal):
+            arrays = get_totals(batch)
+            if first < replay.sessions:
+                arrays |= get_steps(task, batch, replay.sessions - first)
+            recorded = max(replay.unit_sessions - first, 0) if place == 0 else 0
+            drive = batch.drive if recorded else batch.drive[:, :0]
+            activity = agent.network.activity(drive).detach().transpose(0, 1).numpy()[:recorded]
             done += batch.action.shape[1]
             report(done, condition.name)
-        by_condition.append(join_chunks(chunks))
+            yield Chunk(place, first, arrays, activity)
     for updates, kept in trained.after.items():
         if any(not torch.equal(before[updates][name], tensor) for name, tensor in kept.items()):
             raise RuntimeError(f"weights of animal {animal} changed while frozen")
-    activity = np.concatenate(units)[: settings.replay.unit_sessions]
-    names = [condition.name for condition in conditions]
-    return assemble(agent.network, task, by_condition, activity, names)
 
 
 def _replay(
@@ -190,7 +251,6 @@ def assemble(
     network: PFCNetwork, task: Task, by_condition: list[Arrays], activity: np.ndarray, names: list[str]
 ) -> xr.Dataset:
     """The recording of one animal from the arrays of each condition (`names`), and the activity of its units."""
-    steps, per_trial = np.arange(task.n_steps), len(task.phases)
     by_step = dict.fromkeys(PER_STEP, ()) | {"policy": ("action",)} | dict(task.step_labels)
     dims: dict[str, tuple[str, ...]]
     dims = {name: ("condition", "episode", "step", *more) for name, more in by_step.items()}
@@ -203,15 +263,21 @@ def assemble(
             variables[name] = ("episode", *task.session_labels[name]), by_condition[0][name]
     dataset = xr.Dataset(
         {**variables, "activity": (("recorded_episode", "step", "unit"), activity)},
-        coords={
-            "condition": names,
-            "trial": ("step", steps // per_trial),
-            "phase": ("step", [task.phase(step) for step in range(task.n_steps)]),
-            "time_in_trial": ("step", (steps % per_trial + 1) * STEP_S),
-            "tau": ("unit", network.tau.numpy()),
-            "is_excitatory": ("unit", network.is_excitatory.numpy()),
-            "is_critic": ("unit", network.wiring.is_critic.numpy()),
-            "recorded_episode": np.arange(len(activity)),
-        },
+        coords=_label(network, task, names, np.arange(len(activity))),
     )
     return describe(dataset, task.descriptions, network.activity_units)
+
+
+def _label(network: PFCNetwork, task: Task, names: list[str], recorded: np.ndarray) -> dict[str, Any]:
+    """Coordinates of the recording of one animal."""
+    steps, per_trial = np.arange(task.n_steps), len(task.phases)
+    return {
+        "condition": names,
+        "trial": ("step", steps // per_trial),
+        "phase": ("step", [task.phase(step) for step in range(task.n_steps)]),
+        "time_in_trial": ("step", (steps % per_trial + 1) * STEP_S),
+        "tau": ("unit", network.tau.numpy()),
+        "is_excitatory": ("unit", network.is_excitatory.numpy()),
+        "is_critic": ("unit", network.wiring.is_critic.numpy()),
+        "recorded_episode": recorded,
+    }

@@ -2,13 +2,14 @@
 
 A run goes through the stages of `STAGES`. The manifest records which are done, under the hash of the
 configuration they were done with, so an interrupted run continues where it stopped and a finished one is left
-alone. Files are written aside and renamed, so a kill or a full disk leaves the previous file whole. Nothing
-here imports torch.
+alone. It also keeps the SHA-256 of every file that a later command reads, and a file whose bytes have changed since
+is refused. Files are written aside and renamed (`pfc_da.files`), so a kill or a full disk leaves the previous file
+whole. Nothing here imports torch.
 """
 
 import contextlib
-import errno
 import fcntl
+import fnmatch
 import hashlib
 import importlib.metadata
 import itertools
@@ -16,7 +17,6 @@ import json
 import os
 import platform
 import resource
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,10 +27,47 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pfc_da import signals, workers
 from pfc_da.errors import DiskFull, InputError, damaged
+from pfc_da.files import (
+    ASIDE,
+    hash_file,
+    is_disk_full,
+    name_aside,
+    remove,
+    remove_stale,
+    require_file,
+    require_name,
+    reserve,
+    telling_full,
+    write_atomic,
+)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STAGES = ("train", "replay", "compare", "report")
-_OUTPUT = {"replay": "recording.nc", "compare": "comparison.csv", "report": "report.html"}
+_NEURONS = "figures/neurons_*"
+_OUTPUTS = {
+    "train": (
+        "animals/*/weights.safetensors",
+        "animals/*/after_*.safetensors",
+        "animals/*/learning_curve.csv",
+    ),
+    "replay": ("recording.nc",),
+    "compare": ("statistics.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
+    "report": ("report.html",),
+}
+"""Files that each stage makes; of `figures`, those of neurons are made on demand."""
+_REMEDIES = {
+    **dict.fromkeys(
+        _OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"
+    ),
+    "recording.nc": "'pfc-da replay {run} --force' makes it anew",
+    "*_spiking.*": "'pfc-da replay {run} --spiking --force' makes it anew",
+    _NEURONS: "'pfc-da replay {run} --spiking --force' makes it anew",
+    "*_circuit.*": "'pfc-da replay {run} --circuit --force' makes it anew",
+    "comparison_recorded.csv": "'pfc-da compare {run} --recorded ...' makes it anew",
+    "report.html": "'pfc-da report {run} --force' makes it anew",
+    "*": "'pfc-da compare {run} --force' makes it anew",
+}
+"""How a damaged file is mended; the first pattern that fits counts."""
 _MADE_FROM = {
     "recording.nc": ("comparison_recorded.csv", "exports"),
     "recording_spiking.nc": (
@@ -38,7 +75,7 @@ _MADE_FROM = {
         "comparison_spiking.csv",
         "comparison_recorded.csv",
         "exports_spiking",
-        "figures/neurons_*",
+        _NEURONS,
     ),
     "recording_circuit.nc": ("statistics_circuit.csv", "comparison_circuit.csv"),
 }
@@ -57,7 +94,8 @@ _OURS = (
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
 LOCKS = (".lock", workers.LOCK)
-_ASIDE = ".writing-"
+SPARE = 1 << 17
+"""Bytes kept for the last manifest while a run is under way."""
 _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf", "safetensors", "pydantic")
 
 
@@ -65,7 +103,8 @@ class Manifest(BaseModel):
     """What a run folder holds: its configuration, where it came from, how far it got, what it cost.
 
     `status` is ``running`` while a stage is under way (or was killed there), ``waiting`` when a command
-    ended well with stages still to do, and ``finished`` when every stage is done.
+    ended well with stages still to do, and ``finished`` when every stage is done. `files` are the SHA-256 of finished
+    files by their path in the folder. The file itself ends with the SHA-256 of all this.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -81,6 +120,7 @@ class Manifest(BaseModel):
     wall_s: float = Field(ge=0)
     cpu_s: float = Field(ge=0)
     stages: dict[str, str] = {}
+    files: dict[str, str] = {}
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -91,8 +131,10 @@ def read_manifest(path: str | Path) -> Manifest:
     InputError
         If `path` is no run folder or its manifest is damaged; the file is left as it is.
     """
+    require_name(path)
     file = Path(path) / "manifest.json"
     try:
+        require_file(file)
         content = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
@@ -101,7 +143,9 @@ def read_manifest(path: str | Path) -> Manifest:
         ) from None
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}.") from error
-    except ValueError as error:
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise damaged(file, f"it is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise damaged(file, f"it holds a {type(content).__name__}, not an object")
@@ -110,66 +154,15 @@ def read_manifest(path: str | Path) -> Manifest:
             f"{file} has schema_version {content.get('schema_version')!r}; this version of pfc_da reads "
             f"{SCHEMA_VERSION}. The file was left as it is; use the pfc_da that wrote it, or another --out."
         )
+    checksum = content.pop("sha256", None)
     try:
-        return Manifest.model_validate(content)
+        manifest = Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise damaged(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
-    """Let `writer` write a file aside, then put it in the place of `path` in one step.
-
-    Parameters
-    ----------
-    path : Path
-        The file to make or replace; its folder is made if missing.
-    writer : callable
-        Called with the path to write to, in the same folder and with the same suffix.
-
-    Raises
-    ------
-    DiskFull
-        If no space is left. As after any other error, `path` is what it was before.
-    """
-    with _aside(path) as aside:
-        aside.touch()
-        permissions = aside.stat().st_mode
-        writer(aside)
-        aside.chmod(permissions)  # safetensors writes files that only their owner may read
-        _sync(aside)
-
-
-def write_folder_atomic(path: Path, writer: Callable[[Path], object]) -> None:
-    """Let `writer` make a folder aside, then put it at `path`, where nothing may be yet; else as `write_atomic`."""
-    with _aside(path) as aside:
-        writer(aside)
-        for part in (*aside.rglob("*"), aside):
-            _sync(part)
-
-
-@contextlib.contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """Give a path beside `path`; what stands there at the end takes its place, and goes if anything fails."""
-    aside = path.with_name(f"{_ASIDE}{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        os.replace(aside, path)
-        _sync(path.parent)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            remove(aside)
-        if isinstance(error, Exception) and _is_disk_full(error):
-            raise DiskFull(
-                f"no space left on the disk while writing {path}; what was there before is whole. "
-                "Free some space and give the same command again."
-            ) from error
-        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise InputError(
-                f"cannot write {path}: {error.strerror}. Make it writable or give another --out."
-            ) from error
-        raise
+    if checksum != _hash(content):
+        raise damaged(file, "its content is not what was written (SHA-256)")
+    return manifest
 
 
 class RunFolder:
@@ -186,6 +179,7 @@ class RunFolder:
         self.manifest = manifest
         self._lock = lock
         self._started = _clock()
+        self._whole: set[str] = set()
 
     @classmethod
     def open(cls, path: str | Path, config: dict[str, Any], force: bool = False) -> Self:
@@ -200,6 +194,7 @@ class RunFolder:
             Start over: remove what a run wrote here, whatever its configuration.
         """
         path, config = Path(path), json.loads(json.dumps(config))
+        require_name(path)
         lock = lock_folder(path)
         try:
             if _is_new(path):
@@ -231,11 +226,20 @@ class RunFolder:
         return cls(path, manifest, lock)
 
     def __enter__(self) -> Self:
-        self._write_manifest(self.manifest.status)
+        try:
+            with telling_full(self.path):
+                self._spare.touch()
+                reserve(self._spare, SPARE)
+            self._write_manifest(self.manifest.status)
+        except BaseException:
+            self._spare.unlink(missing_ok=True)
+            self.close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
         try:
+            self._spare.unlink(missing_ok=True)  # so that a full disk has room for the manifest
             self._write_manifest(self._status_after(kind))
         except (DiskFull, InputError, OSError):
             if kind is None:
@@ -264,13 +268,33 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether every stage is done."""
-        return all(self.is_done(stage) for stage in STAGES)
+        return all(self._has(stage) for stage in STAGES)
 
     def is_done(self, stage: str) -> bool:
-        """Whether `stage` was done with this configuration and its files are still there."""
-        if self.manifest.stages.get(stage) != hash_config(self.manifest.config):
+        """Whether `stage` was done with this configuration and its files are still there.
+
+        Raises
+        ------
+        InputError
+            If one of them is not what was written.
+        """
+        if not self._has(stage):
             return False
-        return all(file.exists() for file in self._outputs(stage))
+        self.require_whole(*_OUTPUTS[stage])
+        return True
+
+    def require_whole(self, *patterns: str) -> None:
+        """Refuse recorded files that are not what was written; each is looked at once, none if it is not there.
+
+        Raises
+        ------
+        InputError
+            With the file and how to mend it.
+        """
+        for name in self._list(patterns):
+            if name not in self._whole and os.path.lexists(self.path / name):
+                require_whole(self.path, self.manifest, name)
+                self._whole.add(name)
 
     @contextlib.contextmanager
     def doing(self, stage: str) -> Iterator[None]:
@@ -280,16 +304,30 @@ class RunFolder:
         """
         earlier, before = STAGES[: STAGES.index(stage)], self.manifest
         kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
-        self._set_stages(kept)
+        self._change(stages=kept)
         if stage == "train":  # later stages replace what they made of the weights of before
             self._remove(_ON_DEMAND)
+        after = itertools.chain(*(_OUTPUTS[name] for name in STAGES if name not in (*earlier, stage)))
         try:
-            yield
+            with self.making(*_OUTPUTS[stage], also=after):
+                yield
         except InputError:
-            self.manifest = self.manifest.model_copy(update={"stages": before.stages})
+            self._change(stages=before.stages, files=before.files)
             self._write_manifest(before.status)
             raise
-        self._set_stages(kept | {stage: hash_config(self.manifest.config)})
+        self._change(stages=kept | {stage: hash_config(self.manifest.config)})
+
+    @contextlib.contextmanager
+    def making(self, *patterns: str, also: Iterable[str] = ()) -> Iterator[None]:
+        """Make files inside, whose SHA-256 are recorded at the end; those of `also` are of no use any more."""
+        gone = {*self._list(patterns), *self._list(also)}
+        self._change(files={name: known for name, known in self.manifest.files.items() if name not in gone})
+        yield
+        there = [path.relative_to(self.path).as_posix() for each in patterns for path in self.path.glob(each)]
+        found = sorted(name for name in there if any(_fits(name, pattern) for pattern in patterns))
+        made = {name: hash_file(self.path / name) for name in found}
+        self._whole |= made.keys()
+        self._change(files=self.manifest.files | made)
 
     def animal(self, index: int) -> Path:
         """Return the folder of animal `index`: its weights, training state and learning curve."""
@@ -312,15 +350,27 @@ class RunFolder:
         for name in names:
             for path in self.path.glob(name):
                 remove(path)
+                known = self.manifest.files
+                files = {key: known[key] for key in known if key != path.relative_to(self.path).as_posix()}
+                self.manifest = self.manifest.model_copy(update={"files": files})
 
-    def _set_stages(self, stages: dict[str, str]) -> None:
-        self.manifest = self.manifest.model_copy(update={"stages": stages})
+    def _change(self, **update: Any) -> None:
+        self.manifest = self.manifest.model_copy(update=update)
         self._write_manifest("running")
 
-    def _outputs(self, stage: str) -> Iterator[Path]:
-        if stage == "train":
-            return (self.animal(index) / "weights.safetensors" for index in range(self.manifest.animals))
-        return iter([self.path / _OUTPUT[stage]])
+    def _has(self, stage: str) -> bool:
+        if self.manifest.stages.get(stage) != hash_config(self.manifest.config):
+            return False
+        return all((self.path / name).exists() for name in self._list(_OUTPUTS[stage]))
+
+    def _list(self, patterns: Iterable[str]) -> list[str]:
+        """Recorded files that fit a pattern; those made on demand fit no pattern of a stage but their own."""
+        return [name for name in self.manifest.files if any(_fits(name, pattern) for pattern in patterns)]
+
+    @property
+    def _spare(self) -> Path:
+        """Where room for the last manifest is kept while the run is under way."""
+        return name_aside(self.path / "spare")
 
     def _write_manifest(self, status: str) -> None:
         (wall, cpu), (wall_before, cpu_before) = _clock(), self._started
@@ -332,8 +382,34 @@ class RunFolder:
                 "cpu_s": round(self.manifest.cpu_s + cpu - cpu_before, 3),
             }
         )
-        text = json.dumps(self.manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        text = format_manifest(self.manifest)
         self.write_atomic("manifest.json", lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def format_manifest(manifest: Manifest) -> str:
+    """The text of ``manifest.json``."""
+    content = manifest.model_dump(mode="json")
+    return json.dumps({**content, "sha256": _hash(content)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def require_whole(run: Path, manifest: Manifest, name: str) -> None:
+    """Refuse the file `name` of a run folder if its SHA-256 is recorded and is another one.
+
+    Raises
+    ------
+    InputError
+        With the file and how to mend it.
+    """
+    if name in manifest.files and hash_file(run / name) != manifest.files[name]:
+        remedy = next(told for pattern, told in _REMEDIES.items() if fnmatch.fnmatch(name, pattern))
+        raise InputError(
+            f"{run / name} is damaged: its bytes are not those that were written (SHA-256). It was left as it is. "
+            f"{remedy.format(run=run)}."
+        )
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatch(name, pattern) and (pattern != "figures/*" or not fnmatch.fnmatch(name, _NEURONS))
 
 
 def _new_manifest(config: dict[str, Any]) -> Manifest:
@@ -386,7 +462,7 @@ def lock_folder(path: Path) -> IO[str]:
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{path} is not a folder: a file is in the way. Give another --out.") from None
     except OSError as error:
-        if _is_disk_full(error):
+        if is_disk_full(error):
             raise DiskFull(
                 f"no space left on the disk to make {path}. Free some space or give another --out."
             ) from error
@@ -420,7 +496,7 @@ def _is_new(path: Path) -> bool:
     if (path / "manifest.json").exists():
         return False
     foreign = [
-        file.name for file in path.iterdir() if file.name not in LOCKS and not file.name.startswith(_ASIDE)
+        file.name for file in path.iterdir() if file.name not in LOCKS and not file.name.startswith(ASIDE)
     ]
     if foreign:
         raise InputError(
@@ -458,37 +534,14 @@ def _remove_run(path: Path) -> None:
         remove(path / name)
 
 
-def remove_stale(path: Path) -> None:
-    """Remove what a killed process left half-written; the lock is ours, so nobody is still writing it."""
-    for aside in [*path.rglob(f"{_ASIDE}*")]:
-        remove(aside)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it, if there is one."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def hash_config(config: dict[str, Any]) -> str:
     """Sixteen hexadecimal digits that stand for a configuration."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+    return _hash(config)[:16]
 
 
-def _is_disk_full(error: Exception) -> bool:
-    # HDF5 and safetensors raise errors of their own kind and keep the system's reason only in the text
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-
-
-def _sync(path: Path) -> None:
-    """Have the file or folder on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _hash(content: Any) -> str:
+    """SHA-256 of what can be written as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _clock() -> tuple[float, float]:

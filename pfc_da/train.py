@@ -2,13 +2,19 @@
 
 One animal is one seed. Everything random in update u is drawn from streams named by u, so the state of a training is its
 weights, the memory of its synaptic step and the number of updates done: `state.safetensors`, written whole every
-`checkpoint_every` updates. A training continued from there ends with the same bits as one never interrupted.
+`checkpoint_every` updates. A training continued from there ends with the same bits as one never interrupted. Files of
+tensors carry the SHA-256 of what is in them, so a flipped bit is found before a manifest knows the file.
 """
 
 import dataclasses
+import hashlib
+import itertools
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +23,7 @@ from safetensors.torch import save_file
 
 from pfc_da.dopamine import DopamineCells, DopamineChannel, DopamineSystem, UnequalErrors
 from pfc_da.errors import InputError, damaged
+from pfc_da.files import require_file, write_atomic
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.network.lstm import LSTMNetwork
 from pfc_da.network.rate import RateNetwork
@@ -27,7 +34,7 @@ from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.processor import prepare_processor
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.rollout import Rollout, input_size, rollout
-from pfc_da.run_folder import write_atomic
+from pfc_da.run_folder import hash_config
 from pfc_da.settings import DopamineSettings, RuleSettings, RunSettings
 from pfc_da.task import Task
 
@@ -46,7 +53,7 @@ GIVE_UP_AFTER = 50
 
 RATE_STEPS = 32
 """Steps at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
-WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
+WEIGHTS, STATE, CURVE = "weights.safetensors", "state.safetensors", "learning_curve.csv"
 SNAPSHOT = "after_{:07d}.safetensors"
 
 NETWORKS: dict[str, type[RateNetwork] | type[LSTMNetwork]] = {"rate": RateNetwork, "lstm": LSTMNetwork}
@@ -170,29 +177,38 @@ def train_animal(
         Called with the updates done and a short note.
     """
     prepare_processor()
-    seed = animal_seed(settings, animal)
+    seed, own = animal_seed(settings, animal), name_animal(settings, animal)
     agent = build_agent(settings, task, seed)
-    if (folder / WEIGHTS).exists():
+    born = agent.network.init(torch_stream(seed, "birth"))
+    names = (WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
+    if all((folder / name).exists() for name in names):
         load_trained(settings, task, animal, folder)  # refuses a damaged one
+        if _hash_curve(folder / CURVE) != _read(folder / WEIGHTS)[1]["curve"]:
+            raise damaged(folder / CURVE, "it is not what was written (SHA-256)")
         (folder / STATE).unlink(missing_ok=True)
         return report(settings.train.updates, "trained before")
-    training = _load_training(folder / STATE, agent.network.init(torch_stream(seed, "birth")))
+    training = _load_training(folder / STATE, born, own)
     report(training.update, "")
     while training.update < settings.train.updates and not training.diverged:
         training = train_update(agent, settings, task, training, seed)
         if training.update in settings.train.snapshot_updates:
-            _save_weights(training.weights, folder / SNAPSHOT.format(training.update))
+            _save(training.weights, folder / SNAPSHOT.format(training.update), own)
         if training.update % settings.train.checkpoint_every == 0:
-            _save_training(training, folder)
+            _save_training(training, folder, own)
             report(training.update, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
-    _save_training(training, folder)
+    _save_training(training, folder, own)
     for updates in settings.train.snapshot_updates:  # a training that diverged ended before the last of them
         if updates > training.update:
-            _save_weights(training.weights, folder / SNAPSHOT.format(updates))
-    told = {"diverged": str(training.diverged).lower()}  # one key: several would be written in random order
-    _save_weights(training.weights, folder / WEIGHTS, told)
+            _save(training.weights, folder / SNAPSHOT.format(updates), own)
+    facts = {"diverged": training.diverged, "curve": _hash_curve(folder / CURVE)}
+    _save(training.weights, folder / WEIGHTS, own, facts)
     (folder / STATE).unlink()
     report(settings.train.updates, "diverged" if training.diverged else "")
+
+
+def name_animal(settings: RunSettings, animal: int) -> str:
+    """What tells an animal from all others: how it is trained, and which of the run it is."""
+    return f"{hash_config(settings.model_dump(mode='json'))}/{animal}"
 
 
 def animal_seed(settings: RunSettings, animal: int) -> int:
@@ -215,56 +231,89 @@ def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -
         found[updates], told = _read(folder / name)
         if _shapes(found[updates]) != _shapes(born):
             raise damaged(folder / name, "its weights are not those of the configured network")
-    return Trained(found, told.get("diverged") == "true")
+        _require_own(folder / name, found[updates], told, name_animal(settings, animal))
+    return Trained(found, diverged=told["diverged"])
 
 
-def _read(path: Path) -> tuple[Weights, dict[str, str]]:
+def _read(path: Path) -> tuple[Weights, dict[str, Any]]:
+    """Tensors of a file, and what it says of them."""
     try:
+        require_file(path)
         with safe_open(path, "pt") as file:
             # copied, so that they lie in memory as new tensors do, and not where the file happens to put them
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+            return tensors, dict(json.loads((file.metadata() or {}).get("told", "{}")))
+    except InputError:
+        raise
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise damaged(path, f"it cannot be read as safetensors ({' '.join(str(error).split())})") from error
+
+
+def _require_own(path: Path, tensors: Weights, told: dict[str, Any], animal: str) -> None:
+    facts = {name: fact for name, fact in told.items() if name != "sha256"}
+    if told != _tell(tensors, animal, facts):
+        raise damaged(path, "its bytes have changed, or it is of another animal or other settings (SHA-256)")
+
+
+def _save(tensors: Weights, path: Path, animal: str, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    told = json.dumps(_tell(tensors, animal, facts))
+    # one key: several would be written in random order
+    write_atomic(path, lambda aside: save_file(tensors, aside, {"told": told}))
+
+
+def _tell(tensors: Weights, animal: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of the tensors in it: `facts`, and the SHA-256 of all."""
+    digest = hashlib.sha256(f"{animal} {json.dumps({**facts}, sort_keys=True)}".encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return {**facts, "sha256": digest.hexdigest()}
+
+
+def _hash_curve(path: Path) -> str:
+    """SHA-256 of a learning curve but for the CPU time, which is another one every time."""
+    require_file(path)
+    kept, digest = [name != "cpu_s" for name in CURVE_COLUMNS], hashlib.sha256()
+    for line in path.read_bytes().splitlines():
+        digest.update(b",".join(itertools.compress(line.split(b","), kept)) + b"\n")
+    return digest.hexdigest()
 
 
 def _shapes(weights: Weights) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in weights.items()}
 
 
-def _save_weights(weights: Weights, path: Path, told: dict[str, str] | None = None) -> None:
-    tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
-    write_atomic(path, lambda aside: save_file(tensors, aside, told))
-
-
-def _load_training(path: Path, born: Weights) -> Training:
+def _load_training(path: Path, born: Weights, own: str) -> Training:
     """The training kept in `path`, or one that begins with the weights `born`."""
     if not path.exists():
         return Training(born, {})
-    tensors, _ = _read(path)
+    tensors, told = _read(path)
+    whole = dict(tensors)
     curve = tensors.pop("curve", torch.zeros(0))
     parts: dict[str, Weights] = {"weights": {}, "memory": {}}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
         parts.setdefault(kind, {})[rest] = tensor
-    weights, whole = parts["weights"], curve.shape[1:] == (len(CURVE_COLUMNS),) and len(parts) == 2
-    if not whole or _shapes(weights) != _shapes(born):
+    weights, is_state = parts["weights"], curve.shape[1:] == (len(CURVE_COLUMNS),) and len(parts) == 2
+    if not is_state or _shapes(weights) != _shapes(born):
         raise damaged(path, "it is no training state of the configured network")
+    _require_own(path, whole, told, own)
     weights = {name: weights[name] for name in born}  # in this order, or sums over weights round differently
     return Training(weights, parts["memory"], tuple(map(tuple, curve.tolist())))
 
 
-def _save_training(training: Training, folder: Path) -> None:
+def _save_training(training: Training, folder: Path, own: str) -> None:
     """Write the state in one piece, then the learning curve drawn from it."""
-    tensors = {f"weights.{name}": tensor.contiguous() for name, tensor in training.weights.items()}
-    tensors |= {f"memory.{name}": tensor.contiguous() for name, tensor in training.memory.items()}
+    tensors = {f"weights.{name}": tensor for name, tensor in training.weights.items()}
+    tensors |= {f"memory.{name}": tensor for name, tensor in training.memory.items()}
     tensors["curve"] = torch.tensor(training.curve, dtype=torch.float64).reshape(-1, len(CURVE_COLUMNS))
-    write_atomic(folder / STATE, lambda aside: save_file(tensors, aside))
+    _save(tensors, folder / STATE, own)
     lines = [
         ",".join(CURVE_COLUMNS),
         *(",".join(f"{number:.10g}" for number in row) for row in training.curve),
     ]
-    write_atomic(folder / "learning_curve.csv", lambda aside: aside.write_text("\n".join(lines) + "\n"))
+    write_atomic(folder / CURVE, lambda aside: aside.write_text("\n".join(lines) + "\n"))
 
 
 def _curve_row(

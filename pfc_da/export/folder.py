@@ -1,10 +1,10 @@
 """Exporting a run: which files there will be, each written whole, those that are there already left alone.
 
 Beside the files stands one JSON file with the recording they are of, the settings, the versions and the commit. It also
-keeps exports apart: a folder that holds one of another recording is refused, never mixed.
+keeps exports apart: a folder that holds one of another recording is refused, never mixed. A second file keeps the SHA-256
+of every file that is finished, as the program `sha256sum` writes it; a finished file that has changed since is refused.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +18,15 @@ from pfc_da.export.choices import plan_csv
 from pfc_da.export.jobs import Job
 from pfc_da.export.nwb import plan_nwb
 from pfc_da.export.session import get_run_name
+from pfc_da.files import (
+    hash_file,
+    remove,
+    remove_stale,
+    require_file,
+    require_name,
+    write_atomic,
+    write_folder_atomic,
+)
 from pfc_da.progress import Progress
 from pfc_da.recording import open_recording
 from pfc_da.run_folder import (
@@ -25,10 +34,6 @@ from pfc_da.run_folder import (
     RunFolder,
     lock_folder,
     read_manifest,
-    remove,
-    remove_stale,
-    write_atomic,
-    write_folder_atomic,
 )
 
 FORMATS: Mapping[str, Callable[[xr.Dataset, int | None], Iterator[Job]]] = {
@@ -82,6 +87,7 @@ def export_run(
         raise InputError(f"no format {format!r}.{nearest(format, FORMATS)} There are: {', '.join(FORMATS)}.")
     run = Path(run)
     out = Path(out) if out else run / ("exports_spiking" if spiking else "exports") / format
+    require_name(out)
     manifest = read_manifest(run)
     source = _find_recording(run, manifest, spiking)
     with open_recording(source) as recording:
@@ -90,11 +96,16 @@ def export_run(
         within = out.resolve().is_relative_to(run.resolve())
         with lock_folder(run if within else out):
             remove_stale(out)
-            of: dict[str, Any] = {"format": format, "recording_sha256": _digest(source)}
+            known = manifest.files.get(source.name) or hash_file(source)
+            of: dict[str, Any] = {"format": format, "recording_sha256": known}
             if format != "nwb":  # an NWB file is the same, however many sessions are exported
                 of["sessions"] = sessions or "all"
-            _prepare(out, recording, of, force)
-            return out, _write(jobs)
+            name = f"{recording.attrs['paradigm']}-{get_run_name(recording.attrs)}"
+            if force:
+                _remove(out, name)
+            finished = _Finished(out, f"{name}.sha256")
+            _prepare(out / f"{name}.json", finished, recording, of)
+            return out, _write(jobs, finished)
 
 
 def _find_recording(run: Path, manifest: Manifest, spiking: bool) -> Path:
@@ -102,6 +113,7 @@ def _find_recording(run: Path, manifest: Manifest, spiking: bool) -> Path:
     if spiking:
         source, command = run / "recording_spiking.nc", f"pfc-da replay {run} --spiking"
         done = source.exists()  # it is no stage
+        RunFolder(run, manifest, None).require_whole(source.name)
     else:
         source, command = run / "recording.nc", f"pfc-da replay {run}"
         done = RunFolder(run, manifest, None).is_done("replay")
@@ -111,25 +123,71 @@ def _find_recording(run: Path, manifest: Manifest, spiking: bool) -> Path:
     return source
 
 
-def _prepare(out: Path, recording: xr.Dataset, of: dict[str, Any], force: bool) -> None:
+class _Finished:
+    """The SHA-256 of the files that are finished, by their path in the folder of the export."""
+
+    def __init__(self, out: Path, name: str) -> None:
+        self._out, self._file = out, out / name
+        self._known: dict[str, str] = {}
+        if self._file.exists():
+            require_file(self._file)
+            lines = self._file.read_text(encoding="utf-8", errors="replace").splitlines()
+            self._known = {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+
+    def has(self, path: Path) -> bool:
+        """Whether the file or folder is finished; refuse it if it has changed since."""
+        own = self._list(path)
+        known = {name: digest for name, digest in self._known.items() if self._is_of(name, path)}
+        if not own or not known:
+            return False
+        changed = [name for name in own | known if name not in known or own.get(name) != known[name]]
+        if changed:
+            raise InputError(
+                f"{self._out / changed[0]} is damaged: it is not what was written (SHA-256). It was left as it is; "
+                "--force writes the export anew."
+            )
+        return True
+
+    def add(self, path: Path) -> None:
+        """Keep that the file or folder is finished."""
+        others = {name: digest for name, digest in self._known.items() if not self._is_of(name, path)}
+        self._known = dict(sorted((others | self._list(path)).items()))
+        text = "".join(f"{digest}  {name}\n" for name, digest in self._known.items())
+        write_atomic(self._file, lambda file: file.write_text(text, encoding="utf-8"))
+
+    def _list(self, path: Path) -> dict[str, str]:
+        """What is there now."""
+        parts = [part for part in path.rglob("*") if not part.is_dir()] if path.is_dir() else [path]
+        return {part.relative_to(self._out).as_posix(): hash_file(part) for part in parts if part.exists()}
+
+    def _is_of(self, name: str, path: Path) -> bool:
+        own = path.relative_to(self._out).as_posix()
+        return name == own or name.startswith(f"{own}/")
+
+
+def _remove(out: Path, name: str) -> None:
+    """Remove the files of this run, but not those of its neurons."""
+    for old in out.glob(f"*-{name.rpartition('-')[2]}*"):
+        remove(old)
+
+
+def _prepare(stamp: Path, finished: _Finished, recording: xr.Dataset, of: dict[str, Any]) -> None:
     """Have the folder hold the JSON file of this export and nothing of another export of the same run."""
-    name = get_run_name(recording.attrs)
-    stamp = out / f"{recording.attrs['paradigm']}-{name}.json"
-    if force:
-        for old in out.glob(f"*-{name}*"):
-            remove(old)
     if stamp.exists():
+        whole = finished.has(stamp)
         _require_same(stamp, of)
-        return
+        if whole:
+            return
     told = {str(key): value for key, value in recording.attrs.items()}
     told |= {key: json.loads(told[key]) for key in ("config", "versions", "spiking") if key in told}
     text = json.dumps({"export": of, **told}, indent=2, default=int) + "\n"
     write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
+    finished.add(stamp)
 
 
 def _require_same(stamp: Path, of: dict[str, Any]) -> None:
     try:
-        before = json.loads(stamp.read_text(encoding="utf-8"))["export"]
+        before = dict(json.loads(stamp.read_text(encoding="utf-8"))["export"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(stamp, "it does not say what was exported") from error
     for key in of:
@@ -140,19 +198,16 @@ def _require_same(stamp: Path, of: dict[str, Any]) -> None:
             )
 
 
-def _write(jobs: list[Job]) -> list[Path]:
-    to_do = [job for job in jobs if not job.path.exists()]
+def _write(jobs: list[Job], finished: _Finished) -> list[Path]:
+    to_do = [job for job in jobs if not finished.has(job.path)]
     if not to_do:
         return []
     with Progress() as progress:
         report = progress.task("export", len(jobs))
         report(len(jobs) - len(to_do))
         for done, job in enumerate(to_do, len(jobs) - len(to_do) + 1):
+            remove(job.path)  # written, but a kill came before that was kept
             (write_folder_atomic if job.is_folder else write_atomic)(job.path, job.write)
+            finished.add(job.path)
             report(done, job.path.name)
     return [job.path for job in to_do]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ Specification: Ruebel et al. 2022, eLife 11:e78362, doi 10.7554/eLife.78362.
 
 import datetime
 import functools
+import io
 import json
 from collections.abc import Iterator, Sized
 from pathlib import Path
@@ -55,11 +56,15 @@ def _write(recording: xr.Dataset, animal: int, session: int, path: Path) -> None
 
 
 def write_nwb(session: Session, path: str | Path) -> None:
-    """Write a session as an NWB file."""
+    """Write a session as an NWB file: put together in memory, since HDF5 may end the process when the disk is full."""
     with importing("nwb"):
         from pynwb import NWBHDF5IO
-    with NWBHDF5IO(str(path), "w") as file:
-        file.write(build_nwb(session))
+    import h5py
+
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file, NWBHDF5IO(file=file, mode="w") as nwb:
+        nwb.write(build_nwb(session))
+    Path(path).write_bytes(content.getbuffer())
 
 
 def build_nwb(session: Session) -> "NWBFile":

@@ -22,6 +22,7 @@ from pfc_da.analysis.report import THEMED, write_report
 from pfc_da.analysis.report_html import asset, doi_link, text, value
 from pfc_da.analysis.report_units import collect_units, unit_browser
 from pfc_da.errors import InputError
+from pfc_da.run_folder import Manifest, format_manifest, read_manifest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium")
@@ -192,11 +193,11 @@ def run(tmp_path_factory) -> Path:
 def build_run(folder: Path) -> Path:
     """Write a run folder as `pfc-da run` leaves it before its last stage, and its report."""
     config = {"network": "rate", "rule": "three-factor", "animals": 2, "note": HOSTILE}
-    manifest = {"schema_version": 1, "status": "running", "paradigm": "monkey_juice", "seed": 0, "animals": 2}
+    manifest = {"status": "running", "paradigm": "monkey_juice", "seed": 0, "animals": 2}
     manifest |= {"config": config, "versions": {"python": "3.11.2"}, "commit": "0123abc"}
     manifest |= {"wall_s": 101.5, "cpu_s": 180.25, "stages": {"train": "x", "replay": "x", "compare": "x"}}
     folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(format_manifest(Manifest(**manifest)))
     names = {"paradigm": "monkey_juice", "network": "rate", "rule": "three-factor"}
     table(STATISTICS).assign(**names).to_csv(folder / "statistics.csv", index=False)
     table(COMPARISON).assign(ref_n_of="units").to_csv(folder / "comparison.csv", index=False)
@@ -458,10 +459,8 @@ def test_a_panel_of_another_paradigm_is_not_missed(run, tmp_path, monkeypatch):
 
 def test_an_unfinished_run_says_so(run, tmp_path):
     run = copy_of(run, tmp_path)
-    manifest = json.loads((run / "manifest.json").read_text())
-    (run / "manifest.json").write_text(
-        json.dumps({**manifest, "status": "interrupted", "stages": {"train": "x"}})
-    )
+    manifest = read_manifest(run).model_copy(update={"status": "interrupted", "stages": {"train": "x"}})
+    (run / "manifest.json").write_text(format_manifest(manifest))
     assert "This run is <strong>interrupted</strong>" in write_report(run).read_text(encoding="utf-8")
 
 

@@ -200,7 +200,9 @@ def test_every_variable_is_documented(run):
     assert all(f"`{name}" in page for name in recording.coords)
 
 
-def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypatch, capfd):
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, monkeypatch, capfd):
+    """One whose file has changed since is played again."""
     from pfc_da.paradigms import _spiking
 
     played = []
@@ -213,9 +215,15 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypat
 
     monkeypatch.setattr(_spiking, "replay_spiking_animal", play)
     assert replay(run, "--sessions", "2", "--force") == 130
-    assert (run / "animals/000/spiking.nc").exists() and not (run / "animals/001/spiking.nc").exists()
+    part = run / "animals/000/spiking.nc"
+    assert part.exists() and not (run / "animals/001/spiking.nc").exists()
+    if spoilt:
+        content = bytearray(part.read_bytes())
+        content[len(content) // 2] ^= 1
+        part.write_bytes(content)
     assert replay(run, "--sessions", "2", "--force") == 0
-    assert played == [0, 1, 1]
+    assert played == ([0, 1, 0, 1] if spoilt else [0, 1, 1])
+    assert not list(run.glob("animals/*/spiking.nc*"))
 
 
 def test_the_estimate_grows_with_sessions_and_neurons():

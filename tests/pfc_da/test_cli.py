@@ -19,7 +19,7 @@ import pytest
 from pfc_da import cli, paradigms
 from pfc_da.cost import Cost
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.run_folder import read_manifest
+from pfc_da.run_folder import format_manifest, read_manifest
 from pfc_da.settings import resolve
 
 
@@ -433,7 +433,9 @@ def test_settings_in_a_manifest_that_are_none(experiment, call, tmp_path):
     out = tmp_path / "run"
     assert call("train", "bandit", "--animals", 1, "--out", out, "--quick")[0] == 0
     manifest = out / "manifest.json"
-    damaged = manifest.read_text().replace('"updates"', '"updatse"')
+    told = read_manifest(out)
+    train = {"updatse" if key == "updates" else key: value for key, value in told.config["train"].items()}
+    damaged = format_manifest(told.model_copy(update={"config": told.config | {"train": train}}))
     manifest.write_text(damaged)
     assert_one_line(call("replay", out), "manifest.json is damaged: config.train.updatse")
     assert manifest.read_text() == damaged

@@ -406,7 +406,9 @@ def test_an_export_of_something_else_is_not_mixed_in(run, recording, tmp_path):
         export_run(run, "csv", out=out, sessions=3)
     with pytest.raises(InputError, match="with another format: csv there, netcdf now"):
         export_run(run, "netcdf", out=out)
-    write_recording(recording.assign(rpe=recording["rpe"] + 1), run / "recording.nc")
+    other = recording.assign(rpe=recording["rpe"] + 1)
+    with RunFolder.existing(run) as folder, folder.doing("replay"):
+        folder.write_atomic("recording.nc", functools.partial(write_recording, other))
     with pytest.raises(InputError, match="with another recording: [0-9a-f]+ there, [0-9a-f]+ now"):
         export_run(run, "csv", out=out, sessions=2)
     assert len(export_run(run, "csv", out=out, force=True)[1]) == 2

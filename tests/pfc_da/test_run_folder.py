@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pfc_da import run_folder
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.run_folder import STAGES, Manifest, RunFolder, read_manifest, write_atomic
+from pfc_da.files import write_atomic
+from pfc_da.run_folder import STAGES, Manifest, RunFolder, read_manifest
 
 CONFIG = {"paradigm": "bandit", "seed": 3, "animals": 2, "train": {"updates": 30, "sessions": 8}, "task": {}}
 
@@ -249,7 +251,7 @@ def _with(**values):
         (_with(status="asleep"), "is damaged: status: Input should be"),
         (_with(extra=1), "is damaged: extra: Extra inputs"),
         (_with(wall_s=-1.0), "is damaged: wall_s: Input should be greater"),
-        (_with(schema_version=99), "has schema_version 99; this version of pfc_da reads 1"),
+        (_with(schema_version=99), "has schema_version 99; this version of pfc_da reads 2"),
         (_without("schema_version"), "has schema_version None"),
     ],
 )
@@ -323,12 +325,106 @@ def test_a_full_disk_leaves_the_previous_file_whole(tmp_path, monkeypatch):
     assert files(tmp_path) == {str(path): b"before"}
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_at_the_end_of_a_run_is_told_in_its_manifest(out, number, monkeypatch):
+    """The last manifest is written to room that was kept since the start."""
+    reserved = []
+    monkeypatch.setattr(run_folder, "reserve", lambda path, size: reserved.append((path.name, size)))
+    with pytest.raises(DiskFull, match="while writing .*recording.nc; what was there before is whole"):
+        with RunFolder.open(out, CONFIG) as folder:
+            assert reserved == [(f".writing-{os.getpid()}-spare", run_folder.SPARE)]
+            folder.write_atomic(
+                "recording.nc", lambda file: raise_error(OSError(number, os.strerror(number)))
+            )
+    assert read_manifest(out).status == "failed"
+    assert {file.name for file in out.iterdir()} == {"manifest.json", ".lock"}
+
+
+def test_a_disk_that_is_full_at_the_start_changes_nothing(out, monkeypatch):
+    finish(out)
+    before = files(out)
+    monkeypatch.setattr(
+        run_folder, "reserve", lambda *_: raise_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    )
+    with pytest.raises(DiskFull, match="no space left on the disk"):
+        with RunFolder.existing(out):
+            pass
+    assert files(out) == before
+    RunFolder.existing(out).close()  # the lock was let go
+
+
+def raise_error(error):
+    raise error
+
+
+def flip(file: Path, byte: int = -1) -> None:
+    content = bytearray(file.read_bytes())
+    content[byte] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name, stage, remedy",
+    [
+        ("animals/001/weights.safetensors", "train", "Remove it, and the command that made the run"),
+        ("recording.nc", "replay", "'pfc-da replay .* --force' makes it anew"),
+        ("comparison.csv", "compare", "'pfc-da compare .* --force' makes it anew"),
+        ("report.html", "report", "'pfc-da report .* --force' makes it anew"),
+    ],
+)
+def test_a_stage_whose_file_has_changed_is_refused_with_a_remedy(out, name, stage, remedy):
+    finish(out)
+    flip(out / name)
+    before = files(out)
+    with RunFolder.existing(out) as folder:
+        assert all(folder.is_done(other) for other in STAGES if other != stage)
+        with pytest.raises(InputError, match=rf"{name} is damaged: .*SHA-256.*left as it is. {remedy}"):
+            folder.is_done(stage)
+        with folder.doing(stage):  # made anew, it is whole
+            write_outputs(folder, stage)
+        assert folder.is_done(stage)
+    assert before.keys() == files(out).keys()
+
+
+def test_a_file_made_on_demand_is_known_too(out):
+    finish(out)
+    with RunFolder.existing(out) as folder, folder.making("comparison_recorded.csv"):
+        folder.write_atomic("comparison_recorded.csv", lambda file: file.write_text("first"))
+    with RunFolder.existing(out) as folder:
+        folder.require_whole("comparison_recorded.csv")
+    flip(out / "comparison_recorded.csv")
+    with RunFolder.existing(out) as folder:
+        with pytest.raises(
+            InputError, match="comparison_recorded.csv is damaged.*'pfc-da compare .* --recorded"
+        ):
+            folder.require_whole("comparison_recorded.csv")
+        with folder.doing("replay"):
+            write_outputs(folder, "replay")
+        folder.require_whole("comparison_recorded.csv")  # gone with the recording it was of
+        assert "comparison_recorded.csv" not in folder.manifest.files
+
+
+def test_every_flipped_bit_of_a_manifest_is_noticed_or_means_nothing(out):
+    finish(out)
+    file, rng = out / "manifest.json", np.random.default_rng(0)
+    content, whole, refused = file.read_bytes(), read_manifest(out), 0
+    for _ in range(300):
+        spoilt = bytearray(content)
+        spoilt[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        file.write_bytes(spoilt)
+        try:
+            assert read_manifest(out) == whole
+        except InputError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 250
+
+
 def fill_csv(file: Path) -> None:
     file.write_text("0123456789\n" * 200_000)
 
 
 def fill_netcdf(file: Path) -> None:
-    import numpy as np
     import xarray as xr
 
     xr.Dataset({"activity": ("step", np.random.default_rng(0).normal(size=300_000))}).to_netcdf(
@@ -337,7 +433,6 @@ def fill_netcdf(file: Path) -> None:
 
 
 def fill_safetensors(file: Path) -> None:
-    import numpy as np
     from safetensors.numpy import save_file
 
     save_file({"weight": np.zeros(300_000)}, file)
@@ -382,7 +477,7 @@ def test_any_other_error_of_the_writer_passes_through(tmp_path):
 def test_half_written_files_of_a_killed_run_are_removed(out):
     finish(out)
     script = (
-        "import os, sys; from pathlib import Path; from pfc_da.run_folder import write_atomic\n"
+        "import os, sys; from pathlib import Path; from pfc_da.files import write_atomic\n"
         "write_atomic(Path(sys.argv[1]), lambda file: (file.write_text('half'), os.kill(os.getpid(), 9)))"
     )
     target = out / "animals/001/state.safetensors"

@@ -511,3 +511,54 @@ def test_what_dopamine_is_like_shows_in_the_weights(tmp_path, network, rule, nam
     kinds = f"network.kind={network}", f"rule.kind={rule}"
     plain = run(settings_of(*kinds), tmp_path / "plain")
     assert not same_bits(run(settings_of(*kinds, name), tmp_path / "other"), plain)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "after_0000006.safetensors", "state.safetensors"])
+def test_a_flipped_bit_or_the_file_of_another_animal_is_refused(name, tmp_path):
+    """Bits of the header that mean nothing aside: the same content is the same."""
+    settings, rng = settings_of("train.snapshots=[.5]"), np.random.default_rng(0)
+    if name == "state.safetensors":
+        stopped_at_6(settings, tmp_path)
+    else:
+        run(settings, tmp_path)
+    file, refused = tmp_path / name, 0
+    content, whole = file.read_bytes(), load_file(file)
+    for _ in range(60):
+        spoilt = bytearray(content)
+        spoilt[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        file.write_bytes(spoilt)
+        try:
+            run_one(settings, tmp_path, 0)
+            assert same_bits(load_file(file), whole)
+        except InputError as error:
+            assert str(file) in str(error) and "\n" not in str(error)
+            refused += 1
+    assert refused >= 55
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged: .*of another animal or other settings"):
+        run_one(settings, tmp_path, 1)
+
+
+def run_one(settings, folder, animal):
+    """Read what is there of an animal, and train nothing: the first report stops it."""
+    if (folder / "weights.safetensors").exists():
+        train_animal(settings, TASK, animal, folder, silent)
+    else:
+        with pytest.raises(Stopped):
+            train_animal(settings, TASK, animal, folder, lambda *_: raise_stopped())
+
+
+def raise_stopped():
+    raise Stopped
+
+
+def test_a_learning_curve_cut_before_the_run_knew_it_is_refused(tmp_path):
+    settings = settings_of()
+    run(settings, tmp_path)
+    curve = tmp_path / "learning_curve.csv"
+    curve.write_text("".join(curve.read_text().splitlines(keepends=True)[:-3]))
+    with pytest.raises(InputError, match=r"learning_curve\.csv is damaged: it is not what was written"):
+        run(settings, tmp_path)
+    curve.unlink()  # as the line says
+    run(settings, tmp_path)
+    assert len(read_curve(tmp_path)) == settings.train.updates
