@@ -30,9 +30,9 @@ def analyse_run(monkeypatch):
 
 
 def analyse_replay(monkeypatch):
-    monkeypatch.setattr(_beside, "work", lambda jobs, workers: [])
+    monkeypatch.setattr(_beside, "work", lambda *_: [])
     beside = SimpleNamespace(settings=SimpleNamespace(animals=0), find=tell)
-    _beside.Beside.replay(beside, None, None, 1)
+    _beside.Beside.replay(beside, SimpleNamespace(path=Path()), None, 1)
 
 
 def compare_with_recordings(monkeypatch):
