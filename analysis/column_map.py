@@ -216,10 +216,8 @@ class ColumnMap(BaseModel):
             labels = [as_labels(table[column]) for column in theirs]
             return labels[0] if len(labels) == 1 else labels[0].str.cat(labels[1:], sep=" ")
         if ours == "block" and are_labels(table[theirs[0]]):
-            entries = table[theirs[0]]
-            return (entries != entries.shift()).cumsum().astype(
-                float
-            ) - 1  # what a block is called may come back
+            changes = table[theirs[0]] != table[theirs[0]].shift()  # what a block is called may come back
+            return changes.cumsum().astype(float) - 1
         # The better side is named as choices are.
         coded = "choice" if ours == "better_side" else ours
         columns = []

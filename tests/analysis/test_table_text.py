@@ -90,10 +90,6 @@ def test_rows_are_numbered_as_in_the_file(tmp_path):
         (b"", "cannot be read as a table"),
         (b"rig 4, box 2\na,b,c\n1,2,3\n", "begin lines above the names of columns with #"),
         (
-            b"box 2\na,b,c\n1,2,3\n1,2\n1,2,3,4\n",
-            "lines above the names of columns|Lines above the names of columns",
-        ),
-        (
             "trial,choice\n1,左\n".encode("shift-jis") + b"\x8d",
             "neither UTF-8 nor Windows-1252; save it as CSV",
         ),
