@@ -138,8 +138,8 @@ def check_table(table: pd.DataFrame, name: str) -> None:
         if column in table and table[column].isna().any():
             row = table[column].isna().idxmax() + 1
             raise InputError(
-                f"{name}: every row needs a {column}; row {row} has none. Rows that are no trials are left out by "
-                "`rows: {COLUMN: ENTRY}` in --columns FILE."
+                f"{name}: every row needs a {column}; row {row} has none. `rows: {{COLUMN: '*'}}` in --columns "
+                "FILE keeps the rows with an entry there."
             )
     labels = [column for column in ("animal", "session") if column in table]
     twice = table.duplicated([*labels, "trial"])

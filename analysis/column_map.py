@@ -3,7 +3,8 @@
 columns        ours: theirs. Ours are animal, session, trial, choice, reward, block, better_side, p_0, p_1 and, of
                NWB trials, event (the time that windows are counted from). A list of columns is added up.
 values         ours: {theirs: ours}, for choice and reward; a number, or missing. What is not listed is refused.
-rows           theirs: the entry, or list of entries, of the rows that are trials; others are left out.
+rows           theirs: the entry, or list of entries, of the rows that are trials; others are left out. '*' is any
+               entry, null none.
 path           where the animal and the session stand in the path of a file (`path_labels`).
 trials_table   the table of an NWB file that holds the trials; `trials` unless given.
 options        how many options there are to choose from; 2 unless given.
@@ -21,6 +22,7 @@ delay          s from the event to the window in which spikes are counted; 0 unl
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any
 
 import pandas as pd
@@ -52,6 +54,7 @@ from pfc_da.yaml_file import read_yaml
 
 OURS = ("animal", "session", "trial", "choice", "reward", "block", "better_side", "p_0", "p_1", "event")
 TEXT = ("animal", "session")
+ANY = "*"
 CODED = ("choice", "reward")
 _OF_PYDANTIC = ("[key]", "constrained-str", "list[constrained-str]", "float", "literal['missing']")
 
@@ -92,7 +95,9 @@ class ColumnMap(BaseModel):
     def _are_entries(cls, told: dict[str, Any]) -> dict[str, Any]:
         for name, allowed in told.items():
             entries = allowed if isinstance(allowed, list) else [allowed]
-            if not entries or not all(isinstance(one, (str, int, float, datetime.date)) for one in entries):
+            if not entries or not all(
+                isinstance(one, (str, int, float, datetime.date, NoneType)) for one in entries
+            ):
                 raise ValueError(f"{name[:40]} must be an entry of that column or a list of entries")
         return told
 
@@ -128,10 +133,12 @@ class ColumnMap(BaseModel):
                     f"{name}: rows: there is no column {column!r}.{hint} There are: {list_some(table.columns)}."
                 )
             entries = table[column].map(plain)
-            asked = [plain(one) for one in (allowed if isinstance(allowed, list) else [allowed])]
-            kept = entries.isin(asked) & table[column].notna()
+            listed = allowed if isinstance(allowed, list) else [allowed]
+            asked = ["null" if one is None else plain(one) for one in listed]
+            given = table[column].notna() & (entries != "")
+            kept = (given & entries.isin(asked)) | (given if ANY in asked else ~given & (None in listed))
             if not kept.any():
-                found = list_some(entries[table[column].notna()].unique())
+                found = list_some(entries[given].unique())
                 raise NoRows(
                     f"{name}: rows: no row has {column}: {list_some(asked)}; the column holds {found or 'nothing'}."
                 )
@@ -195,7 +202,7 @@ class ColumnMap(BaseModel):
             return "the table has no columns."
         return (
             f"no column is known as {' and '.join(lacking)}; there are {list_some(table.columns)}. "
-            f"{propose_map(table, lacking, set(sum(map(self.theirs, self.columns), [])))}"
+            f"{propose_map(table, lacking, {name for ours in OURS for name in self.find(table, ours)})}"
         )
 
     def find(self, names: Iterable[str], ours: str) -> list[str]:
@@ -209,10 +216,8 @@ class ColumnMap(BaseModel):
             labels = [as_labels(table[column]) for column in theirs]
             return labels[0] if len(labels) == 1 else labels[0].str.cat(labels[1:], sep=" ")
         if ours == "block" and are_labels(table[theirs[0]]):
-            entries = table[theirs[0]]
-            return (entries != entries.shift()).cumsum().astype(
-                float
-            ) - 1  # what a block is called may come back
+            changes = table[theirs[0]] != table[theirs[0]].shift()  # what a block is called may come back
+            return changes.cumsum().astype(float) - 1
         # The better side is named as choices are.
         coded = "choice" if ours == "better_side" else ours
         columns = []

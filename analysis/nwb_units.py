@@ -55,7 +55,8 @@ def read_owners(store: Store, columns: ColumnMap, n_units: int) -> list[str] | N
     name = f"{UNITS}/{columns.theirs('animal')[0]}"
     if store.get_shape(name) != (n_units,):
         return None
-    return [plain(owner) for owner in store.read(name)]
+    owners = store.read(name)
+    return [str(owner).strip() if isinstance(owner, str) else plain(owner) for owner in owners]
 
 
 def _split(store: Store, name: str) -> list[NDArray]:

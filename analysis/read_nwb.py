@@ -87,45 +87,44 @@ def _read(store: Store, columns: ColumnMap) -> NWBSession:
     )
     if everything.empty:
         raise InputError(f"{path}: {table} has no trial.{_name_others(store, table)}")
-    rows = columns.select(everything, f"{path}: {table}")
-    trials = columns.translate(rows, str(path))
-    columns.check_labels(rows, f"{path}: {table}")
+    trials = _read_trials(store, table, columns.select(everything, f"{path}: {table}"), columns)
     notes = []
     if not set(NEEDED) <= set(trials):
         lacking = f"{path}: {table}: {_explain_missing(store, table, names, columns)}"
         if "choice" in trials or not has_spikes(store):
             raise InputError(lacking)
         notes.append(f"{lacking} Its cells are compared, its choices are not.")
-    if "event" not in trials:
-        trials["event"] = _read_times(rows, "start_time", f"{path}: {table}")
-    if trials["event"].isna().all():
-        raise InputError(f"{path}: {table}/{columns.theirs('event')[0]} holds no time.")
-    subject = _read_text(store, "general/subject/subject_id")
-    session = _read_text(store, "general/session_id") or path.name.split(".")[0]
-    trials["animal"] = trials.get("animal", pd.Series(subject, trials.index)).fillna("")
-    trials["session"] = trials.get("session", pd.Series(session, trials.index))
-    trials["trial"] = trials.get("trial", pd.Series(np.arange(len(trials), dtype=float), trials.index))
-    check_table(trials, f"{path}: {table}")
-    _check_trials(rows, f"{path}: {table}")
-    trials = trials.reset_index(drop=True)
-    if UNITS not in store.list_members(""):
-        return NWBSession(trials=trials, names=[], times=[], intervals=None, notes=tuple(notes))
+    elif UNITS in store.list_members("") and not has_spikes(store):
+        notes.append(
+            f"{path}: {UNITS}/spike_times holds no spike; its choices are compared, its cells are not."
+        )
     if not has_spikes(store):
-        lacking = f"{path}: {UNITS}/spike_times holds no spike"
-        if "choice" not in trials:
-            raise InputError(f"{lacking}.")
-        notes.append(f"{lacking}; its choices are compared, its cells are not.")
         return NWBSession(trials=trials, names=[], times=[], intervals=None, notes=tuple(notes))
     units, times, intervals = read_units(store)
     _check_clock(times, everything, f"{path}: {table}", path)
+    owners = read_owners(store, columns, len(units))
     return NWBSession(
-        trials=trials,
-        names=units,
-        times=times,
-        intervals=intervals,
-        owners=read_owners(store, columns, len(units)),
-        notes=tuple(notes),
+        trials=trials, names=units, times=times, intervals=intervals, owners=owners, notes=tuple(notes)
     )
+
+
+def _read_trials(store: Store, table: str, rows: pd.DataFrame, columns: ColumnMap) -> pd.DataFrame:
+    """Trials under our names, with what the file says of animal and session."""
+    label = f"{store.path}: {table}"
+    trials = columns.translate(rows, str(store.path))
+    columns.check_labels(rows, label)
+    if "event" not in trials:
+        trials["event"] = _read_times(rows, "start_time", label)
+    if trials["event"].isna().all():
+        raise InputError(f"{label}/{columns.theirs('event')[0]} holds no time.")
+    subject = _read_text(store, "general/subject/subject_id")
+    session = _read_text(store, "general/session_id") or store.path.name.split(".")[0]
+    trials["animal"] = trials.get("animal", pd.Series(subject, trials.index)).fillna("")
+    trials["session"] = trials.get("session", pd.Series(session, trials.index))
+    trials["trial"] = trials.get("trial", pd.Series(np.arange(len(trials), dtype=float), trials.index))
+    check_table(trials, label)
+    _check_ends(rows, label)
+    return trials.reset_index(drop=True)
 
 
 def _find_table(store: Store, columns: ColumnMap) -> str:
@@ -248,7 +247,7 @@ def _read_times(rows: pd.DataFrame, name: str, label: str) -> pd.Series:
     return read_numbers(rows[name], f"{label}/{name}")
 
 
-def _check_trials(rows: pd.DataFrame, label: str) -> None:
+def _check_ends(rows: pd.DataFrame, label: str) -> None:
     start = _read_times(rows, "start_time", label)
     if start.isna().any():
         raise InputError(

@@ -55,7 +55,12 @@ def read_separated(path: Path) -> pd.DataFrame:
     except pd.errors.ParserWarning:
         raise InputError(
             f"{path}: cannot be read as a table: its rows have more fields than its first line has names. "
-            "Row names? Write the table without them."
+            "Leave out names of rows; begin lines above the names of columns with #."
+        ) from None
+    except pd.errors.ParserError as error:
+        told = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: cannot be read as a table ({told}). Lines above the names of columns must begin with #."
         ) from None
     except (OSError, ValueError, OverflowError, MemoryError, csv.Error) as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
@@ -84,7 +89,13 @@ def _decode(content: bytes, path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
+        pass
+    try:
         return content.decode("cp1252")
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path}: its text is neither UTF-8 nor Windows-1252; save it as CSV in UTF-8."
+        ) from None
 
 
 def _split(text: str, path: Path) -> tuple[str, str, list[str]]:

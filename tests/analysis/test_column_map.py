@@ -94,6 +94,9 @@ ROWS = pd.DataFrame(
         ({"stage": 1}, [0, 1, 3]),
         ({"stage": [1, 2]}, [0, 1, 2, 3]),
         ({"phase": "real", "stage": ["2", 3.0]}, [2, 4]),
+        ({"phase": "*"}, [0, 1, 2, 4]),
+        ({"phase": None}, [3]),
+        ({"phase": ["practice", None]}, [0, 3]),
         ({"ok": True, "phase": ["practice", "real"]}, [0, 1, 2, 4]),
     ],
 )

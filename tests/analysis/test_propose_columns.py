@@ -25,6 +25,7 @@ def words(a, b):
         ({"choice_time": range(N), "chosen": ALTERNATE, "points": words(0, 10)}, {"choice": "chosen", "reward": "points"}),
         ({"response_rt": range(N), "key": words("f", "j"), "correct": ALTERNATE}, {"choice": "key", "reward": "correct"}),
         ({"port": ALTERNATE, "feedback": ALTERNATE}, {"choice": "port", "reward": "feedback"}),
+        ({"choice": ALTERNATE}, {"reward": "NAME"}),
         ({"a": ALTERNATE, "b": ALTERNATE}, {"choice": "NAME", "reward": "NAME"}),
         ({"choice": ALTERNATE, "Feedback": ALTERNATE}, {"reward": "Feedback"}),
     ],

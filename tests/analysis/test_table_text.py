@@ -85,9 +85,14 @@ def test_rows_are_numbered_as_in_the_file(tmp_path):
     "content, told",
     [
         (b"0,0,1\n1,0,1\n", "its first line, '0,0,1', holds numbers; write the names of columns there"),
-        (b"a,b\n1,2,3,4\n5,6,7,8\n", "more fields than its first line has names. Row names"),
+        (b"a,b\n1,2,3,4\n5,6,7,8\n", "more fields than its first line has names. Leave out names of rows"),
         (b"PK\x03\x04\x00\x00", "no table of text, it holds NUL bytes. Save it as CSV in UTF-8"),
         (b"", "cannot be read as a table"),
+        (b"rig 4, box 2\na,b,c\n1,2,3\n", "begin lines above the names of columns with #"),
+        (
+            "trial,choice\n1,左\n".encode("shift-jis") + b"\x8d",
+            "neither UTF-8 nor Windows-1252; save it as CSV",
+        ),
         (b'a,b\n1,"2\n', "cannot be read as a table"),
     ],
 )
