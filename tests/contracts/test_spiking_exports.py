@@ -198,7 +198,8 @@ def test_what_an_export_does_not_know_is_left_out_of_tables_and_kept_in_arrays(r
     )
     kept = (run / "recording_spiking.nc").read_bytes()
     try:
-        write_recording(more, run / "recording_spiking.nc")
+        with RunFolder.existing(run) as folder, folder.making("recording_spiking.nc"):
+            write_recording(more, run / "recording_spiking.nc")
         for format in ("nwb", "csv", "netcdf"):
             _, files = export_run(run, format, spiking=True, sessions=1, out=tmp_path / format)
         assert read_recording(files[0])["foreperiod_spike_time"].values.tolist() == [0, 1, 2, 3, 4]
@@ -206,4 +207,5 @@ def test_what_an_export_does_not_know_is_left_out_of_tables_and_kept_in_arrays(r
         pd.testing.assert_frame_equal(*(each.trials for each in ours))
         pd.testing.assert_frame_equal(*(each.units for each in ours))
     finally:
-        (run / "recording_spiking.nc").write_bytes(kept)
+        with RunFolder.existing(run) as folder, folder.making("recording_spiking.nc"):
+            (run / "recording_spiking.nc").write_bytes(kept)

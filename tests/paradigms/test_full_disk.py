@@ -157,6 +157,5 @@ def test_a_really_full_disk(name, share, call, finished, tmp_path):
 
 
 def measure(path: Path) -> int:
-    """Bytes that a file or folder takes on a disk of pages of 4096."""
-    files = [path, *path.rglob("*")] if path.exists() else []
-    return sum(-(-file.stat().st_size // 4096) * 4096 + 4096 for file in files)
+    """Bytes that a file or folder takes in pages of 4096."""
+    return sum(-(-file.stat().st_size // 4096) * 4096 for file in (path, *path.rglob("*")) if file.is_file())

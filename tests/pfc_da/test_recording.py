@@ -1,6 +1,8 @@
 """The recording file: described, written and read back whole, refused when it is not one."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -9,7 +11,15 @@ import pytest
 import xarray as xr
 
 from pfc_da.errors import InputError
-from pfc_da.recording import SCHEMA_VERSION, describe, read_recording, set_provenance, write_recording
+from pfc_da.recording import (
+    MARGIN,
+    SCHEMA_VERSION,
+    describe,
+    open_recording,
+    read_recording,
+    set_provenance,
+    write_recording,
+)
 from pfc_da.settings import resolve
 
 TRIALS = 3
@@ -93,6 +103,38 @@ def test_a_damaged_file_is_named_and_left_as_it_is(recording, how, tmp_path):
     ):
         read_recording(file)
     assert file.read_bytes() == spoilt
+
+
+def test_pieces_of_any_size_make_the_same_recording(recording, tmp_path, monkeypatch):
+    whole, small = tmp_path / "whole.nc", tmp_path / "small.nc"
+    write_recording(recording, whole)
+    monkeypatch.setattr("pfc_da.recording.PIECE_BYTES", 8)
+    with open_recording(whole) as opened:
+        write_recording(opened, small)
+    xr.testing.assert_identical(read_recording(small), recording)
+    assert list(read_recording(small).variables) == list(read_recording(whole).variables)
+    assert small.stat().st_size < MARGIN  # the room that was kept is given back
+
+
+def test_a_recording_has_the_same_bytes_every_time(recording, tmp_path):
+    for name in ("one.nc", "two.nc"):
+        write_recording(recording, tmp_path / name)
+    assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
+
+
+def test_without_room_hdf5_is_not_asked_to_write(recording, tmp_path, monkeypatch):
+    """A write that fails inside of HDF5 may end the process."""
+    room = []
+
+    def reserve(path, size):
+        room.append(size)
+        if len(room) > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pfc_da.recording.reserve", reserve)
+    with pytest.raises(OSError, match="No space left"):
+        write_recording(recording, tmp_path / "recording.nc")
+    assert len(room) == 4
 
 
 def test_a_file_that_is_no_recording_is_refused(recording, tmp_path):

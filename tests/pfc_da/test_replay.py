@@ -1,5 +1,9 @@
 """Replay: weights stay as they are, conditions are paired, and the recording is what was played."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +12,8 @@ import xarray as xr
 from pfc_da.dopamine import Block
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.monkey_juice import MonkeyJuice
-from pfc_da.recording import read_recording, set_provenance, write_recording
-from pfc_da.replay import arrange_sessions, replay_animal
+from pfc_da.recording import RecordingFile, join_recordings, read_recording, set_provenance, write_recording
+from pfc_da.replay import arrange_sessions, record_animal, replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS, FROZEN, Condition, rollout
 from pfc_da.settings import resolve
@@ -320,3 +324,54 @@ def test_a_condition_may_change_the_task():
     regret = recording["regret"].values
     assert set(np.unique(regret[1]).round(6)) == {0.0, 0.5}
     assert len(np.unique(regret[0])) > 2
+
+
+@every_task
+def test_a_recording_written_chunk_by_chunk_is_the_one_in_memory(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("pfc_da.replay.CHUNK", 3)
+    settings, n_written, parts = settings_of(name), [], [tmp_path / f"{animal}.nc" for animal in range(2)]
+    write = RecordingFile.write
+    monkeypatch.setattr(
+        RecordingFile,
+        "write",
+        lambda file, piece, **at: (n_written.append(piece.nbytes), write(file, piece, **at)),
+    )
+    for animal, part in enumerate(parts):
+        trained = an_animal(settings, name, animal)
+        record_animal(part, settings, TASKS[name], trained, animal, CONTROLS, lambda done, note: None)
+    assert max(n_written) < read_recording(parts[0]).nbytes / 4  # never all of it at once
+    join_recordings(parts, tmp_path / "recording.nc", TASKS[name].session_labels)
+    joined = read_recording(tmp_path / "recording.nc")
+    for animal in range(2):
+        own = joined.isel(animal=animal, drop=True)
+        xr.testing.assert_equal(own, replay(name, animal=animal))
+    assert all(joined[each].attrs["units"] for each in joined.variables)
+    assert json.loads(joined.attrs["config"]) == settings.model_dump(mode="json")
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from pfc_da.replay import record_animal
+from pfc_da.paradigms.bandit import Bandit
+from pfc_da.rng import torch_stream
+from pfc_da.rollout import FROZEN
+from pfc_da.settings import resolve
+from pfc_da.train import Trained, build_agent
+
+small = {"network": {"n_units": 8}, "replay": {"unit_sessions": 3}}
+n = sys.argv[2]
+settings = resolve([{"paradigm": "bandit"}, small], sets=[f"replay.sessions={n}", f"replay.held_out_sessions={n}"])
+task = Bandit(n_trials=100)
+born = build_agent(settings, task).network.init(torch_stream(0, "born"))
+record_animal(Path(sys.argv[1]), settings, task, Trained({0: born, None: born}, False), 0, [FROZEN], lambda *_: None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_sessions(tmp_path):
+    few, many = (
+        int(subprocess.check_output([sys.executable, "-c", PEAK, tmp_path / n, n])) for n in ("500", "6000")
+    )
+    assert many < 1.2 * few
