@@ -47,8 +47,8 @@ CELL_BYTES, CELL_DISK = 40.0, 12.0
 """Bytes of a recording a condition, session and step, in memory and on the disk: 30 to 51, and 8 to 13."""
 ACTIVITY_BYTES, ACTIVITY_DISK = 4.0, 3.7
 """Bytes of a recording a session, step and unit whose activity is kept."""
-COPIES = 3
-"""How often a recording is in memory while animals are joined."""
+ANALYSED, JOINED = 0.6, 3.0
+"""How much of a recording is in memory while it is analysed; how often it is while spiking animals are joined."""
 SHORT_S = 60.0
 """What takes less is not worth a line."""
 
@@ -122,7 +122,7 @@ def estimate_run(
         workers,
         after_s=analysed,
         own_bytes=own,
-        held_bytes=COPIES * held if {"replay", "compare"} & {*stages} else 0.0,
+        held_bytes=ANALYSED * held if "compare" in stages else 0.0,
         disk=disk * ("replay" in stages) + weights * ("train" in stages),
     )
 
@@ -171,7 +171,7 @@ def estimate_beside(
         animal_s,
         workers,
         own_bytes=own_bytes,
-        held_bytes=COPIES * held,
+        held_bytes=JOINED * held,
         disk=2 * disk,  # animals are kept until all are joined
     )
 

@@ -6,13 +6,13 @@ themselves or stand for more than `MAX_VALUES` values. Numbers are read as they 
 """
 
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pfc_da.errors import InputError, show
+from pfc_da.files import require_file
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 20
@@ -58,9 +58,7 @@ def read_yaml(path: Path, what: str) -> Any:
         If it cannot be read or is refused as the module docstring says, in one line.
     """
     try:
-        mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe or a device may never end
-            raise InputError(f"cannot read the {what} {path}: it is not a regular file.")
+        require_file(path)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:

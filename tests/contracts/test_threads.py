@@ -25,7 +25,7 @@ def tell(*_, **__):
 
 
 def analyse_run(monkeypatch):
-    monkeypatch.setattr(_experiment, "read_recording", tell)
+    monkeypatch.setattr(_experiment, "open_recording", tell)
     paradigms.load("bandit").compare(SimpleNamespace(animals=0), SimpleNamespace(path=Path()))
 
 

@@ -115,12 +115,16 @@ def assert_same_run(one, other):
 LEVER = [text for text in SIZES if not text.startswith("task.")]
 MACAQUE = Path(__file__).resolve().parents[2] / "data" / "recorded" / "macaque_what_reversal.csv.gz"
 TRAIN = [*command("train", "{run}", 20, 1), "--force"], "animals/001/weights.safetensors"
-REPLAY = ["replay", "{run}"], "recording.nc"
-SPIKING = ["replay", "{run}", "--force", "--spiking", "--sessions", "2"], "recording_spiking.nc"
-CIRCUIT = ["replay", "{run}", "--force", "--circuit", "--sessions", "2"], "recording_circuit.nc"
+REPLAY = ["replay", "{run}", "--workers", "2"], "recording.nc"
+SPIKING = (
+    ["replay", "{run}", "--force", "--spiking", "--sessions", "2", "--workers", "2"],
+    "recording_spiking.nc",
+)
+CIRCUIT = ["replay", "{run}", "--force", "--circuit", "--workers", "2"], "recording_circuit.nc"
 FIT = ["fit", "volatility", "--recorded", str(MACAQUE), "--candidates", "1", "--animals", "2"], "ranking.csv"
-FIT[0].extend(["--force", "--out", "{run}"])
+FIT[0].extend(["--force", "--out", "{run}", "--workers", "2"])
 FIT[0].extend(word for text in (*SIZES[:3], "train.updates=200") for word in ("--set", text))
+SHORT_CIRCUIT = [*CIRCUIT[0], "--sessions", "2"], CIRCUIT[1]
 STIMULATED = [*SPIKING[0], "--stimulate", "current=0.3,fraction=0.5"]
 slow = pytest.mark.slow
 
@@ -139,7 +143,11 @@ def begin(out, paradigm, sizes, *stages):
         ("bandit", ("train", "replay"), STIMULATED, SPIKING),
         pytest.param("bandit", ("train",), REPLAY[0], REPLAY, marks=slow),
         pytest.param(
-            "lever_stimulation", ("train", "replay"), [*CIRCUIT[0], "--sessions", "4"], CIRCUIT, marks=slow
+            "lever_stimulation",
+            ("train", "replay"),
+            [*CIRCUIT[0], "--sessions", "4"],
+            SHORT_CIRCUIT,
+            marks=slow,
         ),
         pytest.param("volatility", (), [*FIT[0], "--seed", "1"], FIT, marks=slow),
     ],
@@ -155,9 +163,9 @@ def test_a_parent_killed_alone_leaves_nobody_and_nothing(
     if stages:
         shutil.copytree(*runs)
     fill = [lambda words, run=run: [word.format(run=run) for word in words] for run in runs]
-    assert cli.exit_code([*fill[0](then), "--workers", "1"]) == 0
+    assert cli.exit_code(fill[0](then)) == 0
 
-    words = [sys.executable, "-m", "pfc_da", *fill[1](killed), "--workers", "2"]
+    words = [sys.executable, "-m", "pfc_da", *fill[1](killed)]
     process = subprocess.Popen(words, env={**os.environ, "PFC_DA_TEST": tag}, stderr=subprocess.DEVNULL)
     while process.poll() is None and all(wait_for_workers(lock.parent, 0) for lock in runs[1].rglob(LOCK)):
         time.sleep(0.02)
@@ -169,7 +177,7 @@ def test_a_parent_killed_alone_leaves_nobody_and_nothing(
     while find_processes(tag) and time.monotonic() < until:
         time.sleep(0.02)
     assert find_processes(tag) == []
-    assert cli.exit_code([*fill[1](then), "--workers", "1"]) == 0
+    assert cli.exit_code(fill[1](then)) == 0
     one, other = (run / file for run in runs)
     if file.endswith(".nc"):
         xr.testing.assert_identical(read_recording(one), read_recording(other))

@@ -14,7 +14,7 @@ import pytest
 from pfc_da import run_folder
 from pfc_da.errors import DiskFull, InputError
 from pfc_da.files import write_atomic
-from pfc_da.run_folder import STAGES, Manifest, RunFolder, read_manifest
+from pfc_da.run_folder import STAGES, Manifest, RunFolder, format_manifest, read_manifest
 
 CONFIG = {"paradigm": "bandit", "seed": 3, "animals": 2, "train": {"updates": 30, "sessions": 8}, "task": {}}
 
@@ -115,7 +115,7 @@ def test_the_manifest_is_read_once_the_folder_is_held(out, monkeypatch):
     lock, manifest = run_folder.lock_folder, out / "manifest.json"
 
     def hold_late(path):
-        manifest.write_text(manifest.read_text().replace('"finished"', '"failed"'))
+        manifest.write_text(format_manifest(read_manifest(path).model_copy(update={"status": "failed"})))
         return lock(path)
 
     monkeypatch.setattr(run_folder, "lock_folder", hold_late)
