@@ -15,7 +15,7 @@ from pfc_da.analysis.choice_counts import LAGS, count_used, get_blocks, select_s
 from pfc_da.analysis.choice_table import ChoiceSessions, get_animals
 from pfc_da.analysis.history import HistoryKernels, compute_lose_shift, compute_win_stay, fit_history
 from pfc_da.analysis.matching import count_choices, fit_matching, tell_left_out
-from pfc_da.analysis.statistic import Statistic, summarise, summarise_sessions
+from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_sessions
 
 
 def compute_choice_numbers(
@@ -71,12 +71,14 @@ def _mean(values: NDArray) -> float:
 
 
 def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
+    within = SHARE if units == "fraction" else ANY
     if len(animals) > 1:
         values = [compute(*(array[own] for array in arrays)) for own in animals]
-        return summarise(key, values, units=units)
+        return summarise(key, values, units=units, within=within)
     (own,) = animals
     if own.any():
-        return summarise_sessions(key, compute, [array[own] for array in arrays], units=units, rng=rng)
+        own_arrays = [array[own] for array in arrays]
+        return summarise_sessions(key, compute, own_arrays, units=units, within=within, rng=rng)
     return replace(summarise(key, [np.nan], units=units), n_of="sessions")
 
 

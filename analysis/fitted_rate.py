@@ -19,7 +19,7 @@ from pfc_da.analysis.choice_models import get_model
 from pfc_da.analysis.choice_table import ChoiceSessions
 from pfc_da.analysis.interval import compute_draws_interval
 from pfc_da.analysis.reward_units import find_values, scale_rewards
-from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise
 
 KEY = "learning_rate"
 MODEL = "perseveration"
@@ -37,7 +37,7 @@ def compute_fitted_rate(sessions: ChoiceSessions, *, rng: np.random.Generator) -
         size = max(int(own.sum()) for own in animals)
         choice = np.stack([_pad(sessions.choice[own], size, -1) for own in animals])
         rates = _fit(choice, np.stack([_pad(reward[own], size, np.nan) for own in animals]), rng)
-        return summarise(KEY, rates, condition=MODEL, units="1")
+        return summarise(KEY, rates, condition=MODEL, units="1", within=SHARE)
     used = np.flatnonzero(animals[0])
     n = len(used)
     drawn = rng.integers(n, size=(N_DRAWS, n)) if n > 1 else np.empty((0, n), int)

@@ -198,6 +198,21 @@ def test_numbers_of_equal_options_are_compared():
     assert compare(*pair)["win_stay", ""].verdict != "not comparable"
 
 
+@pytest.mark.parametrize("animals", [["a", "a", "b", "b"], ["a"] * 4])
+def test_the_interval_of_a_fraction_ends_at_what_is_possible(animals):
+    """Two animals, or sessions, of which one nearly always stays and one hardly ever."""
+    rng = np.random.default_rng(0)
+    stays = rng.random((4, 80)) < np.array([0.95, 0.9, 0.1, 0.15])[:, None]
+    choice = np.cumsum(~stays, axis=1) % 2
+    reward = rng.integers(2, size=choice.shape).astype(float)
+    sessions = dataclasses.replace(
+        play(0, (0.0, 0.0), n_trials=80), choice=choice, reward=reward, animal=np.array(animals)
+    )
+    found = {statistic.key: statistic for statistic in compute_choice_numbers(sessions, rng=rng)}
+    for key in ("win_stay", "lose_shift"):
+        assert 0 <= found[key].low < 0.1 and 0.9 < found[key].high <= 1
+
+
 def test_selection_keeps_who_has_enough_and_else_all():
     sessions = play(0, (0, 0.85, 0.85))
     count = count_used(sessions)["win_stay"]

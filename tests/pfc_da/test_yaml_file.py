@@ -82,9 +82,9 @@ def test_only_regular_files_are_read(tmp_path):
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(InputError, match=r" is a (pipe|device), not a file; put a file in its place\.$"):
             read_yaml(type(tmp_path)(path), "columns")
-    with pytest.raises(InputError, match="cannot read the columns .*: Is a directory"):
+    with pytest.raises(InputError, match="is a folder, not a file"):
         read_yaml(tmp_path, "columns")
     with pytest.raises(InputError, match="cannot read the columns .*: No such file"):
         read_yaml(tmp_path / "none", "columns")
-    with pytest.raises(InputError, match="cannot read the columns .*: File name too long"):
+    with pytest.raises(InputError, match="cannot read .*: File name too long"):
         read_yaml(tmp_path / ("x" * 5000), "columns")
