@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.midbrain_figures import write_figures
 from benchmarks.readme_table import replace_table
-from pfc_da.analysis.compare import judge
+from pfc_da.analysis.comparison.published import judge
+from pfc_da.analysis.comparison.reference import ReferenceStatistic, load_references
 from pfc_da.analysis.interval import compute_mean_interval
-from pfc_da.analysis.reference import ReferenceStatistic, load_references
 from pfc_da.analysis.statistic import Statistic, summarise_sessions
 from pfc_da.circuits.calibration import RPE_GRID, calibrate, compute_r2, decode, fit_cells
 from pfc_da.circuits.midbrain import WINDOW_S, MidbrainCircuit

@@ -7,8 +7,8 @@ confusion matrix of all models (row simulated, column of lowest BIC), and those 
 
 import argparse
 
-from pfc_da.analysis.choice_models import MODELS
-from pfc_da.analysis.recovery import (
+from pfc_da.analysis.choice_models.models import MODELS
+from pfc_da.analysis.choice_models.recovery import (
     ModelRecovery,
     draw_volatile_schedules,
     recover_models,

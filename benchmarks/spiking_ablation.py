@@ -15,10 +15,10 @@ from unittest.mock import patch
 import pandas as pd
 
 from pfc_da import paradigms
-from pfc_da.analysis.spiking import BY_NEURONS, BY_RATES, compute_shares
+from pfc_da.analysis.cells.conversion import BY_NEURONS, BY_RATES, compute_shares
 from pfc_da.circuits import slow_synapses, spiking_pfc
 from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
-from pfc_da.paradigms._spiking import find_observers
+from pfc_da.experiment.replays.spiking import find_observers
 from pfc_da.recording import set_provenance
 from pfc_da.settings import RunSettings
 from pfc_da.train import load_trained

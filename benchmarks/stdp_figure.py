@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.readme_table import replace_table
+from pfc_da.analysis.figures.common import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, STYLE
 from pfc_da.analysis.interval import compute_mean_interval
-from pfc_da.analysis.plots import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, STYLE
 from pfc_da.circuits.stdp import Learning, TwoChoiceCircuit
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "stdp.md"

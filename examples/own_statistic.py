@@ -6,8 +6,8 @@ python examples/own_statistic.py runs/bandit
 import sys
 
 from pfc_da.analysis.statistic import summarise
-from pfc_da.analysis.trials import per_trial
 from pfc_da.recording import read_recording
+from pfc_da.trials import per_trial
 
 recording = read_recording(f"{sys.argv[1]}/recording.nc")
 reward = per_trial(recording, "reward").sel(condition="frozen")  # (animal, episode, trial)

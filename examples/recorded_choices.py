@@ -11,9 +11,9 @@ from importlib.resources import files
 
 import numpy as np
 
-from pfc_da.analysis.choice_table import read_choices
-from pfc_da.analysis.history import compute_win_stay, fit_history
-from pfc_da.analysis.matching import count_choices, fit_matching
+from pfc_da.analysis.behaviour.history import compute_win_stay, fit_history
+from pfc_da.analysis.behaviour.matching import count_choices, fit_matching
+from pfc_da.analysis.readers.choice_table import read_choices
 
 path = sys.argv[1] if len(sys.argv) > 1 else files("pfc_da.data") / "recorded" / "mouse_foraging.csv.gz"
 sessions = read_choices(str(path))

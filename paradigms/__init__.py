@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pfc_da.errors import InputError, nearest, show
 
 if TYPE_CHECKING:
-    from pfc_da.paradigms._experiment import Experiment
+    from pfc_da.experiment.experiment import Experiment
 
 
 def names() -> tuple[str, ...]:

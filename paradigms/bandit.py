@@ -13,7 +13,7 @@ every session and stay fixed within it:
 Simplified: a trial is two steps of 100 ms; the trial number is not an input (in the paper it is). Choice and outcome are
 steps of one trial, so that a hidden state reset at every trial start forgets the last outcome too.
 
-Ideal observers for these sessions are in `pfc_da.analysis.observers`.
+Ideal observers for these sessions are in `pfc_da.analysis.observers.bandit`.
 
 References
 ----------
@@ -30,10 +30,11 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from pfc_da.analysis import behaviour, units
+from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment, Findings
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 

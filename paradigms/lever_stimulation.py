@@ -38,13 +38,19 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from pfc_da.analysis import behaviour, units
-from pfc_da.analysis.lever import compute_shifts, get_trials, summarise_p_risky, summarise_shifts
-from pfc_da.analysis.lever_tables import analyse_levers
+from pfc_da.analysis.behaviour import summary as behaviour
+from pfc_da.analysis.lever_stimulation.numbers import (
+    compute_shifts,
+    get_trials,
+    summarise_p_risky,
+    summarise_shifts,
+)
+from pfc_da.analysis.lever_stimulation.tables import analyse_levers
 from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.units import summary as units
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment, Findings
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task

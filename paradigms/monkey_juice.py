@@ -33,14 +33,15 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pfc_da.analysis import behaviour, units
-from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.behaviour import summary as behaviour
+from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.statistic import Statistic, summarise_crossed
-from pfc_da.analysis.trials import per_trial
+from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment, Findings
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
+from pfc_da.trials import per_trial
 
 P0_SUM = 0.5
 """p0(A) + p0(B): Wang et al. 2018, as in two re-implementations."""

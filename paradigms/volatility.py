@@ -32,13 +32,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from pfc_da.analysis import behaviour, units
-from pfc_da.analysis.schedule_observer import ScheduleObserver
+from pfc_da.analysis.behaviour import summary as behaviour
+from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.analysis.volatility import fit_rates, get_sessions, summarise_rates
-from pfc_da.analysis.volatility_tables import analyse_volatility
+from pfc_da.analysis.units import summary as units
+from pfc_da.analysis.volatility.numbers import fit_rates, get_sessions, summarise_rates
+from pfc_da.analysis.volatility.tables import analyse_volatility
 from pfc_da.errors import InputError
-from pfc_da.paradigms._experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment, Findings
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task

@@ -21,7 +21,7 @@ from pfc_da.errors import SHOWN, DiskFull, InputError, damaged, nearest, one_lin
 
 if TYPE_CHECKING:
     from pfc_da.cost import Cost
-    from pfc_da.paradigms._beside import Beside
+    from pfc_da.experiment.replays.beside import Beside
     from pfc_da.progress import Progress
     from pfc_da.run_folder import RunFolder
     from pfc_da.settings import RunSettings
@@ -280,7 +280,7 @@ def fit(
 ) -> None:
     """Search settings that come close to recordings; or continue that."""
     from pfc_da import paradigms
-    from pfc_da.paradigms._fit import Fit
+    from pfc_da.experiment.fit.search import Fit
     from pfc_da.progress import Progress
 
     asked = Fit.ask(
@@ -453,8 +453,8 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     """Hold a run against recordings; a file of its own, and the report again if there is one."""
     from functools import partial
 
-    from pfc_da.analysis.compare_recorded import compare_recorded
-    from pfc_da.analysis.difference import format_differences
+    from pfc_da.analysis.comparison.difference import format_differences
+    from pfc_da.analysis.comparison.run import compare_recorded
     from pfc_da.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
@@ -479,14 +479,14 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
 
 def _replay_spiking(run: Path, force: bool, workers: int | None, **asked: Any) -> None:
     from pfc_da.circuits.replay_spiking import SpikingReplay
-    from pfc_da.paradigms._spiking import BesideAsNeurons
+    from pfc_da.experiment.replays.spiking import BesideAsNeurons
 
     _replay_beside(run, BesideAsNeurons, SpikingReplay.ask(**asked), force, workers)
 
 
 def _replay_circuit(run: Path, force: bool, workers: int | None, **asked: Any) -> None:
     from pfc_da.circuits.replay_circuit import CircuitReplay
-    from pfc_da.paradigms._circuit import BesideThroughCircuit
+    from pfc_da.experiment.replays.circuit import BesideThroughCircuit
 
     _replay_beside(run, BesideThroughCircuit, CircuitReplay.ask(**asked), force, workers)
 
@@ -523,7 +523,7 @@ def _replay_beside(run: Path, kind: "type[Beside]", how: Any, force: bool, worke
 
 
 def _write_report(folder: "RunFolder") -> None:
-    from pfc_da.analysis.report import write_report
+    from pfc_da.report.page import write_report
 
     with folder.doing("report"):
         write_report(folder.path)
@@ -578,7 +578,7 @@ def _do(
     stage: str, settings: "RunSettings", folder: "RunFolder", progress: "Progress", workers: int | None
 ) -> None:
     if stage == "report":
-        from pfc_da.analysis.report import write_report
+        from pfc_da.report.page import write_report
 
         write_report(folder.path)
         return

@@ -1,8 +1,8 @@
 """Choices as a long table, one row a trial, in the columns that packages for behavioural models read.
 
 hBayesDM takes subjID, choice (from 1), outcome (1 or -1), gain and loss; HSSM takes response (-1 or 1 for two options, from
-0 for more); `pfc_da.analysis.choice_table` takes animal, session, trial, choice, reward and block. What those packages call
-a subject is one learning history, so every session is one.
+0 for more); `pfc_da.analysis.readers.choice_table` takes animal, session, trial, choice, reward and block. What those
+packages call a subject is one learning history, so every session is one.
 
 Reference: Ahn et al. 2017, Comput Psychiatr 1:24, doi 10.1162/CPSY_a_00002 (hBayesDM).
 """

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks import calibrate_midbrain as bench
 from benchmarks.midbrain_figures import select_spikes
-from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.circuits.calibration import RPE_GRID
 from pfc_da.dopamine import DopamineCells
 

@@ -15,8 +15,9 @@ from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitReplay, count_sessions, replay_circuit_animal
 from pfc_da.cli import exit_code
 from pfc_da.dopamine import DopamineCells
-from pfc_da.paradigms import _circuit, lever_stimulation
-from pfc_da.paradigms._circuit import BesideThroughCircuit
+from pfc_da.experiment.replays import circuit as _circuit
+from pfc_da.experiment.replays.circuit import BesideThroughCircuit
+from pfc_da.paradigms import lever_stimulation
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream

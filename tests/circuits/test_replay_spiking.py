@@ -20,9 +20,9 @@ from pfc_da.circuits.replay_spiking import (
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
+from pfc_da.experiment.replays import beside as _beside
+from pfc_da.experiment.replays.spiking import BesideAsNeurons
 from pfc_da.network.rate import RateNetwork
-from pfc_da.paradigms import _beside
-from pfc_da.paradigms._spiking import BesideAsNeurons
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
@@ -203,7 +203,7 @@ def test_every_variable_is_documented(run):
 @pytest.mark.parametrize("spoilt", [False, True])
 def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, monkeypatch, capfd):
     """One whose file has changed since is played again."""
-    from pfc_da.paradigms import _spiking
+    from pfc_da.experiment.replays import spiking as _spiking
 
     played = []
 

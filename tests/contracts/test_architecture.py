@@ -13,18 +13,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("circuits", "paradigms", "analysis", "data")
-ABOVE = ("__main__", "cli", "bench", "export", "gymnasium_env")  # these sit above all layers
+PACKAGES = ("experiment", "export", "report")  # layers of their own inside pfc_da/
+ABOVE = ("__main__", "cli", "bench", "gymnasium_env")  # these sit above all layers
 
 MAY_IMPORT = {  # layer -> the layers whose names it may import
     "core": {"core"},
     "circuits": {"core", "circuits"},
     "analysis": {"core", "analysis"},
-    "paradigms": {"core", "circuits", "analysis", "paradigms"},
+    "export": {"core", "export"},
+    "report": {"core", "analysis", "report"},
+    "experiment": {"core", "circuits", "analysis", "experiment"},
+    "paradigms": {"core", "analysis", "experiment", "paradigms"},
     "data": set(),
-    "above": {"core", "circuits", "analysis", "paradigms", "above"},
+    "above": {"core", "circuits", "analysis", "export", "report", "experiment", "paradigms", "above"},
 }
 THIRD_PARTY_HOME = {  # heavy package -> the layers that may import it
-    "torch": {"core", "circuits", "paradigms", "above"},
+    "torch": {"core", "circuits", "experiment", "paradigms", "above"},
     "brian2": {"circuits"},
 }
 DOI = re.compile(r"10\.\d{4,9}/\S+")
@@ -35,7 +39,7 @@ def layer_of(module: str) -> str:
     parts = module.split(".")
     if len(parts) == 1:
         return "core"
-    if parts[1] in FOLDERS:
+    if parts[1] in (*FOLDERS, *PACKAGES):
         return parts[1]
     return "above" if parts[1] in ABOVE else "core"
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pfc_da import paradigms
-from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.recording import DESCRIPTIONS, describe
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pfc_da.analysis.compare import compare
+from pfc_da.analysis.comparison.published import compare
+from pfc_da.analysis.comparison.reference import BOUND, NONE, load_references
 from pfc_da.analysis.interval import compute_wilson_interval
-from pfc_da.analysis.observers import (
+from pfc_da.analysis.observers.bandit import (
     Alternation,
     AntiCorrelatedOptimum,
     BayesOptimal,
@@ -21,7 +22,6 @@ from pfc_da.analysis.observers import (
     play_baited,
     play_bandit,
 )
-from pfc_da.analysis.reference import BOUND, NONE, load_references
 from pfc_da.analysis.statistic import Statistic
 
 ROOT = Path(__file__).resolve().parents[2]

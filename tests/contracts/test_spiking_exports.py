@@ -14,15 +14,15 @@ import xarray as xr
 from nwbinspector import inspect_nwbfile, load_config
 
 from pfc_da import paradigms
-from pfc_da.analysis.trials import per_trial
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_spiking import SpikingReplay
+from pfc_da.experiment.replays import beside as _beside
+from pfc_da.experiment.replays.spiking import BesideAsNeurons
 from pfc_da.export import export_run, read_session, to_neo, to_pynapple
-from pfc_da.paradigms import _beside
-from pfc_da.paradigms._spiking import BesideAsNeurons
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording, write_recording
 from pfc_da.run_folder import RunFolder
+from pfc_da.trials import per_trial
 
 SESSIONS, NEURONS, UNITS = 2, 2, 4
 SMALL = [

@@ -8,8 +8,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from pfc_da import paradigms
-from pfc_da.analysis import compare_recorded
-from pfc_da.paradigms import _beside, _experiment
+from pfc_da.analysis.comparison import run as compare_recorded
+from pfc_da.experiment import experiment as _experiment
+from pfc_da.experiment.replays import beside as _beside
 
 
 class Reached(Exception):

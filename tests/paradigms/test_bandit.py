@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pfc_da.analysis.observers import AntiCorrelatedOptimum, GreedyMean, Thompson, play_bandit
+from pfc_da.analysis.observers.bandit import AntiCorrelatedOptimum, GreedyMean, Thompson, play_bandit
 from pfc_da.errors import InputError
 from pfc_da.paradigms.bandit import ARMS, CHANCE, Bandit
 from pfc_da.rng import torch_stream

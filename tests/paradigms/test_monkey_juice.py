@@ -5,8 +5,8 @@ import pytest
 import torch
 import xarray as xr
 
-from pfc_da.analysis.observers import Alternation, FixedProbability, MomentaryMaximiser, play_baited
-from pfc_da.analysis.reference import load_references
+from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.analysis.observers.bandit import Alternation, FixedProbability, MomentaryMaximiser, play_baited
 from pfc_da.errors import InputError
 from pfc_da.paradigms.monkey_juice import CHANCE, P0_RANGES, MonkeyJuice, compute_gaps
 from pfc_da.rng import torch_stream

@@ -63,11 +63,11 @@ class FakeExperiment:
 
 @pytest.fixture
 def experiment(monkeypatch):
-    import pfc_da.analysis.report
+    import pfc_da.report.page
 
     fake = FakeExperiment()
     monkeypatch.setattr(paradigms, "load", lambda name: fake)
-    monkeypatch.setattr(pfc_da.analysis.report, "write_report", fake.report)
+    monkeypatch.setattr(pfc_da.report.page, "write_report", fake.report)
     return fake
 
 

@@ -12,9 +12,8 @@ import pytest
 import xarray as xr
 
 from pfc_da import cli
-from pfc_da.analysis.choice_table import read_choices
-from pfc_da.analysis.read_nwb import read_nwb
-from pfc_da.analysis.trials import per_trial
+from pfc_da.analysis.readers.choice_table import read_choices
+from pfc_da.analysis.readers.nwb import read_nwb
 from pfc_da.errors import InputError
 from pfc_da.export import (
     build_nwb,
@@ -28,6 +27,7 @@ from pfc_da.export import (
 from pfc_da.recording import describe, read_recording, set_provenance, write_recording
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import resolve
+from pfc_da.trials import per_trial
 
 ANIMALS, EPISODES, RECORDED, TRIALS, UNITS = 2, 4, 3, 6, 5
 PHASES = ("fixation", "choice", "outcome")

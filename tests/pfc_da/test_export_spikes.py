@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pfc_da.analysis.firing import compute_cv2, compute_fano, compute_lv
+from pfc_da.analysis.cells.firing import compute_cv2, compute_fano, compute_lv
 from pfc_da.errors import InputError
 from pfc_da.export.spikes import TICKS_PER_S, draw_spikes
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pfc_da import paradigms
-from pfc_da.analysis.lever_circuit import ARITHMETIC, summarise_circuit
+from pfc_da.analysis.lever_stimulation.circuit import ARITHMETIC, summarise_circuit
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitReplay
-from pfc_da.paradigms._circuit import BesideThroughCircuit
+from pfc_da.experiment.replays.circuit import BesideThroughCircuit
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import set_provenance
 from pfc_da.rng import torch_stream

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pfc_da import paradigms
-from pfc_da.analysis.spiking import Span, compute_shares
+from pfc_da.analysis.cells.conversion import Span, compute_shares
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
 from pfc_da.recording import set_provenance

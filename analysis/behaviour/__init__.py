@@ -1,0 +1,1 @@
+"""Choices of animals, simulated or recorded: reward, history, matching, reversals, learning."""

@@ -1,0 +1,209 @@
+"""From a recording to statistics of behaviour, and to the tables its figures draw.
+
+Every function takes a recording (`pfc_da.recording`), reads what it needs by name, and returns Statistics or a labelled
+table; the statistics themselves are computed by the functions that also serve recorded choices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.analysis.behaviour.history import compute_lose_shift, compute_win_stay, fit_history
+from pfc_da.analysis.behaviour.learning import summarise_session, summarise_training
+from pfc_da.analysis.behaviour.matching import (
+    MatchingFit,
+    compute_fractions,
+    compute_log_ratios,
+    count_choices,
+    fit_matching,
+    tell_left_out,
+)
+from pfc_da.analysis.interval import mean_of_finite, split_sessions
+from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise_crossed, summarise_grouped
+from pfc_da.trials import per_trial
+
+FROZEN = "frozen"
+LAGS = 5
+RASTER_EPISODES = 6
+
+
+def compute_rewards(recording: xr.Dataset, *, condition: str = "") -> list[Statistic]:
+    """Mean reward a trial over all held-out sessions, frozen and under every control.
+
+    `condition` names the variant of the task the sessions were drawn from. Controls have keys of their own,
+    `reward_<control>`.
+    """
+    found = []
+    for control in recording["condition"].values:
+        key = "reward_per_trial" if control == FROZEN else f"reward_{control}"
+        values = recording["held_out_reward"].sel(condition=control).transpose("animal", "held_out_episode")
+        found.append(summarise_crossed(key, values, condition=condition, units="reward"))
+    return found
+
+
+def compute_regrets(recording: xr.Dataset, *, condition: str) -> Statistic:
+    """Expected reward lost a session, mean over all held-out sessions with frozen weights."""
+    values = recording["held_out_regret"].sel(condition=FROZEN).transpose("animal", "held_out_episode")
+    return summarise_crossed("regret", values, condition=condition, units="reward")
+
+
+def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
+    """Choices (`choice` or a label such as `chosen_object`) and rewards of the frozen animals.
+
+    Returns
+    -------
+    choice, reward : (animal, episode, trial)
+    """
+    order = ("animal", "episode", "trial")
+    frozen = recording.sel(condition=FROZEN)
+    choice, reward = (per_trial(frozen, variable).transpose(*order).values for variable in (name, "reward"))
+    return choice.astype(int), reward.astype(float)
+
+
+def compute_strategy(choice: NDArray, reward: NDArray) -> list[Statistic]:
+    """Win-stay, lose-shift and history kernels, one fit an animal; arguments (animal, episode, trial)."""
+    whole = _fit_strategies(choice, reward)
+    groups = [_fit_strategies(choice[:, own], reward[:, own]) for own in split_sessions(choice.shape[1])]
+    return [
+        summarise_grouped(
+            key,
+            by_animal,
+            np.stack([group[key, condition, units] for group in groups], 1),
+            condition=condition,
+            units=units,
+            within=SHARE if units == "fraction" else ANY,
+        )
+        for (key, condition, units), by_animal in whole.items()
+    ]
+
+
+def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, str, str], list[float]]:
+    """Value of each animal by key, condition and units; arguments (animal, episode, trial)."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for own_choice, own_reward in zip(choice, reward, strict=True):
+        fit = fit_history(own_choice, own_reward, LAGS)
+        values = {
+            ("win_stay", "", "fraction"): compute_win_stay(own_choice, own_reward),
+            ("lose_shift", "", "fraction"): compute_lose_shift(own_choice, own_reward),
+        }
+        for lag in range(LAGS):
+            values["history_choice", f"lag_{lag + 1}", "log odds"] = fit.choice[lag]
+            values["history_reward", f"lag_{lag + 1}", "log odds"] = fit.reward[lag]
+        for name, value in values.items():
+            found.setdefault(name, []).append(float(value))
+    return found
+
+
+def compute_matching_slope(choice: NDArray, reward: NDArray) -> Statistic:
+    """Slope of the generalised matching law over sessions, one fit an animal; arguments (animal, episode, trial)."""
+    groups = [
+        [fit.slope for fit in _fit_matching(choice[:, own], reward[:, own])]
+        for own in split_sessions(choice.shape[1])
+    ]
+    fits = _fit_matching(choice, reward)
+    slope = summarise_grouped("matching_slope", [fit.slope for fit in fits], np.transpose(groups), units="1")
+    left_out, used = (sum(getattr(fit, name) for fit in fits) for name in ("n_dropped", "n_points"))
+    return replace(slope, interval=slope.interval + tell_left_out(left_out, left_out + used))
+
+
+def _fit_matching(choice: NDArray, reward: NDArray) -> list[MatchingFit]:
+    return [fit_matching(count_choices(*own)) for own in zip(choice, reward, strict=True)]
+
+
+def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
+    """Kernels for drawing: kind, lag, estimate, low, high."""
+    rows = []
+    for statistic in statistics:
+        if statistic.key in ("history_choice", "history_reward"):
+            kind, lag = statistic.key.removeprefix("history_"), int(statistic.condition.removeprefix("lag_"))
+            rows.append((kind, lag, statistic.estimate, statistic.low, statistic.high))
+    return pd.DataFrame(rows, columns=["kind", "lag", "estimate", "low", "high"])
+
+
+def tabulate_matching(choice: NDArray, reward: NDArray, slope: Statistic) -> pd.DataFrame:
+    """A row a session: fractions and log ratios of choice and income of the first object; and the line of the mean animal.
+
+    Parameters
+    ----------
+    choice, reward : (animal, episode, trial)
+    slope : Statistic
+        Of `compute_matching_slope`; the line has this slope and its interval, and the mean bias of the animals.
+    """
+    tables = []
+    for animal, own in enumerate(zip(choice, reward, strict=True)):
+        counts = count_choices(*own)
+        choice_fraction, income_fraction = compute_fractions(counts)
+        log_choice, log_income = compute_log_ratios(counts.choices, counts.income)
+        columns = {
+            "animal": animal,
+            "episode": counts.session,
+            "choice_fraction": choice_fraction,
+            "income_fraction": income_fraction,
+            "log_choice_ratio": log_choice,
+            "log_income_ratio": log_income,
+        }
+        tables.append(pd.DataFrame(columns))
+    bias = mean_of_finite(np.array([fit.bias for fit in _fit_matching(choice, reward)]))
+    line = {"slope": slope.estimate, "slope_low": slope.low, "slope_high": slope.high, "bias": float(bias)}
+    return pd.concat(tables, ignore_index=True).assign(**line)
+
+
+def tabulate_controls(statistics: Sequence[Statistic], chance: float) -> pd.DataFrame:
+    """Reward under every condition, for drawing."""
+    names = {"reward_per_trial": FROZEN}
+    rows = [
+        (names.get(s.key, s.key.removeprefix("reward_")), s.estimate, s.low, s.high, chance)
+        for s in statistics
+        if s.key.startswith("reward_")
+    ]
+    return pd.DataFrame(rows, columns=["condition", "estimate", "low", "high", "chance"])
+
+
+def tabulate_within_session(recording: xr.Dataset) -> pd.DataFrame:
+    """Mean reward by trial of the session, for every condition."""
+    tables = []
+    for condition in recording["condition"].values:
+        reward = per_trial(recording.sel(condition=condition), "reward").transpose(
+            "animal", "episode", "trial"
+        )
+        tables.append(summarise_session(reward.values.astype(float)).assign(condition=str(condition)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def tabulate_learning(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Learning curves of every animal, thinned to 200 to 400 points each by averaging, and their mean."""
+    if all(curve.empty for curve in curves):
+        return pd.DataFrame(columns=["animal", "update", "trials", "reward_per_trial", "low", "high", "n"])
+    thinned = []
+    for animal, curve in enumerate(curves):
+        group = np.arange(len(curve)) // max(len(curve) // 200, 1)
+        means = curve[["trials", "reward_per_trial"]].groupby(group).mean()
+        thinned.append(means.assign(update=curve["update"].groupby(group).max(), animal=str(animal)))
+    mean = summarise_training(thinned).rename(columns={"mean": "reward_per_trial"})
+    mean["trials"] = pd.concat(thinned).groupby("update")["trials"].mean().values
+    return pd.concat([*thinned, mean.assign(animal="mean")], ignore_index=True)
+
+
+def tabulate_raster(choice: NDArray, reward: NDArray, p: NDArray) -> pd.DataFrame:
+    """The first sessions of the first animal.
+
+    Parameters
+    ----------
+    choice, reward : (episode, trial)
+    p : (episode, trial, option)
+        Hidden reward probability of each option.
+    """
+    n, n_trials = min(len(choice), RASTER_EPISODES), choice.shape[1]
+    columns = {
+        "episode": np.repeat(np.arange(n), n_trials),
+        "trial": np.tile(np.arange(n_trials), n),
+        "choice": choice[:n].ravel(),
+        "reward": reward[:n].ravel(),
+        "p_a": p[:n, :, 0].ravel(),
+        "p_b": p[:n, :, 1].ravel(),
+    }
+    return pd.DataFrame(columns)

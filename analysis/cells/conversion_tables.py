@@ -1,0 +1,62 @@
+"""The tables of the panels of a spiking replay: shares of the optimum, spikes of a session, membranes."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pfc_da.analysis.cells.conversion import CONTROLS
+
+SHOWN_S, MEMBRANES_S = 4.0, 1.2
+"""How much of the first session is drawn."""
+
+
+def tabulate_shares(conversion: pd.DataFrame) -> pd.DataFrame:
+    """Share of the optimum of every animal by who played: columns condition, animal, share.
+
+    Parameters
+    ----------
+    conversion : DataFrame
+        What `analysis.spiking.tabulate_conversion` gives.
+    """
+    names = ["rate", "neurons", *(name for name in CONTROLS if name in conversion)]
+    return conversion.melt("animal", names, "condition", "share")[["condition", "animal", "share"]]
+
+
+def tabulate_raster(recording: xr.Dataset) -> pd.DataFrame:
+    """Spikes of the first session of the first animal, the first neuron of each unit.
+
+    Returns
+    -------
+    DataFrame
+        row (excitatory neurons first, within each kind those that fire earlier in a trial first), is_excitatory, time
+        (s), trial_s (length of a trial).
+    """
+    first = recording["spike_animal"].values == recording["animal"].values[0]
+    first &= (recording["spike_episode"].values == 0) & (recording["spike_neuron"].values == 0)
+    unit, time = recording["spike_unit"].values[first].astype(int), recording["spike_time"].values[first]
+    trial_s = float(recording["time_in_trial"].max())
+    angle = 2 * np.pi * time / trial_s
+    n_units = recording.sizes["unit"]
+    east, north = (np.bincount(unit, weights, n_units) for weights in (np.cos(angle), np.sin(angle)))
+    phase = np.arctan2(north, east) % (2 * np.pi)
+    excitatory = recording["is_excitatory"].values.astype(bool)
+    row = np.empty(n_units, dtype=int)
+    row[np.lexsort((phase, ~excitatory))] = np.arange(n_units)
+    shown = time < SHOWN_S
+    unit, time = unit[shown], time[shown]
+    columns = {"row": row[unit], "is_excitatory": excitatory[unit], "time": time}
+    return pd.DataFrame(columns).assign(trial_s=trial_s).sort_values(["row", "time"], ignore_index=True)
+
+
+def tabulate_membranes(recording: xr.Dataset) -> pd.DataFrame:
+    """Potentials of the traced neurons of the first animal: columns unit, is_excitatory, time (s), v (thresholds)."""
+    own = recording["membrane"].isel(animal=0)
+    own = own.isel(sample=np.flatnonzero(recording["sample_time"].values < MEMBRANES_S))
+    excitatory = recording["is_excitatory"].values.astype(bool)
+    parts = [
+        pd.DataFrame({"time": own["sample_time"].values, "v": trace}).assign(
+            unit=unit, is_excitatory=excitatory[unit]
+        )
+        for unit, trace in zip(own["traced_unit"].values.tolist(), own.values, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)[["unit", "is_excitatory", "time", "v"]]

@@ -1,0 +1,1 @@
+"""Simulated numbers compared with published and with recorded ones."""

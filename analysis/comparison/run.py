@@ -1,0 +1,111 @@
+"""A run beside recorded data of one's own: choices and cells through the same functions, and the differences."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from pfc_da.analysis.comparison.cells import compare_cells
+from pfc_da.analysis.comparison.choices import compare_choices, count
+from pfc_da.analysis.comparison.difference import Difference
+from pfc_da.analysis.comparison.simulated import get_choice_sessions, is_baited
+from pfc_da.analysis.readers.column_map import ColumnMap, read_column_map
+from pfc_da.analysis.readers.dataset import Recorded, read_recorded
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.errors import InputError
+from pfc_da.recording import read_recording
+from pfc_da.rng import numpy_stream
+
+
+def compare_recorded(
+    run_folder: str | Path, paths: Sequence[str | Path], columns_file: str | Path | None = None
+) -> pd.DataFrame:
+    """Hold a replayed run against recordings; the rows of comparison_recorded.csv.
+
+    Parameters
+    ----------
+    run_folder : path
+        Holds ``recording.nc``; where it was replayed as spiking neurons, cells are held against those.
+    paths : sequence of paths
+        Files and folders, read as one data set (`read_recorded`).
+    columns_file : path, optional
+        How their columns become ours (`column_map`).
+    """
+    columns = ColumnMap() if columns_file is None else read_column_map(columns_file)
+    recorded = read_recorded(paths, columns)
+    recording = read_recording(Path(run_folder) / "recording.nc")
+    spiking = Path(run_folder) / "recording_spiking.nc"
+    neurons = read_recording(spiking) if recorded.cells and spiking.exists() else None
+    return compare_recording(recording, recorded, columns, neurons=neurons)
+
+
+@threadpool_limits.wrap(limits=1)
+def compare_recording(
+    recording: xr.Dataset,
+    recorded: Recorded,
+    columns: ColumnMap,
+    *,
+    neurons: xr.Dataset | None = None,
+    known: Sequence[Statistic] = (),
+) -> pd.DataFrame:
+    """Hold a recording against recorded data that were read already, with one thread (`Experiment.compare` says why).
+
+    ``attrs["notes"]`` of the table holds, a line each, what of the recordings is not used or was taken for granted.
+    What cannot be compared of choices does not keep cells from being compared, nor the other way round.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        Of simulated animals.
+    recorded : Recorded
+    columns : ColumnMap
+        What the recorded data were read with.
+    neurons : xarray.Dataset, optional
+        The same animals as spiking neurons; cells are held against these.
+    known : sequence of Statistic
+        What an earlier comparison with as many trials and sessions found of the recorded choices.
+    """
+    rng = numpy_stream(int(recording.attrs["seed"]), "recorded")
+    source = recorded.source
+    rows: list[Difference] = []
+    refused = []
+    if recorded.choices is not None:
+        try:
+            rows += compare_choices(
+                get_choice_sessions(recording),
+                recorded.choices,
+                baited=columns.baited and is_baited(recording),
+                same_schedule=columns.same_schedule,
+                source=source,
+                known=known,
+                rng=rng,
+            )
+        except InputError as error:
+            refused.append(f"{error} Choices are not compared.")
+    if recorded.cells:
+        of_cells = recording if neurons is None else neurons
+        try:
+            rows += compare_cells(of_cells, recorded.cells, delay=columns.delay, source=source, rng=rng)
+        except InputError as error:
+            refused.append(f"{error} Cells are not compared.")
+    if not rows:
+        raise InputError(" ".join(refused))
+    table = pd.DataFrame([asdict(row) for row in rows])
+    table.attrs["notes"] = (*recorded.notes, *refused, *_note_length(recording, recorded))
+    return table
+
+
+def _note_length(recording: xr.Dataset, recorded: Recorded) -> list[str]:
+    """Say that recorded sessions are longer than simulated ones, and how to use them whole."""
+    if recorded.choices is None:
+        return []
+    long, short = (count(sessions)[0] for sessions in (recorded.choices, get_choice_sessions(recording)))
+    if long <= short:
+        return []
+    return [
+        f"recorded sessions have {long} trials (median), simulated ones {short}: the first {short} are compared. A run "
+        f"with --set test_task.n_trials={long} compares them whole."
+    ]

@@ -1,0 +1,57 @@
+"""Drawings of a spiking replay: what neurons keep of the rate network's skill, their spikes and membranes.
+
+As in `plots`, each function draws its table on the axes given and computes nothing; `figures` lists the columns.
+"""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pfc_da.analysis.figures.common import BLUE, FAINT, INK, MANY_POINTS, MUTED, VERMILLION, label_axes, words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_share(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+    """Draw the share of the optimum of every animal, a line from one way of playing to the next."""
+    names = list(dict.fromkeys(numbers["condition"]))
+    for _, rows in numbers.groupby("animal", sort=False):
+        ax.plot(
+            rows["condition"].map(names.index), rows["share"], "o-", color=BLUE, alpha=0.55, markersize=3.5
+        )
+    for level in (0, 1):
+        ax.axhline(level, color=FAINT, linewidth=0.8, zorder=0)
+    ax.set_xticks(range(len(names)), [words(name).replace(" ", "\n") for name in names])
+    ax.set_xlim(-0.4, len(names) - 0.6)
+    return label_axes(ax, "", "share of the optimum")
+
+
+def plot_spikes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+    """Draw spikes, a row a neuron, excitatory ones below, with the beginnings of trials."""
+    for excitatory, color in ((True, INK), (False, VERMILLION)):
+        rows = numbers[numbers["is_excitatory"] == excitatory]
+        label = "excitatory" if excitatory else "inhibitory"
+        marks = ax.plot(
+            rows["time"], rows["row"], "|", color=color, markersize=1.6, markeredgewidth=0.6, label=label
+        )
+        marks[0].set_rasterized(len(rows) > MANY_POINTS)
+    trial_s = float(numbers["trial_s"].iloc[0])
+    end = numbers["time"].max()
+    for trial in range(int(end / trial_s) + 2):
+        ax.axvline(trial * trial_s, color=FAINT, linewidth=0.5, zorder=0)
+    ax.set_xlim(0, end)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=2, markerscale=4)
+    return label_axes(ax, "time in the session (s)", "neuron")
+
+
+def plot_membranes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+    """Draw membrane potentials one above the other; the line is the threshold of each."""
+    height, ticks = 2.0, []
+    for place, (unit, rows) in enumerate(numbers.groupby("unit", sort=False)):
+        color = INK if rows["is_excitatory"].iloc[0] else VERMILLION
+        ax.axhline(place * height + 1, color=MUTED, linewidth=0.5, linestyle=(0, (2, 2)))
+        ax.plot(rows["time"], rows["v"] + place * height, color=color, linewidth=0.6)
+        ticks.append((place * height, f"unit {unit}"))
+    ax.set_yticks(*zip(*ticks, strict=True))
+    return label_axes(ax, "time in the session (s)", "")

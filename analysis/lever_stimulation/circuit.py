@@ -1,0 +1,179 @@
+"""Two levers and a spiking midbrain: what currents into LHb and VTA do to the next choices, and to the dopamine cells.
+
+Conditions of the recording are those of `lever`, through the circuit; the same with ``arithmetic_`` in front are of the same
+sessions, what is injected being added to the error. All animals meet the same sessions, so intervals of choices are over
+both. Rates of dopamine cells are of the outcomes at which a manipulation acts, forced trials included, against those of the
+control, and against the steps of the control without an outcome (the baseline in the task).
+"""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.analysis.interval import mean_of_finite
+from pfc_da.analysis.lever_stimulation.numbers import (
+    CONTROL,
+    MANIPULATIONS,
+    compute_p_risky,
+    get_free_choices,
+    get_trials,
+)
+from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_crossed
+from pfc_da.trials import per_trial
+
+ARITHMETIC = "arithmetic_"
+ACTS_AT = dict(zip(MANIPULATIONS, ("risky_win", "safe_reward", "risky_loss"), strict=True))
+"""Manipulation -> the outcome at which it acts."""
+BASELINE = "no_outcome"
+
+BySession = dict[tuple[str, float], NDArray]
+"""(condition, p) -> one number a session at this probability of a win, (animal, session)."""
+
+
+def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
+    """P(risky) and its shifts through the circuit and by arithmetic, their differences, and what dopamine cells do."""
+    circuit, arithmetic = (
+        compute_session_p_risky(get_trials(select_conditions(recording, prefix)))
+        for prefix in ("", ARITHMETIC)
+    )
+    shifts, plain_shifts = compute_session_shifts(circuit), compute_session_shifts(arithmetic)
+    lost = {key: shift - plain_shifts[key] for key, shift in shifts.items()}
+    return [
+        *_summarise_sessions("p_risky", circuit, within=SHARE),
+        *_summarise_sessions("p_risky", arithmetic, ARITHMETIC, within=SHARE),
+        *_summarise_sessions("p_risky_shift", shifts),
+        *_summarise_sessions("p_risky_shift", plain_shifts, ARITHMETIC),
+        *_summarise_sessions("p_risky_shift_difference", lost),
+        *summarise_rates(select_conditions(recording, "")),
+        *summarise_told(select_conditions(recording, "")),
+        *summarise_doses(select_conditions(recording, "")),
+    ]
+
+
+def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
+    """Conditions through the circuit (no prefix) or by arithmetic, under the names that `lever` knows."""
+    names = [str(name) for name in recording["condition"].values]
+    chosen = [name for name in names if name.startswith(ARITHMETIC) == bool(prefix)]
+    plain = [name.removeprefix(prefix) for name in chosen]
+    return recording.sel(condition=chosen).assign_coords(condition=plain)
+
+
+def compute_session_p_risky(trials: xr.Dataset) -> BySession:
+    """P(risky) of every session; probabilities of a win that only one session had are left out."""
+    names = [str(name) for name in trials["condition"].values]
+    found = {}
+    for name, p, free in get_free_choices(trials, names):
+        values = compute_p_risky(free[:, :, None])
+        values = values[:, np.isfinite(values).all(0)]
+        if values.shape[1] > 1:
+            found[name, p] = values
+    return found
+
+
+def compute_session_shifts(p_risky: BySession) -> BySession:
+    """P(risky) under every manipulation less that of the same animal's control session on the same problem."""
+    return {
+        (name, p): values - p_risky[CONTROL, p] for (name, p), values in p_risky.items() if name != CONTROL
+    }
+
+
+def summarise_rates(recording: xr.Dataset) -> list[Statistic]:
+    """Rate of the dopamine cells at every outcome, stimulated and not, and the same less the baseline of the animal."""
+    found = []
+    for p in np.unique(recording["p_win"])[::-1]:
+        baseline = _mean_at(recording, "dopamine_rate", CONTROL, BASELINE, p)
+        found.append(_summarise_rate("dopamine_rate", baseline, f"control {BASELINE} p={p:g}"))
+        for manipulation, outcome in ACTS_AT.items():
+            for condition, label in ((CONTROL, f"control {outcome}"), (manipulation, manipulation)):
+                rate, label = _mean_at(recording, "dopamine_rate", condition, outcome, p), f"{label} p={p:g}"
+                found.append(_summarise_rate("dopamine_rate", rate, label))
+                found.append(_summarise_rate("dopamine_over_baseline", rate - baseline, label))
+    return found
+
+
+def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
+    """What stimulation adds to the error the network is told: told less computed, less the same in the control."""
+    added = recording.assign(added=recording["dopamine_told"] - recording["rpe"])
+    found = []
+    for p in np.unique(recording["p_win"])[::-1]:
+        for manipulation, outcome in ACTS_AT.items():
+            stimulated, control = (
+                _mean_at(added, "added", condition, outcome, p) for condition in (manipulation, CONTROL)
+            )
+            label = f"{manipulation} p={p:g}"
+            found.append(summarise("dopamine_dose", stimulated - control, condition=label, units="rewards"))
+    return found
+
+
+def summarise_told(recording: xr.Dataset) -> list[Statistic]:
+    """Correlation of what the network was told with the error and what was injected, over all steps of an animal."""
+    order, found = ("condition", "animal", "episode", "step"), []
+    due = (recording["rpe"] + recording["dopamine_injected"]).transpose(*order).values
+    told = recording["dopamine_told"].transpose(*order).values
+    for condition, each, other in zip(recording["condition"].values, told, due, strict=True):
+        values = [
+            np.corrcoef(one[np.isfinite(one)], two[np.isfinite(one)])[0, 1]
+            for one, two in zip(each, other, strict=True)
+        ]
+        label = "control" if condition == CONTROL else str(condition)
+        found.append(summarise("dopamine_correlation", values, condition=label, units="1"))
+    return found
+
+
+def tabulate_shifts(statistics: list[Statistic]) -> pd.DataFrame:
+    """One row a manipulation and p: the shift by arithmetic and through the circuit."""
+    by_name = {each.condition: each for each in statistics if each.key == "p_risky_shift"}
+    rows = [
+        {"condition": name, "arithmetic": _tell(by_name[ARITHMETIC + name]), "circuit": _tell(each)}
+        for name, each in by_name.items()
+        if not name.startswith(ARITHMETIC)
+    ]
+    return pd.DataFrame(rows, columns=["condition", "arithmetic", "circuit"])
+
+
+def tabulate_rates(statistics: list[Statistic]) -> pd.DataFrame:
+    """One row a manipulation and p: Hz of the dopamine cells at its outcome, in the control and stimulated."""
+    by_name = {each.condition: each for each in statistics if each.key == "dopamine_rate"}
+    rows = []
+    for name in by_name:
+        manipulation, p = name.rsplit(" ", 1)
+        if outcome := ACTS_AT.get(manipulation):
+            control, baseline = (by_name[f"control {at} {p}"] for at in (outcome, BASELINE))
+            row = {"condition": name, "baseline": _tell(baseline), "outcome": _tell(control)}
+            rows.append(row | {"stimulated": _tell(by_name[name])})
+    return pd.DataFrame(rows, columns=["condition", "baseline", "outcome", "stimulated"])
+
+
+def _summarise_sessions(
+    key: str, by_session: BySession, prefix: str = "", within: tuple[float, float] = ANY
+) -> list[Statistic]:
+    found = []
+    for (name, p), values in by_session.items():
+        label = f"{prefix}{'control' if name == CONTROL else name} p={p:g}"
+        found.append(summarise_crossed(key, values, condition=label, units="fraction", within=within))
+    return found
+
+
+def _mean_at(recording: xr.Dataset, variable: str, condition: str, outcome: str, p: float) -> NDArray:
+    """Mean of each animal at an outcome, or at steps without one, NaN where it has none, (animal,)."""
+    own = recording.sel(condition=condition).transpose("animal", "episode", "step", ...)
+    if outcome == BASELINE:
+        values = own[variable].values[..., own["phase"].values != own.attrs["choice_phase"]]
+        here = own["p_win"].values[..., :1] == p
+    else:
+        values, lever, reward, p_win = (
+            per_trial(own, name).values for name in (variable, "chosen_lever", "reward", "p_win")
+        )
+        at = {"safe_reward": lever == 0, "risky_win": (lever == 1) & (reward > 0)}
+        at["risky_loss"] = (lever == 1) & (reward == 0)
+        here = at[outcome] & (p_win == p)
+    return mean_of_finite(np.where(here, values, np.nan).reshape(len(values), -1), axis=1)
+
+
+def _summarise_rate(key: str, values: NDArray, label: str) -> Statistic:
+    return summarise(key, values, condition=label, units="Hz")
+
+
+def _tell(statistic: Statistic) -> str:
+    return f"{statistic.estimate:.3g} [{statistic.low:.3g}, {statistic.high:.3g}]"

@@ -1,0 +1,167 @@
+"""Which units carry the reward-prediction error: the actor's, which are told it, or the critic's, which are told the reward.
+
+Activity of the last step of a trial, when the error has reached the actor, is regressed on the reward, on what was expected
+(reward less error) and on the lever pressed at once, against wrong pairings (`selectivity`). The error is the reward less
+the expectation: a unit carries it if both have a weight and the weights have opposite signs. Its p-value is the larger of
+the two, and 1 where the signs agree (Berger 1982). So a unit that follows the expectation alone, or the reward alone, passes
+in one case of forty; it counts for the variable it follows.
+
+References
+----------
+Berger 1982, Technometrics 24:295, doi 10.2307/1267823.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.analysis.lever_stimulation.numbers import CONTROL
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise
+from pfc_da.analysis.units import summary as units
+from pfc_da.analysis.units.selectivity import compute_null_p, regress_units
+from pfc_da.trials import per_trial
+
+OUTCOMES = ("loss", "safe", "win")  # from the poorest on; loss and win of the risky lever
+REGRESSORS = ("reward", "expected_reward", "chosen_lever")
+VARIABLES = ("rpe", *REGRESSORS)
+
+
+def analyse_units(
+    recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.Generator
+) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
+    """Selectivity of the units of the frozen control, and the tables of their panels; `trials` of `lever.get_trials`."""
+    n, order = recording.sizes["recorded_episode"], ("animal", "episode", "trial")
+    frozen = (
+        trials.assign(rpe=per_trial(recording, "rpe"))
+        .sel(condition=CONTROL)
+        .isel(episode=slice(n))
+        .transpose(*order)
+    )
+    lever, reward, rpe = (frozen[name].values for name in ("lever", "reward", "rpe"))
+    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    told = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
+    p = [regress_outcomes(*own, rng=rng) for own in told]
+    selectivity = summarise_selectivity(p, get_populations(recording))
+    of_units = tabulate_units(recording, p)
+    means = tabulate_outcome_activity(activity, compute_outcomes(lever, reward), lever, phases)
+    figures = {
+        "selectivity": units.tabulate_selectivity(selectivity, {}),
+        "units": of_units,
+        "unit_activity": means,
+        "outcome_activity": tabulate_deviations(means, of_units),
+    }
+    return selectivity, figures
+
+
+def get_populations(recording: xr.Dataset) -> dict[str, NDArray]:
+    """Which units (unit,) bool belong to the actor and to the critic; all in one, named "", where they share them."""
+    is_critic = recording.get("is_critic", xr.zeros_like(recording["is_excitatory"])).values.astype(bool)
+    return {"actor": ~is_critic, "critic": is_critic} if is_critic.any() else {"": ~is_critic}
+
+
+def compute_outcomes(lever: NDArray, reward: NDArray) -> NDArray:
+    """Place in `OUTCOMES` of every trial, -1 where no lever was pressed; shapes as given."""
+    return np.select([lever < 0, lever == 0, reward > 0], [-1, 1, 2], 0)
+
+
+def regress_outcomes(
+    activity: NDArray, rpe: NDArray, reward: NDArray, lever: NDArray, *, rng: np.random.Generator
+) -> dict[str, NDArray]:
+    """p-value of each of `VARIABLES`, (unit,) each, for one animal.
+
+    Parameters
+    ----------
+    activity : (session, trial, unit)
+        After the outcome.
+    rpe, reward, lever : (session, trial)
+        Lever 0 safe, 1 risky, -1 none.
+
+    Notes
+    -----
+    NaN for an animal whose error follows from reward and lever: one that expects the same on every trial.
+    """
+    regressors = {
+        name: np.where(lever < 0, np.nan, values)
+        for name, values in zip(REGRESSORS, (reward, reward - rpe, lever), strict=True)
+    }
+    if units.determine_one_another(regressors):
+        return dict.fromkeys(VARIABLES, np.full(activity.shape[-1], np.nan))
+    p = dict(zip(REGRESSORS, compute_null_p(activity, regressors, null="session", rng=rng), strict=True))
+    of_reward, of_expected, _ = regress_units(activity, regressors).coefficient
+    larger = np.maximum(p["reward"], p["expected_reward"])
+    return {"rpe": np.where(of_reward * of_expected < 0, larger, 1.0), **p}
+
+
+def find_carriers(p: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Units (unit,) bool that count for each of `VARIABLES`: those of the error do not count for its two parts."""
+    found = {name: values < units.LEVEL for name, values in p.items()}
+    parts = {name: found[name] & ~found["rpe"] for name in ("reward", "expected_reward")}
+    return found | parts
+
+
+def summarise_selectivity(
+    by_animal: Sequence[Mapping[str, NDArray]], populations: Mapping[str, NDArray]
+) -> list[Statistic]:
+    """Fraction of units that carry each variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
+    key, found = "fraction_selective", []
+    for variable in VARIABLES:
+        for population, members in populations.items():
+            fractions = [
+                find_carriers(p)[variable][members].mean() if np.isfinite(p[variable]).all() else np.nan
+                for p in by_animal
+            ]
+            condition = f"{variable}_{population}".rstrip("_")
+            found.append(summarise(key, fractions, condition=condition, units="fraction", within=SHARE))
+    return found
+
+
+def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]]) -> pd.DataFrame:
+    """A row a unit for the browser, and whether it is the critic's."""
+    table = units.tabulate_units(
+        recording, [{name: p[None] for name, p in own.items()} for own in by_animal], 0
+    )
+    is_critic = get_populations(recording).get("critic", np.zeros(recording.sizes["unit"], bool))
+    return table.assign(is_critic=np.tile(is_critic.astype(int), len(by_animal)))
+
+
+def tabulate_outcome_activity(
+    activity: NDArray, outcome: NDArray, lever: NDArray, phases: Sequence[str]
+) -> pd.DataFrame:
+    """Mean activity by step of the trial, split by outcome and by lever, for the browser of units.
+
+    Parameters
+    ----------
+    activity : (animal, episode, trial, phase, unit)
+    outcome, lever : (animal, episode, trial)
+    """
+    groups = {("outcome", name): outcome == place for place, name in enumerate(OUTCOMES)}
+    groups |= {("choice", name): lever == place for place, name in enumerate(("safe", "risky"))}
+    tables = [
+        units.average_activity(own[chosen[animal]], phases).assign(
+            animal=animal, group_kind=kind, group=group
+        )
+        for animal, own in enumerate(activity)
+        for (kind, group), chosen in groups.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def tabulate_deviations(means: pd.DataFrame, of_units: pd.DataFrame) -> pd.DataFrame:
+    """Mean activity in the last step of the trial after each outcome less the mean over the three, a row each.
+
+    Parameters
+    ----------
+    means, of_units : DataFrame
+        Of `tabulate_outcome_activity` and `tabulate_units`.
+    """
+    last = means[
+        (means["group_kind"] == "outcome") & (means["step_in_trial"] == means["step_in_trial"].max())
+    ]
+    keys = ["animal", "unit"]
+    table = last.rename(columns={"group": "outcome"})[[*keys, "outcome", "mean_hz"]]
+    table["deviation_hz"] = table["mean_hz"] - table.groupby(keys)["mean_hz"].transform("mean")
+    known = of_units[[*keys, "is_critic", "p_rpe"]]
+    return table.dropna(subset="mean_hz").merge(known, on=keys, validate="many_to_one")

@@ -1,0 +1,1 @@
+"""Ideal observers and reference agents of each task."""

@@ -1,0 +1,1 @@
+"""Readers of recorded data: tables of choices, NWB, cells of juice choice."""

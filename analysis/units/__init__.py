@@ -1,0 +1,1 @@
+"""What units code: selectivity, decoding, value to choice."""

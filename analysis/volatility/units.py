@@ -1,0 +1,224 @@
+"""Which units, and which direction of the population, tell a volatile world from a stable one.
+
+Two things are looked for in activity before the choice: ``volatile``, the phase the animal is in, which it is never told;
+and ``believed_volatility``, the probability of the volatile phase to an ideal observer (`schedule_observer`) of the
+animal's own choices and outcomes, which is all there is to know. Phases last half a session and beliefs drift, so both
+are held against pairings of activity with the behaviour of other sessions (`nulls`), and a unit counts only for what last
+choice and reward, values and choice do not explain.
+
+The direction is sought in one half of the sessions: how activity of every unit (in its own standard deviations) goes
+with the phase. The other half is projected on it. Both are taken about their mean on the same trial of other sessions,
+so that whatever is locked to the trial's number in the session tells nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
+from pfc_da.analysis.observers.behrens import Observer, encode_outcome, filter_outcomes
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise
+from pfc_da.analysis.units import summary as units
+from pfc_da.analysis.units.decoding import compute_accuracy, compute_decoding
+from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
+from pfc_da.analysis.units.selectivity import compute_null_p
+from pfc_da.analysis.volatility.numbers import PHASES, VolatileSessions
+
+VARIABLES = ("volatile", "believed_volatility")
+PAIRINGS = 5  # of wrong sessions decoded: only their mean is asked for
+
+
+def analyse_units(
+    recording: xr.Dataset, sessions: VolatileSessions, observer: Observer, *, rng: np.random.Generator
+) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
+    """Selectivity, decoding and direction in the sessions recorded with units, and the tables of their panels."""
+    recorded = sessions.select(np.arange(recording.sizes["recorded_episode"]))
+    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    before = phases.index("choice")
+    at_choice = activity[..., before : before + 1, :]  # (animal, session, trial, 1, unit)
+    belief = compute_believed_volatility(recorded, observer)
+    p = [
+        {
+            **units.regress_phases(own, choice, reward, rng=rng),
+            **regress_volatility(own, choice, reward, recorded.volatile, believed, rng=rng),
+        }
+        for own, choice, reward, believed in zip(
+            at_choice, recorded.choice, recorded.reward, belief, strict=True
+        )
+    ]
+    variables = (*units.VARIABLES, *VARIABLES)
+    selectivity = units.compute_selectivity(p, 0, variables=variables)
+    decoding = summarise_decoding(at_choice[..., 0, :], recorded.volatile, belief, rng=rng)
+    direction = [project_on_direction(own, recorded.volatile, rng=rng) for own in at_choice[..., 0, :]]
+    told = activity, recorded.choice, recorded.reward
+    by_phase = tabulate_phase_activity(activity, recorded.volatile, phases)
+    figures = {
+        "selectivity": units.tabulate_selectivity(selectivity, {}),
+        "units": units.tabulate_units(recording, p, 0),
+        "unit_activity": pd.concat(
+            [units.tabulate_unit_activity(*told, phases), by_phase], ignore_index=True
+        ),
+        "volatility_direction": tabulate_direction(direction, recorded.stable_first),
+        "volatility_decoding": tabulate_decoding(decoding),
+    }
+    found = [*selectivity, *decoding, *summarise_direction(direction, recorded.volatile, belief)]
+    return found, figures
+
+
+def compute_believed_volatility(sessions: VolatileSessions, observer: Observer) -> NDArray:
+    """What an observer of the agents' own choices and outcomes holds before every choice, (agent, session, trial)."""
+    outcome = encode_outcome(sessions.choice, sessions.reward)
+    flat = filter_outcomes(observer, outcome.reshape(-1, outcome.shape[-1]))
+    return flat.volatility.reshape(outcome.shape)
+
+
+def regress_volatility(
+    activity: NDArray,
+    choice: NDArray,
+    reward: NDArray,
+    volatile: NDArray,
+    believed: NDArray,
+    *,
+    rng: np.random.Generator,
+) -> dict[str, NDArray]:
+    """p-value of either of `VARIABLES` beside those of every other regressor, (phase, unit), for one animal.
+
+    Parameters
+    ----------
+    activity : (session, trial, phase, unit)
+    choice, reward, volatile, believed : (session, trial)
+
+    Notes
+    -----
+    Each has a regression of its own: that the two go together is the point. NaN for an animal whose behaviour does not
+    tell the regressors apart.
+    """
+    others = compute_regressors(choice, reward, compute_object_value(choice, reward, units.HALF_LIFE))
+    p = {}
+    for name, values in zip(VARIABLES, (volatile.astype(float), believed), strict=True):
+        regressors = {**others, name: values}
+        if units.determine_one_another(regressors):
+            p[name] = np.full(activity.shape[2:], np.nan)
+        else:
+            p[name] = compute_null_p(activity, regressors, null="session", rng=rng)[-1]
+    return p
+
+
+def summarise_decoding(
+    activity: NDArray, volatile: NDArray, belief: NDArray, *, rng: np.random.Generator
+) -> list[Statistic]:
+    """Accuracy of telling the phase from all units, sessions held out; from wrong sessions; and of the ideal observer.
+
+    Parameters
+    ----------
+    activity : (animal, session, trial, unit)
+    volatile : (session, trial)
+    belief : (animal, session, trial)
+        Probability of the volatile phase.
+    """
+    decoded = [
+        compute_decoding(own, volatile, null="session", n_pairings=PAIRINGS, rng=rng) for own in activity
+    ]
+    by_animal = {
+        "": [own.accuracy for own in decoded],
+        "wrong_sessions": [float(np.mean(own.control)) for own in decoded],
+        "ideal": [compute_accuracy((own > 0.5).astype(int), volatile) for own in belief],
+    }
+    return [
+        summarise("decoding_volatile", values, condition=condition, units="fraction", within=SHARE)
+        for condition, values in by_animal.items()
+    ]
+
+
+def project_on_direction(activity: NDArray, volatile: NDArray, *, rng: np.random.Generator) -> NDArray:
+    """Held-out projection of one animal's activity on the direction of its phases, (session, trial).
+
+    Parameters
+    ----------
+    activity : (session, trial, unit)
+    volatile : (session, trial)
+
+    Returns
+    -------
+    (session, trial)
+        In standard deviations of the half it belongs to, larger towards volatile; NaN where a half of the sessions
+        holds one order of phases alone.
+    """
+    projection = np.full(volatile.shape, np.nan)
+    first, second = deal_halves(volatile[:, 0], rng)
+    for learn, test in ((first, second), (second, first)):
+        about, phase = _centre(activity[learn]), _centre(volatile[learn])
+        if np.ptp(phase) > 0 and np.ptp(_centre(volatile[test])) > 0:
+            spread = about.std(axis=(0, 1))
+            weight = np.where(spread > 0, np.tensordot(phase, about, 2) / np.maximum(spread, 1e-12) ** 2, 0.0)
+            projected = _centre(activity[test]) @ weight
+            projection[test] = projected / (projected.std() or 1.0)
+    return projection
+
+
+def deal_halves(kind: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Two halves of the sessions at random, each kind of session (session,) shared out evenly."""
+    shuffled = rng.permutation(len(kind))
+    dealt = shuffled[np.argsort(kind[shuffled], kind="stable")]
+    return dealt[::2], dealt[1::2]
+
+
+def summarise_direction(projection: Sequence[NDArray], volatile: NDArray, belief: NDArray) -> list[Statistic]:
+    """Correlation of held-out projections (session, trial) with the phase and with the ideal observer's belief in it."""
+    with_phase = [_correlate(own, volatile) for own in projection]
+    with_belief = [_correlate(own, believed) for own, believed in zip(projection, belief, strict=True)]
+    return [
+        summarise("direction_volatile", values, condition=condition, units="correlation")
+        for condition, values in (("volatile", with_phase), ("believed_volatility", with_belief))
+    ]
+
+
+def tabulate_direction(projection: Sequence[NDArray], stable_first: NDArray) -> pd.DataFrame:
+    """Held-out projection by trial and order of the phases: mean over animals with its interval."""
+    tables = []
+    for order, own in (("stable_first", stable_first), ("volatile_first", ~stable_first)):
+        if own.any():
+            by_animal = np.stack([each[own].mean(axis=0) for each in projection])  # (animal, trial)
+            low, high = compute_mean_interval(by_animal)
+            known = np.isfinite(by_animal)
+            mean = mean_of_finite(by_animal)
+            columns = {"order": order, "trial": np.arange(len(mean)), "mean": mean, "low": low, "high": high}
+            tables.append(pd.DataFrame(columns)[known.any(axis=0)])
+    return pd.concat(tables, ignore_index=True)
+
+
+def tabulate_decoding(statistics: Sequence[Statistic]) -> pd.DataFrame:
+    """Accuracies for drawing, `chance` beside them."""
+    names = {"": "all units", "wrong_sessions": "labels of wrong sessions", "ideal": "ideal observer"}
+    rows = [(names[s.condition], s.estimate, s.low, s.high, 0.5, s.interval, s.n, s.n_of) for s in statistics]
+    return pd.DataFrame(
+        rows, columns=["decoder", "estimate", "low", "high", "chance", "interval", "n", "n_of"]
+    )
+
+
+def tabulate_phase_activity(activity: NDArray, volatile: NDArray, phases: Sequence[str]) -> pd.DataFrame:
+    """Mean activity by step of the trial in either phase of the session, for the browser of units."""
+    tables = [
+        units.average_activity(own[volatile == label], phases).assign(
+            animal=animal, group_kind="phase", group=name
+        )
+        for animal, own in enumerate(activity)
+        for label, name in enumerate(PHASES)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _centre(values: NDArray) -> NDArray:
+    """Less the mean over sessions (session, trial, ...) of the same trial."""
+    return values - values.mean(axis=0)
+
+
+def _correlate(projection: NDArray, values: NDArray) -> float:
+    """Correlation about the mean of the same trial, NaN where either does not vary or is missing."""
+    x, y = _centre(projection).ravel(), _centre(values).ravel()
+    if not np.isfinite(x).all() or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return np.nan
+    return float(np.corrcoef(x, y)[0, 1])

@@ -1,0 +1,1 @@
+"""Experiments: training, replay, analysis and comparison of a paradigm, stage by stage."""

@@ -1,0 +1,1 @@
+"""Search of the settings that bring simulated animals closest to recorded ones."""

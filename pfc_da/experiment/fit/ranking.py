@@ -1,0 +1,174 @@
+"""The tables of a fit: candidates by distance, and the nearest and the default with fresh seeds."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pfc_da.analysis.comparison.difference import format_differences
+from pfc_da.analysis.comparison.distance import (
+    choose_statistics,
+    compute_distance,
+    compute_distance_interval,
+    compute_scale,
+    get_names,
+)
+from pfc_da.errors import InputError
+from pfc_da.experiment.fit.space import PILOTS, Space, Values
+
+SHOWN = 10
+"""Rows of the ranking that are printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """One simulated population, and its comparison with the recordings.
+
+    Attributes
+    ----------
+    number
+        Of the candidate, 0 for the default settings.
+    values
+        Those of the settings that were drawn.
+    rows
+        Of the comparison, with the columns of ``comparison_recorded.csv``.
+    animals, failed
+        How many there are, and how many of them learned nothing.
+    without
+        Of populations with fresh seeds, the comparisons without each animal in turn.
+    """
+
+    number: int
+    values: Values
+    rows: pd.DataFrame
+    animals: int
+    failed: int
+    without: tuple[pd.DataFrame, ...] = ()
+
+
+class Ruler:
+    """Which statistics make the distance, and their scales: told by the default and the candidates drawn blindly."""
+
+    def __init__(self, space: Space, pilots: Sequence[Population]) -> None:
+        rows = [pilot.rows for pilot in pilots[: PILOTS + 1]]
+        self.fitted, fitted_not = choose_statistics(rows[0], space.fitted)
+        self.held_out, held_out_not = choose_statistics(rows[0], space.held_out)
+        self.left_out = fitted_not | held_out_not
+        if not self.fitted:
+            told = "; ".join(
+                f"{', '.join(name for name in fitted_not if fitted_not[name] == why)}: {why}"
+                for why in dict.fromkeys(fitted_not.values())
+            )
+            raise InputError(f"none of the fitted statistics can be compared ({told}).")
+        self._scales = {"": compute_scale(rows, self.fitted), "held_out_": compute_scale(rows, self.held_out)}
+
+    def measure(self, population: Population) -> float:
+        """Distance over the fitted statistics."""
+        return compute_distance(population.rows, self._scales[""])
+
+    def measure_fresh(self, population: Population) -> dict[str, float]:
+        """Distances with their intervals over animals, over fitted and over held-out statistics."""
+        told: dict[str, float] = {}
+        for name, scale in self._scales.items():
+            if len(scale):
+                distance = compute_distance(population.rows, scale)
+                without = [compute_distance(rows, scale) for rows in population.without]
+                low, high = compute_distance_interval(distance, without)
+                told |= {
+                    f"fresh_{name}distance": distance,
+                    f"fresh_{name}low": low,
+                    f"fresh_{name}high": high,
+                }
+        return told
+
+    def find_again(self, fresh: Population, found: Sequence[Population]) -> int:
+        """Place of the settings of `fresh` among all candidates, were its animals the recorded ones; 1 is the nearest."""
+        truth = fresh.rows.set_index(get_names(fresh.rows))["simulated"]
+        distances = [
+            compute_distance(
+                population.rows.assign(recorded=get_names(population.rows).map(truth)), self._scales[""]
+            )
+            for population in found
+        ]
+        return 1 + sum(distance < distances[fresh.number] for distance in distances)
+
+
+def rank_candidates(
+    ruler: Ruler, default: Mapping[str, Any], names: Sequence[str], found: Sequence[Population]
+) -> pd.DataFrame:
+    """The rows of ranking.csv, nearest first, indexed by number; `names` are the settings that were drawn."""
+    rows = []
+    for population in found:
+        simulated = population.rows.set_index(get_names(population.rows))["simulated"]
+        rows.append(
+            {
+                "candidate": population.number or "default",
+                "distance": ruler.measure(population),
+                "animals": population.animals,
+                "animals_failed": population.failed,
+                **{name: population.values.get(name, default[name]) for name in names},
+                **{name: simulated[name] for name in ruler.fitted},
+            }
+        )
+    table = pd.DataFrame(rows).sort_values("distance", kind="stable")
+    table.insert(0, "rank", range(1, len(table) + 1))
+    return table
+
+
+def add_fresh(
+    ranking: pd.DataFrame, ruler: Ruler, found: Sequence[Population], fresh: Sequence[Population]
+) -> pd.DataFrame:
+    """The ranking with what populations with fresh seeds tell."""
+    table = ranking.copy()
+    for population in fresh:
+        told = ruler.measure_fresh(population) | {"fresh_place": ruler.find_again(population, found)}
+        for name, value in told.items():
+            table.loc[population.number, name] = value
+    return table
+
+
+def tabulate_fresh(ruler: Ruler, fresh: Sequence[Population]) -> pd.DataFrame:
+    """The rows of fresh.csv: comparisons of the nearest and of the default, and what part each statistic has."""
+    roles = dict.fromkeys(ruler.fitted, "fitted") | dict.fromkeys(ruler.held_out, "held out")
+    roles |= dict.fromkeys(ruler.left_out, "left out")
+    tables = []
+    for population in fresh:
+        table = population.rows.drop(columns="source")
+        table.insert(0, "role", get_names(table).map(roles).fillna("not asked for"))
+        table.insert(0, "candidate", population.number or "default")
+        tables.append(table)
+    return pd.concat(tables)
+
+
+def format_fit(ruler: Ruler, ranking: pd.DataFrame, fresh: pd.DataFrame) -> str:
+    """What is printed: the nearest candidates, the default, and both with fresh seeds."""
+    default = ranking[ranking["candidate"] == "default"]
+    shown = pd.concat([ranking.head(SHOWN), default]).drop_duplicates("candidate")
+    last = list(ranking.columns).index(ruler.fitted[0])
+    parts = [
+        f"distance over {', '.join(ruler.fitted)}",
+        *(f"left out: {name}: {why}" for name, why in ruler.left_out.items()),
+        "",
+        shown.iloc[:, :last].to_string(index=False, float_format="{:.3g}".format),
+    ]
+    for row in ranking[ranking["fresh_distance"].notna()].itertuples():
+        told = f"candidate {row.candidate} with fresh seeds: distance {_interval(row, 'fresh_')}"
+        if ruler.held_out:
+            told += f", over held-out statistics {_interval(row, 'fresh_held_out_')}"
+        told += f"; as recordings they would find their own settings as number {row.fresh_place:.0f} of {len(ranking)}"
+        held_out = fresh[(fresh["candidate"] == row.candidate) & (fresh["role"] == "held out")]
+        parts += ["", told, format_differences(held_out)] if len(held_out) else ["", told]
+    candidates = ranking[ranking["candidate"] != "default"]
+    some, whole = candidates["animals_failed"] > 0, candidates["animals_failed"] == candidates["animals"]
+    parts += [
+        "",
+        f"{some.sum()} of {len(candidates)} candidates have animals that learned nothing (all animals: {whole.sum()}); "
+        "they are ranked as they are.",
+    ]
+    return "\n".join(parts)
+
+
+def _interval(row: Any, name: str) -> str:
+    middle, low, high = (getattr(row, f"{name}{part}") for part in ("distance", "low", "high"))
+    return f"{middle:.3g} [{low:.3g}, {high:.3g}]"

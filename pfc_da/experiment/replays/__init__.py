@@ -1,0 +1,1 @@
+"""Replays of trained animals: as spiking neurons, through the midbrain circuit."""

@@ -1,0 +1,175 @@
+"""The spiking replay of a run: every animal as neurons, one recording, and how many of the networks converted."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pfc_da.analysis.cells.conversion import (
+    MAY_LOSE,
+    Span,
+    compute_shares,
+    summarise_by_area,
+    summarise_conversion,
+    summarise_neurons,
+    tabulate_conversion,
+)
+from pfc_da.analysis.cells.conversion_tables import tabulate_membranes, tabulate_raster, tabulate_shares
+from pfc_da.analysis.cells.summary import load_firing_by_area
+from pfc_da.analysis.comparison.published import Comparison, compare
+from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.circuits.replay_spiking import RATE, SpikingReplay, count_sessions, replay_spiking_animal
+from pfc_da.circuits.spiking_pfc import require_spiking
+from pfc_da.cost import Cost, estimate_beside
+from pfc_da.experiment.experiment import join_animals
+from pfc_da.experiment.replays.beside import Beside, Found, Report
+from pfc_da.recording import describe
+from pfc_da.replay import CHUNK
+from pfc_da.rng import numpy_stream
+from pfc_da.rollout import Condition
+from pfc_da.task import Task
+from pfc_da.train import Trained, build_agent
+
+COMPILE_S = 20.0
+"""CPU-s until Brian has made a network, beside what an animal plays: 8 and 40 sessions of monkey_juice."""
+NEURON_STEP_S = 1e-6
+"""CPU-s of a neuron, session and step, of which the rate network plays about half at next to no cost: .6 to 1.5e-6."""
+NEURON_BYTES = 200.0
+"""Memory of a neuron and session."""
+
+
+class BesideAsNeurons(Beside):
+    """`how` is a `SpikingReplay`."""
+
+    how: SpikingReplay
+    kind: ClassVar = "spiking"
+    way: ClassVar = "as neurons"
+    of: ClassVar = "neurons"
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """What is played beside the frozen animal."""
+        return [each for each in self.experiment.conditions if each.name in self.experiment.spiking]
+
+    def check(self) -> None:
+        """Refuse a network that has no neurons, and a current at no time."""
+        require_spiking(build_agent(self.settings, self.task).network)
+        if self.how.stimulation is not None:
+            self.how.stimulation.require_phase(self.task)
+
+    def count_sessions(self) -> int:
+        """Sessions that an animal plays in all."""
+        return count_sessions(self.conditions, self.how)
+
+    def estimate(self, workers: int | None) -> Cost:
+        """What the replay will cost."""
+        settings, played = self.how.limit(self.settings), self.count_sessions()
+        neurons = settings.network.n_units * self.how.neurons_per_unit
+        own_s = COMPILE_S + NEURON_STEP_S * neurons * played * self.task.n_steps
+        conditions, together = played // self.how.sessions, min(self.how.sessions, CHUNK)
+        return estimate_beside(
+            settings, self.task, conditions, own_s, NEURON_BYTES * neurons * together, workers
+        )
+
+    def tell(self) -> dict[str, Any]:
+        """Attributes of the recording that say how it was made."""
+        return {**super().tell(), "neurons_per_unit": self.how.neurons_per_unit}
+
+    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+        """The recording of one animal."""
+        return replay_spiking_animal(
+            self.settings, self.task, trained, animal, self.conditions, self.how, report
+        )
+
+    def find(self, parts: list[xr.Dataset]) -> Found:
+        """The recording of all animals and what it shows."""
+        return self.analyse(_join(parts, self.task))
+
+    def analyse(self, recording: xr.Dataset) -> Found:
+        """What neurons keep of the rate network's skill and choices, and how they fire."""
+        rng = numpy_stream(self.settings.seed, "analysis", "spiking")
+        shares = compute_shares(recording, find_observers(self.experiment.name, self.task))
+        firing, by_area = summarise_neurons(recording), summarise_by_area(recording)
+        statistics = [
+            *summarise_conversion(shares),
+            *self._analyse_choices(recording, rng),
+            *firing,
+            *by_area,
+        ]
+        conversion = tabulate_conversion(shares)
+        beside = compare(by_area, load_firing_by_area(self.experiment.name))
+        return Found(
+            recording,
+            statistics,
+            text=f"{format_conversion(conversion)}\n\n{format_areas(beside)}",
+            comparisons=beside,
+            figures={
+                "neurons_share": tabulate_shares(conversion),
+                "neurons_raster": tabulate_raster(recording),
+                "neurons_membrane": tabulate_membranes(recording),
+            },
+        )
+
+    def _analyse_choices(self, recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
+        """Statistics of the choices of neurons, and of the rate network on the same sessions (``rate_``)."""
+        by_rates = [name for name in recording["condition"].values if name.startswith(RATE.format(""))]
+        neurons = recording.drop_sel(condition=by_rates)
+        plain = [name.removeprefix(RATE.format("")) for name in by_rates]
+        rates = recording.sel(condition=by_rates).assign_coords(condition=plain)
+        found, beside = (self.experiment.analyse_choices(own, rng) for own in (neurons, rates))
+        return [
+            *found,
+            *(dataclasses.replace(each, condition=RATE.format(each.condition)) for each in beside),
+        ]
+
+
+def format_conversion(table: pd.DataFrame) -> str:
+    """The table as text, and which networks did not convert, if any."""
+    shown = table.assign(converts=table["converts"].map({True: "yes", False: "NO"}))
+    lines = [shown.to_string(index=False, float_format="{:.3f}".format)]
+    if failed := [f"{animal:03d}" for animal in table["animal"][~table["converts"]]]:
+        lines.append(
+            f"Animals that lose more than {MAY_LOSE} of the optimum as neurons: {', '.join(failed)}."
+        )
+    return "\n".join(lines)
+
+
+def format_areas(comparisons: Sequence[Comparison]) -> str:
+    """Firing beside that of recorded areas, one line a number that both have."""
+    shown = [row for row in comparisons if math.isfinite(row.simulated)]
+    return "\n".join(
+        f"{row.key:12} {row.simulated:6.2f} [{row.sim_low:.2f}, {row.sim_high:.2f}]   "
+        f"{row.condition:5} {row.reference:6.2f} [{row.ref_low:.2f}, {row.ref_high:.2f}]   {row.verdict}"
+        for row in shown
+    )
+
+
+def find_observers(paradigm: str, task: Task) -> Span:
+    """The worst and the best observer known for the task, by regret if that is known; reward itself if none is.
+
+    The worst chooses blindly. Observers are those of sessions as long as the task has them by default.
+    """
+    usual = dataclasses.asdict(task)["n_trials"] == type(task)().n_trials
+    variants = {"", *map(str, dataclasses.asdict(task).values())} if usual else set()
+    known = [row for row in load_references(paradigm) if row.kind == "derived" and row.condition in variants]
+    regrets = [row.estimate for row in known if row.key == "regret"]
+    rewards = [row.estimate for row in known if row.key == "reward_per_trial"]
+    if len(regrets) > 1:
+        return Span("regret", max(regrets), min(regrets))
+    return Span("reward", min(rewards), max(rewards)) if len(rewards) > 1 else Span("reward", 0.0, 1.0)
+
+
+def _join(parts: list[xr.Dataset], task: Task) -> xr.Dataset:
+    """One recording of all animals, the spikes of one after those of the other."""
+    recording = join_animals([part.drop_dims("spike") for part in parts], task)
+    ragged = [name for name, variable in parts[0].data_vars.items() if "spike" in variable.dims]
+    spikes = xr.concat([part[ragged] for part in parts], "spike", coords="minimal", compat="override")
+    animal = np.repeat(np.arange(len(parts), dtype=np.int16), [part.sizes["spike"] for part in parts])
+    joined = recording.merge(spikes.drop_vars(spikes.coords)).assign(spike_animal=("spike", animal))
+    units = str(recording["activity"].attrs["units"])
+    return describe(joined, task.descriptions, units).assign_attrs(parts[0].attrs)

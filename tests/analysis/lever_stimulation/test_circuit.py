@@ -1,0 +1,170 @@
+"""What a replay through the midbrain circuit shows: planted shifts, rates and noise are found again."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from pfc_da.analysis.lever_stimulation import numbers as lever
+from pfc_da.analysis.lever_stimulation.circuit import (
+    ARITHMETIC,
+    compute_session_p_risky,
+    compute_session_shifts,
+    select_conditions,
+    summarise_circuit,
+    tabulate_rates,
+    tabulate_shifts,
+)
+
+ANIMALS, SESSIONS, FORCED, TRIALS = 4, 60, 4, 24
+P_RISKY = {  # planted, at p = .5
+    "frozen": 0.6,
+    "risky_win_blocked": 0.3,
+    "safe_reward_blocked": 0.75,
+    "risky_loss_stimulated": 0.7,
+}
+WEAKER = 0.5
+"""Share of a shift that is left through the circuit."""
+HZ = {"safe_reward": 4.0, "risky_win": 14.0, "risky_loss": 1.5}
+STIMULATED_HZ = {"risky_win_blocked": 5.0, "safe_reward_blocked": 2.0, "risky_loss_stimulated": 6.5}
+BASELINE_HZ, NOISE = 6.0, 0.5
+
+
+def build(rng):
+    """A recording of two steps a trial; sessions of p = .125 all play safe or risky at random."""
+    names = [prefix + name for name in P_RISKY for prefix in ("", ARITHMETIC)]
+    shape = (ANIMALS, len(names), SESSIONS, TRIALS)
+    p_win = np.broadcast_to(rng.permuted(np.tile([0.125, 0.5], SESSIONS // 2))[:, None], shape)
+    planted = {
+        name: P_RISKY["frozen"] + share * (P_RISKY[name.removeprefix(ARITHMETIC)] - P_RISKY["frozen"])
+        for name, share in ((name, 1.0 if name.startswith(ARITHMETIC) else WEAKER) for name in names)
+    }
+    at_half = np.array([planted[name] for name in names])[:, None, None]
+    luck = rng.random((1, 1, SESSIONS, TRIALS))  # the same in all conditions, as in a replay
+    lever_ = (luck < np.where(p_win == 0.5, at_half, 0.5)).astype(int)
+    won = (rng.random((1, 1, SESSIONS, TRIALS)) < p_win) & (lever_ == 1)
+    reward = np.where(lever_ == 1, 4.0 * won, 1.0)
+    rate = np.select([lever_ == 0, won], [HZ["safe_reward"], HZ["risky_win"]], HZ["risky_loss"])
+    injected = np.zeros(shape)
+    at = {"risky_win_blocked": won, "safe_reward_blocked": lever_ == 0}
+    at["risky_loss_stimulated"] = (lever_ == 1) & ~won
+    for place, name in enumerate(names):
+        if (done := name.removeprefix(ARITHMETIC)) in at:
+            rate[:, place] = np.where(at[done][:, place], STIMULATED_HZ[done], rate[:, place])
+            injected[:, place] = np.where(at[done][:, place], 1.0, 0.0)
+    rpe = rng.standard_normal(shape)
+    told = rpe + injected + NOISE * rng.standard_normal(shape)
+    rate = rate + rng.standard_normal((ANIMALS, 1, 1, 1))  # animals differ
+
+    def by_step(first, second):
+        return ("animal", "condition", "episode", "step"), np.stack([first, second], -1).reshape(
+            *shape[:3], -1
+        )
+
+    nothing = np.zeros(shape)
+    told[..., -1] = np.nan
+    baseline = BASELINE_HZ + rng.standard_normal((ANIMALS, 1, 1, 1)) + nothing
+    baseline[..., -1] = np.nan
+    return xr.Dataset(
+        {
+            "chosen_lever": by_step(lever_, nothing - 1),
+            "reward": by_step(reward, nothing),
+            "p_win": by_step(p_win, p_win),
+            "forced": by_step(*[(np.arange(TRIALS) < FORCED) + nothing] * 2),
+            "rpe": by_step(rpe, nothing),
+            "dopamine_injected": by_step(injected, nothing),
+            "dopamine_told": by_step(told, nothing * np.nan),
+            "dopamine_rate": by_step(rate, baseline),
+        },
+        coords={
+            "condition": names,
+            "trial": ("step", np.repeat(np.arange(TRIALS), 2)),
+            "phase": ("step", ["choice", "outcome"] * TRIALS),
+        },
+        attrs={"choice_phase": "choice"},
+    )
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return build(np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def statistics(recording):
+    return summarise_circuit(recording)
+
+
+def find(statistics, key, condition):
+    (one,) = [each for each in statistics if (each.key, each.condition) == (key, condition)]
+    return one
+
+
+@pytest.mark.parametrize("name", list(P_RISKY)[1:])
+def test_planted_shifts_are_found_through_the_circuit_and_by_arithmetic(statistics, name):
+    planted = P_RISKY[name] - P_RISKY["frozen"]
+    for prefix, share in (("", WEAKER), (ARITHMETIC, 1.0)):
+        found = find(statistics, "p_risky_shift", f"{prefix}{name} p=0.5")
+        assert found.low - 0.02 < share * planted < found.high + 0.02
+        assert np.sign(found.low) == np.sign(found.high) == np.sign(planted)
+    lost = find(statistics, "p_risky_shift_difference", f"{name} p=0.5")
+    assert abs(lost.estimate - (WEAKER - 1) * planted) < 0.04
+    nothing = find(statistics, "p_risky_shift", f"{name} p=0.125")
+    assert nothing.estimate == 0  # the same choices
+
+
+@pytest.mark.parametrize("prefix", ["", ARITHMETIC])
+def test_shifts_are_those_of_the_rate_model(recording, statistics, prefix):
+    trials = lever.get_trials(select_conditions(recording, prefix))
+    for other in lever.summarise_shifts(lever.compute_shifts(trials)):
+        found = find(statistics, "p_risky_shift", prefix + other.condition)
+        assert found.estimate == pytest.approx(other.estimate)
+        assert found.by_animal == pytest.approx(other.by_animal)
+
+
+def test_planted_rates_are_found_at_their_outcomes(statistics):
+    for manipulation, outcome in zip(STIMULATED_HZ, ("risky_win", "safe_reward", "risky_loss"), strict=True):
+        for p in ("0.5", "0.125"):
+            plain = find(statistics, "dopamine_rate", f"control {outcome} p={p}")
+            stimulated = find(statistics, "dopamine_rate", f"{manipulation} p={p}")
+            assert plain.n == stimulated.n == ANIMALS and plain.units == "Hz"
+            apart = stimulated.estimate - plain.estimate  # what animals have in common falls out
+            assert apart == pytest.approx(STIMULATED_HZ[manipulation] - HZ[outcome])
+            baseline = find(statistics, "dopamine_rate", f"control no_outcome p={p}")
+            over = find(statistics, "dopamine_over_baseline", f"{manipulation} p={p}")
+            assert over.estimate == pytest.approx(stimulated.estimate - baseline.estimate)
+
+
+def test_planted_noise_of_what_is_told_is_found(statistics):
+    found = find(statistics, "dopamine_correlation", "control")
+    assert found.estimate == pytest.approx(1 / np.sqrt(1 + NOISE**2), abs=0.01)
+
+
+@pytest.mark.parametrize("name", list(STIMULATED_HZ))
+def test_the_planted_dose_is_found(statistics, name):
+    for p in ("0.5", "0.125"):
+        found = find(statistics, "dopamine_dose", f"{name} p={p}")
+        assert found.estimate == pytest.approx(1.0, abs=0.15) and found.units == "rewards"
+
+
+def test_probabilities_of_a_single_session_are_left_out(recording):
+    half = np.flatnonzero((recording["p_win"] == 0.5).values[0, 0, :, 0])
+    few = recording.isel(episode=[*half[:3], np.setdiff1d(np.arange(SESSIONS), half)[0]])
+    p_risky = compute_session_p_risky(lever.get_trials(select_conditions(few, "")))
+    assert {p for _, p in p_risky} == {0.5}
+    assert {values.shape for values in compute_session_shifts(p_risky).values()} == {(ANIMALS, 3)}
+
+
+def test_an_outcome_that_no_animal_met_has_no_rate(recording):
+    poor = recording.assign(reward=recording["reward"].where(recording["reward"] != 4, 0))
+    statistics = summarise_circuit(poor)
+    found = find(statistics, "dopamine_rate", "control risky_win p=0.5")
+    assert np.isnan(found.estimate) and found.n == 0
+
+
+def test_tables_have_a_row_a_manipulation_and_p(statistics):
+    shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
+    assert sorted(shifts["condition"]) == sorted(rates["condition"])
+    assert len(shifts) == 6 and shifts.columns.tolist() == ["condition", "arithmetic", "circuit"]
+    blocked = find(statistics, "dopamine_rate", "risky_win_blocked p=0.5")
+    row = rates.set_index("condition").loc["risky_win_blocked p=0.5"]
+    assert row["stimulated"].startswith(f"{blocked.estimate:.3g} [")
