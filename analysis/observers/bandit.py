@@ -1,7 +1,7 @@
-"""Players that behaviour is measured against: bandit observers, and players of the baited-juice schedule.
+"""Ideal observers and reference agents of bandits whose arms keep their probabilities, and regret.
 
-Bandit. Arm a pays 1 with probability p_a. An observer sees its own counts of rewards s_a and failures f_a;
-all episodes are played side by side. With two independent uniform arms the best play over a horizon T is
+Arm a pays 1 with probability p_a. An observer sees its own counts of rewards s_a and failures f_a. With two independent
+uniform arms the best play over a horizon T is
 
     V_t(s1, f1, s2, f2) = max_a  m_a (1 + V_{t+1}(s_a + 1)) + (1 - m_a) V_{t+1}(f_a + 1),    V_T = 0,
 
@@ -9,81 +9,97 @@ m_a = (s_a + 1)/(s_a + f_a + 2). With p_2 = 1 - p_1 a reward on one arm says wha
 both arms teach equally much, and greed on the pooled count (s1 + f2) - (f1 + s2) is optimal under any
 symmetric prior.
 
-Baited juice. The juice of an object is armed with probability p0 on every trial and waits until it is taken.
-With n trials since the object was last chosen (0 right after choosing it, and on the first trial) it is there
-with
-
-    p = 1 - (1 - p0)^(n + 1).
-
 References: Wang et al. 2016, arXiv 1611.05763 (bandits). Thompson 1933, doi 10.1093/biomet/25.3-4.285. Auer
-et al. 2002, doi 10.1023/A:1013689704352 (UCB). Lau & Glimcher 2005, doi 10.1901/jeab.2005.110-04, and Tsutsui
-et al. 2016, doi 10.1038/ncomms12554 (baiting).
+et al. 2002, doi 10.1023/A:1013689704352 (UCB).
 """
 
+import abc
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.observers.base import pick_largest
 from pfc_da.errors import InputError
 
 MAX_HORIZON = 200  # C(203, 4) = 68 million states, one byte each
 
 
-class Observer(Protocol):
-    """A bandit player that knows its own counts and nothing else."""
+class BanditObserver(abc.ABC):
+    """Chooses by its own counts of rewards and failures and knows nothing else."""
 
+    @abc.abstractmethod
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every episode, (episode,), from the counts so far (episode, action)."""
-        ...
+        """Arm chosen in every session, (session,), from the counts so far (session, option)."""
+
+    def start(self, schedule: NDArray) -> "_Counts":
+        """No counts yet."""
+        return _Counts(self, len(schedule), schedule.shape[2])
+
+
+class _Counts:
+    """Rewards and failures of each arm, (session, option)."""
+
+    def __init__(self, observer: BanditObserver, n_sessions: int, n_options: int) -> None:
+        self.observer = observer
+        self.rewards, self.failures = np.zeros((2, n_sessions, n_options), dtype=int)
+
+    def choose(self, rng: np.random.Generator) -> NDArray:
+        """As the observer does."""
+        return self.observer.choose(self.rewards, self.failures, rng)
+
+    def update(self, choice: NDArray, reward: NDArray) -> None:
+        """Count the outcome."""
+        session, paid = np.arange(len(choice)), reward > 0
+        self.rewards[session, choice] += paid
+        self.failures[session, choice] += ~paid
 
 
 @dataclass(frozen=True)
-class Thompson:
+class Thompson(BanditObserver):
     """Draw every arm's probability from its posterior under a uniform prior; take the largest."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every episode."""
+        """Arm chosen in every session."""
         return rng.beta(rewards + 1, failures + 1).argmax(axis=1)
 
 
 @dataclass(frozen=True)
-class UpperConfidence:
+class UpperConfidence(BanditObserver):
     """Every arm once, then the largest  mean + sqrt(chi ln t / n),  t trials so far, n of them on the arm."""
 
     chi: float
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every episode."""
+        """Arm chosen in every session."""
         n = rewards + failures
         t = np.maximum(n.sum(axis=1, keepdims=True), 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             index = rewards / n + np.sqrt(self.chi * np.log(t) / n)
-        return _argmax(np.where(n == 0, np.inf, index), rng)
+        return pick_largest(np.where(n == 0, np.inf, index), rng)
 
 
 @dataclass(frozen=True)
-class GreedyMean:
+class GreedyMean(BanditObserver):
     """Take the arm of the largest posterior mean under uniform priors, ties at random."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every episode."""
-        return _argmax((rewards + 1) / (rewards + failures + 2), rng)
+        """Arm chosen in every session."""
+        return pick_largest((rewards + 1) / (rewards + failures + 2), rng)
 
 
 @dataclass(frozen=True)
-class AntiCorrelatedOptimum:
+class AntiCorrelatedOptimum(BanditObserver):
     """Optimal for two arms with p_2 = 1 - p_1: greed on the pooled evidence, ties at random."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every episode."""
-        return _argmax(rewards + failures[:, ::-1], rng)
+        """Arm chosen in every session."""
+        return pick_largest(rewards + failures[:, ::-1], rng)
 
 
 @dataclass(frozen=True)
-class BayesOptimal:
+class BayesOptimal(BanditObserver):
     """Optimal over `horizon` trials for two independent arms with uniform priors; ties at random.
 
     The first use of a horizon solves the recursion (0.2 s and 4 MB for 100 trials); the process keeps the
@@ -102,7 +118,7 @@ class BayesOptimal:
         return _solve_independent(self.horizon)[1]
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every episode."""
+        """Arm chosen in every session."""
         n = rewards + failures
         t = int(n[0].sum())
         if rewards.shape[1] != 2 or t >= self.horizon:
@@ -140,37 +156,6 @@ def _solve_independent(horizon: int) -> tuple[list[tuple[NDArray, NDArray]], flo
     return policy[::-1], float(value[0][0, 0])
 
 
-def play_bandit(
-    observer: Observer, p_reward: NDArray, trials: int, *, rng: np.random.Generator
-) -> tuple[NDArray, NDArray]:
-    """Let an observer play Bernoulli bandits whose arms keep their probabilities.
-
-    Parameters
-    ----------
-    observer : Observer
-    p_reward : (episode, action)
-    trials : int
-    rng : numpy.random.Generator
-        Draws rewards, and choices where the observer draws.
-
-    Returns
-    -------
-    choice : (episode, trial) int8
-    reward : (episode, trial) float32
-    """
-    episode = np.arange(len(p_reward))
-    rewards, failures = np.zeros((2, *p_reward.shape), dtype=int)
-    choice = np.empty((len(p_reward), trials), dtype=np.int8)
-    reward = np.empty((len(p_reward), trials), dtype=np.float32)
-    for t in range(trials):
-        chosen = observer.choose(rewards, failures, rng)
-        paid = rng.random(len(episode)) < p_reward[episode, chosen]
-        rewards[episode, chosen] += paid
-        failures[episode, chosen] += ~paid
-        choice[:, t], reward[:, t] = chosen, paid
-    return choice, reward
-
-
 def compute_regret(choice: NDArray, p_reward: NDArray) -> NDArray:
     """Regret of every episode: sum over trials of the best arm's probability minus the chosen arm's.
 
@@ -196,123 +181,3 @@ def compute_regret(choice: NDArray, p_reward: NDArray) -> NDArray:
     chosen = np.take_along_axis(p, np.where(made, choice, 0)[..., None], axis=-1)[..., 0]
     regret = np.where(made, p.max(axis=-1) - chosen, 0).sum(axis=1)
     return np.where(made.any(axis=1), regret, np.nan)
-
-
-class BaitedPlayer(Protocol):
-    """A player of the baited schedule that knows p0, or does not care; none of these look at the rewards."""
-
-    def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Object chosen in every episode, (episode,), from trials waited and p0, both (episode, object)."""
-        ...
-
-
-@dataclass(frozen=True)
-class MomentaryMaximiser:
-    """Take the object whose juice is more likely to be there now, ties at random."""
-
-    def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Object chosen in every episode."""
-        return _argmax(compute_baited_probability(p0, waited), rng)
-
-
-@dataclass(frozen=True)
-class Alternation:
-    """Take the object not taken last, whatever came of it; the first at random."""
-
-    def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Object chosen in every episode."""
-        return _argmax(waited, rng)
-
-
-@dataclass(frozen=True)
-class FixedProbability:
-    """Take object 0 with a fixed probability, one number or one an episode, independently on every trial.
-
-    0.5 is indifference; 1 where object 0 is richer and 0 elsewhere is "always the rich one";
-    `compute_best_fixed_probability` gives the best of these players, which comes out close to matching.
-    """
-
-    p_first: float | NDArray
-
-    def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Object chosen in every episode."""
-        return (rng.random(len(p0)) >= self.p_first).astype(int)
-
-
-def compute_baited_probability(p0: NDArray, waited: NDArray) -> NDArray:
-    """Chance that juice is there, 1 - (1 - p0)^(waited + 1), `waited` trials since the object was chosen."""
-    return 1 - (1 - p0) ** (waited + 1)
-
-
-def compute_best_fixed_probability(p0: NDArray, trials: int) -> NDArray:
-    """Probability of choosing object 0 that earns most, for an independent draw on every trial.
-
-    Parameters
-    ----------
-    p0 : (episode, object)
-        Base probabilities of the two objects.
-    trials : int
-
-    Returns
-    -------
-    p_first : (episode,)
-        To within 0.001.
-    """
-    q = np.linspace(0, 1, 1001)
-    earned = _earn_at_random(p0[:, :1], q, trials) + _earn_at_random(p0[:, 1:], 1 - q, trials)
-    return q[earned.argmax(axis=1)]
-
-
-def _earn_at_random(p0: NDArray, q: NDArray, trials: int) -> NDArray:
-    """Mean reward a trial from an object chosen with probability q on each: q (1 - mean over t of E_t).
-
-    With b = 1 - p0, x = (1 - q) b and n_t geometric, cut at t: E_t = E[b^(n_t + 1)] = q b (1 - x^t)/(1 - x) +
-    b x^t.
-    """
-    b = 1 - p0
-    x = np.minimum((1 - q) * b, 1 - 1e-12)  # 1 only for q = 0, which earns nothing anyway
-    still_waiting = (1 - x**trials) / (trials * (1 - x))  # mean of x^t over the session
-    return q * (1 - q * b * (1 - still_waiting) / (1 - x) - b * still_waiting)
-
-
-def play_baited(
-    player: BaitedPlayer, p0: NDArray, trials: int, *, rng: np.random.Generator
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Let a player choose between two baited objects for a session.
-
-    Parameters
-    ----------
-    player : BaitedPlayer
-    p0 : (episode, object)
-        Base probabilities, constant over the session.
-    trials : int
-    rng : numpy.random.Generator
-        Draws rewards, and choices where the player draws.
-
-    Returns
-    -------
-    choice : (episode, trial) int8
-    reward : (episode, trial) float32
-    p_object : (episode, trial, object) float32
-        Chance of juice on each object at that moment. Its value at the choice is the expected reward, whose
-        mean measures a player with less noise than `reward`.
-    """
-    episode = np.arange(len(p0))
-    waited = np.zeros(p0.shape, dtype=int)
-    choice = np.empty((len(p0), trials), dtype=np.int8)
-    reward = np.empty((len(p0), trials), dtype=np.float32)
-    p_object = np.empty((len(p0), trials, 2), dtype=np.float32)
-    for t in range(trials):
-        p = compute_baited_probability(p0, waited)
-        chosen = player.choose(waited, p0, rng)
-        choice[:, t], p_object[:, t] = chosen, p
-        reward[:, t] = rng.random(len(p0)) < p[episode, chosen]
-        waited += 1
-        waited[episode, chosen] = 0
-    return choice, reward, p_object
-
-
-def _argmax(values: NDArray, rng: np.random.Generator) -> NDArray:
-    """Index of the largest value of every row, ties at random."""
-    best = values >= values.max(axis=1, keepdims=True) - 1e-9
-    return (best * rng.random(values.shape)).argmax(axis=1)

@@ -7,10 +7,10 @@ is a hidden Markov chain of three parts, the order of phases, the better option 
 
     P(change after n trials) = P(run = n) / P(run >= n)     in the volatile phase, 0 in the stable one,
 
-filtered without approximation. Choosing the option more likely to pay is then optimal, because both options teach
-equally much. No learner can earn more on the average; one that does not know the schedule, such as that of Behrens et al.
-(`volatile_observer`), earns less. The schedule itself is that of doi 10.1038/nn1954, its remaining rules are those of
-`pfc_da.paradigms.volatility`.
+filtered without approximation. Choosing the option more likely to pay is then optimal, because both options teach equally
+much. No learner can earn more on the average; one that does not know the schedule, such as that of Behrens et al.
+(`pfc_da.analysis.observers.behrens`), earns less. The schedule itself is that of doi 10.1038/nn1954, its remaining rules are
+those of `pfc_da.paradigms.volatility`.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.observers.two_options import PairBelief
 from pfc_da.errors import InputError
 
 
@@ -45,12 +46,12 @@ class ScheduleObserver:
         if not 1 <= fewest <= most:
             raise InputError(f"run_trials must be the fewest and the most, got {self.run_trials}.")
 
-    def start(self, n_sessions: int) -> "_OnSchedule":
+    def start(self, schedule: NDArray) -> "_OnSchedule":
         """Every order and better option equally likely."""
-        return _OnSchedule(self, n_sessions)
+        return _OnSchedule(self, len(schedule))
 
 
-class _OnSchedule:
+class _OnSchedule(PairBelief):
     """Beliefs (session, order, better, n): order 0 stable first, n trials since the better option became so."""
 
     def __init__(self, observer: ScheduleObserver, n_sessions: int):
@@ -70,7 +71,7 @@ class _OnSchedule:
         p_first = (of_better * self.p_first[self._phase()]).sum(axis=(1, 2))
         return p_first, of_better.sum(axis=-1) @ self._phase()
 
-    def update(self, outcome: NDArray) -> None:
+    def see(self, outcome: NDArray) -> None:
         """Weigh by the outcome, then change phase, or count on and change the better option."""
         p_first = self.p_first[self._phase()]  # (order, better)
         y = outcome[:, None, None]

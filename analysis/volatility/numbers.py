@@ -11,8 +11,8 @@ NaN, left out of means and counted out of n. The same fit with one alpha is held
 Beside the animals stand players of the same sessions, fitted alike. Three twins of every animal, simulated with the
 parameters fitted to it: ``fixed_alpha`` (the learner above with one alpha), ``kalman`` and ``pearce_hall``
 (`choice_models`). And two observers that choose the likelier option: ``behrens``, who learns volatility from flat priors
-(`volatile_observer`), and ``ideal``, who knows the schedule (`schedule_observer`). No fixed alpha can differ between
-phases; a learner of volatility must.
+(`pfc_da.analysis.observers.behrens`), and ``ideal``, who knows the schedule (`pfc_da.analysis.observers.volatility`). No
+fixed alpha can differ between phases; a learner of volatility must.
 
 References: Behrens et al. 2007, doi 10.1038/nn1954; Wang et al. 2016, arXiv 1611.05763 (BIC for a rate per block, and
 the fixed-alpha learner as its control).
@@ -34,7 +34,9 @@ from pfc_da.analysis.behaviour.reversals import (
 from pfc_da.analysis.choice_models.fit import fit_model, spread_over_sessions
 from pfc_da.analysis.choice_models.models import get_model, simulate_model
 from pfc_da.analysis.interval import split_sessions
-from pfc_da.analysis.observers.behrens import Observer, VolatilityLearner, play_volatile
+from pfc_da.analysis.observers.base import Choices, simulate_choices
+from pfc_da.analysis.observers.behrens import VolatilityLearner
+from pfc_da.analysis.observers.two_options import CHUNK, PairObserver
 from pfc_da.analysis.statistic import (
     POSITIVE,
     SHARE,
@@ -213,7 +215,9 @@ def summarise_ratio(fit: RateFit, condition: str = "") -> Statistic:
     )
 
 
-def play_twins(sessions: VolatileSessions, *, rng: np.random.Generator) -> dict[str, VolatileSessions]:
+def simulate_fitted_agents(
+    sessions: VolatileSessions, *, rng: np.random.Generator
+) -> dict[str, VolatileSessions]:
     """Sessions played by a fixed-alpha, a Kalman and a Pearce-Hall learner fitted to each animal."""
     played = {}
     for name, model_name in TWINS.items():
@@ -224,17 +228,25 @@ def play_twins(sessions: VolatileSessions, *, rng: np.random.Generator) -> dict[
     return played
 
 
-def play_observers(
-    sessions: VolatileSessions, observer: Observer, *, rng: np.random.Generator
+def simulate_observers(
+    sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
     """Sessions played by the ideal `observer` and by the learner of Behrens et al., `PLAYS` times each as agents."""
     played = {}
     for name, player in (("ideal", observer), ("behrens", VolatilityLearner())):
         repeated = np.tile(sessions.p_reward, (PLAYS, 1, 1))
         shape = (PLAYS, *sessions.volatile.shape)
-        choice, reward = (each.reshape(shape) for each in play_volatile(player, repeated, rng=rng))
+        chunks = range(0, len(repeated), CHUNK)
+        parts = [simulate_choices(player, repeated[first : first + CHUNK], rng=rng) for first in chunks]
+        choice, reward = (
+            np.concatenate(each).reshape(shape) for each in zip(*map(_both, parts), strict=True)
+        )
         played[name] = replace(sessions, choice=choice.astype(int), reward=reward.astype(float))
     return played
+
+
+def _both(choices: Choices) -> tuple[NDArray, NDArray]:
+    return choices.choice, choices.reward
 
 
 def summarise_players(

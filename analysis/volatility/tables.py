@@ -14,7 +14,7 @@ from pfc_da.analysis.behaviour.reversals import AFTER, BEFORE, compute_reversal_
 from pfc_da.analysis.behaviour.summary import tabulate_raster
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
-from pfc_da.analysis.observers.behrens import Observer
+from pfc_da.analysis.observers.two_options import PairObserver
 from pfc_da.analysis.statistic import OVER_ANIMALS, Statistic
 from pfc_da.analysis.volatility import numbers as volatility
 from pfc_da.analysis.volatility import training as volatility_training
@@ -33,7 +33,7 @@ def analyse_volatility(
     recording: xr.Dataset,
     curves: Sequence[pd.DataFrame],
     settings: RunSettings,
-    observer: Observer,
+    observer: PairObserver,
     *,
     rng: np.random.Generator,
 ) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
@@ -46,7 +46,7 @@ def analyse_volatility(
     curves : sequence of DataFrame
         Learning curve of every animal.
     observer : Observer
-        The ideal one: knows the schedule (`schedule_observer`).
+        The ideal one: knows the schedule (`pfc_da.analysis.observers.volatility`).
 
     Returns
     -------
@@ -55,8 +55,8 @@ def analyse_volatility(
         By the name of the panel (`figures`); empty tables where there is nothing to draw.
     """
     sessions = volatility.get_sessions(recording)
-    observers = volatility.play_observers(sessions, observer, rng=rng)
-    played = {**volatility.play_twins(sessions, rng=rng), **observers}
+    observers = volatility.simulate_observers(sessions, observer, rng=rng)
+    played = {**volatility.simulate_fitted_agents(sessions, rng=rng), **observers}
     fit = volatility.fit_rates(sessions, rng=rng)
     fits = {name: volatility.fit_rates(own, rng=rng) for name, own in played.items()}
     since = {

@@ -1,10 +1,10 @@
 """Which units, and which direction of the population, tell a volatile world from a stable one.
 
 Two things are looked for in activity before the choice: ``volatile``, the phase the animal is in, which it is never told;
-and ``believed_volatility``, the probability of the volatile phase to an ideal observer (`schedule_observer`) of the
-animal's own choices and outcomes, which is all there is to know. Phases last half a session and beliefs drift, so both
-are held against pairings of activity with the behaviour of other sessions (`nulls`), and a unit counts only for what last
-choice and reward, values and choice do not explain.
+and ``believed_volatility``, the probability of the volatile phase to an ideal observer
+(`pfc_da.analysis.observers.volatility`) of the animal's own choices and outcomes, which is all there is to know. Phases last
+half a session and beliefs drift, so both are held against pairings of activity with the behaviour of other sessions
+(`nulls`), and a unit counts only for what last choice and reward, values and choice do not explain.
 
 The direction is sought in one half of the sessions: how activity of every unit (in its own standard deviations) goes
 with the phase. The other half is projected on it. Both are taken about their mean on the same trial of other sessions,
@@ -19,7 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
-from pfc_da.analysis.observers.behrens import Observer, encode_outcome, filter_outcomes
+from pfc_da.analysis.observers.two_options import PairObserver, encode_outcome, filter_outcomes
 from pfc_da.analysis.statistic import SHARE, Statistic, summarise
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.units.decoding import compute_accuracy, compute_decoding
@@ -32,7 +32,7 @@ PAIRINGS = 5  # of wrong sessions decoded: only their mean is asked for
 
 
 def analyse_units(
-    recording: xr.Dataset, sessions: VolatileSessions, observer: Observer, *, rng: np.random.Generator
+    recording: xr.Dataset, sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
 ) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
     """Selectivity, decoding and direction in the sessions recorded with units, and the tables of their panels."""
     recorded = sessions.select(np.arange(recording.sizes["recorded_episode"]))
@@ -68,7 +68,7 @@ def analyse_units(
     return found, figures
 
 
-def compute_believed_volatility(sessions: VolatileSessions, observer: Observer) -> NDArray:
+def compute_believed_volatility(sessions: VolatileSessions, observer: PairObserver) -> NDArray:
     """What an observer of the agents' own choices and outcomes holds before every choice, (agent, session, trial)."""
     outcome = encode_outcome(sessions.choice, sessions.reward)
     flat = filter_outcomes(observer, outcome.reshape(-1, outcome.shape[-1]))

@@ -9,19 +9,17 @@ import pytest
 from pfc_da.analysis.comparison.published import compare
 from pfc_da.analysis.comparison.reference import BOUND, NONE, load_references
 from pfc_da.analysis.interval import compute_wilson_interval
+from pfc_da.analysis.observers.baited import Alternation, FixedProbability, MomentaryMaximiser
 from pfc_da.analysis.observers.bandit import (
-    Alternation,
     AntiCorrelatedOptimum,
+    BanditObserver,
     BayesOptimal,
-    FixedProbability,
     GreedyMean,
-    MomentaryMaximiser,
     Thompson,
     UpperConfidence,
     compute_regret,
-    play_baited,
-    play_bandit,
 )
+from pfc_da.analysis.observers.base import simulate_choices
 from pfc_da.analysis.statistic import Statistic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +105,7 @@ def arms(condition, n, rng):
     return np.stack([first, 1 - first], axis=1)
 
 
-class Random:
+class Random(BanditObserver):
     def choose(self, rewards, failures, rng):
         return rng.integers(2, size=len(rewards))
 
@@ -138,7 +136,8 @@ def test_derived_regrets_are_those_of_the_observers(condition, source):
         best = TRIALS * 2 / 3 - BayesOptimal(horizon=TRIALS).expected_reward
         assert derived("bandit", "regret", condition, source) == pytest.approx(best, abs=1e-4)
         return
-    regret = compute_regret(play_bandit(OBSERVERS[source], p, TRIALS, rng=rng)[0], p)
+    schedule = p[:, None].repeat(TRIALS, 1)
+    regret = compute_regret(simulate_choices(OBSERVERS[source], schedule, rng=rng).choice, p)
     error = regret.std() / math.sqrt(len(regret))
     assert derived("bandit", "regret", condition, source) == pytest.approx(regret.mean(), abs=4 * error)
 
@@ -171,5 +170,5 @@ def test_derived_juice_is_that_of_the_players(row):
 
 def expected_juice(player, p0, rng):
     """Mean chance of juice at the chosen object: the reward per trial without the noise of its draws."""
-    choice, _, p_object = play_baited(player, p0, TRIALS, rng=rng)
-    return float(np.take_along_axis(p_object, choice[..., None].astype(int), axis=-1).mean())
+    schedule = p0[:, None].repeat(TRIALS, 1)
+    return float(simulate_choices(player, schedule, baited=True, rng=rng).expected_reward.mean())

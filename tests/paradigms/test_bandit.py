@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pfc_da.analysis.observers.bandit import AntiCorrelatedOptimum, GreedyMean, Thompson, play_bandit
+from pfc_da.analysis.observers.bandit import AntiCorrelatedOptimum, GreedyMean, Thompson
+from pfc_da.analysis.observers.base import simulate_choices
 from pfc_da.errors import InputError
 from pfc_da.paradigms.bandit import ARMS, CHANCE, Bandit
 from pfc_da.rng import torch_stream
@@ -117,10 +118,11 @@ def test_chance_is_what_blind_choices_earn():
     ids=["Thompson", "greedy", "optimum"],
 )
 def test_an_observer_earns_on_the_task_what_it_earns_on_its_own_sessions(observer, arms):
-    """The regrets of the table of references are of `play_bandit`; animals play the task."""
+    """The regrets of the table of references are of `simulate_choices`; animals play the task."""
     rng = np.random.default_rng(3)
     _, reward, p, regret = play(lambda won, lost: observer.choose(won, lost, rng), arms)
-    choice, own_reward = play_bandit(observer, p, 100, rng=rng)
+    own = simulate_choices(observer, p[:, None].repeat(100, 1), rng=rng)
+    choice, own_reward = own.choice, own.reward
     own_regret = (p.max(1, keepdims=True) - np.take_along_axis(p, choice.astype(int), 1)).sum(1)
     for one, other in ((reward.sum(1), own_reward.sum(1)), (regret.sum(1), own_regret)):
         difference = one - other  # the same arms: paired

@@ -6,7 +6,8 @@ import torch
 import xarray as xr
 
 from pfc_da.analysis.comparison.reference import load_references
-from pfc_da.analysis.observers.bandit import Alternation, FixedProbability, MomentaryMaximiser, play_baited
+from pfc_da.analysis.observers.baited import Alternation, FixedProbability, MomentaryMaximiser
+from pfc_da.analysis.observers.base import simulate_choices
 from pfc_da.errors import InputError
 from pfc_da.paradigms.monkey_juice import CHANCE, P0_RANGES, MonkeyJuice, compute_gaps
 from pfc_da.rng import torch_stream
@@ -247,13 +248,14 @@ def maximise(trial, side, p):
     ids=["indifferent", "alternating", "maximising"],
 )
 def test_a_player_earns_on_the_task_what_it_earns_on_its_own_sessions(policy, player, source, images):
-    """The juice of the table of references is of `play_baited`; animals play the task."""
+    """The juice of the table of references is of `simulate_choices`; animals play the task."""
     _, rewards, labels = play(MonkeyJuice(p0="full", images=images), policy, sessions=1500)
     earned = torch.stack(at_saccades(rewards), 1).numpy().mean(1)
     error = earned.std() / np.sqrt(len(earned))
     assert earned.mean() == pytest.approx(derived(source), abs=4 * error)
     p0 = stack(labels, "p0")[:, 0]
-    _, own, _ = play_baited(player, p0, 100, rng=np.random.default_rng(5))
+    schedule = p0[:, None].repeat(100, 1)
+    own = simulate_choices(player, schedule, baited=True, rng=np.random.default_rng(5)).reward
     difference = earned - own.mean(1)  # the same p0: paired
     assert difference.mean() == pytest.approx(0, abs=4 * difference.std() / np.sqrt(len(difference)))
     assert 4 * error < 0.01  # tells the three players apart

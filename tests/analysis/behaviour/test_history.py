@@ -11,7 +11,8 @@ from pfc_da.analysis.behaviour.history import (
     fit_history,
     fit_logistic,
 )
-from pfc_da.analysis.observers.bandit import Alternation, play_baited
+from pfc_da.analysis.observers.baited import Alternation
+from pfc_da.analysis.observers.base import simulate_choices
 from pfc_da.analysis.statistic import summarise_sessions
 
 REWARD, CHOICE, BIAS = np.array([1.2, 0.6, 0.3]), np.array([-0.5, 0.2, 0.1]), 0.2
@@ -120,7 +121,9 @@ def test_sessions_padded_to_the_same_length_change_nothing():
 
 
 def test_certain_choices_have_no_finite_weights():
-    choice, reward, _ = play_baited(Alternation(), np.full((20, 2), 0.25), 60, rng=np.random.default_rng(8))
+    schedule = np.full((20, 60, 2), 0.25)
+    made = simulate_choices(Alternation(), schedule, baited=True, rng=np.random.default_rng(8))
+    choice, reward = made.choice, made.reward
     fit = fit_history(choice, reward, lags=2)
     assert np.isnan([*fit.choice, *fit.reward, *fit.choice_low, fit.bias]).all()
 

@@ -7,7 +7,8 @@ from pfc_da.analysis.behaviour.learning import (
     summarise_session,
     summarise_training,
 )
-from pfc_da.analysis.observers.bandit import Thompson, play_bandit
+from pfc_da.analysis.observers.bandit import Thompson
+from pfc_da.analysis.observers.base import simulate_choices
 
 
 def curve(updates, reward):
@@ -58,7 +59,7 @@ def test_updates_to_criterion():
 def test_a_learner_climbs_from_chance_within_a_session():
     rng = np.random.default_rng(1)
     p_reward = rng.random((4000, 2))
-    _, reward = play_bandit(Thompson(), p_reward, 50, rng=rng)
+    reward = simulate_choices(Thompson(), p_reward[:, None].repeat(50, 1), rng=rng).reward
     table = summarise_session(reward)
     first, last = table.iloc[0], table.iloc[-1]
     assert first["low"] < 0.5 < first["high"]

@@ -12,12 +12,12 @@ from pfc_da.analysis.behaviour.matching import (
     fit_matching,
     fit_matching_pooled,
 )
-from pfc_da.analysis.observers.bandit import (
+from pfc_da.analysis.observers.baited import (
     Alternation,
     FixedProbability,
     compute_best_fixed_probability,
-    play_baited,
 )
+from pfc_da.analysis.observers.base import simulate_choices
 
 
 def plant(slope, bias, *, sessions, trials, rng, wobble=0.0):
@@ -175,8 +175,8 @@ def test_players_of_the_baited_schedule():
     best = FixedProbability(compute_best_fixed_probability(p0, 1000))
 
     def slope(player, trials):
-        choice, reward, _ = play_baited(player, p0, trials, rng=rng)
-        return fit_matching(count_choices(choice, reward)).slope
+        made = simulate_choices(player, p0[:, None].repeat(trials, 1), baited=True, rng=rng)
+        return fit_matching(count_choices(made.choice, made.reward)).slope
 
     assert slope(best, 1000) == pytest.approx(0.99, abs=0.02)
     assert slope(best, 100) == pytest.approx(0.965, abs=0.03)  # short sessions shift it

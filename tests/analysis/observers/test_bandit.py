@@ -6,24 +6,22 @@ import pytest
 from scipy.stats import beta
 
 from pfc_da.analysis.observers.bandit import (
-    Alternation,
     AntiCorrelatedOptimum,
     BayesOptimal,
-    FixedProbability,
     GreedyMean,
-    MomentaryMaximiser,
     Thompson,
     UpperConfidence,
-    compute_best_fixed_probability,
     compute_regret,
-    play_baited,
-    play_bandit,
 )
+from pfc_da.analysis.observers.base import simulate_choices
 
 EPISODES, TRIALS = 4000, 100
 
 
-# --- bandits ---
+def simulate(observer, p_reward, trials, rng):
+    """Choices and rewards with arms that keep their probabilities (session, option)."""
+    choices = simulate_choices(observer, p_reward[:, None].repeat(trials, 1), rng=rng)
+    return choices.choice, choices.reward
 
 
 def independent(counts, arm):
@@ -94,7 +92,7 @@ def test_bayes_optimal_limits():
     with pytest.raises(ValueError, match=r"horizon must lie in 1\.\.200 trials, got 0"):
         BayesOptimal(0)
     with pytest.raises(ValueError, match="solved for 2 arms and 3 trials, got 2 arms, trial 4"):
-        play_bandit(BayesOptimal(3), np.full((5, 2), 0.5), 4, rng=np.random.default_rng(0))
+        simulate(BayesOptimal(3), np.full((5, 2), 0.5), 4, np.random.default_rng(0))
 
 
 def test_exact_regret_of_the_bayes_optimum():
@@ -126,7 +124,7 @@ def test_regrets_of_the_observers(distribution):
     optimum, expected = REGRETS[distribution]
     observers = [optimum, Thompson(), UpperConfidence(1), UpperConfidence(2), GreedyMean()]
     for observer, reference in zip(observers, expected, strict=True):
-        choice, _ = play_bandit(observer, p_reward, TRIALS, rng=rng)
+        choice, _ = simulate(observer, p_reward, TRIALS, rng)
         regret = compute_regret(choice, p_reward)
         error = regret.std() / np.sqrt(EPISODES)
         assert regret.mean() == pytest.approx(reference, abs=3 * np.hypot(error, 0.03) + 0.05), observer
@@ -135,7 +133,7 @@ def test_regrets_of_the_observers(distribution):
 def test_regret_counts_what_reward_lacks():
     rng = np.random.default_rng(2)
     p_reward = rng.random((EPISODES, 2))
-    choice, reward = play_bandit(Thompson(), p_reward, TRIALS, rng=rng)
+    choice, reward = simulate(Thompson(), p_reward, TRIALS, rng)
     lacking = TRIALS * p_reward.max(axis=1) - reward.sum(axis=1)
     assert (lacking - compute_regret(choice, p_reward)).mean() == pytest.approx(
         0, abs=4 * 4.1 / np.sqrt(EPISODES)
@@ -165,7 +163,7 @@ def test_upper_confidence_by_hand():
 
 def test_play_is_repeatable_and_counts_its_own_choices():
     p_reward = np.tile([0.0, 1.0], (50, 1))
-    plays = [play_bandit(GreedyMean(), p_reward, 20, rng=np.random.default_rng(7)) for _ in range(2)]
+    plays = [simulate(GreedyMean(), p_reward, 20, np.random.default_rng(7)) for _ in range(2)]
     assert (plays[0][0] == plays[1][0]).all()
     choice, reward = plays[0]
     assert (reward == choice).all()  # arm 1 always pays, arm 0 never
@@ -190,75 +188,3 @@ def test_regret_follows_drifting_arms():
 def test_regret_refuses_arms_that_do_not_fit():
     with pytest.raises(ValueError, match=r"p_reward \(1, 2\) does not fit choice \(1, 1\) with arms up to 2"):
         compute_regret(np.array([[2]]), np.array([[0.1, 0.9]]))
-
-
-# --- baited juice ---
-
-
-def play(player, p0, rng):
-    """Expected reward a trial, fraction of choices and of income from the richer object (object 0)."""
-    choice, reward, p_object = play_baited(player, p0, TRIALS, rng=rng)
-    expected = np.take_along_axis(p_object, choice[..., None].astype(int), axis=-1)
-    assert reward.mean() == pytest.approx(expected.mean(), abs=4 * 0.5 / np.sqrt(reward.size))
-    return expected.mean(), (choice == 0).mean(), reward[choice == 0].sum() / reward.sum()
-
-
-# p0 of the richer object: reward per trial of the momentary maximiser, best fixed probability, always rich,
-# 50/50; then the first one's choices and income from the richer object. From 4,000 x 100 trials, standard
-# errors below .005.
-JUICE = {
-    0.45: ([0.470, 0.463, 0.449, 0.357], [0.92, 0.92]),
-    0.40: ([0.448, 0.435, 0.400, 0.375], [0.80, 0.82]),
-    0.35: ([0.437, 0.415, 0.350, 0.387], [0.67, 0.71]),
-    0.25: ([0.437, 0.399, 0.250, 0.397], [0.50, 0.50]),
-}
-
-
-@pytest.mark.parametrize("rich", JUICE)
-def test_players_of_the_baited_schedule(rich):
-    rng = np.random.default_rng(4)
-    p0 = np.tile([rich, 0.5 - rich], (EPISODES, 1))
-    best = FixedProbability(compute_best_fixed_probability(p0, TRIALS))
-    players = [MomentaryMaximiser(), best, FixedProbability(1.0), FixedProbability(0.5)]
-    measured = [play(player, p0, rng) for player in players]
-    reward, fractions = JUICE[rich]
-    assert [m[0] for m in measured] == pytest.approx(reward, abs=0.005)
-    assert measured[0][1:] == pytest.approx(fractions, abs=0.01)
-    assert measured[1][1] == pytest.approx(measured[1][2], abs=0.01)  # the best fixed probability matches
-
-
-def test_players_over_the_full_range_of_p0():
-    rng = np.random.default_rng(5)
-    first = (np.arange(EPISODES) + 0.5) / EPISODES / 2  # p0 of object 0 evenly over 0 to .5
-    p0 = np.stack([first, 0.5 - first], axis=1)
-    best = FixedProbability(compute_best_fixed_probability(p0, TRIALS))
-    players = [FixedProbability(0.5), Alternation(), best, MomentaryMaximiser()]
-    reward = [play(player, p0, rng)[0] for player in players]
-    assert reward == pytest.approx([0.376, 0.415, 0.431, 0.451], abs=0.002)
-
-
-def test_best_fixed_probability_beats_its_neighbours_in_simulation():
-    p0 = np.tile([0.4, 0.1], (EPISODES, 1))
-    best = compute_best_fixed_probability(p0[:1], TRIALS)
-    earned = [
-        play(FixedProbability(best + shift), p0, np.random.default_rng(6))[0] for shift in (-0.1, 0, 0.1)
-    ]
-    assert earned[1] == max(earned)
-    swapped = compute_best_fixed_probability(p0[:1, ::-1], TRIALS)
-    assert swapped == pytest.approx(1 - best)
-
-
-def test_juice_waits():
-    # .4/.1: object 1 reaches 1 - .9^5 = .41 > .4 after four trials away, so every fifth choice goes to it.
-    choice, _, p_object = play_baited(
-        MomentaryMaximiser(), np.array([[0.4, 0.1]]), 10, rng=np.random.default_rng(0)
-    )
-    assert choice.tolist() == [[0, 0, 0, 0, 1, 0, 0, 0, 0, 1]]
-    assert p_object[0, :6, 1] == pytest.approx([*(1 - 0.9 ** np.arange(1, 6)), 0.1])
-    assert p_object[0, :6, 0] == pytest.approx([0.4] * 5 + [1 - 0.6**2])
-
-
-def test_alternation_alternates_from_either_object():
-    choice, _, _ = play_baited(Alternation(), np.tile([0.4, 0.1], (400, 1)), 9, rng=np.random.default_rng(0))
-    assert (np.abs(np.diff(choice, axis=1)) == 1).all()
-    assert 150 < choice[:, 0].sum() < 250

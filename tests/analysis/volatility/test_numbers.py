@@ -6,7 +6,8 @@ from pfc_da.analysis.behaviour.reversals import count_since_switch
 from pfc_da.analysis.choice_models.fit import fit_model
 from pfc_da.analysis.choice_models.models import get_model, simulate_model
 from pfc_da.analysis.comparison.reference import load_references
-from pfc_da.analysis.observers.behrens import VolatilityLearner, play_volatile
+from pfc_da.analysis.observers.base import simulate_choices
+from pfc_da.analysis.observers.behrens import VolatilityLearner
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.volatility import numbers as volatility
 from pfc_da.analysis.volatility.numbers import VolatileSessions
@@ -107,7 +108,7 @@ def test_an_order_that_never_came_has_no_ratio(simulate, rng):
 
 def test_twins_learn_as_their_animals_but_alike_in_both_phases(simulate, rng):
     sessions = simulate([[0.1, 0.3], [0.3, 0.6]])
-    twins = volatility.play_twins(sessions, rng=rng)
+    twins = volatility.simulate_fitted_agents(sessions, rng=rng)
     assert set(twins) == {"fixed_alpha", "kalman", "pearce_hall"}
     fits = {name: volatility.fit_rates(played, rng=rng) for name, played in twins.items()}
     single = fit_model(MODEL, sessions.choice, sessions.reward, rng=rng).parameters["learning_rate"]
@@ -121,7 +122,7 @@ def test_twins_learn_as_their_animals_but_alike_in_both_phases(simulate, rng):
 
 def test_the_ideal_observer_learns_faster_where_the_world_changes(simulate, rng):
     sessions = simulate([[0.1, 0.3]])
-    played = volatility.play_observers(sessions, IDEAL, rng=rng)
+    played = volatility.simulate_observers(sessions, IDEAL, rng=rng)
     fits = {name: volatility.fit_rates(own, rng=rng) for name, own in played.items()}
     found = by_name(volatility.summarise_players(played, fits, rng=rng))
     ideal = found["learning_rate_ratio", "ideal"]
@@ -133,7 +134,7 @@ def test_the_ideal_observer_learns_faster_where_the_world_changes(simulate, rng)
 
 def test_the_share_of_the_observers_gain(simulate, rng):
     sessions = simulate([[0.1, 0.3], [0.2, 0.2]])
-    played = volatility.play_observers(sessions, IDEAL, rng=rng)
+    played = volatility.simulate_observers(sessions, IDEAL, rng=rng)
     sessions.choice[0] = played["ideal"].choice[0]  # one animal is as good as the ideal
     sessions.choice[1] = rng.integers(0, 2, sessions.choice.shape[1:])  # and one plays at random
     found = by_name(volatility.summarise_rewards(sessions, played))
@@ -221,7 +222,8 @@ def test_sessions_of_a_recording_are_those_of_the_condition_asked_for(simulate):
 )
 def test_derived_rates_and_rewards_are_those_of_the_observers(draw_schedule, rng, source, player):
     p_reward, volatile = draw_schedule(200, rng)
-    choice, reward = play_volatile(player, p_reward, rng=rng)
+    made = simulate_choices(player, p_reward, rng=rng)
+    choice, reward = made.choice, made.reward
     sessions = VolatileSessions(
         choice=choice[None].astype(int),
         reward=reward[None].astype(float),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pfc_da.analysis.choice_models.models import get_model, simulate_model
-from pfc_da.analysis.observers.behrens import encode_outcome, filter_outcomes
+from pfc_da.analysis.observers.two_options import encode_outcome, filter_outcomes
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.volatility import units as volatility_units

@@ -25,7 +25,7 @@ from pfc_da.experiment.fit.space import PILOTS, Space, draw_values, read_space
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 SPACE = """
 settings: {rule.discount: {low: .1, high: .9}, rule.trace_decay: {low: .1, high: .9}}
 fitted: [win_stay, lose_shift]
