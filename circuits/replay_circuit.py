@@ -21,6 +21,7 @@ from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError, show
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
+from pfc_da.recording_schema import ARITHMETIC_PREFIX
 from pfc_da.replay import CHUNK, Arrays, arrange_sessions, assemble, get_steps, get_totals, limit_sessions
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
@@ -28,8 +29,6 @@ from pfc_da.settings import RunSettings
 from pfc_da.task import Task
 from pfc_da.train import Trained, build_agent
 
-ARITHMETIC = "arithmetic_{}"
-"""Name of a condition without the circuit."""
 SESSIONS = 32
 
 
@@ -88,7 +87,7 @@ def replay_circuit_animal(
     batches: dict[str, Rollout] = {}
     heard: list[Arrays] = []
     for condition in (FROZEN, *conditions):
-        channels = {condition.name: by_circuit, ARITHMETIC.format(condition.name): by_arithmetic}
+        channels = {condition.name: by_circuit, ARITHMETIC_PREFIX + condition.name: by_arithmetic}
         for name, channel in channels.items():
             arranged = arrange_sessions(agent, settings, condition, number, 0, how.sessions)
             arranged["dopamine"] = dataclasses.replace(arranged["dopamine"], channel=channel)

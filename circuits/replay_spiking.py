@@ -28,6 +28,7 @@ from pfc_da.errors import InputError, show
 from pfc_da.network import Weights
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
+from pfc_da.recording_schema import RATE_PREFIX, RECURRENCE_CUT, STIMULATED
 from pfc_da.replay import (
     CHUNK,
     Arrays,
@@ -45,11 +46,8 @@ from pfc_da.settings import RunSettings
 from pfc_da.task import STEP_S, Task
 from pfc_da.train import Agent, Trained, build_agent
 
-RATE = "rate_{}"
-"""Name of a condition played by the rate network."""
 MOST_SESSIONS, MOST_NEURONS = 100_000, 1000
 """Of a condition, and of a unit."""
-RECURRENCE_CUT, STIMULATED = "recurrence_cut", "stimulated"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,7 +144,7 @@ def replay_spiking_animal(
     for condition in (FROZEN, *conditions):
         own = _play_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
         keep(condition.name, own)
-        keep(RATE.format(condition.name), _play_rate(animal, condition))
+        keep(RATE_PREFIX + condition.name, _play_rate(animal, condition))
     cut = cut_recurrence(animal.effective, played[FROZEN.name].mean_state)
     keep(RECURRENCE_CUT, _play_neurons(neurons, animal, FROZEN, cut))
     chosen = np.zeros(neurons.n_neurons, dtype=bool)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pfc_da import recording_schema
 from pfc_da.dopamine import DopamineSystem, Manipulation
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.rng import torch_stream
@@ -47,7 +48,7 @@ class Condition:
         Fields of the task that differ, as (name, value).
     """
 
-    name: str = "frozen"
+    name: str = recording_schema.FROZEN
     hidden_reset: bool = False
     reward_input: bool = True
     action_input: bool = True
@@ -60,10 +61,10 @@ class Condition:
 FROZEN = Condition()
 CONTROLS = (
     FROZEN,
-    Condition(name="hidden_reset", hidden_reset=True),
+    Condition(name=recording_schema.HIDDEN_RESET, hidden_reset=True),
     Condition(name="no_reward_input", reward_input=False),
     Condition(name="no_action_input", action_input=False),
-    Condition(name="untrained", after=0),
+    Condition(name=recording_schema.UNTRAINED, after=0),
 )
 """Frozen test and the controls of Wang et al. 2016 (arXiv 1611.05763) and 2018 (doi 10.1038/s41593-018-0147-8)."""
 

@@ -1,7 +1,7 @@
-"""From network steps to trials: the per-trial view of a recording, and the past of a trial.
+"""Variables of a recording by trial instead of by network step, and their values on earlier trials.
 
-A recording runs in steps; behaviour is told in trials. One step a trial belongs to the phase in which the
-choice is made (named by the recording's attribute `choice_phase`), and choice and reward are stored there.
+One step of each trial belongs to the phase in which the choice is made (`choice_phase` of the recording); choice and
+reward are stored at that step.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.errors import InputError, nearest
+from pfc_da.recording_schema import get_choice_phase, is_choice_step
 
 
 def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
@@ -33,10 +34,10 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
     if "step" not in recording[name].dims:
         dims = ", ".join(map(str, recording[name].dims))
         raise InputError(f"{name!r} has the dimensions ({dims}) and no steps; use it as it is.")
-    phase = recording.attrs["choice_phase"]
-    at_choice = recording[name].isel(step=np.flatnonzero(recording["phase"].values == phase))
+    at_choice = recording[name].isel(step=np.flatnonzero(is_choice_step(recording)))
     trial = at_choice["trial"].values
     if not trial.size or len(np.unique(trial)) < len(trial):
+        phase = get_choice_phase(recording)
         raise InputError(f"phase {phase!r} must be one step a trial, got {trial.size} steps for its trials.")
     return at_choice.swap_dims(step="trial").reset_coords(drop=True)
 
