@@ -16,7 +16,7 @@ from pfc_da import recording_schema
 from pfc_da.dopamine import DopamineSystem, Manipulation
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.rng import torch_stream
-from pfc_da.task import Step, Task
+from pfc_da.task import Task
 
 NOISE_BLOCK = 64
 """Steps of noise drawn at once: bounds memory, and keeps draws independent of how long a session is."""
@@ -162,66 +162,106 @@ def close_loop(
         Streams of the problems, of the choices given the policy, and of the network's noise. The noise of dopamine
         cells, where there are any, has a stream of its own, named by the seed of the network's.
     """
-    n_steps, per_trial = task.n_steps, len(task.phases)
-    choosing = [task.phase(t) == task.choice_phase for t in range(n_steps)]
-    resetting = [condition.hidden_reset and t % per_trial == 0 for t in range(n_steps)]
-    one_hot, zeros = torch.eye(task.n_actions), torch.zeros(sessions)
-    no_action, no_input = torch.full((sessions,), -1), torch.zeros(sessions, task.n_actions)
-    gumbel = -torch.empty(task.n_trials, sessions, task.n_actions).exponential_(generator=choice_rng).log_()
-
-    channel_rng = torch_stream(noise_rng.initial_seed(), "dopamine")
-    channel_noise = dopamine.draw_noise(channel_rng, n_steps, sessions)
-    task_state, step = task.reset(task_rng, sessions)
-    problem = task.problem_labels(task_state)
-    state = start = network.initial_state(effective, sessions)
-    action_input, last_injected, last_rpe, last_value = no_input, zeros, zeros, zeros
-    tape: dict[str, list[Tensor]] = {"state": [start]}
-    for t in range(n_steps):
+    run = _Sessions(network, effective, task, dopamine, feedback, condition)
+    state = run.begin(sessions, task_rng, choice_rng, noise_rng)
+    for t in range(task.n_steps):
         if t % NOISE_BLOCK == 0:
-            noise = network.draw_noise(noise_rng, sessions, min(NOISE_BLOCK, n_steps - t))
-        if resetting[t]:
-            state, last_rpe = start, zeros  # an error still on its way is forgotten too
-        x = _input(step, action_input, last_rpe, feedback, condition)
+            noise = network.draw_noise(noise_rng, sessions, min(NOISE_BLOCK, task.n_steps - t))
+        state, x = run.prepare_step(t, state)
         state, drive = yield state, x, None if noise is None else noise[t % NOISE_BLOCK]
-        action, action_input = no_action, no_input
-        if choosing[t] or feedback in NEEDS_RPE:
-            logits, value = network.read_out(effective, state)
-            if t > 0 and feedback in NEEDS_RPE:
-                drawn = None if channel_noise is None else channel_noise[t - 1]
-                last_rpe = dopamine.deliver(
-                    dopamine.rpe(step.reward, last_value, value), last_injected, drawn
-                )
-            last_value = value
-        if choosing[t]:
-            if step.barred is not None:
-                logits = logits - BARRED * step.barred
-            action = (logits.detach() + gumbel[t // per_trial]).argmax(1)
-            action_input = one_hot[action]
-        if step.barred is not None:
-            tape.setdefault("barred", []).append(step.barred)
-        task_state, step = task.step(task_state, action)
-        last_injected = dopamine.injected(step.labels, step.reward)
-        row = {"x": x, "state": state, "drive": drive, "action": action, "reward": step.reward}
-        for name, tensor in (row | {"injected": last_injected} | dict(step.labels)).items():
-            tape.setdefault(name, []).append(tensor)
-    stacked = {name: torch.stack(tensors) for name, tensors in tape.items()}
-    fixed = {
-        "problem": problem,
-        "system": dopamine,
-        "channel_noise": channel_noise,
-        "is_choice": torch.tensor(choosing),
-        "is_reset": torch.tensor(resetting),
-    }
-    return _finish(network, effective, dopamine, fixed, stacked)
+        run.finish_step(t, x, state, drive)
+    return run.get_rollout()
 
 
-def _input(step: Step, action_input: Tensor, last_rpe: Tensor, feedback: str, condition: Condition) -> Tensor:
-    parts = [step.observation, action_input if condition.action_input else torch.zeros_like(action_input)]
-    if feedback in ("reward", "both"):
-        parts.append((step.reward * condition.reward_input)[:, None])
-    if feedback in NEEDS_RPE:
-        parts.append((last_rpe.detach() * condition.reward_input)[:, None])
-    return torch.cat(parts, 1)
+@dataclasses.dataclass
+class _Sessions:
+    """A batch of sessions on its way: the task, what the next input is made of, and what has been recorded."""
+
+    network: PFCNetwork
+    effective: Weights
+    task: Task
+    dopamine: DopamineSystem
+    feedback: str
+    condition: Condition
+
+    def begin(
+        self,
+        sessions: int,
+        task_rng: torch.Generator,
+        choice_rng: torch.Generator,
+        noise_rng: torch.Generator,
+    ) -> Tensor:
+        """Draw everything random except the noise of the network; return the initial state."""
+        task, n_steps = self.task, self.task.n_steps
+        gumbel = torch.empty(task.n_trials, sessions, task.n_actions)
+        self.gumbel = -gumbel.exponential_(generator=choice_rng).log_()
+        channel_rng = torch_stream(noise_rng.initial_seed(), "dopamine")
+        self.channel_noise = self.dopamine.draw_noise(channel_rng, n_steps, sessions)
+        self.task_state, self.step = task.reset(task_rng, sessions)
+        self.problem = task.problem_labels(self.task_state)
+        self.is_choice = [task.phase(t) == task.choice_phase for t in range(n_steps)]
+        self.is_reset = [self.condition.hidden_reset and t % len(task.phases) == 0 for t in range(n_steps)]
+        self.no_action, self.zeros = torch.full((sessions,), -1), torch.zeros(sessions)
+        self.no_action_input = self.action_input = torch.zeros(sessions, task.n_actions)
+        self.one_hot = torch.eye(task.n_actions)
+        self.injected = self.delivered = self.value = self.zeros
+        self.start = self.network.initial_state(self.effective, sessions)
+        self.tape: dict[str, list[Tensor]] = {"state": [self.start]}
+        return self.start
+
+    def prepare_step(self, t: int, state: Tensor) -> tuple[Tensor, Tensor]:
+        """State that step t starts from, and its input (session, channel)."""
+        if self.is_reset[t]:
+            state, self.delivered = self.start, self.zeros  # an error not yet fed back is forgotten too
+        action, feedback = self.action_input, self.feedback
+        parts = [self.step.observation, action if self.condition.action_input else torch.zeros_like(action)]
+        if feedback in ("reward", "both"):
+            parts.append((self.step.reward * self.condition.reward_input)[:, None])
+        if feedback in NEEDS_RPE:
+            parts.append((self.delivered.detach() * self.condition.reward_input)[:, None])
+        return state, torch.cat(parts, 1)
+
+    def finish_step(self, t: int, x: Tensor, state: Tensor, drive: Tensor) -> None:
+        """Choose, advance the task and record the step."""
+        action, self.action_input = self.no_action, self.no_action_input
+        if self.is_choice[t] or self.feedback in NEEDS_RPE:
+            logits, value = self.network.read_out(self.effective, state)
+            if t > 0 and self.feedback in NEEDS_RPE:
+                self.delivered = self._deliver(t - 1, value)
+            self.value = value
+        if self.step.barred is not None:
+            self._record("barred", self.step.barred)
+        if self.is_choice[t]:
+            if self.step.barred is not None:
+                logits = logits - BARRED * self.step.barred
+            action = (logits.detach() + self.gumbel[t // len(self.task.phases)]).argmax(1)
+            self.action_input = self.one_hot[action]
+        self.task_state, self.step = self.task.step(self.task_state, action)
+        self.injected = self.dopamine.injected(self.step.labels, self.step.reward)
+        row = {"x": x, "state": state, "drive": drive, "action": action, "reward": self.step.reward}
+        for name, tensor in (row | {"injected": self.injected} | dict(self.step.labels)).items():
+            self._record(name, tensor)
+
+    def get_rollout(self) -> Rollout:
+        """What happened, once all steps are finished."""
+        fixed = {
+            "problem": self.problem,
+            "system": self.dopamine,
+            "channel_noise": self.channel_noise,
+            "is_choice": torch.tensor(self.is_choice),
+            "is_reset": torch.tensor(self.is_reset),
+        }
+        stacked = {name: torch.stack(tensors) for name, tensors in self.tape.items()}
+        return _finish(self.network, self.effective, self.dopamine, fixed, stacked)
+
+    def _deliver(self, t: int, next_value: Tensor) -> Tensor:
+        """Dopamine of step t, in rewards, once the value that follows is known."""
+        rpe = self.dopamine.rpe(self.step.reward, self.value, next_value)
+        noise = None if self.channel_noise is None else self.channel_noise[t]
+        return self.dopamine.deliver(rpe, self.injected, noise)
+
+    def _record(self, name: str, tensor: Tensor) -> None:
+        self.tape.setdefault(name, []).append(tensor)
 
 
 def _finish(
