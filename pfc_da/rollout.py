@@ -1,8 +1,8 @@
-"""A network and a task in closed loop: all sessions advance together, step by step.
+"""Closed loop of a network and a task; all sessions advance together, step by step.
 
-The network's input x is, in this order: the task's observation, the last action (one-hot, on the step after the
-choice), and the feedback (the last reward, the last reward-prediction error, or both), also for one step. An error
-needs the value that follows, so it is fed back one step later than the reward it belongs to.
+The input x of the network consists of, in this order: the observation of the task, the last action (one-hot, on the step
+after the choice), and the feedback (the last reward, the last reward-prediction error, or both), also for one step. An
+error depends on the next value, so it is fed back one step later than the reward it belongs to.
 """
 
 import dataclasses
@@ -19,33 +19,33 @@ from pfc_da.rng import torch_stream
 from pfc_da.task import Task
 
 NOISE_BLOCK = 64
-"""Steps of noise drawn at once: bounds memory, and keeps draws independent of how long a session is."""
+"""Steps of noise that are drawn together. Limits memory; makes the draws independent of the length of a session."""
 BARRED = 1e4
-"""Taken from the logit of an action that cannot be taken: its probability is then exactly 0, and all stays finite."""
+"""Subtracted from the logit of an unavailable action: its probability is then exactly 0 and all numbers stay finite."""
 FEEDBACK_CHANNELS = {"reward": 1, "rpe": 1, "both": 2, "none": 0}
 NEEDS_RPE = ("rpe", "both")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What is done to an animal in replay. Its weights are frozen unless it is `plastic`.
+    """Experimental condition of a replay. The weights are frozen unless `plastic`.
 
     Attributes
     ----------
-    name
+    name : str
         Name in the recording.
-    hidden_reset
-        The state is set back to its initial value at the start of every trial.
-    reward_input, action_input
-        Whether the network sees feedback and its last action.
-    after
-        Replay the weights as they were after so many updates of training (0: as born), not those at its end.
-    manipulations
-        What is done to dopamine.
-    plastic
-        Whether the weights go on changing, from session to session, as in training.
-    task
-        Fields of the task that differ, as (name, value).
+    hidden_reset : bool
+        Reset the hidden state to its initial value at the start of every trial.
+    reward_input, action_input : bool
+        Whether the network receives feedback and its last action as input.
+    after : int, optional
+        Use the weights after this number of updates of training (0: initial weights) instead of the final ones.
+    manipulations : tuple of Manipulation
+        Manipulations of dopamine.
+    plastic : bool
+        Whether the weights continue to change from session to session, as in training.
+    task : tuple of (str, value)
+        Settings of the task that differ in this condition.
     """
 
     name: str = recording_schema.FROZEN
@@ -71,13 +71,31 @@ CONTROLS = (
 
 @dataclasses.dataclass(frozen=True)
 class Rollout:
-    """What happened in a batch of sessions; step first, then session.
+    """Record of a batch of sessions; the first dimension is step, the second session.
 
-    `state` has one entry more than there are steps: `state[t + 1]` is what step t leaves behind, and what step t + 1
-    starts from unless the hidden state is reset to `state[0]` in between, as it is before the steps of `is_reset` (step,).
-    `action` is -1 on steps without a choice, `is_choice` is (step,). `rpe` is what the agent computed, without `injected`.
-    `problem` holds the labels fixed for a session, `labels` those of each step. `system` computed the error, and
-    `channel_noise` is the noise of its channel, if it has one.
+    Attributes
+    ----------
+    x : Tensor (step, session, channel)
+        Input of the network.
+    state : Tensor (step + 1, session, unit)
+        `state[t + 1]` follows step t. Step t + 1 starts from it unless the hidden state is reset to `state[0]` in between.
+    drive : Tensor (step, session, unit)
+        Input current of each unit (rate network), or its output (LSTM).
+    logits : Tensor (step, session, action)
+    value, reward, rpe, injected : Tensor (step, session)
+        In rewards. `rpe` is the error that the agent computed, without `injected`.
+    action : Tensor (step, session)
+        -1 on steps without a choice.
+    is_choice, is_reset : Tensor (step,)
+        Steps with a choice; steps before which the hidden state is reset.
+    labels : mapping of str to Tensor (step, session, ...)
+        Labels of each step.
+    problem : mapping of str to Tensor (session, ...)
+        Labels that are fixed for a session.
+    system : DopamineSystem
+        Computed the error.
+    channel_noise : Tensor (step, session), optional
+        Noise of the dopamine channel, if there is one.
     """
 
     x: Tensor
@@ -105,7 +123,7 @@ class Rollout:
 
     @property
     def dopamine(self) -> Tensor:
-        """What reaches the synapses, (step, session), in rewards: `rpe` and `injected`, through the channel."""
+        """Dopamine at the synapses, (step, session), in rewards: `rpe` and `injected` after the channel."""
         return self.system.deliver(self.rpe, self.injected, self.channel_noise)
 
     @property
@@ -115,20 +133,42 @@ class Rollout:
 
 
 def input_size(task: Task, feedback: str) -> int:
-    """Number of input channels of a network on this task."""
+    """Number of input channels of a network on a task.
+
+    Parameters
+    ----------
+    task : Task
+    feedback : {"reward", "rpe", "both", "none"}
+
+    Returns
+    -------
+    int
+    """
     return task.observation_size + task.n_actions + FEEDBACK_CHANNELS[feedback]
 
 
 ClosedLoop = Generator[tuple[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor], Rollout]
-"""Gives state, input and noise of each step, is sent the next state and the drive, and returns what happened."""
+"""Yields state, input and noise of each step, receives the next state and the drive, and returns the `Rollout`."""
 
 
 def rollout(
     network: PFCNetwork, effective: Weights, task: Task, dopamine: DopamineSystem, **session: Any
 ) -> Rollout:
-    """Run sessions of `task`, every step being `network.step`; arguments as for `close_loop`.
+    """Run sessions of `task` with `network.step` at every step. Gradients are kept where they are enabled.
 
-    Gradients flow where they are enabled.
+    Parameters
+    ----------
+    network : PFCNetwork
+    effective : Weights
+        `network.effective(weights)`.
+    task : Task
+    dopamine : DopamineSystem
+    **session
+        The keyword arguments of `close_loop`.
+
+    Returns
+    -------
+    Rollout
     """
     loop = close_loop(network, effective, task, dopamine, **session)
     state, x, noise = next(loop)
@@ -152,15 +192,33 @@ def close_loop(
     feedback: str = "reward",
     condition: Condition = FROZEN,
 ) -> ClosedLoop:
-    """Close the loop of `sessions` sessions around a network that is advanced elsewhere, as one of neurons is.
+    """Run sessions around a network that the caller advances, for example one of spiking neurons.
 
     Parameters
     ----------
-    effective
+    network : PFCNetwork
+        Gives the initial state, the noise and the read-out.
+    effective : Weights
         `network.effective(weights)`.
-    task_rng, choice_rng, noise_rng
-        Streams of the problems, of the choices given the policy, and of the network's noise. The noise of dopamine
-        cells, where there are any, has a stream of its own, named by the seed of the network's.
+    task : Task
+    dopamine : DopamineSystem
+    sessions : int
+        Sessions that run together.
+    task_rng, choice_rng, noise_rng : torch.Generator
+        Random streams of the problems, of the choices given the policy, and of the noise of the network. The noise of a
+        dopamine channel has its own stream, derived from the seed of `noise_rng`.
+    feedback : {"reward", "rpe", "both", "none"}
+        Feedback channels of the input.
+    condition : Condition
+
+    Yields
+    ------
+    tuple of (state, x, noise)
+        Tensors of the step; the caller sends the next state and the drive.
+
+    Returns
+    -------
+    Rollout
     """
     run = _Sessions(network, effective, task, dopamine, feedback, condition)
     state = run.begin(sessions, task_rng, choice_rng, noise_rng)
@@ -175,7 +233,7 @@ def close_loop(
 
 @dataclasses.dataclass
 class _Sessions:
-    """A batch of sessions on its way: the task, what the next input is made of, and what has been recorded."""
+    """Running sessions: state of the task, parts of the next input, and the record so far."""
 
     network: PFCNetwork
     effective: Weights
@@ -191,7 +249,7 @@ class _Sessions:
         choice_rng: torch.Generator,
         noise_rng: torch.Generator,
     ) -> Tensor:
-        """Draw everything random except the noise of the network; return the initial state."""
+        """Draw all random numbers except the noise of the network; return the initial state."""
         task, n_steps = self.task, self.task.n_steps
         gumbel = torch.empty(task.n_trials, sessions, task.n_actions)
         self.gumbel = -gumbel.exponential_(generator=choice_rng).log_()
@@ -243,7 +301,7 @@ class _Sessions:
             self._record(name, tensor)
 
     def get_rollout(self) -> Rollout:
-        """What happened, once all steps are finished."""
+        """The record, after the last step."""
         fixed = {
             "problem": self.problem,
             "system": self.dopamine,

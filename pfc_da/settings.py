@@ -57,7 +57,7 @@ class NetworkSettings(Settings):
     )
 
     @property
-    def fed(self) -> Literal["reward", "rpe", "both", "none"]:
+    def feedback_channels(self) -> Literal["reward", "rpe", "both", "none"]:
         """Feedback channels of the network as a whole."""
         if self.critic == "shared":
             return self.feedback

@@ -51,7 +51,7 @@ def wire(n_inputs: int, n_actions: int, settings: NetworkSettings) -> Wiring:
         return Wiring(torch.ones(n, n), torch.ones(n_inputs, n), torch.ones(n, n_actions + 1), is_critic)
     critic, actor = is_critic.float(), 1.0 - is_critic.float()
     inputs = torch.ones(n_inputs, n)
-    reward = n_inputs - (2 if settings.fed == "both" else 1)
+    reward = n_inputs - (2 if settings.feedback_channels == "both" else 1)
     inputs[reward] = critic + actor * (settings.feedback in ("reward", "both"))
     inputs[reward + 1 :] = actor
     read_out = torch.stack([actor] * n_actions + [critic], 1)
