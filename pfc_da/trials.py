@@ -18,8 +18,7 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
     Parameters
     ----------
     recording : xarray.Dataset
-        With the dimension `step`, the coordinates `trial` and `phase` along it, and the attribute
-        `choice_phase`.
+        With the dimension `step`, the coordinates `trial` and `phase` along it, and the attribute `choice_phase`.
     name : str
         A variable along `step`, e.g. "choice" (animal, condition, episode, step).
 
@@ -27,6 +26,11 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
     -------
     xarray.DataArray
         The same variable with `step` replaced by `trial`, e.g. (animal, condition, episode, trial).
+
+    Raises
+    ------
+    InputError
+        If there is no such variable, it has no steps, or the choice phase is not one step of every trial.
     """
     if name not in recording:
         names = sorted(map(str, recording.data_vars))
@@ -43,14 +47,28 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def lag_trials(values: NDArray, lag: int) -> NDArray:
-    """What `values` were `lag` trials ago; -1 (integers) or NaN (floats) before the first trial.
+    """Values of earlier trials; -1 (integers) or NaN (floats) before the first trial.
 
     Parameters
     ----------
-    values : (session, trial, ...)
-        Booleans cannot mark what is missing and are refused.
+    values : ndarray (session, trial, ...)
+        Signed integers or floats; booleans are refused because they have no missing value.
     lag : int
         At least 0, in trials.
+
+    Returns
+    -------
+    ndarray (session, trial, ...)
+
+    Raises
+    ------
+    InputError
+        For another type of values, or a negative lag.
+
+    Examples
+    --------
+    >>> lag_trials(np.array([[3, 4, 5]]), 1).tolist()
+    [[-1, 3, 4]]
     """
     if lag < 0 or values.dtype.kind not in "if":
         raise InputError(
