@@ -26,9 +26,9 @@ COLORS = {"told of outcomes": BLUE, "held at baseline": MUTED}
 def measure() -> dict[str, tuple[TwoChoiceCircuit, Learning]]:
     """Both conditions, from the same weights and wiring."""
     measured = {}
-    for name, is_told in zip(COLORS, (True, False), strict=True):
+    for name, with_outcomes in zip(COLORS, (True, False), strict=True):
         circuit = TwoChoiceCircuit(AGENTS, seed=SEED)
-        measured[name] = circuit, circuit.learn(TRIALS, is_told=is_told)
+        measured[name] = circuit, circuit.learn(TRIALS, with_outcomes=with_outcomes)
     return measured
 
 
