@@ -1,9 +1,9 @@
-"""Replay of a trained animal whose dopamine comes from the spiking midbrain circuit, beside arithmetic on the error.
+"""Replay of a trained animal with dopamine from the spiking midbrain circuit, and with the computed error for comparison.
 
-Every condition is played twice on the same problems and draws: through the circuit (`frozen`, `risky_win_blocked`, ...),
-one copy of it a session, where what an experimenter injects is a current into LHb or dopamine cells; and with what is
-injected added to the error (`arithmetic_frozen`, ...), as in `recording.nc`. Weights are frozen, so dopamine acts by telling
-the network its error. The circuit meets every error that the network is told, one event a step.
+Every condition is simulated twice on the same problems and draws: with the circuit (`frozen`, `risky_win_blocked`, ...), one
+copy per session, in which injected dopamine is a current into LHb or dopamine cells; and with injected dopamine added to the
+error (`arithmetic_frozen`, ...), as in `recording.nc`. Weights are frozen, so dopamine acts only as an input of the
+network. The circuit receives every error that the network receives, one event per step.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError, show
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
+from pfc_da.recording_schema import ARITHMETIC_PREFIX
 from pfc_da.replay import CHUNK, Arrays, arrange_sessions, assemble, get_steps, get_totals, limit_sessions
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
@@ -28,14 +29,12 @@ from pfc_da.settings import RunSettings
 from pfc_da.task import Task
 from pfc_da.train import Trained, build_agent
 
-ARITHMETIC = "arithmetic_{}"
-"""Name of a condition without the circuit."""
 SESSIONS = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CircuitReplay:
-    """How to replay: sessions of each condition, all side by side."""
+    """Options of the replay: sessions of each condition, simulated at the same time."""
 
     sessions: int = SESSIONS
 
@@ -45,15 +44,15 @@ class CircuitReplay:
 
     @classmethod
     def ask(cls, sessions: int = SESSIONS) -> Self:
-        """As the command line asks for it."""
+        """Build from the options of the command line."""
         return cls(sessions=sessions)
 
     def limit(self, settings: RunSettings) -> RunSettings:
-        """Settings of a run with as many sessions of replay as asked for, all kept step by step."""
+        """Settings of a run with this number of replayed sessions, all kept step by step."""
         return limit_sessions(settings, self.sessions)
 
     def tell(self) -> str:
-        """All of it as JSON, for a recording to carry."""
+        """All options as JSON, to be stored in a recording."""
         return json.dumps(dataclasses.asdict(self) | {"mv_per_unit": MV_PER_UNIT})
 
 
@@ -67,17 +66,28 @@ def replay_circuit_animal(
     scale: float,
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
-    """Replay animal `number` with its dopamine from a circuit and by arithmetic, frozen and under `conditions`.
+    """Replay one animal with dopamine from a circuit and with the computed error, frozen and under `conditions`.
 
     Parameters
     ----------
-    scale
-        The error, in rewards, that dopamine cells take for 1.
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    trained : Trained
+    number : int
+        Index of the animal.
+    conditions : sequence of Condition
+        After `FROZEN`, which is always included.
+    how : CircuitReplay
+    scale : float
+        Error in rewards that counts as 1 for the dopamine cells.
+    report : callable
+        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------
     xarray.Dataset
-        The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units are those of `frozen`.
+        Recording of one animal (`pfc_da.recording`), without the dimension `animal`; units are those of `frozen`.
     """
     prepare_processor()
     settings, agent = how.limit(settings), build_agent(settings, task)
@@ -86,38 +96,51 @@ def replay_circuit_animal(
     seed = derive_seed(settings.seed, "replay", "circuit", number)
     by_circuit = CircuitChannel(MidbrainCircuit(how.sessions, seed=seed), DopamineCells.calibrated(scale))
     batches: dict[str, Rollout] = {}
-    heard: list[Arrays] = []
+    delivered: list[Arrays] = []
     for condition in (FROZEN, *conditions):
-        channels = {condition.name: by_circuit, ARITHMETIC.format(condition.name): by_arithmetic}
+        channels = {condition.name: by_circuit, ARITHMETIC_PREFIX + condition.name: by_arithmetic}
         for name, channel in channels.items():
             arranged = arrange_sessions(agent, settings, condition, number, 0, how.sessions)
             arranged["dopamine"] = dataclasses.replace(arranged["dopamine"], channel=channel)
             with torch.inference_mode():
                 batches[name] = rollout(network, effective, task, **arranged)
-                heard.append(_hear(batches[name]))
+                delivered.append(get_delivered_dopamine(batches[name]))
             report(len(batches) * how.sessions, name)
     kept = [get_totals(batch) | get_steps(task, batch, how.sessions) for batch in batches.values()]
     activity = network.activity(batches[FROZEN.name].drive).transpose(0, 1)[: settings.replay.unit_sessions]
     dataset = assemble(network, task, kept, activity.numpy(), list(batches))
-    for name in heard[0]:
-        dataset[name] = ("condition", "episode", "step"), np.stack([arrays[name] for arrays in heard])
+    for name in delivered[0]:
+        dataset[name] = (
+            ("condition", "episode", "step"),
+            np.stack([arrays[name] for arrays in delivered]),
+        )
     return describe(dataset, task.descriptions, network.activity_units)
 
 
 def count_sessions(conditions: Sequence[Condition], how: CircuitReplay) -> int:
-    """Sessions that an animal plays in all."""
+    """Sessions of one animal over all conditions.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    how : CircuitReplay
+
+    Returns
+    -------
+    int
+    """
     return 2 * how.sessions * (1 + len(conditions))
 
 
-def _hear(batch: Rollout) -> Arrays:
-    """What the network was told of each step, (session, step), and the rates it was read from; both NaN at the last."""
+def get_delivered_dopamine(batch: Rollout) -> Arrays:
+    """Dopamine delivered to the network at each step, (session, step), and the rates behind it; NaN at the last step."""
     last = torch.full_like(batch.rpe[:1], torch.nan)
     channel = batch.system.channel
     if isinstance(channel, CircuitChannel):
         rate = torch.tensor(channel.rates, dtype=batch.rpe.dtype)
-        told = channel.cells.decode(rate)
+        delivered = channel.cells.decode(rate)
     else:
-        told = batch.dopamine[:-1]
-        rate = torch.full_like(told, torch.nan)
-    both = {"dopamine_told": told, "dopamine_rate": rate}
+        delivered = batch.dopamine[:-1]
+        rate = torch.full_like(delivered, torch.nan)
+    both = {"dopamine_told": delivered, "dopamine_rate": rate}
     return {name: torch.cat([tensor, last]).T.numpy() for name, tensor in both.items()}

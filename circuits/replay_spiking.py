@@ -1,13 +1,13 @@
-"""Replay of a trained animal as spiking neurons, beside its rate network on the same problems and draws.
+"""Spiking replay of a trained animal, and of its rate network on the same problems and draws.
 
-Every condition of the paradigm is played twice, by neurons (`frozen`, ...) and by the rate network without noise
-(`rate_frozen`, ...); session i meets the same problem, and the same draws for reward and for choice given the policy, in
-all. Sessions come in chunks of `pfc_da.replay.CHUNK`: whole chunks are the very sessions of `recording.nc`.
+Every condition of the paradigm is simulated twice, by spiking neurons (`frozen`, ...) and by the rate network without noise
+(`rate_frozen`, ...). Session i has the same problem, and the same draws for reward and for choice given the policy, in all
+conditions. Sessions run in chunks of `pfc_da.replay.CHUNK`; whole chunks are the sessions of `recording.nc`.
 
-Two conditions are of neurons only. `recurrence_cut` takes the synapses between neurons away and leaves, as a constant, the
-mean current that they brought in `frozen`: the cells go on firing about as much as before, but the past is kept by
-nothing but the slow decay of each unit's own gating, which the read-outs see. `stimulated` is the animal with a current
-into some of its cells (`pfc_da.circuits.stimulation`).
+Two conditions exist for neurons only. `recurrence_cut` removes the synapses between neurons and replaces them by a constant,
+the mean current that they carried in `frozen`. The cells then fire at about the same rates, but only the slow decay of the
+own gating of each unit, which the read-outs receive, can store the past. `stimulated` is the animal with a current into some
+of its cells (`pfc_da.circuits.stimulation`).
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ from pfc_da.errors import InputError, show
 from pfc_da.network import Weights
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
+from pfc_da.recording_schema import RATE_PREFIX, RECURRENCE_CUT, STIMULATED
 from pfc_da.replay import (
     CHUNK,
     Arrays,
@@ -45,16 +46,13 @@ from pfc_da.settings import RunSettings
 from pfc_da.task import STEP_S, Task
 from pfc_da.train import Agent, Trained, build_agent
 
-RATE = "rate_{}"
-"""Name of a condition played by the rate network."""
 MOST_SESSIONS, MOST_NEURONS = 100_000, 1000
-"""Of a condition, and of a unit."""
-RECURRENCE_CUT, STIMULATED = "recurrence_cut", "stimulated"
+"""Largest number of sessions of a condition, and of neurons of a unit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpikingReplay:
-    """How to replay: sessions of each condition, neurons a unit, and what current to inject."""
+    """Options of the replay: sessions of each condition, neurons per unit, and an injected current."""
 
     sessions: int = CHUNK
     neurons_per_unit: int = 1
@@ -72,16 +70,35 @@ class SpikingReplay:
 
     @classmethod
     def ask(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str | None = None) -> Self:
-        """As the command line asks for it."""
+        """Build from the options of the command line.
+
+        Parameters
+        ----------
+        sessions : int
+            Sessions of each condition.
+        neurons : int
+            Neurons per unit.
+        stimulate : str, optional
+            KEY=VALUE,... of a `Stimulation`.
+
+        Returns
+        -------
+        SpikingReplay
+
+        Raises
+        ------
+        InputError
+            For a number out of range or a bad stimulation.
+        """
         stimulation = None if stimulate is None else Stimulation.parse(stimulate)
         return cls(sessions=sessions, neurons_per_unit=neurons, stimulation=stimulation)
 
     def limit(self, settings: RunSettings) -> RunSettings:
-        """Settings of a run with as many sessions of replay as asked for, all kept step by step."""
+        """Settings of a run with this number of replayed sessions, all kept step by step."""
         return limit_sessions(settings, self.sessions)
 
     def tell(self) -> str:
-        """All of it as JSON, for a recording to carry."""
+        """All options as JSON, to be stored in a recording."""
         return json.dumps(dataclasses.asdict(self) | {"dt_s": DT_S, "tick_s": TICK_S, "delay_s": DELAY_S})
 
 
@@ -91,8 +108,8 @@ class _Chunk(NamedTuple):
     spikes: Spikes | None
 
 
-class _Played(NamedTuple):
-    """What is kept of all chunks of a condition."""
+class _Recorded(NamedTuple):
+    """Results of all chunks of a condition."""
 
     arrays: Arrays
     unit_rate: NDArray  # (unit,) Hz
@@ -124,58 +141,99 @@ def replay_spiking_animal(
     how: SpikingReplay,
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
-    """Replay animal `number` with neurons and with its rate network, frozen and under `conditions`.
+    """Replay one animal with spiking neurons and with its rate network, frozen and under `conditions`.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    trained : Trained
+    number : int
+        Index of the animal.
+    conditions : sequence of Condition
+        After `FROZEN`, which is always included.
+    how : SpikingReplay
+    report : callable
+        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------
     xarray.Dataset
-        The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units, spikes and membranes are
-        those of the neurons, `frozen`.
+        Recording of one animal (`pfc_da.recording`), without the dimension `animal`; units, spikes and membrane
+        potentials are
+        those of the neurons in `frozen`.
+
+    Raises
+    ------
+    InputError
+        For a network without a spiking version.
     """
     prepare_processor()
     animal = _prepare(how.limit(settings), task, trained, number)
     network, recorded = animal.agent.network, animal.settings.replay.unit_sessions
     k = how.neurons_per_unit
     neurons = SpikingPFC(network, min(how.sessions, CHUNK), neurons_per_unit=k, recorded=recorded)
-    played: dict[str, _Played] = {}
+    done: dict[str, _Recorded] = {}
 
     def keep(name: str, chunks: Iterator[_Chunk]) -> None:
-        played[name] = _collect(animal, chunks)
-        report(len(played) * how.sessions, name)
+        done[name] = _collect(animal, chunks)
+        report(len(done) * how.sessions, name)
 
     for condition in (FROZEN, *conditions):
-        own = _play_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
+        own = _replay_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
         keep(condition.name, own)
-        keep(RATE.format(condition.name), _play_rate(animal, condition))
-    cut = cut_recurrence(animal.effective, played[FROZEN.name].mean_state)
-    keep(RECURRENCE_CUT, _play_neurons(neurons, animal, FROZEN, cut))
+        keep(RATE_PREFIX + condition.name, _replay_rate(animal, condition))
+    cut = cut_recurrence(animal.effective, done[FROZEN.name].mean_state)
+    keep(RECURRENCE_CUT, _replay_neurons(neurons, animal, FROZEN, cut))
     chosen = np.zeros(neurons.n_neurons, dtype=bool)
     if how.stimulation is not None:
         chosen = how.stimulation.choose(network, k, numpy_stream(settings.seed, "stimulation", number))
         current = how.stimulation.inject(task, chosen)
-        keep(STIMULATED, _play_neurons(neurons, animal, FROZEN, animal.effective, current))
-    return _assemble(animal, played, chosen.reshape(-1, k).mean(1))
+        keep(STIMULATED, _replay_neurons(neurons, animal, FROZEN, animal.effective, current))
+    return _assemble(animal, done, chosen.reshape(-1, k).mean(1))
 
 
 def count_sessions(conditions: Sequence[Condition], how: SpikingReplay) -> int:
-    """Sessions that an animal plays in all."""
+    """Sessions of one animal over all conditions.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    how : SpikingReplay
+
+    Returns
+    -------
+    int
+    """
     return how.sessions * (2 * len(conditions) + 3 + (how.stimulation is not None))
 
 
 def cut_recurrence(effective: Weights, mean_state: Tensor) -> Weights:
-    """Weights without synapses between units, the mean current they brought at `mean_state` (unit,) left as a constant."""
+    """Weights without synapses between units; their mean current is added to the bias.
+
+    Parameters
+    ----------
+    effective : Weights
+    mean_state : Tensor (unit,)
+        Mean gating in the condition `frozen`.
+
+    Returns
+    -------
+    Weights
+    """
     w = effective["w"]
     return effective | {"w": torch.zeros_like(w), "b": effective["b"] + mean_state @ w}
 
 
 def _prepare(settings: RunSettings, task: Task, trained: Trained, number: int) -> _Animal:
-    # without the noise that stands for spikes in training: neurons have their own, the rate network is to have none
+    # without the noise that represents spikes in training: neurons have their own, the rate network has none
     silent = settings.network.model_copy(update={"neurons_per_unit": 0})
     agent = build_agent(settings.model_copy(update={"network": silent}), task)
     return _Animal(settings, task, agent, agent.network.effective(trained.after[None]), number)
 
 
-def _play_neurons(
+def _replay_neurons(
     neurons: SpikingPFC,
     animal: _Animal,
     condition: Condition,
@@ -196,7 +254,7 @@ def _play_neurons(
         yield _Chunk(batch, batch.drive, spikes)
 
 
-def _play_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
+def _replay_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
     network = animal.agent.network
     for _, arranged in animal.arrange(condition):
         with torch.inference_mode():
@@ -205,7 +263,7 @@ def _play_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
         yield _Chunk(batch, rate, None)
 
 
-def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Played:
+def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Recorded:
     kept: list[Arrays] = []
     rates, states, first = [], [], None
     for chunk in chunks:
@@ -216,17 +274,17 @@ def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Played:
     assert first is not None  # there is a session
     activity = first.rate[:, : animal.settings.replay.unit_sessions].transpose(0, 1).numpy()
     unit_rate, mean_state = torch.cat(rates).mean(0).numpy(), torch.cat(states).mean(0)
-    return _Played(join_chunks(kept), unit_rate, mean_state, activity, first.spikes)
+    return _Recorded(join_chunks(kept), unit_rate, mean_state, activity, first.spikes)
 
 
-def _assemble(animal: _Animal, played: dict[str, _Played], stimulated: NDArray) -> xr.Dataset:
-    network, frozen = animal.agent.network, played[FROZEN.name]
-    by_condition = [each.arrays for each in played.values()]
-    dataset = assemble(network, animal.task, by_condition, frozen.activity, list(played))
+def _assemble(animal: _Animal, done: dict[str, _Recorded], stimulated: NDArray) -> xr.Dataset:
+    network, frozen = animal.agent.network, done[FROZEN.name]
+    by_condition = [each.arrays for each in done.values()]
+    dataset = assemble(network, animal.task, by_condition, frozen.activity, list(done))
     spikes = frozen.spikes
     assert spikes is not None  # frozen neurons are recorded
     variables = {
-        "unit_rate": (("condition", "unit"), np.stack([each.unit_rate for each in played.values()])),
+        "unit_rate": (("condition", "unit"), np.stack([each.unit_rate for each in done.values()])),
         "stimulated": (("unit",), stimulated.astype(np.float32)),
         "spike_episode": ("spike", spikes.copy.astype(np.int16)),
         "spike_unit": ("spike", spikes.unit.astype(np.int16)),

@@ -76,7 +76,7 @@ def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
             "rule 'three-factor' needs the eligibility of network 'rate', got network "
             f"{settings.network.kind!r}. Use --network rate, or --rule bptt."
         )
-    channels = input_size(task, settings.network.fed)
+    channels = input_size(task, settings.network.feedback_channels)
     network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
     rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
     return Agent(network, rule, DopamineSystem(rule.discount, channel=_build_channel(settings.dopamine)))
@@ -137,7 +137,7 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
             task_rng=torch_stream(seed, "train", "task", update),
             choice_rng=torch_stream(seed, "train", "choice", update),
             noise_rng=torch_stream(seed, "train", "noise", update),
-            feedback=settings.network.fed,
+            feedback=settings.network.feedback_channels,
         )
         change = agent.rule.change(agent.network, weights, batch, entropy)
     weights, memory, finite = take_step(rule, training.weights, change, training.memory, learning_rate)

@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from pfc_da.export.jobs import Job, importing
-from pfc_da.export.neurons import count_neurons
 from pfc_da.export.session import count_sessions, get_run_name
 from pfc_da.recording import load, write_recording
+from pfc_da.recording_schema import count_neurons
 
 
 def plan_netcdf(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:

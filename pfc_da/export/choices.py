@@ -18,6 +18,7 @@ import xarray as xr
 from pfc_da.export.jobs import Job
 from pfc_da.export.session import count_sessions, get_run_name, iterate_columns, list_labels, name_subject
 from pfc_da.recording import load
+from pfc_da.recording_schema import get_condition_names
 
 
 def plan_csv(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
@@ -25,7 +26,7 @@ def plan_csv(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     name = f"{recording.attrs['paradigm']}-{get_run_name(recording.attrs)}"
     part = recording[list_labels(recording)]
     part = part.isel(episode=slice(count_sessions(recording, "episode", sessions)))
-    for place, condition in enumerate(map(str, recording["condition"].values)):
+    for place, condition in enumerate(get_condition_names(recording)):
         own = part.isel(condition=place)
         yield Job(Path(f"{name}_{condition}.csv"), functools.partial(_write_table, own))
 
