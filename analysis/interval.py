@@ -139,7 +139,13 @@ def compute_reach(n: ArrayLike) -> NDArray:
     return np.where(n > 1, stdtrit(np.maximum(n - 1, 1), (1 + LEVEL) / 2), np.nan)
 
 
-def mean_of_finite(values: NDArray, axis: int = 0) -> NDArray:
+def mean_or_nan(values: NDArray) -> float:
+    """Mean of all finite values of an array of any shape; NaN if there are none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def mean_of_finite(values: NDArray, axis: int | tuple[int, ...] = 0) -> NDArray:
     """Mean of what is finite along an axis, NaN (and no warning) where nothing is."""
     finite = np.isfinite(values)
     with np.errstate(invalid="ignore"):

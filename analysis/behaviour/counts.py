@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.history import find_pairs, find_predicted
+from pfc_da.analysis.behaviour.history import LAGS, find_pairs, find_predicted
 from pfc_da.analysis.behaviour.matching import compute_log_ratios, count_choices
 from pfc_da.analysis.readers.choice_table import ChoiceSessions, get_animals
 
-LAGS = 5
 PER_WEIGHT = 10  # trials for each weight of a regression
 WEIGHTS = 2 * LAGS + 1
 MIN_FOR_FRACTION = 20
@@ -87,7 +86,7 @@ def select_sessions(sessions: ChoiceSessions, key: str, count: Count) -> list[ND
     return [own & (is_enough or not any(enough)) for own, is_enough in zip(animals, enough, strict=True)]
 
 
-def tell_too_few(sessions: ChoiceSessions, key: str, count: Count, which: str) -> str:
+def describe_too_few(sessions: ChoiceSessions, key: str, count: Count, which: str) -> str:
     """Why no animal has enough of what carries a statistic; "" if one has."""
     need, by_animal = NEEDS[key], [count.used[own].sum() for own in get_animals(sessions)]
     if max(by_animal) >= need.least:

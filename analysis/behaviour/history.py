@@ -24,13 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri, stdtrit
 
-from pfc_da.analysis.interval import LEVEL
+from pfc_da.analysis.interval import LEVEL, mean_or_nan
 from pfc_da.errors import InputError
 from pfc_da.trials import lag_trials
 
-MAX_ITERATIONS = (
-    30  # Newton needs some 6; weights that have no finite maximum grow with each and never settle
-)
+LAGS = 5  # trials that choices are regressed on
+MAX_ITERATIONS = 30  # Newton needs about 6; weights without a finite maximum grow for ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ class HistoryKernels:
     n_sessions: int
 
 
-def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKernels:
+def fit_history(choice: NDArray, reward: NDArray, lags: int = LAGS) -> HistoryKernels:
     """Choice and reward history kernels of one animal.
 
     Parameters
@@ -109,7 +108,7 @@ def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKerne
     )
 
 
-def find_predicted(choice: NDArray, reward: NDArray, lags: int = 5) -> NDArray:
+def find_predicted(choice: NDArray, reward: NDArray, lags: int = LAGS) -> NDArray:
     """Trials that `fit_history` predicts, (session, trial) bool: a choice, and no unknown reward `lags` trials back."""
     _check(choice, reward, lags)
     known = (choice < 0) | np.isfinite(reward)
@@ -199,13 +198,13 @@ def compute_win_stay(choice: NDArray, reward: NDArray) -> float:
     `compute`; one over animals from `summarise`.
     """
     pair, won = find_pairs(choice, reward)
-    return _mean((choice[:, 1:] == choice[:, :-1])[pair & won])
+    return mean_or_nan((choice[:, 1:] == choice[:, :-1])[pair & won])
 
 
 def compute_lose_shift(choice: NDArray, reward: NDArray) -> float:
     """Chance of changing the last choice after it was not rewarded; arguments as in `compute_win_stay`."""
     pair, won = find_pairs(choice, reward)
-    return _mean((choice[:, 1:] != choice[:, :-1])[pair & ~won])
+    return mean_or_nan((choice[:, 1:] != choice[:, :-1])[pair & ~won])
 
 
 def find_pairs(choice: NDArray, reward: NDArray) -> tuple[NDArray, NDArray]:
@@ -213,10 +212,6 @@ def find_pairs(choice: NDArray, reward: NDArray) -> tuple[NDArray, NDArray]:
     _check(choice, reward, 1)
     pair = (choice[:, :-1] >= 0) & (choice[:, 1:] >= 0) & np.isfinite(reward[:, :-1])
     return pair, reward[:, :-1] > 0
-
-
-def _mean(truth: NDArray) -> float:
-    return float(truth.mean()) if truth.size else np.nan
 
 
 def _check(choice: NDArray, reward: NDArray, lags: int) -> None:

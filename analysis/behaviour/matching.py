@@ -155,7 +155,7 @@ def fit_matching_pooled(counts: Counts, condition: NDArray) -> MatchingFit:
     return _summarise(moments, unit, np.isfinite(x[0]), len(np.unique(counts.session)))
 
 
-def tell_left_out(n: int, n_points: int) -> str:
+def describe_left_out(n: int, n_points: int) -> str:
     """What an interval says of points with a zero count; "" if there are none."""
     return f"; {n} of {n_points} sessions or blocks left out for a zero count" if n else ""
 

@@ -7,6 +7,8 @@ an inner measure of how fast is learned, as updates to a criterion are an outer 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.interval import mean_of_finite
+
 CRITERION = 0.7
 """Share of choices of the better option that counts as having learned; a declared choice."""
 BEFORE, AFTER = 10, 20
@@ -59,9 +61,7 @@ def compute_trials_to_criterion(curve: NDArray) -> NDArray:
 
 def mean_where(values: NDArray, where: NDArray, axis: int | tuple[int, ...] = -1) -> NDArray:
     """Mean of known values on some trials (session, trial); NaN, without a warning, where there is none."""
-    used = np.isfinite(values) & where
-    with np.errstate(invalid="ignore"):
-        return np.where(used, values, 0).sum(axis=axis) / used.sum(axis=axis)
+    return mean_of_finite(np.where(where, values, np.nan), axis)
 
 
 def _find_switches(better: NDArray) -> NDArray:

@@ -45,10 +45,10 @@ def compare_units(simulated: ChoiceSessions, recorded: ChoiceSessions) -> str:
     for which, values in (("recorded", theirs), ("simulated", ours)):
         if len(values) == 1:
             return f"all {which} rewards are alike, so that their unit is not known"
-    return f"rewards are in other units: {_tell(theirs)} recorded; {_tell(ours)} simulated (the largest is 1)"
+    return f"rewards are in other units: {_list_values(theirs)} recorded; {_list_values(ours)} simulated (the largest is 1)"
 
 
-def tell_scaling(sessions: ChoiceSessions, which: str) -> str:
+def describe_scaling(sessions: ChoiceSessions, which: str) -> str:
     """What `scale_rewards` makes of them; "" if they stay as they are."""
     values = find_values(sessions)
     largest = np.abs(values).max(initial=0)
@@ -59,7 +59,7 @@ def tell_scaling(sessions: ChoiceSessions, which: str) -> str:
     return "" if largest == 1 else f"{which} rewards are divided by {largest:g}"
 
 
-def _tell(values: NDArray) -> str:
+def _list_values(values: NDArray) -> str:
     if len(values) > MANY:
         return f"{len(values)} amounts"
     return ", ".join(f"{value:.3g}" for value in values)

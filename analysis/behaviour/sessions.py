@@ -11,14 +11,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.counts import LAGS, count_used, get_blocks, select_sessions
+from pfc_da.analysis.behaviour.counts import count_used, get_blocks, select_sessions
 from pfc_da.analysis.behaviour.history import (
+    LAGS,
     HistoryKernels,
     compute_lose_shift,
     compute_win_stay,
     fit_history,
 )
-from pfc_da.analysis.behaviour.matching import count_choices, fit_matching, tell_left_out
+from pfc_da.analysis.behaviour.matching import count_choices, describe_left_out, fit_matching
+from pfc_da.analysis.interval import mean_or_nan
 from pfc_da.analysis.readers.choice_table import ChoiceSessions, get_animals
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_sessions
 
@@ -40,12 +42,12 @@ def compute_choice_numbers(
     rewarded = np.where(choice >= 0, reward, np.nan)
     chose_better = np.where((choice >= 0) & (better >= 0), choice == better, np.nan)
     plain: list[tuple[str, str, Callable[..., float], tuple[NDArray, ...]]] = [
-        ("reward_per_trial", "reward", _mean, (rewarded,)),
+        ("reward_per_trial", "reward", mean_or_nan, (rewarded,)),
         ("win_stay", "fraction", compute_win_stay, (choice, reward)),
         ("lose_shift", "fraction", compute_lose_shift, (choice, reward)),
     ]
     if np.isfinite(chose_better).any():
-        plain.append(("fraction_better", "fraction", _mean, (chose_better,)))
+        plain.append(("fraction_better", "fraction", mean_or_nan, (chose_better,)))
     counts = count_used(sessions)
     animals = {key: select_sessions(sessions, key, count) for key, count in counts.items()}
     found = [
@@ -67,12 +69,6 @@ def cut_sessions(sessions: ChoiceSessions, n_trials: int, n_sessions: int) -> Ch
     grids: Iterable[str] = ("choice", "reward", "block", "better")
     cut = {name: getattr(sessions, name)[kept, :n_trials] for name in grids}
     return replace(sessions, **cut, animal=sessions.animal[kept], session=sessions.session[kept])
-
-
-def _mean(values: NDArray) -> float:
-    """Mean of what is not NaN, NaN of nothing."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else np.nan
 
 
 def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
@@ -127,7 +123,7 @@ def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int) -
         )
         for own in animals
     ]
-    left_out = tell_left_out(n_points - sum(fit.n_points for fit in fits), n_points)
+    left_out = describe_left_out(n_points - sum(fit.n_points for fit in fits), n_points)
     if len(fits) > 1:
         slope = summarise(key, [fit.slope for fit in fits], units="1")
         return replace(slope, interval=slope.interval + left_out)

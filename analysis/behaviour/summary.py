@@ -12,22 +12,21 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.history import compute_lose_shift, compute_win_stay, fit_history
+from pfc_da.analysis.behaviour.history import LAGS, compute_lose_shift, compute_win_stay, fit_history
 from pfc_da.analysis.behaviour.learning import summarise_session, summarise_training
 from pfc_da.analysis.behaviour.matching import (
     MatchingFit,
     compute_fractions,
     compute_log_ratios,
     count_choices,
+    describe_left_out,
     fit_matching,
-    tell_left_out,
 )
 from pfc_da.analysis.interval import mean_of_finite, split_sessions
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise_crossed, summarise_grouped
 from pfc_da.trials import per_trial
 
 FROZEN = "frozen"
-LAGS = 5
 RASTER_EPISODES = 6
 
 
@@ -107,7 +106,7 @@ def compute_matching_slope(choice: NDArray, reward: NDArray) -> Statistic:
     fits = _fit_matching(choice, reward)
     slope = summarise_grouped("matching_slope", [fit.slope for fit in fits], np.transpose(groups), units="1")
     left_out, used = (sum(getattr(fit, name) for fit in fits) for name in ("n_dropped", "n_points"))
-    return replace(slope, interval=slope.interval + tell_left_out(left_out, left_out + used))
+    return replace(slope, interval=slope.interval + describe_left_out(left_out, left_out + used))
 
 
 def _fit_matching(choice: NDArray, reward: NDArray) -> list[MatchingFit]:
@@ -188,7 +187,7 @@ def tabulate_learning(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([*thinned, mean.assign(animal="mean")], ignore_index=True)
 
 
-def tabulate_raster(choice: NDArray, reward: NDArray, p: NDArray) -> pd.DataFrame:
+def tabulate_example_sessions(choice: NDArray, reward: NDArray, p: NDArray) -> pd.DataFrame:
     """The first sessions of the first animal.
 
     Parameters

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfc_da.analysis.units.selectivity import compute_any_p, compute_null_p, regress_units
-from pfc_da.analysis.units.summary import determine_one_another
+from pfc_da.analysis.units.summary import are_collinear
 from pfc_da.errors import InputError
 
 LEVEL = 0.05
@@ -70,7 +70,7 @@ def _fit(counts: NDArray, regressors: Mapping[str, NDArray], corrected: bool, rn
     """p-values (regressor, unit), NaN where these trials cannot tell the regressors apart."""
     nothing = np.full((len(regressors), counts.shape[-1]), np.nan)
     n_known = np.isfinite(np.stack(list(regressors.values()))).all(axis=0).sum()
-    if n_known < len(regressors) + 2 or determine_one_another(regressors):
+    if n_known < len(regressors) + 2 or are_collinear(regressors):
         return nothing
     try:
         if corrected:

@@ -80,24 +80,6 @@ def compute_fano(counts: ArrayLike) -> NDArray:
         return np.where(mean > 0, np.nanvar(counts, axis=0, ddof=1) / mean, np.nan)
 
 
-def compute_fano_through_time(
-    trains: Iterable[ArrayLike], *, start: float, end: float, width: float, step: float
-) -> tuple[NDArray, NDArray]:
-    """Fano factor in a window that slides from `start` to `end`, all in the unit of the spike times.
-
-    Returns
-    -------
-    middle, fano : (window,)
-        Middle of each window and its Fano factor. A change of rate alone moves the Fano factor of cells that are not
-        Poisson, so look at the rate beside it.
-    """
-    _require_duration("step", step)
-    if not end - start >= width:
-        raise InputError(f"the stretch from {start} to {end} is shorter than the window of {width}.")
-    starts = start + step * np.arange(int((end - start - width) / step + 1e-9) + 1)
-    return starts + width / 2, compute_fano(count_spikes(trains, starts, width))
-
-
 def compute_cv(trains: Iterable[ArrayLike]) -> float:
     """CV of all intervals of the trains; NaN where there are fewer than two intervals."""
     intervals, _ = _intervals(trains)

@@ -111,7 +111,7 @@ def summarise_population(
         return None
 
     def refit(autocorrelation: NDArray) -> float:
-        return float(fit_population(autocorrelation.T, bin_s=timescales.bin_s).tau[0])
+        return float(fit_population(autocorrelation.T).tau[0])
 
     fires = np.array(["fires below" not in why for why in timescales.why_cells])
     cells = timescales.autocorrelation.T[fires]

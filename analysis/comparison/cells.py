@@ -28,7 +28,7 @@ from pfc_da.analysis.cells.summary import (
     tabulate_firing,
 )
 from pfc_da.analysis.cells.timescale import compute_timescales
-from pfc_da.analysis.comparison.difference import Difference, leave_open, pair_up
+from pfc_da.analysis.comparison.difference import Difference, missing_statistic, pair_up
 from pfc_da.analysis.comparison.simulated import Windows, get_cell_sessions, get_windows, has_spikes
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units.selectivity import compute_fraction_selective
@@ -180,7 +180,7 @@ def _summarise_cells(
             refused |= dict.fromkeys(("timescale", POPULATION), timescales.why)
     units = {**UNITS, POPULATION: "s"}
     return (
-        [found.get(key) or leave_open(key, "", units[key]) for key in keys],
+        [found.get(key) or missing_statistic(key, "", units[key]) for key in keys],
         {key: why for key, why in refused.items() if key not in found},
     )
 
@@ -256,5 +256,5 @@ def _count_codes(by_animal: Mapping[str, list[dict[str, NDArray]]], key: str) ->
         if selective:
             found.append(replace(compute_fraction_selective(selective, condition=name), key=key))
         else:
-            found.append(leave_open(key, name, "fraction"))
+            found.append(missing_statistic(key, name, "fraction"))
     return found

@@ -66,7 +66,7 @@ def pair_up(
     by_name = {(one.key, one.condition): one for one in simulated}
     rows = []
     for one in recorded:
-        absent = leave_open(one.key, one.condition, one.units)
+        absent = missing_statistic(one.key, one.condition, one.units)
         why = against.get(one.key, "")
         if (one.key, one.condition) not in by_name:
             why = why or "this run holds no such number"
@@ -76,7 +76,7 @@ def pair_up(
     return rows
 
 
-def leave_open(key: str, condition: str, units: str) -> Statistic:
+def missing_statistic(key: str, condition: str, units: str) -> Statistic:
     """A statistic that could not be computed."""
     nothing = math.nan
     return Statistic(

@@ -85,11 +85,24 @@ def compute_distance(rows: pd.DataFrame, scale: pd.Series) -> float:
     return float(np.sqrt(squares.mean())) if squares.notna().all() else math.inf
 
 
-def compute_distance_interval(distance: float, without: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a distance from those found without each animal in turn (jackknife, Student t)."""
+def compute_distance_interval(distance: float, leave_one_out: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a distance: jackknife over animals, with Student's t.
+
+    Parameters
+    ----------
+    distance : float
+        Of all animals.
+    leave_one_out : (animal,)
+        The distance found without each animal in turn.
+
+    Returns
+    -------
+    low, high : float
+        NaN with fewer than two animals, or where a distance is infinite.
+    """
     from scipy.special import stdtrit
 
-    n, values = len(without), np.asarray(without, dtype=float)
+    n, values = len(leave_one_out), np.asarray(leave_one_out, dtype=float)
     if n < 2 or not np.isfinite([distance, *values]).all():
         return math.nan, math.nan
     half = stdtrit(n - 1, 0.975) * math.sqrt((n - 1) * values.var())

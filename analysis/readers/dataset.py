@@ -20,7 +20,12 @@ from pfc_da.analysis.readers.juice_choice import is_ofc_folder, read_ofc_cells
 from pfc_da.analysis.readers.nwb import NWBSession, read_nwb
 from pfc_da.analysis.readers.nwb_store import is_zarr
 from pfc_da.analysis.readers.nwb_units import ALWAYS
-from pfc_da.analysis.readers.session_labels import name_animals, note_animals, refuse_copies, tell_apart
+from pfc_da.analysis.readers.session_labels import (
+    name_animals,
+    note_animals,
+    refuse_copies,
+    separate_sessions,
+)
 from pfc_da.errors import InputError
 from pfc_da.files import require_file, require_name
 
@@ -84,7 +89,7 @@ def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None)
         raise without[0]
     notes += [f"{error} Nothing of that file is used." for error in without]
     tables = name_animals(tables, columns)
-    tables, more = tell_apart(tables)
+    tables, more = separate_sessions(tables)
     notes += more
     with_choices = [table for table in tables.values() if "choice" in table]
     choices = _stack(with_choices, source, columns)

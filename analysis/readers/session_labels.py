@@ -56,7 +56,7 @@ def name_animals(tables: dict[Path, pd.DataFrame], columns: ColumnMap) -> dict[P
     return found
 
 
-def tell_apart(tables: dict[Path, pd.DataFrame]) -> tuple[dict[Path, pd.DataFrame], list[str]]:
+def separate_sessions(tables: dict[Path, pd.DataFrame]) -> tuple[dict[Path, pd.DataFrame], list[str]]:
     """The tables with a name of its own for every session, and a note where that is not the one told.
 
     Raises

@@ -23,10 +23,10 @@ import numpy as np
 
 from pfc_da.errors import InputError
 
+N_OBJECTS = 2
 
-def compute_object_value(
-    choice: np.ndarray, reward: np.ndarray, half_life: float, *, n_objects: int = 2
-) -> np.ndarray:
+
+def compute_object_value(choice: np.ndarray, reward: np.ndarray, half_life: float) -> np.ndarray:
     """Local income of each object before each trial.
 
     Parameters
@@ -37,8 +37,6 @@ def compute_object_value(
         Reward of the trial.
     half_life : float
         Trials after which a reward counts half.
-    n_objects : int
-        Number of objects.
 
     Returns
     -------
@@ -48,14 +46,14 @@ def compute_object_value(
     _check_same_shape(choice=choice, reward=reward)
     if not half_life > 0:
         raise InputError(f"half_life must be above 0 trials, got {half_life}. (Large: all trials alike.)")
-    if np.max(choice) >= n_objects:
-        raise InputError(f"choice must lie below n_objects = {n_objects}, got {np.max(choice)}.")
+    if np.max(choice) >= N_OBJECTS:
+        raise InputError(f"choice must be 0, 1 or -1 (missing), got {np.max(choice)}.")
     keep = 0.5 ** (1 / half_life)
     seen = (choice >= 0) & np.isfinite(reward)  # (episode, trial)
-    chosen = choice[..., None] == np.arange(n_objects)
+    chosen = choice[..., None] == np.arange(N_OBJECTS)
     income = np.where(chosen & seen[..., None], np.nan_to_num(reward)[..., None], 0.0)
     value = np.full(chosen.shape, np.nan)
-    total = np.zeros((len(choice), n_objects))
+    total = np.zeros((len(choice), N_OBJECTS))
     weight = np.zeros(len(choice))
     for trial in range(choice.shape[1]):
         known = weight > 0

@@ -77,7 +77,7 @@ def regress_phases(
     """
     value = compute_object_value(choice, reward, HALF_LIFE)
     regressors = compute_regressors(choice, reward, value)
-    if determine_one_another(regressors):
+    if are_collinear(regressors):
         p = np.full((len(regressors), *activity.shape[2:]), np.nan)
     else:
         p = compute_null_p(activity, regressors, null="session", rng=rng)
@@ -166,7 +166,7 @@ def tabulate_selectivity(statistics: Sequence[Statistic], references: Mapping[st
     )
 
 
-def tabulate_units(
+def tabulate_unit_properties(
     recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]], phase: int
 ) -> pd.DataFrame:
     """A row a unit: type, time constant, mean rate, p-value of every variable in one phase."""
@@ -231,7 +231,7 @@ def average_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def determine_one_another(regressors: Mapping[str, NDArray]) -> bool:
+def are_collinear(regressors: Mapping[str, NDArray]) -> bool:
     """Whether a regressor (episode, trial) never changes or follows from the others, so that none has a p-value."""
     columns = np.stack(list(regressors.values()), -1)
     known = columns[np.isfinite(columns).all(-1)]  # (trial, regressor)

@@ -50,12 +50,6 @@ class ValueToChoice:
         later = self.choice_phase[~self.codes_value, None] > self.value_phase[self.codes_value]
         return float(later.mean()) if later.size else float("nan")
 
-    @property
-    def fraction_value_first(self) -> float:
-        """Of the units that code both and not from the same phase on, the fraction that begins with value."""
-        apart = self.codes_value & (self.choice_phase >= 0) & (self.choice_phase != self.value_phase)
-        return _fraction(self.converts, apart)
-
 
 def find_value_to_choice(codes_value: np.ndarray, codes_choice: np.ndarray) -> ValueToChoice:
     """Find in which phase each unit first codes value and choice.
