@@ -23,11 +23,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.readers.column_map import ColumnMap
+from pfc_da.analysis.readers.formats import RecordedFile, begins_with
 from pfc_da.analysis.readers.table_text import read_separated
 from pfc_da.errors import InputError
 
 REQUIRED = ("choice", "reward")
+RANK = 2  # asked last: any other file must be a table
+MATLAB = b"MATLAB"
 SUFFIXES = (".csv", ".tsv", ".txt")
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")  # in a folder; .txt files are often notes
 MAX_CELLS = 100_000_000  # of the grid (session, trial)
 
 
@@ -54,15 +58,60 @@ class ChoiceSessions:
     n_options: int = 2
 
 
+def accepts(path: Path) -> bool:
+    """Whether it may be a table: any file that no other reader accepts."""
+    return path.is_file()
+
+
+def read(path: Path, columns: ColumnMap) -> RecordedFile:
+    """Trials of a table; a table that names no session is one, called as the file.
+
+    Parameters
+    ----------
+    path : Path
+    columns : ColumnMap
+        How its column names map to ours.
+
+    Returns
+    -------
+    RecordedFile
+
+    Raises
+    ------
+    InputError
+        If it is no such table: in one line, with the file, the column and the row.
+    """
+    if begins_with(path, MATLAB):
+        raise InputError(f"{path}: a MATLAB file; give the folder that holds celldata/, or a table as CSV.")
+    table = _read_table(path, columns)
+    return RecordedFile(trials=table if "session" in table else table.assign(session=path.name.split(".")[0]))
+
+
 def read_choices(path: str | Path, columns: ColumnMap | None = None) -> ChoiceSessions:
-    """Sessions of a tidy table of choices with the columns of the module docstring, or those that are told."""
+    """Read the sessions of one table of choices.
+
+    Parameters
+    ----------
+    path : path
+        A .csv, .tsv or .txt file, plain or .gz, with the columns of the module docstring.
+    columns : ColumnMap, optional
+        How its column names map to ours; the same names if not given.
+
+    Returns
+    -------
+    ChoiceSessions
+
+    Raises
+    ------
+    InputError
+        If it is no such table: in one line, with the file, the column and the row.
+    """
     columns = columns or ColumnMap()
-    return stack_choices(read_table(path, columns), name=str(path), options=columns.options)
+    return stack_choices(_read_table(Path(path), columns), name=str(path), options=columns.options)
 
 
-def read_table(path: str | Path, columns: ColumnMap) -> pd.DataFrame:
-    """A tidy table under our names, for `stack_choices`."""
-    path = Path(path)
+def _read_table(path: Path, columns: ColumnMap) -> pd.DataFrame:
+    """A table under our names, for `stack_choices`."""
     if not path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
         raise InputError(f"{path}: a table of choices must be {', '.join(SUFFIXES)}, plain or .gz.")
     rows = columns.select(read_separated(path), str(path))
