@@ -380,7 +380,10 @@ def write_zarr(path, folder, version):
 
     with h5py.File(path) as file:
         root.attrs["nwb_version"] = file.attrs["nwb_version"]
-        file.visititems(copy)
+        names: list[str] = []
+        file.visit(names.append)  # zarr writes in other threads, and within a visit HDF5 is locked to them
+        for name in names:
+            copy(name, file[name])
     return folder
 
 
