@@ -80,7 +80,22 @@ def load_ofc() -> OFCRecording:
 
 
 def read_ofc_matlab(folder: str | Path) -> OFCRecording:
-    """All cells of a folder in the layout of the module docstring."""
+    """All cells of a folder with the layout of the module docstring, as tables.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``celldata``.
+
+    Returns
+    -------
+    OFCRecording
+
+    Raises
+    ------
+    InputError
+        If there is no file of a cell, or one is damaged.
+    """
     trials: dict[str, pd.DataFrame] = {}
     counts, spikes = [], []
     for path in _paths(folder):

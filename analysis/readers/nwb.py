@@ -1,10 +1,10 @@
-"""One session of an NWB file: its trials, and its units if it has some.
+"""Read one session of an NWB file: its trials, and its units if there are any.
 
 Of the file only the table of trials, spike times, observed intervals and the names of subject and session are read
-(`nwb_store`), so that other parts of it cannot be in the way; schemas from 2.0 on have these in the same places.
+(`nwb_store`), so that other parts of it do no harm; schemas from 2.0 on have these in the same places.
 
-Times must be seconds. Times in ms give rates, windows and timescales that are wrong by a thousand without looking so;
-`_check_clock` refuses what can hardly be seconds.
+Times must be seconds. Times in ms would give rates, windows and timescales that are wrong by a factor of a thousand and
+look plausible; `_check_clock` refuses times that are very unlikely to be seconds.
 
 Specification: Ruebel et al. 2022, eLife 11:e78362, doi 10.7554/eLife.78362.
 """

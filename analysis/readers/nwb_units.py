@@ -1,4 +1,4 @@
-"""The units of an NWB file: spike times, when each was observed, and whose it is."""
+"""Read the units of an NWB file: spike times, when each was observed, and from which animal."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,19 @@ def read_units(store: Store) -> tuple[tuple[str, ...], tuple[NDArray, ...], tupl
 
 
 def read_owners(store: Store, columns: ColumnMap, n_units: int) -> tuple[str, ...] | None:
-    """The animal of each unit, if a column of that name says it."""
+    """The animal of each unit, from the column of the units that has the name of the animal column.
+
+    Parameters
+    ----------
+    store : Store
+    columns : ColumnMap
+    n_units : int
+
+    Returns
+    -------
+    (unit,) tuple of str, or None
+        None if there is no such column.
+    """
     name = f"{UNITS}/{columns.theirs('animal')[0]}"
     if store.get_shape(name) != (n_units,):
         return None
