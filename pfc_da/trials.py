@@ -1,6 +1,6 @@
-"""From network steps to trials: the per-trial view of a recording, and the past of a trial.
+"""Variables of a recording by trial, and the values of earlier trials.
 
-A recording runs in steps; behaviour is told in trials. One step a trial belongs to the phase in which the
+A recording has steps; behaviour is described by trials. One step a trial belongs to the phase in which the
 choice is made (named by the recording's attribute `choice_phase`), and choice and reward are stored there.
 """
 
@@ -42,7 +42,7 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def lag_trials(values: NDArray, lag: int) -> NDArray:
-    """What `values` were `lag` trials ago; -1 (integers) or NaN (floats) before the first trial.
+    """Values `lag` trials earlier; -1 (integers) or NaN (floats) before the first trial.
 
     Parameters
     ----------
@@ -50,6 +50,15 @@ def lag_trials(values: NDArray, lag: int) -> NDArray:
         Booleans cannot mark what is missing and are refused.
     lag : int
         At least 0, in trials.
+
+    Returns
+    -------
+    array of the shape of `values`
+
+    Examples
+    --------
+    >>> lag_trials(np.array([[3, 1, 2]]), 1)
+    array([[-1,  3,  1]])
     """
     if lag < 0 or values.dtype.kind not in "if":
         raise InputError(

@@ -77,9 +77,21 @@ def count_used(sessions: ChoiceSessions) -> dict[str, Count]:
 
 
 def select_sessions(sessions: ChoiceSessions, key: str, count: Count) -> list[NDArray]:
-    """Sessions of each animal that carry the statistic, (session,) bool; none of an animal with too few trials.
+    """Sessions of each animal that carry the statistic.
 
-    Where no animal has enough, the sessions of all are selected: their number is shown and not compared.
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    key : str
+        One of `NEEDS`.
+    count : Count
+        Of this key.
+
+    Returns
+    -------
+    list of (session,) bool
+        One an animal; none of an animal with too few trials. Where no animal has enough, the sessions of all are selected:
+        their number is shown and not compared.
     """
     animals = [own & (count.used > 0) for own in get_animals(sessions)]
     enough = [count.used[own].sum() >= NEEDS[key].least for own in animals]
@@ -87,7 +99,23 @@ def select_sessions(sessions: ChoiceSessions, key: str, count: Count) -> list[ND
 
 
 def describe_too_few(sessions: ChoiceSessions, key: str, count: Count, which: str) -> str:
-    """Why no animal has enough of what carries a statistic; "" if one has."""
+    """Why no animal has enough trials for a statistic.
+
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    key : str
+        One of `NEEDS`.
+    count : Count
+        Of this key.
+    which : {"recorded", "simulated"}
+        For the message.
+
+    Returns
+    -------
+    str
+        "" if an animal has enough.
+    """
     need, by_animal = NEEDS[key], [count.used[own].sum() for own in get_animals(sessions)]
     if max(by_animal) >= need.least:
         return ""

@@ -1,6 +1,6 @@
-"""Two learning curves: across training (weights change), and across trials of a frozen session (they do not).
+"""Learning curves: across training (weights change), and across trials of a frozen session (they do not).
 
-The claim of meta-reinforcement learning lies in the second: with every weight frozen, choices still improve
+The claim of meta-reinforcement learning is about the second: with every weight frozen, choices still improve
 from trial to trial of a session, from chance at the first (Wang et al. 2018, doi 10.1038/s41593-018-0147-8).
 """
 
@@ -57,7 +57,7 @@ def compute_updates_to_criterion(curve: pd.DataFrame, criterion: float, *, windo
         Reward per trial; reached from below.
     window : int
         Rows averaged, all of which must exist. A single noisy row passes a criterion long before the mean
-        does: with one row this is a time of the luckiest batch.
+        does: with one row this is the time of the luckiest batch.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Statistics of choices, the same for simulated and recorded sessions: reward, strategy, history, matching.
 
 Both are `ChoiceSessions`. Intervals run over animals if there are several, else over the sessions of the one. n is what
-carries the statistic: animals with too few trials for it and sessions without any are counted out (`choice_counts`).
+carries the statistic: animals with too few trials for it and sessions without any are counted out (`counts`).
 `cut_sessions` gives two sets of sessions equally many trials.
 """
 
@@ -34,7 +34,7 @@ def compute_choice_numbers(
     ----------
     sessions : ChoiceSessions
     baited : bool
-        Whether reward waits until it is taken, so that matching says something.
+        Whether reward waits until it is taken, so that matching is meaningful.
     rng : numpy.random.Generator
         Draws the resamples.
     """
@@ -61,7 +61,18 @@ def compute_choice_numbers(
 
 
 def cut_sessions(sessions: ChoiceSessions, n_trials: int, n_sessions: int) -> ChoiceSessions:
-    """The first `n_trials` trials of the first `n_sessions` sessions of every animal."""
+    """The first trials of the first sessions of every animal.
+
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    n_trials, n_sessions : int
+        Trials of a session, sessions of an animal.
+
+    Returns
+    -------
+    ChoiceSessions
+    """
     rank = np.empty(len(sessions.animal), int)
     for own in get_animals(sessions):
         rank[own] = np.arange(own.sum())

@@ -1,4 +1,4 @@
-"""Intrinsic timescale: how long the count of a cell goes on to tell its count later in the same trial.
+"""Intrinsic timescale: how slowly the autocorrelation of spike counts decays within a trial.
 
 Counts of 50 ms bins are correlated across trials, every bin with every other, and the correlations of all pairs that lie
 k bins apart are fitted by
@@ -12,7 +12,7 @@ falls.
 
 A stretch that is short for tau biases the fits of single cells, since the longer a tau comes out the likelier it is not
 kept. Planted: rates of 8 Hz on average that wander with a known tau, 200 cells, 200 trials, two seeds; median over the cells
-that were kept, and population, as shares of the truth (a test measures some again):
+that were kept, and population, as fractions of the truth (a test measures some again):
 
   stretch / tau             10        5         4         2.5        2          1.25
   cells, stretch of 0.5 s   1.1-1.15  .8-1.0    .8-.85    .6         .5         .35-.4

@@ -1,6 +1,6 @@
-"""Maximum-likelihood fits of the models of `choice_models` to many sessions of many agents at once.
+"""Fit the models of choice by maximum likelihood, many agents at once.
 
-Every agent is fitted by itself from several starting points, all of them side by side (`fisher_scoring`).
+Each agent is fitted on its own from several starting points; all fits run in parallel as arrays (`fisher_scoring`).
 
 Reference: Schwarz 1978, doi 10.1214/aos/1176344136 (BIC).
 """
@@ -29,7 +29,7 @@ class ModelFit:
     Attributes
     ----------
     parameters : dict of str to array
-        The free ones, (agent,), or (agent, window) where they were fitted by window.
+        The free ones, (agent,); (agent, window) for the learning rate of a fit by window.
     at_bound : dict of str to bool array
         Where a parameter ended at one of its bounds, in the shape of `parameters`. Look here before averaging: an
         agent whose inverse temperature ended at 0 has no learning rate.
@@ -104,18 +104,18 @@ def fit_model(
 def spread_over_sessions(
     fit: ModelFit, choice: NDArray, reward: NDArray, *, window: ArrayLike | None = None
 ) -> dict[str, NDArray]:
-    """What each session says of every parameter: numbers whose mean is the fit and whose scatter is that of the fit.
+    """Pseudovalues of every parameter for each session: their mean is the fit, their variance gives its standard error.
 
-    From the fit theta one step of scoring on each session j alone, theta + J H^-1 score_j, with J sessions and the
-    information H of all of them: the infinitesimal jackknife (Efron 1982, doi 10.1137/1.9781611970319), at the price of one
-    look at the likelihood.
+    From the fit theta one step of scoring on each session j, theta + J H^-1 score_j, with J sessions and the information H
+    of all of them: the infinitesimal jackknife (Efron 1982, doi 10.1137/1.9781611970319). It needs a single evaluation of
+    the likelihood.
 
     Parameters
     ----------
     fit : ModelFit
         Learning rates by window, if it has windows.
     choice, reward, window
-        What it was fitted to.
+        The data of the fit, as for `fit_model`.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Simulated units beside recorded cells: equal windows, equally many trials, the same functions.
+"""Compare simulated units with recorded cells: the same functions, on equal windows and equally many trials.
 
-What is looked at is told by the simulated trial (`simulated.Windows`): rate and intervals over all of it, what cells
-code in the phase in which its options appear, Fano factor and timescale in what comes before. Recorded cells are
-looked at for as long around their own event; for what they code, from `delay` on.
+The simulated trial sets the windows (`simulated.Windows`): rate and intervals over all of it, what cells code in the
+phase in which its options appear, Fano factor and timescale before that. Windows of recorded cells are as long, around
+their own event; for what they code, from `delay` on.
 
 `why` says what is not compared: regularity of spikes that were drawn from rates; Fano factors and timescales where a
 simulated trial has less than half a second before its event; codes that only a t-test finds, which drift passes.
@@ -55,7 +55,7 @@ def compare_cells(
     source: str = "",
     rng: np.random.Generator,
 ) -> list[Difference]:
-    """Hold the units of a run against recorded cells.
+    """Compare the units of a run with recorded cells.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def compare_cells(
     sessions : sequence of CellSession
         Recorded.
     delay : float
-        From the recorded event to the window in which codes are looked for, in s.
+        From the recorded event to the window in which coding is tested, in s.
     source : str
         Where the recorded cells come from.
     rng : numpy.random.Generator

@@ -1,8 +1,7 @@
-"""Choices of simulated animals beside recorded ones: both cut to equally many trials, the same functions.
+"""Compare choices of simulated and recorded animals: the same functions, on equally many trials.
 
-Rewards of both lose their unit (`reward_units`). What cannot be judged is said and not judged: numbers that too few
-trials carry (`choice_counts`), that depend on how many options there are where these differ, or on amounts of reward
-where these differ.
+Rewards of both are scaled (`reward_units`). Some numbers are shown with the reason why they are not judged: those of too
+few trials (`counts`), and those that depend on the number of options or on amounts of reward where these differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,19 +42,19 @@ def compare_choices(
     known: Sequence[Statistic] = (),
     rng: np.random.Generator,
 ) -> list[Difference]:
-    """Hold the choices of simulated animals against recorded ones, both cut to equally many trials.
+    """Compare choices of simulated and recorded animals, both cut to equally many trials.
 
     Parameters
     ----------
     simulated, recorded : ChoiceSessions
     baited : bool
-        Whether reward waits until it is taken in both, so that matching says something.
+        Whether reward waits until it is taken in both, so that matching is meaningful.
     same_schedule : bool
-        Whether rewards came alike, so that reward and better choices may be held against each other.
+        Whether both had the same schedule of reward, so that reward and better choices may be compared.
     source : str
         Where the recorded ones come from.
     known : sequence of Statistic
-        What an earlier comparison with as many trials and sessions found of the recorded ones; not computed again.
+        Recorded statistics of an earlier comparison with as many trials and sessions; not computed again.
     rng : numpy.random.Generator
         Draws the resamples.
     """

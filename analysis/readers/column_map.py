@@ -191,7 +191,14 @@ class ColumnMap(BaseModel):
         return pd.DataFrame(found, index=table.index)
 
     def check_labels(self, table: pd.DataFrame, name: str) -> None:
-        """Refuse a table (their names) that seems to hold several animals or sessions where none are known.
+        """Refuse a table that seems to hold several animals or sessions in a column that is not mapped.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Under external names.
+        name : str
+            Of the file, for messages.
 
         Raises
         ------

@@ -71,7 +71,18 @@ class Reader(Protocol):
         ...
 
     def read(self, path: Path, columns: ColumnMap) -> RecordedFile:
-        """What it holds."""
+        """Read a file or folder that it accepts.
+
+        Parameters
+        ----------
+        path : Path
+        columns : ColumnMap
+            How external column names map to ours.
+
+        Returns
+        -------
+        RecordedFile
+        """
         ...
 
 

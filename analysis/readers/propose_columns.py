@@ -113,7 +113,7 @@ def propose_map(table: pd.DataFrame, lacking: Sequence[str], taken: set[str]) ->
     Returns
     -------
     str
-        A sentence with the map in YAML; "" without a proposal.
+        A sentence with the map in YAML; NAME stands for a column that was not guessed.
     """
     columns: dict[str, str] = {}
     for guess in (_guess_by_name, _guess_by_entries):

@@ -1,13 +1,13 @@
-"""What a population tells: held-out linear read-out of a two-valued label (value high or low, choice).
+"""Population decoding: held-out linear read-out of a two-valued label (value high or low, choice).
 
 Linear discriminant with equal priors on standardised activity: w = C^-1 (m_1 - m_0), the threshold half-way
-between the class means, C the within-class correlation shrunk towards its diagonal. Sessions are held out
-whole, so no slow drift of a session is known from its other trials. Accuracy is balanced (the mean over the
-two labels): chance is 0.5 however unequal the labels. The control decodes labels of other sessions (`nulls`),
-so that whatever is locked to the trial's number, or leaks, shows in it.
+between the class means, C the within-class correlation shrunk towards its diagonal. Whole sessions are held out, so that
+slow drift of a session is not learnt from its other trials. Accuracy is balanced (the mean over the two labels): chance
+is 0.5 however unequal the labels. The control decodes labels of other sessions (`nulls`), so that it shows anything that
+is locked to the number of the trial.
 
-Folds share one pass over the data: count, sum and sum of products of each suffice, a read-out trained without
-a fold is a difference of them, and a subset of cells is a slice.
+All folds share one pass over the data: count, sum and sum of products of each suffice, and a read-out trained without a
+fold is a difference of them.
 
 References
 ----------
@@ -73,7 +73,23 @@ def decode(activity: np.ndarray, label: np.ndarray, *, rng: np.random.Generator)
 
 
 def compute_accuracy(predicted: np.ndarray, label: np.ndarray) -> float:
-    """Balanced accuracy: mean over the two labels of the fraction predicted right; NaN without both."""
+    """Balanced accuracy: mean over the two labels of the fraction predicted correctly.
+
+    Parameters
+    ----------
+    predicted, label : (episode, trial) int
+        0 or 1; -1 where missing.
+
+    Returns
+    -------
+    float
+        NaN if one of the labels does not occur.
+
+    Examples
+    --------
+    >>> compute_accuracy(np.array([[1, 1, 0, 1]]), np.array([[1, 1, 0, 0]]))
+    0.75
+    """
     known = (predicted >= 0) & (label >= 0)
     right = [predicted[known & (label == one)] == one for one in (0, 1)]
     return float(np.mean([part.mean() for part in right])) if all(map(len, right)) else float("nan")

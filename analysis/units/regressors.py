@@ -1,15 +1,15 @@
-"""What a unit could fire for: object value, chosen value, and the choice and reward of the trial before.
+"""Regressors of activity: object value, chosen value, and the choice and reward of the trial before.
 
-Object value is what the animal can know, not what the task hides: the income an object yielded lately, a
-trial counting half for every `half_life` trials it lies back (local income: Sugrue, Corrado & Newsome
+Object value is what the animal can know, not the hidden probability: the recent income from an object, in which the
+weight of a trial halves every `half_life` trials (local income: Sugrue, Corrado & Newsome
 2004),
 
     V_o(t) = sum_{k>=1} w^k r_o(t-k) / sum_{k>=1} w^k,    w = 2^(-1/half_life),
 
 where r_o is the reward of a trial on which o was chosen and 0 of a trial on which it was not. The sums
 run over the trials of the session so far; without the denominator the estimate would climb from 0 in
-every session, and whatever else climbs in a session would look like value. The published neurons were
-held against a value of this kind, derived from recent experience (Tsutsui et al. 2016).
+every session, and anything else that climbs in a session would look like value. The published neurons were
+regressed on a value of this kind, derived from recent experience (Tsutsui et al. 2016).
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Do the units that hold an object's value come to hold the choice of it later in the same trial?
+"""Conversion of value to choice: units that code the value of an object and later in the trial its choice.
 
 In each phase (or step) of the trial, activity is regressed on object value and choice together
 (`selectivity.regress_units` with a phase dimension). A unit converts if it codes value in some phase and
