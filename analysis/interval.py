@@ -124,7 +124,28 @@ def compute_draws_interval(estimate: ArrayLike, draws: ArrayLike, n: int) -> End
 
 
 def compute_wilson_interval(n_true: int, n: int) -> tuple[float, float]:
-    """Interval of a fraction `n_true` / `n` (Wilson score)."""
+    """Wilson's interval of a fraction.
+
+    Parameters
+    ----------
+    n_true, n : int
+        How many of how many.
+
+    Returns
+    -------
+    low, high : float
+
+    Raises
+    ------
+    InputError
+        If `n` is 0, or `n_true` is not in 0..n.
+
+    Examples
+    --------
+    >>> low, high = compute_wilson_interval(8, 10)
+    >>> round(low, 2), round(high, 2)
+    (0.49, 0.94)
+    """
     if not 0 <= n_true <= n or n == 0:
         raise InputError(f"a fraction needs 0 <= n_true <= n and n > 0, got {n_true} of {n}.")
     z = ndtri((1 + LEVEL) / 2)
@@ -139,8 +160,25 @@ def compute_reach(n: ArrayLike) -> NDArray:
     return np.where(n > 1, stdtrit(np.maximum(n - 1, 1), (1 + LEVEL) / 2), np.nan)
 
 
-def mean_of_finite(values: NDArray, axis: int = 0) -> NDArray:
-    """Mean of what is finite along an axis, NaN (and no warning) where nothing is."""
+def mean_or_nan(values: NDArray) -> float:
+    """Mean of all finite values of an array of any shape; NaN if there are none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def mean_of_finite(values: NDArray, axis: int | tuple[int, ...] = 0) -> NDArray:
+    """Mean of the finite values along an axis.
+
+    Parameters
+    ----------
+    values : array
+    axis : int or tuple of int
+
+    Returns
+    -------
+    array
+        NaN, without a warning, where no value is finite.
+    """
     finite = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.where(finite, values, 0.0).sum(axis=axis) / finite.sum(axis=axis)

@@ -1,8 +1,8 @@
-"""A number with its interval: over animals, over animals and the sessions they shared, or over sessions of one animal.
+"""A number with its interval, over animals, over animals and their shared sessions, or over sessions of one animal.
 
 The unit of replication is the animal. Sessions of one animal share its weights (or its brain), so an interval over sessions
-says how well *this* animal was measured and nothing about the next animal. Simulated animals mostly met the same sessions:
-where that matters, the interval is over both, and covers another draw of animals and of problems. `Statistic.interval`
+says how well *this* animal was measured and nothing about the next animal. Simulated animals mostly had the same sessions:
+the interval is then over both, and covers another draw of animals and of problems. `Statistic.interval`
 says which it is; `interval` has the formulas and how often they cover the truth.
 
 Where all animals have one value the interval has no width. That is no certainty, and `Statistic.interval` says so
@@ -74,15 +74,28 @@ def summarise(
 
     Parameters
     ----------
+    key : str
     values_by_animal : (animal,)
         One number an animal. Animals with NaN (the statistic is undefined for them) count neither in the mean
         nor in n.
+    condition, units : str
+        As in `Statistic`.
     within : (lowest, highest)
         What values are possible; the interval is cut there.
+
+    Returns
+    -------
+    Statistic
 
     Notes
     -----
     One animal has no interval over animals: low and high are NaN.
+
+    Examples
+    --------
+    >>> found = summarise("win_stay", [0.8, 0.9, 0.7], units="fraction", within=SHARE)
+    >>> round(found.estimate, 2), round(found.low, 2), found.high, found.n
+    (0.8, 0.55, 1.0, 3)
     """
     values = _vector(key, values_by_animal)
     ends = compute_mean_interval(values)
@@ -157,7 +170,7 @@ def summarise_sessions(
 ) -> Statistic:
     """Any statistic of one animal's sessions with a bootstrap interval over its sessions, widened for their number.
 
-    For a single animal or a recording whose animals are not told apart. Whole sessions are resampled, so that
+    For a single animal, or a recording whose animals are not known. Whole sessions are resampled, so that
     dependence between the trials of a session stays inside it.
 
     Parameters

@@ -141,10 +141,12 @@ def analyse(
         "learning_curve": behaviour.tabulate_learning(curves),
         "within_session": behaviour.tabulate_within_session(recording),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        "raster": behaviour.tabulate_raster(choice[0], reward[0], np.repeat(p_reward[:, None], trials, 1)),
+        "raster": behaviour.tabulate_example_sessions(
+            choice[0], reward[0], np.repeat(p_reward[:, None], trials, 1)
+        ),
         "history": behaviour.tabulate_history(strategy),
         "selectivity": units.tabulate_selectivity(selectivity, {}),
-        "units": units.tabulate_units(recording, p, before_choice),
+        "units": units.tabulate_unit_properties(recording, p, before_choice),
         "unit_activity": units.tabulate_unit_activity(activity, choice[:, :n], reward[:, :n], phases),
     }
     return Findings([*rewards, regret, *strategy, *units.compute_rates(recording), *selectivity], figures)

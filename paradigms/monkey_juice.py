@@ -252,11 +252,13 @@ def analyse(
         "learning_curve": behaviour.tabulate_learning(curves),
         "within_session": behaviour.tabulate_within_session(recording),
         "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        "raster": behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values),
+        "raster": behaviour.tabulate_example_sessions(
+            choice[0], reward[0], per_trial(frozen, "p_object").values
+        ),
         "history": behaviour.tabulate_history(strategy),
         "matching": behaviour.tabulate_matching(choice, reward, slope),
         "selectivity": units.tabulate_selectivity(selectivity, published),
-        "units": units.tabulate_units(recording, p, cue),
+        "units": units.tabulate_unit_properties(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
     }
     return Findings([*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding], figures)

@@ -1,4 +1,4 @@
-"""Tables of a run folder read back: the columns that are needed, and numbers where there must be numbers."""
+"""Read tables of a run folder: the columns that are needed, and numbers where there must be numbers."""
 
 from collections.abc import Collection
 from pathlib import Path

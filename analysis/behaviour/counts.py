@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.history import find_pairs, find_predicted
+from pfc_da.analysis.behaviour.history import LAGS, find_pairs, find_predicted
 from pfc_da.analysis.behaviour.matching import compute_log_ratios, count_choices
 from pfc_da.analysis.readers.choice_table import ChoiceSessions, get_animals
 
-LAGS = 5
 PER_WEIGHT = 10  # trials for each weight of a regression
 WEIGHTS = 2 * LAGS + 1
 MIN_FOR_FRACTION = 20
@@ -78,17 +77,45 @@ def count_used(sessions: ChoiceSessions) -> dict[str, Count]:
 
 
 def select_sessions(sessions: ChoiceSessions, key: str, count: Count) -> list[NDArray]:
-    """Sessions of each animal that carry the statistic, (session,) bool; none of an animal with too few trials.
+    """Sessions of each animal that carry the statistic.
 
-    Where no animal has enough, the sessions of all are selected: their number is shown and not compared.
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    key : str
+        One of `NEEDS`.
+    count : Count
+        Of this key.
+
+    Returns
+    -------
+    list of (session,) bool
+        One an animal; none of an animal with too few trials. Where no animal has enough, the sessions of all are selected:
+        their number is shown and not compared.
     """
     animals = [own & (count.used > 0) for own in get_animals(sessions)]
     enough = [count.used[own].sum() >= NEEDS[key].least for own in animals]
     return [own & (is_enough or not any(enough)) for own, is_enough in zip(animals, enough, strict=True)]
 
 
-def tell_too_few(sessions: ChoiceSessions, key: str, count: Count, which: str) -> str:
-    """Why no animal has enough of what carries a statistic; "" if one has."""
+def describe_too_few(sessions: ChoiceSessions, key: str, count: Count, which: str) -> str:
+    """Why no animal has enough trials for a statistic.
+
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    key : str
+        One of `NEEDS`.
+    count : Count
+        Of this key.
+    which : {"recorded", "simulated"}
+        For the message.
+
+    Returns
+    -------
+    str
+        "" if an animal has enough.
+    """
     need, by_animal = NEEDS[key], [count.used[own].sum() for own in get_animals(sessions)]
     if max(by_animal) >= need.least:
         return ""

@@ -1,4 +1,4 @@
-"""What past choices and rewards do to the next choice: lagged logistic regression, win-stay and lose-shift.
+"""History effects on choice: lagged logistic regression, win-stay and lose-shift.
 
 With c = 1 for option 1, -1 for option 0 and 0 for a trial without a choice, and r the reward,
 
@@ -13,9 +13,9 @@ Trials of a session depend on one another beyond these lags, so the covariance i
 score of a whole session is one observation (sandwich estimator, Liang & Zeger 1986, doi
 10.1093/biomet/73.1.13), with Student's t on sessions - 1 degrees of freedom. On planted kernels the intervals
 cover 94 to 96 % with 4 to 25 sessions of 120 trials; sessions that differ among themselves need more. One
-session has no clusters: its intervals are those of the model itself, and `interval` says so. No more trials than
-weights determine nothing, and neither do choices that follow from the regressors without exception, or regressors
-that never vary: weights and intervals are NaN then.
+session has no clusters: its intervals are those of the model itself, and `interval` says so. Weights and intervals are
+NaN if trials are no more than weights, if the regressors predict choices without exception, or if a regressor never
+varies.
 """
 
 from dataclasses import dataclass
@@ -24,13 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri, stdtrit
 
-from pfc_da.analysis.interval import LEVEL
+from pfc_da.analysis.interval import LEVEL, mean_or_nan
 from pfc_da.errors import InputError
 from pfc_da.trials import lag_trials
 
-MAX_ITERATIONS = (
-    30  # Newton needs some 6; weights that have no finite maximum grow with each and never settle
-)
+LAGS = 5  # trials that choices are regressed on
+MAX_ITERATIONS = 30  # Newton needs about 6; weights without a finite maximum grow for ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ class HistoryKernels:
     n_sessions: int
 
 
-def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKernels:
+def fit_history(choice: NDArray, reward: NDArray, lags: int = LAGS) -> HistoryKernels:
     """Choice and reward history kernels of one animal.
 
     Parameters
@@ -83,8 +82,18 @@ def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKerne
     lags : int
         How many trials back; the first `lags` trials of a session are not predicted.
 
-    Notes ----- Choices of a player that depends on anything smoother than `lags` trials ago leave it in the
-    last lags: do not read the end of a kernel as the end of a memory.
+    Returns
+    -------
+    HistoryKernels
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, choices are others, or there are too few trials for the lags.
+
+    Notes
+    -----
+    Effects of trials before the last `lags` are absorbed by the last lags: the end of a kernel is not the end of memory.
     """
     used = find_predicted(choice, reward, lags)
     if choice.max(initial=0) > 1:
@@ -109,8 +118,22 @@ def fit_history(choice: NDArray, reward: NDArray, lags: int = 5) -> HistoryKerne
     )
 
 
-def find_predicted(choice: NDArray, reward: NDArray, lags: int = 5) -> NDArray:
-    """Trials that `fit_history` predicts, (session, trial) bool: a choice, and no unknown reward `lags` trials back."""
+def find_predicted(choice: NDArray, reward: NDArray, lags: int = LAGS) -> NDArray:
+    """Trials that `fit_history` predicts: those with a choice, and no unknown reward within the last `lags` trials.
+
+    Parameters
+    ----------
+    choice : (session, trial) int
+        Any number of options from 0; -1 where missing.
+    reward : (session, trial)
+        NaN where not known.
+    lags : int
+        In trials.
+
+    Returns
+    -------
+    (session, trial) bool
+    """
     _check(choice, reward, lags)
     known = (choice < 0) | np.isfinite(reward)
     predicted = choice >= 0
@@ -199,24 +222,51 @@ def compute_win_stay(choice: NDArray, reward: NDArray) -> float:
     `compute`; one over animals from `summarise`.
     """
     pair, won = find_pairs(choice, reward)
-    return _mean((choice[:, 1:] == choice[:, :-1])[pair & won])
+    return mean_or_nan((choice[:, 1:] == choice[:, :-1])[pair & won])
 
 
 def compute_lose_shift(choice: NDArray, reward: NDArray) -> float:
-    """Chance of changing the last choice after it was not rewarded; arguments as in `compute_win_stay`."""
+    """Probability of changing the choice after it was not rewarded.
+
+    Parameters
+    ----------
+    choice : (session, trial) int
+        Any number of options from 0; -1 where missing.
+    reward : (session, trial)
+        NaN where not known.
+
+    Returns
+    -------
+    float
+        NaN without such a pair of trials; as for `compute_win_stay`.
+
+    Examples
+    --------
+    >>> compute_lose_shift(np.array([[0, 1, 1, 1]]), np.array([[0, 0, 0, 1]]))
+    0.3333333333333333
+    """
     pair, won = find_pairs(choice, reward)
-    return _mean((choice[:, 1:] != choice[:, :-1])[pair & ~won])
+    return mean_or_nan((choice[:, 1:] != choice[:, :-1])[pair & ~won])
 
 
 def find_pairs(choice: NDArray, reward: NDArray) -> tuple[NDArray, NDArray]:
-    """Pairs of neighbouring trials, (session, trial - 1) bool: are both choices known, was the first rewarded."""
+    """Pairs of neighbouring trials.
+
+    Parameters
+    ----------
+    choice : (session, trial) int
+        Any number of options from 0; -1 where missing.
+    reward : (session, trial)
+        NaN where not known.
+
+    Returns
+    -------
+    pair, won : (session, trial - 1) bool
+        Both choices are known; the first was rewarded.
+    """
     _check(choice, reward, 1)
     pair = (choice[:, :-1] >= 0) & (choice[:, 1:] >= 0) & np.isfinite(reward[:, :-1])
     return pair, reward[:, :-1] > 0
-
-
-def _mean(truth: NDArray) -> float:
-    return float(truth.mean()) if truth.size else np.nan
 
 
 def _check(choice: NDArray, reward: NDArray, lags: int) -> None:

@@ -1,6 +1,6 @@
-"""Two learning curves: across training (weights change), and across trials of a frozen session (they do not).
+"""Learning curves: across training (weights change), and across trials of a frozen session (they do not).
 
-The claim of meta-reinforcement learning lies in the second: with every weight frozen, choices still improve
+The claim of meta-reinforcement learning is about the second: with every weight frozen, choices still improve
 from trial to trial of a session, from chance at the first (Wang et al. 2018, doi 10.1038/s41593-018-0147-8).
 """
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from pfc_da.analysis.interval import compute_crossed_interval, compute_mean_interval, mean_of_finite
 from pfc_da.errors import InputError
 
+REWARD = "reward_per_trial"
 
-def summarise_training(curves: Sequence[pd.DataFrame], column: str = "reward_per_trial") -> pd.DataFrame:
-    """Mean over animals of one column of their learning curves, with a 95 % interval over animals.
+
+def summarise_training(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Mean over animals of reward in their learning curves, with a 95 % interval over animals.
 
     Parameters
     ----------
     curves : sequence of DataFrame
-        One an animal, as in ``learning_curve.csv``: a row an update, with the columns `update` and `column`.
-    column : str
-        What to average.
+        One an animal, as in ``learning_curve.csv``: a row an update, with the columns `update` and `reward_per_trial`.
 
     Returns
     -------
@@ -31,8 +31,8 @@ def summarise_training(curves: Sequence[pd.DataFrame], column: str = "reward_per
         how many did; where one did, low and high are NaN.
     """
     for curve in curves:
-        _check_columns(curve, column)
-    table = pd.concat([curve.set_index("update")[column] for curve in curves], axis=1).sort_index()
+        _check_columns(curve)
+    table = pd.concat([curve.set_index("update")[REWARD] for curve in curves], axis=1).sort_index()
     values = table.to_numpy(dtype=float).T  # (animal, update)
     low, high = compute_mean_interval(values)
     return pd.DataFrame(
@@ -46,9 +46,7 @@ def summarise_training(curves: Sequence[pd.DataFrame], column: str = "reward_per
     )
 
 
-def compute_updates_to_criterion(
-    curve: pd.DataFrame, criterion: float, column: str = "reward_per_trial", *, window: int = 1
-) -> float:
+def compute_updates_to_criterion(curve: pd.DataFrame, criterion: float, *, window: int = 1) -> float:
     """First update at which the mean of the last `window` rows of a learning curve reaches a criterion.
 
     Parameters
@@ -56,10 +54,10 @@ def compute_updates_to_criterion(
     curve : DataFrame
         Learning curve of one animal, in the order of its updates.
     criterion : float
-        In units of `column`; reached from below.
+        Reward per trial; reached from below.
     window : int
         Rows averaged, all of which must exist. A single noisy row passes a criterion long before the mean
-        does: with one row this is a time of the luckiest batch.
+        does: with one row this is the time of the luckiest batch.
 
     Returns
     -------
@@ -67,10 +65,10 @@ def compute_updates_to_criterion(
         NaN if the curve never reaches it. Count these: a mean over the animals that did is not a mean over
         animals.
     """
-    _check_columns(curve, column)
+    _check_columns(curve)
     if window < 1:
         raise InputError(f"window must be at least 1 row, got {window}.")
-    smooth = curve[column].rolling(window).mean().to_numpy()
+    smooth = curve[REWARD].rolling(window).mean().to_numpy()
     reached = np.flatnonzero(smooth >= criterion)
     return float(curve["update"].iloc[reached[0]]) if reached.size else np.nan
 
@@ -108,7 +106,7 @@ def summarise_session(values: NDArray) -> pd.DataFrame:
     )
 
 
-def _check_columns(curve: pd.DataFrame, column: str) -> None:
-    missing = {"update", column} - set(curve)
+def _check_columns(curve: pd.DataFrame) -> None:
+    missing = {"update", REWARD} - set(curve)
     if missing:
         raise InputError(f"learning curve lacks {sorted(missing)}; it has {', '.join(map(str, curve))}.")

@@ -1,6 +1,4 @@
-"""Matching: does the ratio of choices follow the ratio of incomes?
-
-The generalised matching law says
+"""Matching of choices to incomes, by the generalised matching law,
 
     log(C_A / C_B) = slope log(R_A / R_B) + bias
 
@@ -14,7 +12,7 @@ and .6 in sessions of 60 trials it finds .56 and .34, leaving out finds .62 and 
 `fit_matching_pooled` first adds up the counts of all points of the same condition, which leaves few zeros.
 
 Short sessions. The noise of income sits in the regressor and is shared with that of choices (no choice, no
-income), so short sessions move the slope a little: the best player that chooses with a fixed probability
+income), so short sessions move the slope a little: the best agent with a fixed probability of choice
 shows .96 by session in sessions of 100 trials and .99 in sessions of 1,000. Compare slopes from sessions of
 like length.
 
@@ -114,7 +112,18 @@ def compute_fractions(counts: Counts) -> tuple[NDArray, NDArray]:
 
 
 def compute_log_ratios(choices: NDArray, income: NDArray) -> tuple[NDArray, NDArray]:
-    """Log ratios of choices and of incomes, (...,) from (..., object); NaN in both where a count is 0."""
+    """Log ratios of choices and of incomes.
+
+    Parameters
+    ----------
+    choices, income : (..., object)
+        Of two objects.
+
+    Returns
+    -------
+    log_choices, log_income : (...)
+        Natural logarithms; NaN in both where a count is 0.
+    """
     usable = np.minimum(choices, income).min(axis=-1) > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = [np.log(counts[..., 0] / counts[..., 1]) for counts in (choices, income)]
@@ -155,8 +164,19 @@ def fit_matching_pooled(counts: Counts, condition: NDArray) -> MatchingFit:
     return _summarise(moments, unit, np.isfinite(x[0]), len(np.unique(counts.session)))
 
 
-def tell_left_out(n: int, n_points: int) -> str:
-    """What an interval says of points with a zero count; "" if there are none."""
+def describe_left_out(n: int, n_points: int) -> str:
+    """How many points were left out for a zero count, as a part of the name of an interval.
+
+    Parameters
+    ----------
+    n, n_points : int
+        Points left out, of all points.
+
+    Returns
+    -------
+    str
+        "" if there are none.
+    """
     return f"; {n} of {n_points} sessions or blocks left out for a zero count" if n else ""
 
 

@@ -1,11 +1,13 @@
 """Choices about unsignalled reversals, where the better of two options becomes the worse.
 
-A curve of choices of the newly better option by trial about the reversal, and how many trials it takes to a criterion:
-an inner measure of how fast is learned, as updates to a criterion are an outer one.
+A curve of choices of the newly better option by trial about the reversal, and the number of trials to a criterion: the speed
+of learning within a session, as updates to a criterion measure that of training.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pfc_da.analysis.interval import mean_of_finite
 
 CRITERION = 0.7
 """Share of choices of the better option that counts as having learned; a declared choice."""
@@ -58,10 +60,21 @@ def compute_trials_to_criterion(curve: NDArray) -> NDArray:
 
 
 def mean_where(values: NDArray, where: NDArray, axis: int | tuple[int, ...] = -1) -> NDArray:
-    """Mean of known values on some trials (session, trial); NaN, without a warning, where there is none."""
-    used = np.isfinite(values) & where
-    with np.errstate(invalid="ignore"):
-        return np.where(used, values, 0).sum(axis=axis) / used.sum(axis=axis)
+    """Mean of known values on some trials.
+
+    Parameters
+    ----------
+    values : (..., session, trial)
+    where : (session, trial) bool
+    axis : int or tuple of int
+        To average over.
+
+    Returns
+    -------
+    array
+        NaN, without a warning, where no trial is left.
+    """
+    return mean_of_finite(np.where(where, values, np.nan), axis)
 
 
 def _find_switches(better: NDArray) -> NDArray:

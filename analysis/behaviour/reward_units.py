@@ -1,10 +1,10 @@
-"""Rewards without their unit: drops, points, ml, and codes such as -1 and 1 give the same numbers for the same choices.
+"""Scale rewards so that drops, points, ml, and codes such as -1 and 1 give the same numbers for the same choices.
 
-Of two different rewards the smaller becomes 0 and the larger 1. More than two are divided by the largest, whatever its
-sign: then 0 stays 0 and a loss stays a loss. Two data sets must take the same values after that to be compared: where one
-has a drop or nothing and the other many amounts, "per unit of reward" means two things.
+Of two different rewards the smaller becomes 0 and the larger 1. More than two are divided by the largest absolute value:
+then 0 stays 0 and a loss stays a loss. Two data sets are compared only if they then take the same values: where one has a
+drop or nothing and the other many amounts, "per unit of reward" means two things.
 
-Rewards of trials without a choice carry no statistic and do not count as values.
+Rewards of trials without a choice are ignored.
 """
 
 from dataclasses import replace
@@ -38,18 +38,41 @@ def scale_rewards(sessions: ChoiceSessions) -> ChoiceSessions:
 
 
 def compare_units(simulated: ChoiceSessions, recorded: ChoiceSessions) -> str:
-    """Why rewards of scaled sessions are not alike; "" if they are."""
+    """Why rewards of two scaled data sets are not alike.
+
+    Parameters
+    ----------
+    simulated, recorded : ChoiceSessions
+        With scaled rewards.
+
+    Returns
+    -------
+    str
+        "" if they are alike.
+    """
     ours, theirs = (find_values(sessions).round(DECIMALS) for sessions in (simulated, recorded))
     if np.array_equal(ours, theirs) or not (ours.size and theirs.size):
         return ""
     for which, values in (("recorded", theirs), ("simulated", ours)):
         if len(values) == 1:
             return f"all {which} rewards are alike, so that their unit is not known"
-    return f"rewards are in other units: {_tell(theirs)} recorded; {_tell(ours)} simulated (the largest is 1)"
+    return f"rewards are in other units: {_list_values(theirs)} recorded; {_list_values(ours)} simulated (the largest is 1)"
 
 
-def tell_scaling(sessions: ChoiceSessions, which: str) -> str:
-    """What `scale_rewards` makes of them; "" if they stay as they are."""
+def describe_scaling(sessions: ChoiceSessions, which: str) -> str:
+    """How `scale_rewards` changes rewards.
+
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    which : {"recorded", "simulated"}
+        For the message.
+
+    Returns
+    -------
+    str
+        "" if rewards stay as they are.
+    """
     values = find_values(sessions)
     largest = np.abs(values).max(initial=0)
     if values.tolist() == [0, 1] or largest == 0:
@@ -59,7 +82,7 @@ def tell_scaling(sessions: ChoiceSessions, which: str) -> str:
     return "" if largest == 1 else f"{which} rewards are divided by {largest:g}"
 
 
-def _tell(values: NDArray) -> str:
+def _list_values(values: NDArray) -> str:
     if len(values) > MANY:
         return f"{len(values)} amounts"
     return ", ".join(f"{value:.3g}" for value in values)

@@ -1,7 +1,7 @@
 """Statistics of choices, the same for simulated and recorded sessions: reward, strategy, history, matching.
 
 Both are `ChoiceSessions`. Intervals run over animals if there are several, else over the sessions of the one. n is what
-carries the statistic: animals with too few trials for it and sessions without any are counted out (`choice_counts`).
+carries the statistic: animals with too few trials for it and sessions without any are counted out (`counts`).
 `cut_sessions` gives two sets of sessions equally many trials.
 """
 
@@ -11,14 +11,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.counts import LAGS, count_used, get_blocks, select_sessions
+from pfc_da.analysis.behaviour.counts import count_used, get_blocks, select_sessions
 from pfc_da.analysis.behaviour.history import (
+    LAGS,
     HistoryKernels,
     compute_lose_shift,
     compute_win_stay,
     fit_history,
 )
-from pfc_da.analysis.behaviour.matching import count_choices, fit_matching, tell_left_out
+from pfc_da.analysis.behaviour.matching import count_choices, describe_left_out, fit_matching
+from pfc_da.analysis.interval import mean_or_nan
 from pfc_da.analysis.readers.choice_table import ChoiceSessions, get_animals
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_sessions
 
@@ -32,7 +34,7 @@ def compute_choice_numbers(
     ----------
     sessions : ChoiceSessions
     baited : bool
-        Whether reward waits until it is taken, so that matching says something.
+        Whether reward waits until it is taken, so that matching is meaningful.
     rng : numpy.random.Generator
         Draws the resamples.
     """
@@ -40,12 +42,12 @@ def compute_choice_numbers(
     rewarded = np.where(choice >= 0, reward, np.nan)
     chose_better = np.where((choice >= 0) & (better >= 0), choice == better, np.nan)
     plain: list[tuple[str, str, Callable[..., float], tuple[NDArray, ...]]] = [
-        ("reward_per_trial", "reward", _mean, (rewarded,)),
+        ("reward_per_trial", "reward", mean_or_nan, (rewarded,)),
         ("win_stay", "fraction", compute_win_stay, (choice, reward)),
         ("lose_shift", "fraction", compute_lose_shift, (choice, reward)),
     ]
     if np.isfinite(chose_better).any():
-        plain.append(("fraction_better", "fraction", _mean, (chose_better,)))
+        plain.append(("fraction_better", "fraction", mean_or_nan, (chose_better,)))
     counts = count_used(sessions)
     animals = {key: select_sessions(sessions, key, count) for key, count in counts.items()}
     found = [
@@ -59,7 +61,18 @@ def compute_choice_numbers(
 
 
 def cut_sessions(sessions: ChoiceSessions, n_trials: int, n_sessions: int) -> ChoiceSessions:
-    """The first `n_trials` trials of the first `n_sessions` sessions of every animal."""
+    """The first trials of the first sessions of every animal.
+
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    n_trials, n_sessions : int
+        Trials of a session, sessions of an animal.
+
+    Returns
+    -------
+    ChoiceSessions
+    """
     rank = np.empty(len(sessions.animal), int)
     for own in get_animals(sessions):
         rank[own] = np.arange(own.sum())
@@ -67,12 +80,6 @@ def cut_sessions(sessions: ChoiceSessions, n_trials: int, n_sessions: int) -> Ch
     grids: Iterable[str] = ("choice", "reward", "block", "better")
     cut = {name: getattr(sessions, name)[kept, :n_trials] for name in grids}
     return replace(sessions, **cut, animal=sessions.animal[kept], session=sessions.session[kept])
-
-
-def _mean(values: NDArray) -> float:
-    """Mean of what is not NaN, NaN of nothing."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else np.nan
 
 
 def _summarise(key, compute, arrays, animals, units, rng) -> Statistic:
@@ -127,7 +134,7 @@ def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int) -
         )
         for own in animals
     ]
-    left_out = tell_left_out(n_points - sum(fit.n_points for fit in fits), n_points)
+    left_out = describe_left_out(n_points - sum(fit.n_points for fit in fits), n_points)
     if len(fits) > 1:
         slope = summarise(key, [fit.slope for fit in fits], units="1")
         return replace(slope, interval=slope.interval + left_out)

@@ -1,7 +1,7 @@
-"""From a recording to statistics of behaviour, and to the tables its figures draw.
+"""Statistics of behaviour from a recording, and the tables its figures draw.
 
-Every function takes a recording (`pfc_da.recording`), reads what it needs by name, and returns Statistics or a labelled
-table; the statistics themselves are computed by the functions that also serve recorded choices.
+Every function takes a recording (`pfc_da.recording`) or arrays of it, and returns Statistics or a labelled table; the
+statistics themselves are computed by the functions that also take recorded choices.
 """
 
 from collections.abc import Sequence
@@ -12,30 +12,37 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.history import compute_lose_shift, compute_win_stay, fit_history
+from pfc_da.analysis.behaviour.history import LAGS, compute_lose_shift, compute_win_stay, fit_history
 from pfc_da.analysis.behaviour.learning import summarise_session, summarise_training
 from pfc_da.analysis.behaviour.matching import (
     MatchingFit,
     compute_fractions,
     compute_log_ratios,
     count_choices,
+    describe_left_out,
     fit_matching,
-    tell_left_out,
 )
 from pfc_da.analysis.interval import mean_of_finite, split_sessions
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise_crossed, summarise_grouped
 from pfc_da.recording_schema import FROZEN
 from pfc_da.trials import per_trial
 
-LAGS = 5
 RASTER_EPISODES = 6
 
 
 def compute_rewards(recording: xr.Dataset, *, condition: str = "") -> list[Statistic]:
-    """Mean reward a trial over all held-out sessions, frozen and under every control.
+    """Mean reward a trial over all held-out sessions, with frozen weights and under every control.
 
-    `condition` names the variant of the task the sessions were drawn from. Controls have keys of their own,
-    `reward_<control>`.
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    condition : str
+        The variant of the task the sessions were drawn from.
+
+    Returns
+    -------
+    list of Statistic
+        Controls have keys of their own, `reward_<control>`.
     """
     found = []
     for control in recording["condition"].values:
@@ -46,13 +53,30 @@ def compute_rewards(recording: xr.Dataset, *, condition: str = "") -> list[Stati
 
 
 def compute_regrets(recording: xr.Dataset, *, condition: str) -> Statistic:
-    """Expected reward lost a session, mean over all held-out sessions with frozen weights."""
+    """Expected reward lost a session, mean over all held-out sessions with frozen weights.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    condition : str
+        The variant of the task the sessions were drawn from.
+
+    Returns
+    -------
+    Statistic
+    """
     values = recording["held_out_regret"].sel(condition=FROZEN).transpose("animal", "held_out_episode")
     return summarise_crossed("regret", values, condition=condition, units="reward")
 
 
 def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
-    """Choices (`choice` or a label such as `chosen_object`) and rewards of the frozen animals.
+    """Choices and rewards of the frozen animals.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    name : str
+        `choice`, or a label such as `chosen_object`.
 
     Returns
     -------
@@ -65,7 +89,19 @@ def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
 
 
 def compute_strategy(choice: NDArray, reward: NDArray) -> list[Statistic]:
-    """Win-stay, lose-shift and history kernels, one fit an animal; arguments (animal, episode, trial)."""
+    """Win-stay, lose-shift and history kernels, one fit an animal.
+
+    Parameters
+    ----------
+    choice : (animal, episode, trial) int
+        0 or 1; -1 where missing.
+    reward : (animal, episode, trial)
+
+    Returns
+    -------
+    list of Statistic
+        Intervals over animals and sessions.
+    """
     whole = _fit_strategies(choice, reward)
     groups = [_fit_strategies(choice[:, own], reward[:, own]) for own in split_sessions(choice.shape[1])]
     return [
@@ -99,7 +135,18 @@ def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, str, st
 
 
 def compute_matching_slope(choice: NDArray, reward: NDArray) -> Statistic:
-    """Slope of the generalised matching law over sessions, one fit an animal; arguments (animal, episode, trial)."""
+    """Slope of the generalised matching law over sessions, one fit an animal.
+
+    Parameters
+    ----------
+    choice : (animal, episode, trial) int
+        0 or 1; -1 where missing.
+    reward : (animal, episode, trial)
+
+    Returns
+    -------
+    Statistic
+    """
     groups = [
         [fit.slope for fit in _fit_matching(choice[:, own], reward[:, own])]
         for own in split_sessions(choice.shape[1])
@@ -107,7 +154,7 @@ def compute_matching_slope(choice: NDArray, reward: NDArray) -> Statistic:
     fits = _fit_matching(choice, reward)
     slope = summarise_grouped("matching_slope", [fit.slope for fit in fits], np.transpose(groups), units="1")
     left_out, used = (sum(getattr(fit, name) for fit in fits) for name in ("n_dropped", "n_points"))
-    return replace(slope, interval=slope.interval + tell_left_out(left_out, left_out + used))
+    return replace(slope, interval=slope.interval + describe_left_out(left_out, left_out + used))
 
 
 def _fit_matching(choice: NDArray, reward: NDArray) -> list[MatchingFit]:
@@ -153,7 +200,18 @@ def tabulate_matching(choice: NDArray, reward: NDArray, slope: Statistic) -> pd.
 
 
 def tabulate_controls(statistics: Sequence[Statistic], chance: float) -> pd.DataFrame:
-    """Reward under every condition, for drawing."""
+    """Reward under every condition, for drawing.
+
+    Parameters
+    ----------
+    statistics : sequence of Statistic
+    chance : float
+        Reward a trial of random choices.
+
+    Returns
+    -------
+    DataFrame
+    """
     names = {"reward_per_trial": FROZEN}
     rows = [
         (names.get(s.key, s.key.removeprefix("reward_")), s.estimate, s.low, s.high, chance)
@@ -188,14 +246,19 @@ def tabulate_learning(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([*thinned, mean.assign(animal="mean")], ignore_index=True)
 
 
-def tabulate_raster(choice: NDArray, reward: NDArray, p: NDArray) -> pd.DataFrame:
-    """The first sessions of the first animal.
+def tabulate_example_sessions(choice: NDArray, reward: NDArray, p: NDArray) -> pd.DataFrame:
+    """Choices and rewards in the first sessions of an animal, for a raster.
 
     Parameters
     ----------
     choice, reward : (episode, trial)
     p : (episode, trial, option)
         Hidden reward probability of each option.
+
+    Returns
+    -------
+    DataFrame
+        A row a trial.
     """
     n, n_trials = min(len(choice), RASTER_EPISODES), choice.shape[1]
     columns = {

@@ -1,9 +1,9 @@
-"""What cells code, the same for simulated and recorded ones: p-values by variable, corrected for drift.
+"""Test what cells code, alike for simulated and recorded ones: p-values by variable, corrected for drift.
 
-Slow drift of a cell's rate passes a t-test for whatever changes slowly with it, values and histories above all. So
-p-values are those of `nulls`: activity against the behaviour of the same session some trials earlier or later
+Slow drift of a cell's rate passes a t-test for any variable that changes slowly, above all for values and histories. The
+p-values are therefore those of `nulls`: activity against the behaviour of the same session some trials earlier or later
 (``shift``), which drift passes as well. No such p-value lies below 1 / (a fifth of the trials + 1), so a short session
-cannot show a code: `compute_floor` tells.
+cannot show coding: `compute_floor` gives the smallest one.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfc_da.analysis.units.selectivity import compute_any_p, compute_null_p, regress_units
-from pfc_da.analysis.units.summary import determine_one_another
+from pfc_da.analysis.units.summary import are_collinear
 from pfc_da.errors import InputError
 
 LEVEL = 0.05
@@ -40,12 +40,12 @@ def compute_coding(
     corrected : bool
         Against drift, else a t-test.
     rng : numpy.random.Generator
-        Handed on; shifts draw nothing.
+        For `compute_null_p`; shifts draw nothing.
 
     Returns
     -------
     dict of (unit,)
-        NaN also where the variables determine one another.
+        NaN also where the variables are collinear.
     """
     seen, group = np.unique(np.isfinite(counts), axis=1, return_inverse=True)
     p = np.full((len(regressors), counts.shape[1]), np.nan)
@@ -61,7 +61,24 @@ def compute_coding(
 
 
 def compute_floor(name: str, n_trials: int) -> float:
-    """The smallest p-value, corrected for drift, that a variable can have in a session of so many trials."""
+    """The smallest p-value, corrected for drift, that a variable can have.
+
+    Parameters
+    ----------
+    name : str
+        The variable; ``object_value`` is two, with Bonferroni's correction.
+    n_trials : int
+        Trials of the session.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> compute_floor("choice", 95), compute_floor("object_value", 95)
+    (0.05, 0.1)
+    """
     floor = 1 / (n_trials // 5 + 1)
     return min(1.0, len(VALUES) * floor) if name == "object_value" else floor
 
@@ -70,7 +87,7 @@ def _fit(counts: NDArray, regressors: Mapping[str, NDArray], corrected: bool, rn
     """p-values (regressor, unit), NaN where these trials cannot tell the regressors apart."""
     nothing = np.full((len(regressors), counts.shape[-1]), np.nan)
     n_known = np.isfinite(np.stack(list(regressors.values()))).all(axis=0).sum()
-    if n_known < len(regressors) + 2 or determine_one_another(regressors):
+    if n_known < len(regressors) + 2 or are_collinear(regressors):
         return nothing
     try:
         if corrected:

@@ -12,7 +12,7 @@ A Poisson train gives 1 for each, a clock 0. CV2 and LV compare only neighbours 
 raise CV and Fano factor. Cutting a train into windows leaves CV2 and LV unbiased for Poisson trains (the ratio of two
 neighbouring intervals does not depend on their sum) and nearly so for others; CV it lowers, since intervals longer than
 the window are never seen whole: a Poisson train gives .98, .94 and .88 in windows that hold 10, 5 and 3 spikes on
-average (a test measures them). So hold a CV only against one of windows with as many spikes.
+average (a test measures them). Compare a CV only with one of windows with as many spikes.
 
 References: Holt et al. 1996 (CV2), doi 10.1152/jn.1996.75.5.1806; Shinomoto et al. 2003 (LV),
 doi 10.1162/089976603322518759; Nawrot et al. 2008 (windows), doi 10.1016/j.jneumeth.2007.10.013.
@@ -27,7 +27,30 @@ from pfc_da.errors import InputError
 
 
 def compute_rate(counts: ArrayLike, *, window: float) -> NDArray:
-    """Mean rate in Hz of spike counts (trial, ...) taken in windows of `window` seconds; NaN is left out."""
+    """Mean rate over trials.
+
+    Parameters
+    ----------
+    counts : (trial, ...)
+        Spikes in a window; NaN is left out.
+    window : float
+        Its length in s.
+
+    Returns
+    -------
+    (...)
+        In Hz.
+
+    Raises
+    ------
+    InputError
+        If the window is not longer than 0 s.
+
+    Examples
+    --------
+    >>> float(compute_rate([4, 6], window=0.5))
+    10.0
+    """
     _require_duration("window", window)
     return np.nanmean(np.asarray(counts, dtype=float), axis=0) / window
 
@@ -40,7 +63,9 @@ def count_spikes(trains: Iterable[ArrayLike], starts: ArrayLike, width: float) -
     trains : iterable of arrays
         Spike times of each trial, sorted.
     starts : (window,)
-        Where the windows begin; a window holds its beginning and not its end. In the unit of the times, like `width`.
+        Where the windows begin; a window holds its beginning and not its end. In the unit of the times.
+    width : float
+        Length of the windows, in the unit of the times.
 
     Returns
     -------
@@ -70,7 +95,7 @@ def compute_fano(counts: ArrayLike) -> NDArray:
     Notes
     -----
     The variance is the unbiased one (n - 1); elephant divides by n. It grows with the width of the window where rates
-    vary slowly, so hold it only against one of windows as wide.
+    vary slowly, so compare it only with one of equal windows.
     """
     counts = np.asarray(counts, dtype=float)
     if counts.shape[0] < 2:
@@ -78,24 +103,6 @@ def compute_fano(counts: ArrayLike) -> NDArray:
     mean = np.nanmean(counts, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(mean > 0, np.nanvar(counts, axis=0, ddof=1) / mean, np.nan)
-
-
-def compute_fano_through_time(
-    trains: Iterable[ArrayLike], *, start: float, end: float, width: float, step: float
-) -> tuple[NDArray, NDArray]:
-    """Fano factor in a window that slides from `start` to `end`, all in the unit of the spike times.
-
-    Returns
-    -------
-    middle, fano : (window,)
-        Middle of each window and its Fano factor. A change of rate alone moves the Fano factor of cells that are not
-        Poisson, so look at the rate beside it.
-    """
-    _require_duration("step", step)
-    if not end - start >= width:
-        raise InputError(f"the stretch from {start} to {end} is shorter than the window of {width}.")
-    starts = start + step * np.arange(int((end - start - width) / step + 1e-9) + 1)
-    return starts + width / 2, compute_fano(count_spikes(trains, starts, width))
 
 
 def compute_cv(trains: Iterable[ArrayLike]) -> float:

@@ -1,6 +1,6 @@
-"""Cells around an event of each trial, recorded or simulated, and what of them was observed.
+"""Cells around an event of each trial, recorded or simulated, and when each was observed.
 
-Spike times are told from the event, as windows are. A trial counts for a cell where all of the window was observed.
+Spike times are relative to the event, as windows are. A trial counts for a cell if the whole window was observed.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class CellSession:
     regressors : mapping of (trial,)
         What cells could fire for (`regressors.compute_regressors`); empty where it is not known.
     unlike : str
-        Why what the cells code cannot be held against simulated cells; "" if it can.
+        Why what the cells code cannot be compared with simulated cells; "" if it can.
     """
 
     animal: str
@@ -52,7 +52,19 @@ class CellSession:
         return (self.seen_before >= -window[0] - TICK_S) & (self.seen_after >= window[1] - TICK_S)
 
     def select(self, unit: int, window: Window) -> list[NDArray]:
-        """Trains of a cell on the trials on which the whole window was observed."""
+        """Trains of a cell on the trials on which the whole window was observed.
+
+        Parameters
+        ----------
+        unit : int
+        window : (begin, end)
+            In s after the event.
+
+        Returns
+        -------
+        list of arrays
+            Spike times in s after the event.
+        """
         seen = self.is_seen(window)[:, unit]
         return [train for train, there in zip(self.trains[unit], seen, strict=True) if there]
 
@@ -63,10 +75,20 @@ class CellSession:
 
 
 def cut_around(times: NDArray, event: NDArray) -> tuple[NDArray, ...]:
-    """Spike times (spike,), sorted, within `REACH_S` of each event (trial,), told from it; all in s.
+    """Spike times within `REACH_S` of each event, relative to it.
 
-    Nothing is kept around an event that is NaN. The times come out in whole `TICK_S`: 2.4 - 2.1 is a little less than
-    .3, and a spike on the edge of a window would be counted after one event and not after another.
+    Parameters
+    ----------
+    times : (spike,)
+        In s, sorted.
+    event : (trial,)
+        In s; nothing is kept around an event that is NaN.
+
+    Returns
+    -------
+    (trial,) tuple of arrays
+        In s, in whole `TICK_S`: 2.4 - 2.1 is a little less than .3, and a spike on the edge of a window would be counted
+        after one event and not after another.
     """
     starts, ends = np.searchsorted(times, event - REACH_S), np.searchsorted(times, event + REACH_S)
     return tuple(to_ticks(times[start:end] - at) for start, end, at in zip(starts, ends, event, strict=True))
@@ -84,6 +106,13 @@ def measure_observation(intervals: NDArray, event: NDArray) -> tuple[NDArray, ND
     ----------
     intervals : (interval, 2)
         Begin and end of what was observed, sorted, in s.
+    event : (trial,)
+        In s.
+
+    Returns
+    -------
+    before, after : (trial,)
+        In s.
     """
     bounds = np.concatenate([[[-np.inf, -np.inf]], intervals])  # so that there is always one before
     begin, end = bounds[np.searchsorted(bounds[:, 0], event, side="right") - 1].T
@@ -92,6 +121,17 @@ def measure_observation(intervals: NDArray, event: NDArray) -> tuple[NDArray, ND
 
 
 def find_regressors(choice: NDArray, reward: NDArray) -> Mapping[str, NDArray]:
-    """Regressors of one session from its choices (0 or 1, -1 missing) and rewards, (trial,) each."""
+    """Regressors of one session (`regressors.compute_regressors`).
+
+    Parameters
+    ----------
+    choice : (trial,) int
+        0 or 1; -1 where missing.
+    reward : (trial,)
+
+    Returns
+    -------
+    mapping of (trial,)
+    """
     value = compute_object_value(choice[None], reward[None], HALF_LIFE)
     return {name: row[0] for name, row in compute_regressors(choice[None], reward[None], value).items()}

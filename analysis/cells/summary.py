@@ -1,7 +1,7 @@
-"""Firing statistics of many cells: one table, its medians, and the numbers recorded by area to hold them against.
+"""Firing statistics of many cells: a table, its medians, and the numbers recorded by area.
 
-The same functions take recorded cells and simulated neurons: spike times of each cell by trial, in seconds after an event
-of the trial. What depends on the stretch looked at (CV, Fano factor, timescale) is comparable only between equal stretches.
+The same functions take recorded cells and simulated neurons: spike times of each cell by trial, in s after an event of the
+trial. CV, Fano factor and timescale depend on the length of the window, and are comparable only between equal windows.
 """
 
 from collections.abc import Callable, Sequence
@@ -72,7 +72,19 @@ def tabulate_firing(
 
 
 def bin_baseline(cells: Sequence[Trains], baseline: tuple[float, float]) -> list[NDArray]:
-    """Counts (trial, bin) of each cell in bins of 50 ms of a stretch, for `analysis.timescale.compute_timescales`."""
+    """Spike counts in bins of 50 ms, for `timescale.compute_timescales`.
+
+    Parameters
+    ----------
+    cells : sequence of trains
+        Spike times of each cell on each trial, in s.
+    baseline : (start, end)
+        In s.
+
+    Returns
+    -------
+    list of (trial, bin) int
+    """
     starts = baseline[0] + BIN_S * np.arange(_n_bins(baseline))
     return [count_spikes(trains, starts, BIN_S) for trains in cells]
 
@@ -87,6 +99,9 @@ def summarise_firing(
     tables : sequence of DataFrame
         What `tabulate_firing` gives. One table, of one animal or of animals not told apart: the interval runs over its
         cells. Several, one an animal: it runs over animals.
+    condition : str
+    rng : numpy.random.Generator
+        Draws the resamples.
     """
     if len(tables) == 1:
         values = {key: tables[0][key].to_numpy(dtype=float) for key in UNITS}
@@ -106,12 +121,25 @@ def summarise_firing(
 def summarise_population(
     timescales: Timescales, *, condition: str = "", rng: np.random.Generator
 ) -> Statistic | None:
-    """tau of a whole population, refitted to resampled cells; None where it was refused."""
+    """Timescale of a whole population, with an interval over resampled cells.
+
+    Parameters
+    ----------
+    timescales : Timescales
+    condition : str
+    rng : numpy.random.Generator
+        Draws the resamples.
+
+    Returns
+    -------
+    Statistic or None
+        In s; None where the fit was refused.
+    """
     if timescales.why:
         return None
 
     def refit(autocorrelation: NDArray) -> float:
-        return float(fit_population(autocorrelation.T, bin_s=timescales.bin_s).tau[0])
+        return float(fit_population(autocorrelation.T).tau[0])
 
     fires = np.array(["fires below" not in why for why in timescales.why_cells])
     cells = timescales.autocorrelation.T[fires]
@@ -119,7 +147,7 @@ def summarise_population(
 
 
 def load_firing_by_area(paradigm: str) -> list[ReferenceStatistic]:
-    """Firing statistics recorded in prefrontal areas of monkeys, for holding beside runs of any paradigm.
+    """Firing statistics recorded in prefrontal areas of monkeys, to compare runs of any paradigm with.
 
     One row a key and area (`condition`), of `data/recorded/firing_by_area.csv`: the median over cells, and as low and
     high, where they are known, the quartiles over cells, which say how cells differ and not how well the median is known.
@@ -163,12 +191,17 @@ def summarise_cells(
     units: str,
     rng: np.random.Generator,
 ) -> Statistic:
-    """A number of the cells of one animal, or of animals not told apart, with its interval over cells.
+    """A statistic of the cells of one animal, or of animals that are not known, with its interval over cells.
 
     Parameters
     ----------
+    key : str
     cells : (cell, ...)
-        What `compute` takes; of one number a cell, those that are NaN are left out.
+        What `compute` takes; if it is one number a cell, those that are NaN are left out.
+    compute : callable
+        From such an array to one number.
+    condition, units : str
+        As in `Statistic`.
     rng : numpy.random.Generator
         Draws the resamples.
     """

@@ -1,4 +1,4 @@
-"""Intrinsic timescale: how long the count of a cell goes on to tell its count later in the same trial.
+"""Intrinsic timescale: how slowly the autocorrelation of spike counts decays within a trial.
 
 Counts of 50 ms bins are correlated across trials, every bin with every other, and the correlations of all pairs that lie
 k bins apart are fitted by
@@ -12,7 +12,7 @@ falls.
 
 A stretch that is short for tau biases the fits of single cells, since the longer a tau comes out the likelier it is not
 kept. Planted: rates of 8 Hz on average that wander with a known tau, 200 cells, 200 trials, two seeds; median over the cells
-that were kept, and population, as shares of the truth (a test measures some again):
+that were kept, and population, as fractions of the truth (a test measures some again):
 
   stretch / tau             10        5         4         2.5        2          1.25
   cells, stretch of 0.5 s   1.1-1.15  .8-1.0    .8-.85    .6         .5         .35-.4
@@ -34,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pfc_da.analysis.interval import mean_or_nan
 from pfc_da.errors import InputError
 
 BIN_S = 0.05
@@ -75,7 +76,6 @@ class Timescales:
         tau of each in s; NaN if refused, then `why_cells` tells the reason.
     autocorrelation : (lag, unit)
         What was fitted; the first lag is one bin.
-    bin_s : float
     """
 
     population: float
@@ -83,10 +83,9 @@ class Timescales:
     cells: NDArray
     why_cells: tuple[str, ...]
     autocorrelation: NDArray
-    bin_s: float
 
 
-def compute_timescales(cells: Sequence[ArrayLike], *, bin_s: float = BIN_S) -> Timescales:
+def compute_timescales(cells: Sequence[ArrayLike]) -> Timescales:
     """Timescales of a population and of its cells.
 
     Parameters
@@ -94,8 +93,6 @@ def compute_timescales(cells: Sequence[ArrayLike], *, bin_s: float = BIN_S) -> T
     cells : sequence of (trial, bin)
         Spike counts of each cell in consecutive bins of the same stretch of every trial, one without events in it if
         the timescale is to be intrinsic. Trials may differ between cells; a trial with NaN is left out.
-    bin_s : float
-        Width of the bins in s.
 
     Raises
     ------
@@ -107,14 +104,14 @@ def compute_timescales(cells: Sequence[ArrayLike], *, bin_s: float = BIN_S) -> T
     if len(n_bins) != 1:
         raise InputError(f"all cells must have the same number of bins, got {sorted(n_bins)}.")
     autocorrelation = np.stack([compute_autocorrelation(cell) for cell in counts], axis=1)
-    fires = np.array([cell.mean() / bin_s if cell.size else 0.0 for cell in counts]) >= MIN_RATE
-    stretch_s = n_bins.pop() * bin_s
-    whole = fit_population(autocorrelation[:, fires], bin_s=bin_s)
+    fires = np.array([cell.mean() / BIN_S if cell.size else 0.0 for cell in counts]) >= MIN_RATE
+    stretch_s = n_bins.pop() * BIN_S
+    whole = fit_population(autocorrelation[:, fires])
     why = _refuse(
         whole, 0, "" if fires.any() else "no cell fires", stretch_s, POPULATION_SPANS * whole.tau[0]
     )
     start = _first_fall(_mean_over_cells(autocorrelation[:, fires]))
-    single = fit_decay(autocorrelation, bin_s=bin_s, start=start)
+    single = fit_decay(autocorrelation, start=start)
     orphan = f"the population has no timescale to judge the stretch by: {why}" if why else ""
     told = [orphan if fast else f"fires below {MIN_RATE:g} Hz" for fast in fires]
     needed = CELL_SPANS * whole.tau[0]
@@ -126,7 +123,6 @@ def compute_timescales(cells: Sequence[ArrayLike], *, bin_s: float = BIN_S) -> T
         cells=np.where([text != "" for text in why_cells], np.nan, single.tau),
         why_cells=why_cells,
         autocorrelation=autocorrelation,
-        bin_s=bin_s,
     )
 
 
@@ -143,10 +139,10 @@ def compute_autocorrelation(counts: ArrayLike) -> NDArray:
     size = np.sqrt((deviation**2).sum(0))
     scaled = deviation / np.where(size > 0, size, np.nan)
     correlation = scaled.T @ scaled  # (bin, bin)
-    return np.array([_mean_finite(np.diagonal(correlation, lag)) for lag in range(1, counts.shape[1])])
+    return np.array([mean_or_nan(np.diagonal(correlation, lag)) for lag in range(1, counts.shape[1])])
 
 
-def fit_decay(autocorrelation: ArrayLike, *, bin_s: float = BIN_S, start: int = 0) -> DecayFit:
+def fit_decay(autocorrelation: ArrayLike, *, start: int = 0) -> DecayFit:
     """Least-squares fit of A [exp(-k dt / tau) + B] to each column, every pair of bins counting the same.
 
     Parameters
@@ -167,12 +163,12 @@ def fit_decay(autocorrelation: ArrayLike, *, bin_s: float = BIN_S, start: int = 
     weight = pairs * np.isfinite(values)
     weight = weight / np.where(weight.sum(0) > 0, weight.sum(0), 1)
     values = np.where(np.isfinite(values), values, 0)
-    tau = _TAU_S[_explained(_TAU_S, values, weight, bin_s)[0].argmax(0)]
+    tau = _TAU_S[_explained(_TAU_S, values, weight)[0].argmax(0)]
     step = np.log(_TAU_S[1] / _TAU_S[0])
     for _ in range(3):  # parabola through three neighbours, closing in
         near = tau * np.exp(step * np.array([-1.0, 0.0, 1.0]))[:, None]
-        tau, step = tau * np.exp(step * _vertex(_explained(near, values, weight, bin_s)[0])), step / 10
-    explained, slope, intercept, total = _explained(tau[None], values, weight, bin_s)
+        tau, step = tau * np.exp(step * _vertex(_explained(near, values, weight)[0])), step / 10
+    explained, slope, intercept, total = _explained(tau[None], values, weight)
     decays = (slope[0] > 0) & (tau > 1.05 * _TAU_S[0]) & (tau < _TAU_S[-1] / 1.05)
     with np.errstate(invalid="ignore", divide="ignore"):
         return DecayFit(
@@ -183,18 +179,18 @@ def fit_decay(autocorrelation: ArrayLike, *, bin_s: float = BIN_S, start: int = 
         )
 
 
-def fit_population(autocorrelation: ArrayLike, *, bin_s: float = BIN_S) -> DecayFit:
+def fit_population(autocorrelation: ArrayLike) -> DecayFit:
     """One fit to all cells together, from the first lag at which their mean autocorrelation (lag, unit) falls."""
     mean = _mean_over_cells(np.asarray(autocorrelation, dtype=float))
-    return fit_decay(mean[:, None], bin_s=bin_s, start=_first_fall(mean))
+    return fit_decay(mean[:, None], start=_first_fall(mean))
 
 
-def _explained(tau: NDArray, values: NDArray, weight: NDArray, bin_s: float) -> tuple[NDArray, ...]:
+def _explained(tau: NDArray, values: NDArray, weight: NDArray) -> tuple[NDArray, ...]:
     """Explained variance, slope and intercept, (tau, unit), and total variance, (unit,), of the line in exp(-lag/tau).
 
     `tau` is (tau,) for all columns or (tau, unit).
     """
-    lag = bin_s * np.arange(1, len(values) + 1)
+    lag = BIN_S * np.arange(1, len(values) + 1)
     tau = tau[:, None] if tau.ndim == 1 else tau
     decay = np.exp(-lag[:, None] / tau[:, None])  # (tau, lag, unit or 1)
     mean_decay, mean = (weight * decay).sum(1), (weight * values).sum(0)
@@ -236,12 +232,7 @@ def _first_fall(autocorrelation: NDArray) -> int:
 
 
 def _mean_over_cells(autocorrelation: NDArray) -> NDArray:
-    return np.array([_mean_finite(of_lag) for of_lag in autocorrelation])
-
-
-def _mean_finite(values: NDArray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else np.nan
+    return np.array([mean_or_nan(of_lag) for of_lag in autocorrelation])
 
 
 def _check(counts: ArrayLike) -> NDArray:

@@ -1,1 +1,1 @@
-"""Models of choice that learn from reward, fitted to choices, and how well a fit recovers them."""
+"""Models of choice that learn from reward: simulation, fits, and tests of how well a fit recovers them."""

@@ -1,4 +1,4 @@
-"""Maximise many small likelihoods side by side, between bounds.
+"""Maximise many small likelihoods at once, between bounds.
 
 Fisher scoring damped as by Levenberg and Marquardt: with score g and expected information F the next step is
 
@@ -33,7 +33,7 @@ def maximise(
     ----------
     restrict : callable
         From indices of problems to their likelihood, a function of their parameters (problem, free). Problems that
-        have arrived are left out as soon as they are a quarter.
+        have converged are left out as soon as they are a quarter.
     start : (problem, free)
         Inside the bounds.
     low, high : (free,)
@@ -42,7 +42,7 @@ def maximise(
     -------
     end : (problem, free)
     reached : (problem,)
-        Log-likelihood there. A problem that has not arrived after `MAX_ITERATIONS` is given as far as it came.
+        Log-likelihood there. A problem that has not converged after `MAX_ITERATIONS` is returned where it is.
     """
     end, reached = start.copy(), np.full(len(start), -np.inf)
     rows, at, damping = np.arange(len(start)), start, np.full(len(start), DAMPING)

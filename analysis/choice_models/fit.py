@@ -1,24 +1,24 @@
-"""Maximum-likelihood fits of the models of `choice_models` to many sessions of many agents at once.
+"""Fit the models of choice by maximum likelihood, many agents at once.
 
-Every agent is fitted by itself from several starting points, all of them side by side (`fisher_scoring`).
+Each agent is fitted on its own from several starting points; all fits run in parallel as arrays (`fisher_scoring`).
 
 Reference: Schwarz 1978, doi 10.1214/aos/1176344136 (BIC).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pfc_da.analysis.behaviour.reversals import count_since_switch
 from pfc_da.analysis.choice_models.fisher_scoring import Likelihood, maximise
 from pfc_da.analysis.choice_models.likelihood import Columns, Trials, arrange_trials, compute_likelihood
 from pfc_da.analysis.choice_models.models import Model
 from pfc_da.errors import InputError
 
 N_STARTS = 4
+BY_WINDOW = "learning_rate"  # has a value for each window; all other parameters are shared
 AT_BOUND = 1e-4  # of the distance between the bounds
 
 
@@ -29,7 +29,7 @@ class ModelFit:
     Attributes
     ----------
     parameters : dict of str to array
-        The free ones, (agent,), or (agent, window) where they were fitted by window.
+        The free ones, (agent,); (agent, window) for the learning rate of a fit by window.
     at_bound : dict of str to bool array
         Where a parameter ended at one of its bounds, in the shape of `parameters`. Look here before averaging: an
         agent whose inverse temperature ended at 0 has no learning rate.
@@ -60,7 +60,6 @@ def fit_model(
     reward: NDArray,
     *,
     window: ArrayLike | None = None,
-    by_window: Sequence[str] = ("learning_rate",),
     rng: np.random.Generator,
     n_starts: int = N_STARTS,
 ) -> ModelFit:
@@ -74,9 +73,8 @@ def fit_model(
     reward : (agent, session, trial)
         In [0, 1]. Trials whose reward is NaN count as missing: not predicted, and nothing is learnt from them.
     window : (agent, session, trial) or broadcastable int, optional
-        Labels 0..W-1 such as stable and volatile. Values run on from one window into the next.
-    by_window : sequence of str
-        The parameters that have one value a window; all others are shared. Without `window` there is one window.
+        Labels 0..W-1 such as stable and volatile; each has a learning rate of its own, and all other parameters are
+        shared. Values run on from one window into the next.
     rng : numpy.random.Generator
         Draws the starting points.
     n_starts : int
@@ -85,11 +83,11 @@ def fit_model(
     Raises
     ------
     InputError
-        For shapes that do not fit, other choices or rewards, an agent without a choice in one of the windows, and
-        names in `by_window` that are not free.
+        If shapes do not fit, choices or rewards have other values, an agent has no choice in one of the windows, or
+        there are windows and the learning rate of the model is not free.
     """
     trials = arrange_trials(model, choice, reward, window)
-    columns = _lay_out(model, 1 if window is None else int(trials.window.max()) + 1, by_window)
+    columns = _lay_out(model, 1 if window is None else int(trials.window.max()) + 1)
     n_agents = trials.side.shape[1]
     agent = np.tile(np.arange(n_agents), n_starts)
     start = np.repeat(_draw_starts(model, columns, n_starts, rng), n_agents, axis=0)
@@ -100,24 +98,24 @@ def fit_model(
 
     theta, reached = maximise(restrict, start, *_bounds(model, columns))
     best = reached.reshape(n_starts, n_agents).argmax(axis=0) * n_agents + np.arange(n_agents)
-    return _report(model, columns, () if window is None else by_window, theta[best], reached[best], trials)
+    return _report(model, columns, window is not None, theta[best], reached[best], trials)
 
 
 def spread_over_sessions(
     fit: ModelFit, choice: NDArray, reward: NDArray, *, window: ArrayLike | None = None
 ) -> dict[str, NDArray]:
-    """What each session says of every parameter: numbers whose mean is the fit and whose scatter is that of the fit.
+    """Pseudovalues of every parameter for each session: their mean is the fit, their variance gives its standard error.
 
-    From the fit theta one step of scoring on each session j alone, theta + J H^-1 score_j, with J sessions and the
-    information H of all of them: the infinitesimal jackknife (Efron 1982, doi 10.1137/1.9781611970319), at the price of one
-    look at the likelihood.
+    From the fit theta one step of scoring on each session j, theta + J H^-1 score_j, with J sessions and the information H
+    of all of them: the infinitesimal jackknife (Efron 1982, doi 10.1137/1.9781611970319). It needs a single evaluation of
+    the likelihood.
 
     Parameters
     ----------
     fit : ModelFit
         Learning rates by window, if it has windows.
     choice, reward, window
-        What it was fitted to.
+        The data of the fit, as for `fit_model`.
 
     Returns
     -------
@@ -126,7 +124,7 @@ def spread_over_sessions(
     """
     trials = arrange_trials(fit.model, choice, reward, window)
     n_windows = 1 if window is None else int(trials.window.max()) + 1
-    columns = _lay_out(fit.model, n_windows, ("learning_rate",))
+    columns = _lay_out(fit.model, n_windows)
     n_agents, n_sessions = trials.side.shape[1:]
     theta = np.concatenate([fit.parameters[name].reshape(n_agents, -1) for name in columns], 1)
     _, score, information = compute_likelihood(
@@ -141,15 +139,12 @@ def spread_over_sessions(
     }
 
 
-def _lay_out(model: Model, n_windows: int, by_window: Sequence[str]) -> dict[str, slice]:
-    """Columns of every free parameter's values."""
+def _lay_out(model: Model, n_windows: int) -> dict[str, slice]:
+    """Columns of every free parameter's values: a learning rate for each window, one of everything else."""
     names = [parameter.name for parameter in model.parameters]
-    unknown = set(by_window) - set(names)
-    if unknown and n_windows > 1:
-        raise InputError(
-            f"by_window must name free parameters of {model.name}, {names}; got {sorted(unknown)}."
-        )
-    ends = np.cumsum([n_windows if name in by_window else 1 for name in names])
+    if n_windows > 1 and BY_WINDOW not in names:
+        raise InputError(f"{model.name} has no free {BY_WINDOW} to fit by window; leave out window.")
+    ends = np.cumsum([n_windows if name == BY_WINDOW else 1 for name in names])
     return {name: slice(*edges) for name, edges in zip(names, pairwise([0, *ends.tolist()]), strict=True)}
 
 
@@ -187,7 +182,7 @@ def _fill(columns: Columns, values: Mapping[str, float]) -> NDArray:
 def _report(
     model: Model,
     columns: Columns,
-    by_window: Sequence[str],
+    has_windows: bool,
     theta: NDArray,
     reached: NDArray,
     trials: Trials,
@@ -197,7 +192,9 @@ def _report(
 
     def by_name(values: NDArray) -> dict[str, NDArray]:
         split = {name: values[:, column] for name, column in columns.items()}
-        return {name: part if name in by_window else part[:, 0] for name, part in split.items()}
+        return {
+            name: part if has_windows and name == BY_WINDOW else part[:, 0] for name, part in split.items()
+        }
 
     return ModelFit(
         model=model,
@@ -207,58 +204,3 @@ def _report(
         n_parameters=theta.shape[1],
         n_trials=trials.n_trials,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SwitchCurve:
-    """Learning rate by trials since the better option last changed.
-
-    Attributes
-    ----------
-    first : (window,) int
-        First trial since the switch of each window, 0 the trial of the switch itself; the last window has no end.
-    learning_rate : (agent, window)
-    before : (agent,)
-        Learning rate of all trials before the first switch of their session; NaN where there are none.
-    fit : ModelFit
-        What they are from; where there is a `before`, its learning rates begin with it.
-    """
-
-    first: NDArray
-    learning_rate: NDArray
-    before: NDArray
-    fit: ModelFit
-
-
-def compute_learning_rate_since_switch(
-    model: Model,
-    choice: NDArray,
-    reward: NDArray,
-    better: ArrayLike,
-    *,
-    first: Sequence[int] = (0, 5, 10, 20),
-    rng: np.random.Generator,
-    n_starts: int = N_STARTS,
-) -> SwitchCurve:
-    """Fit one learning rate to each window of trials since a switch, everything else shared.
-
-    Parameters
-    ----------
-    model, choice, reward, rng, n_starts
-        As for `fit_model`; the model's learning rate must be free.
-    better : (agent, session, trial) or broadcastable
-        The better option, or anything else that changes with every switch, such as the number of the block.
-    first : sequence of int
-        First trial of each window, from 0 upwards.
-    """
-    if list(first) != sorted({0, *first}):
-        raise InputError(f"first must rise from 0, such as (0, 5, 10), got {tuple(first)}.")
-    labels = np.broadcast_to(better, choice.shape).reshape(-1, choice.shape[-1])
-    since = count_since_switch(labels).reshape(choice.shape)
-    window = np.searchsorted(first, since, side="right")  # 0 before the first switch
-    has_before = bool((window[(choice >= 0) & np.isfinite(reward)] == 0).any())
-    fit = fit_model(model, choice, reward, window=window - (not has_before), rng=rng, n_starts=n_starts)
-    rates = fit.parameters["learning_rate"]
-    if not has_before:
-        rates = np.column_stack([np.full(len(choice), np.nan), rates])
-    return SwitchCurve(first=np.array(first), learning_rate=rates[:, 1:], before=rates[:, 0], fit=fit)

@@ -1,6 +1,6 @@
-"""How the value of an option learns from outcomes, trial by trial, with the derivatives that a fit needs.
+"""Update the value of an option from its outcomes, with the derivatives that a fit needs.
 
-A learner sees one option: its outcomes r, and whether it was chosen. The models of `choice_models` add the choice.
+A learner follows one option: its outcomes r, and whether it was chosen. `models` turns values into choices.
 """
 
 from abc import ABC, abstractmethod
@@ -35,9 +35,26 @@ class Learner(ABC):
     def update(
         self, state: State, target: NDArray, chosen: NDArray, *parameters: Value
     ) -> tuple[State, Partials, Partials]:
-        """State after a trial and its derivatives by the state before, [new][old], and by [new][parameter].
+        """State after a trial, and its derivatives.
 
-        `target` is the outcome less START; `chosen` is 1 where the option learns from it and 0 elsewhere.
+        Parameters
+        ----------
+        state : tuple of (option, agent, session)
+            Before the trial; the first is the value, less START.
+        target : (option, agent, session)
+            Outcome, less START.
+        chosen : (option, agent, session)
+            1 where the option learns from the outcome, else 0.
+        *parameters : float or (agent, session)
+            In the order of `parameters`.
+
+        Returns
+        -------
+        state : tuple of (option, agent, session)
+        by_state : tuple of tuples
+            Derivative of each new part of the state by each old one; None where it is 0 throughout.
+        by_parameter : tuple of tuples
+            Derivative of each new part of the state by each parameter.
         """
 
 
@@ -54,7 +71,19 @@ class RescorlaWagner(Learner):
     def update(
         self, state: State, target: NDArray, chosen: NDArray, *parameters: Value
     ) -> tuple[State, Partials, Partials]:
-        """See `Learner`."""
+        """State after a trial, and its derivatives.
+
+        Parameters
+        ----------
+        state : tuple of (option, agent, session)
+        target, chosen : (option, agent, session)
+        *parameters : float or (agent, session)
+
+        Returns
+        -------
+        state, by_state, by_parameter
+            As `Learner.update` says.
+        """
         (value,), (rate,) = state, parameters
         error = chosen * (target - value)
         return (value + rate * error,), ((1 - rate * chosen,),), ((error,),)
@@ -74,7 +103,19 @@ class PearceHall(Learner):
     def update(
         self, state: State, target: NDArray, chosen: NDArray, *parameters: Value
     ) -> tuple[State, Partials, Partials]:
-        """See `Learner`."""
+        """State after a trial, and its derivatives.
+
+        Parameters
+        ----------
+        state : tuple of (option, agent, session)
+        target, chosen : (option, agent, session)
+        *parameters : float or (agent, session)
+
+        Returns
+        -------
+        state, by_state, by_parameter
+            As `Learner.update` says.
+        """
         (value, associability), (rate, forgetting) = state, parameters
         error = target - value
         surprise = chosen * (np.abs(error) - associability)
@@ -106,7 +147,19 @@ class Kalman(Learner):
     def update(
         self, state: State, target: NDArray, chosen: NDArray, *parameters: Value
     ) -> tuple[State, Partials, Partials]:
-        """See `Learner`."""
+        """State after a trial, and its derivatives.
+
+        Parameters
+        ----------
+        state : tuple of (option, agent, session)
+        target, chosen : (option, agent, session)
+        *parameters : float or (agent, session)
+
+        Returns
+        -------
+        state, by_state, by_parameter
+            As `Learner.update` says.
+        """
         (value, variance), (rate,) = state, parameters
         gain = chosen * variance / (1 + variance)
         error = target - value

@@ -1,13 +1,13 @@
-"""The learning rate of each animal, fitted to its choices between two options, simulated or recorded.
+"""Fit the learning rate of each animal to its choices between two options, simulated or recorded.
 
-The model `perseveration` of `choice_models`: V of the chosen option moves by learning_rate (r - V), choices follow the
-values and repeat or avoid the last one, whatever it brought. Without that pull, habit would pass for learning. Rewards
-are scaled to [0, 1]: of two different ones the smaller becomes 0 and the larger 1; more are divided by the largest, and
-where there are losses, the smallest becomes 0.
+The model is `perseveration` of `models`: V of the chosen option moves by learning_rate (r - V), choices follow the
+values and also repeat or avoid the last choice, whatever its outcome. Without that term, habit would be taken for learning.
+Rewards are scaled to [0, 1]: of two different ones the smaller becomes 0 and the larger 1; more are divided by the
+largest, and where there are losses, the smallest becomes 0.
 
-An animal whose choices this predicts no better than a coin (by BIC), or whose rate ends at a bound, has no rate: it is
-left out and counted out of n. Planted agents (100, rates .1 to .9, two options of 80 and 20 % that trade places every
-25 trials): rates fitted to 100 trials correlate .82 with the true ones, to 240 trials .97; mean error below .02.
+An animal whose choices this model predicts no better than chance (by BIC), or whose rate ends at a bound, has no rate and
+does not count in n. Planted agents (100, rates .1 to .9, two options of 80 and 20 % that are exchanged every 25 trials):
+rates fitted to 100 trials correlate .82 with the true ones, to 240 trials .97; mean error below .02.
 """
 
 import numpy as np
@@ -27,7 +27,20 @@ N_DRAWS = 200  # each is fitted anew
 
 
 def compute_fitted_rate(sessions: ChoiceSessions, *, rng: np.random.Generator) -> Statistic:
-    """Mean learning rate over animals; of a single animal, over resampled sessions for the interval."""
+    """Mean learning rate over animals; of a single animal its rate, with an interval over resampled sessions.
+
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+        With two options.
+    rng : numpy.random.Generator
+        Draws starting points of the fits, and the resamples of a single animal.
+
+    Returns
+    -------
+    Statistic
+        NaN if no animal has a rate.
+    """
     sessions = scale_rewards(sessions)
     values = find_values(sessions)
     least, most = values.min(initial=0.0), values.max(initial=0.0)

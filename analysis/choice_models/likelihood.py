@@ -1,6 +1,6 @@
-"""How likely choices are under a model of `choice_models`, with score and information, for many agents at once.
+"""Compute the likelihood of choices under a model, with score and expected information, for many agents at once.
 
-Values start anew in every session. With x the state of an option and theta the parameters, derivatives run forward
+Values start anew in every session. With x the state of an option and theta the parameters, derivatives are carried forward
 with the learner,
 
     dx'/dtheta = (dx'/dx) dx/dtheta + (dx'/dtheta at fixed x),
@@ -61,7 +61,27 @@ class Trials:
 
 
 def arrange_trials(model: Model, choice: NDArray, reward: NDArray, window: ArrayLike | None) -> Trials:
-    """Check choices and rewards (agent, session, trial), and lay them out; see `choice_fit.fit_model`."""
+    """Check choices and rewards, and lay them out for the recursion.
+
+    Parameters
+    ----------
+    model : Model
+    choice : (agent, session, trial) int
+        0 or 1; -1 where missing.
+    reward : (agent, session, trial)
+        In [0, 1]; NaN where missing.
+    window : (agent, session, trial) or broadcastable int, optional
+        Labels 0..W-1.
+
+    Returns
+    -------
+    Trials
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, values are others, or an agent has no choice, or none in one of the windows.
+    """
     choice, reward = np.asarray(choice), np.asarray(reward, dtype=float)
     used = _find_used(choice, reward)
     labels = _broadcast_window(window, choice.shape, used)

@@ -5,8 +5,8 @@ Every model keeps a value V of each option, 1/2 at the start of a session, and c
     p = (1 - lapse) sigmoid(inverse_temperature (V_1 - V_0) + perseveration c) + lapse / 2,
 
 c = 1 or -1 after option 1 or 0 was chosen last and 0 before the first choice. What differs is how V learns from
-the error r - V of the chosen option: see `choice_learners`. In a `coupled` model the outcome also tells the
-other option, as where the two are known to pay with p and 1 - p: V_other = 1 - V_chosen.
+the error r - V of the chosen option: see `learners`. In a `coupled` model the outcome is also evidence about the other
+option, for tasks in which the two are known to pay with p and 1 - p: V_other = 1 - V_chosen.
 
     name                 learner         free parameters
     b, ab, be, abe       RescorlaWagner  inverse_temperature (b); learning_rate, else 0.5 (a); lapse, else 0 (e)
@@ -73,7 +73,7 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A learner, what of it is free, and whether an outcome tells the other option (`coupled`).
+    """A learner, its free and fixed parameters, and whether an outcome also changes the other option (`coupled`).
 
     Attributes
     ----------
@@ -99,7 +99,19 @@ class Model:
         return 2 * values[..., 0, :, :] if self.coupled else values[..., 1, :, :] - values[..., 0, :, :]
 
     def encode(self, choice: NDArray, reward: NDArray) -> tuple[NDArray, NDArray]:
-        """What the tracked options learn from, `target` and `chosen` of `Learner.update`, (option, ...) each."""
+        """Targets of the tracked options, as `Learner.update` takes them.
+
+        Parameters
+        ----------
+        choice : (...) int
+            0 or 1.
+        reward : (...)
+            In [0, 1].
+
+        Returns
+        -------
+        target, chosen : (option, ...)
+        """
         if self.coupled:
             target = np.where(choice == 1, reward, 1 - reward)[None]
             return target - START, np.ones_like(target)
@@ -200,7 +212,7 @@ def simulate_model(
     window: ArrayLike | None = None,
     rng: np.random.Generator,
 ) -> tuple[NDArray, NDArray]:
-    """Let synthetic agents choose, and be rewarded with 0 or 1.
+    """Simulate choices of synthetic agents, with rewards of 0 or 1.
 
     Parameters
     ----------
@@ -217,6 +229,19 @@ def simulate_model(
     -------
     choice : (agent, session, trial) int8
     reward : (agent, session, trial) float
+
+    Raises
+    ------
+    InputError
+        If parameters are missing or unknown, or shapes do not fit.
+
+    Examples
+    --------
+    >>> p_reward = np.tile([0.2, 0.8], (10, 100, 1))  # (session, trial, action)
+    >>> parameters = {"learning_rate": 0.3, "inverse_temperature": 5.0}
+    >>> choice, reward = simulate_model(get_model("ab"), parameters, p_reward, rng=np.random.default_rng(0))
+    >>> choice.shape, bool(choice.mean() > 0.8)
+    ((1, 10, 100), True)
     """
     tables = _tabulate(model, parameters)
     chances = _by_agent(p_reward, max(len(table) for table in tables.values()))
@@ -271,7 +296,19 @@ def _tabulate(model: Model, parameters: Mapping[str, ArrayLike]) -> dict[str, ND
 
 
 def pick_window(table: NDArray, window: NDArray) -> NDArray:
-    """Value for each (agent, session) of a parameter (agent or 1, window or 1)."""
+    """Value of a parameter for each agent and session.
+
+    Parameters
+    ----------
+    table : (agent or 1, window or 1)
+        Values of the parameter.
+    window : (agent, session) int
+        Window of this trial.
+
+    Returns
+    -------
+    (agent, session), or `table` if there is one window
+    """
     if table.shape[1] == 1:
         return table
     return np.take_along_axis(np.broadcast_to(table, (len(window), table.shape[1])), window, axis=1)

@@ -1,11 +1,11 @@
-"""Can a fit find again what choices were simulated with: the parameters of a model, and which model it was?
+"""Test whether a fit recovers the parameters that choices were simulated with, and the model.
 
-Synthetic agents get parameters drawn uniformly from the typical ranges of their model (`Parameter.typical`), play
-a schedule, and are fitted as animals are. Parameters are recovered if fitted values follow the true ones; a model is
+Synthetic agents get parameters drawn uniformly from the typical ranges of their model (`Parameter.typical`), choose on a
+schedule, and are fitted as animals are. Parameters are recovered if fitted values follow the true ones; a model is
 recovered if it has the lowest BIC of all models fitted.
 
-Read a low share of agents that were found again with care. BIC takes the smaller model wherever the data do not pay
-for the larger one, and some agents of the larger one *are* the smaller one: at a learning rate of 0.5 `ab` is `b`.
+A low share of recovered agents need not be a failure. BIC prefers the smaller model wherever the data do not justify the
+larger one, and some agents of the larger one *are* the smaller one: at a learning rate of 0.5 `ab` is `b`.
 
 Reference: Wilson & Collins 2019, doi 10.7554/eLife.49547 (boxes 4 and 5).
 """
@@ -40,7 +40,7 @@ class ParameterRecovery:
         return float(np.corrcoef(self.true[name], self.fit.parameters[name])[0, 1])
 
     def correlate_ranks(self, name: str) -> float:
-        """Spearman's correlation, which an agent or two at a bound do not decide."""
+        """Spearman's correlation, on which a few agents at a bound have little influence."""
         from scipy.stats import spearmanr
 
         return float(spearmanr(self.true[name], self.fit.parameters[name])[0])
@@ -80,13 +80,39 @@ class ModelRecovery:
 
 
 def recover_parameters(model: Model, p_reward: NDArray, *, rng: np.random.Generator) -> ParameterRecovery:
-    """Simulate agents of a model on schedules (agent, session, trial, action) and fit the model to each."""
+    """Simulate agents of a model, and fit the model to each.
+
+    Parameters
+    ----------
+    model : Model
+    p_reward : (agent, session, trial, action)
+        Reward probability of both options.
+    rng : numpy.random.Generator
+        Draws parameters, choices, rewards and starting points.
+
+    Returns
+    -------
+    ParameterRecovery
+    """
     true, choice, reward = _simulate(model, p_reward, rng)
     return ParameterRecovery(true=true, fit=fit_model(model, choice, reward, rng=rng))
 
 
 def recover_models(models: Sequence[Model], p_reward: NDArray, *, rng: np.random.Generator) -> ModelRecovery:
-    """Simulate agents of every model on the same schedules (agent, session, trial, action); fit all to all."""
+    """Simulate agents of every model on the same schedules, and fit every model to all of them.
+
+    Parameters
+    ----------
+    models : sequence of Model
+    p_reward : (agent, session, trial, action)
+        Reward probability of both options.
+    rng : numpy.random.Generator
+        Draws parameters, choices, rewards and starting points.
+
+    Returns
+    -------
+    ModelRecovery
+    """
     played = [_simulate(model, p_reward, rng)[1:] for model in models]
     choice, reward = (np.concatenate(each) for each in zip(*played, strict=True))
     bic = [fit_model(model, choice, reward, rng=rng).bic for model in models]
@@ -104,11 +130,20 @@ def _simulate(
 
 
 def draw_volatile_schedules(agents: int, sessions: int = 1, *, rng: np.random.Generator) -> NDArray:
-    """Chances of reward (agent, session, trial, action): a stable and a volatile phase in random order.
+    """Draw schedules with a stable and a volatile phase in random order.
 
-    Stable: 75/25 for 120 trials. Volatile: 80/20, reversing every 20 to 40 trials, for 120. Each phase begins with
-    either option the better one. Behrens et al. 2007, doi 10.1038/nn1954; the lengths between reversals are uniform,
-    our choice.
+    Stable: 75/25 for 120 trials. Volatile: 80/20, reversing every 20 to 40 trials, for 120. Which option is better at the
+    start of a phase is random. Behrens et al. 2007, doi 10.1038/nn1954; uniform lengths between reversals are our choice.
+
+    Parameters
+    ----------
+    agents, sessions : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (agent, session, trial, action)
+        Reward probability of both options.
     """
     draws = [_draw_session(rng) for _ in range(agents * sessions)]
     first = np.stack(draws).reshape(agents, sessions, 2 * PHASE)

@@ -1,1 +1,1 @@
-"""Simulated numbers compared with published and with recorded ones."""
+"""Comparisons of simulated numbers with published and with recorded ones."""

@@ -1,8 +1,8 @@
-"""Simulated units beside recorded cells: equal windows, equally many trials, the same functions.
+"""Compare simulated units with recorded cells: the same functions, on equal windows and equally many trials.
 
-What is looked at is told by the simulated trial (`simulated.Windows`): rate and intervals over all of it, what cells
-code in the phase in which its options appear, Fano factor and timescale in what comes before. Recorded cells are
-looked at for as long around their own event; for what they code, from `delay` on.
+The simulated trial sets the windows (`simulated.Windows`): rate and intervals over all of it, what cells code in the
+phase in which its options appear, Fano factor and timescale before that. Windows of recorded cells are as long, around
+their own event; for what they code, from `delay` on.
 
 `why` says what is not compared: regularity of spikes that were drawn from rates; Fano factors and timescales where a
 simulated trial has less than half a second before its event; codes that only a t-test finds, which drift passes.
@@ -28,7 +28,7 @@ from pfc_da.analysis.cells.summary import (
     tabulate_firing,
 )
 from pfc_da.analysis.cells.timescale import compute_timescales
-from pfc_da.analysis.comparison.difference import Difference, leave_open, pair_up
+from pfc_da.analysis.comparison.difference import Difference, missing_statistic, pair_up
 from pfc_da.analysis.comparison.simulated import Windows, get_cell_sessions, get_windows
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units.selectivity import compute_fraction_selective
@@ -56,7 +56,7 @@ def compare_cells(
     source: str = "",
     rng: np.random.Generator,
 ) -> list[Difference]:
-    """Hold the units of a run against recorded cells.
+    """Compare the units of a run with recorded cells.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def compare_cells(
     sessions : sequence of CellSession
         Recorded.
     delay : float
-        From the recorded event to the window in which codes are looked for, in s.
+        From the recorded event to the window in which coding is tested, in s.
     source : str
         Where the recorded cells come from.
     rng : numpy.random.Generator
@@ -181,7 +181,7 @@ def _summarise_cells(
             refused |= dict.fromkeys(("timescale", POPULATION), timescales.why)
     units = {**UNITS, POPULATION: "s"}
     return (
-        [found.get(key) or leave_open(key, "", units[key]) for key in keys],
+        [found.get(key) or missing_statistic(key, "", units[key]) for key in keys],
         {key: why for key, why in refused.items() if key not in found},
     )
 
@@ -257,5 +257,5 @@ def _count_codes(by_animal: Mapping[str, list[dict[str, NDArray]]], key: str) ->
         if selective:
             found.append(replace(compute_fraction_selective(selective, condition=name), key=key))
         else:
-            found.append(leave_open(key, name, "fraction"))
+            found.append(missing_statistic(key, name, "fraction"))
     return found

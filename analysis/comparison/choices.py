@@ -1,8 +1,7 @@
-"""Choices of simulated animals beside recorded ones: both cut to equally many trials, the same functions.
+"""Compare choices of simulated and recorded animals: the same functions, on equally many trials.
 
-Rewards of both lose their unit (`reward_units`). What cannot be judged is said and not judged: numbers that too few
-trials carry (`choice_counts`), that depend on how many options there are where these differ, or on amounts of reward
-where these differ.
+Rewards of both are scaled (`reward_units`). Some numbers are shown with the reason why they are not judged: those of too
+few trials (`counts`), and those that depend on the number of options or on amounts of reward where these differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pfc_da.analysis.behaviour.counts import LAGS, NEEDS, Count, count_used, select_sessions, tell_too_few
-from pfc_da.analysis.behaviour.reward_units import compare_units, find_values, scale_rewards, tell_scaling
+from pfc_da.analysis.behaviour.counts import NEEDS, Count, count_used, describe_too_few, select_sessions
+from pfc_da.analysis.behaviour.history import LAGS
+from pfc_da.analysis.behaviour.reward_units import compare_units, describe_scaling, find_values, scale_rewards
 from pfc_da.analysis.behaviour.sessions import compute_choice_numbers, cut_sessions
 from pfc_da.analysis.choice_models.learning_rate import compute_fitted_rate
 from pfc_da.analysis.comparison.difference import Difference, pair_up
@@ -42,19 +42,19 @@ def compare_choices(
     known: Sequence[Statistic] = (),
     rng: np.random.Generator,
 ) -> list[Difference]:
-    """Hold the choices of simulated animals against recorded ones, both cut to equally many trials.
+    """Compare choices of simulated and recorded animals, both cut to equally many trials.
 
     Parameters
     ----------
     simulated, recorded : ChoiceSessions
     baited : bool
-        Whether reward waits until it is taken in both, so that matching says something.
+        Whether reward waits until it is taken in both, so that matching is meaningful.
     same_schedule : bool
-        Whether rewards came alike, so that reward and better choices may be held against each other.
+        Whether both had the same schedule of reward, so that reward and better choices may be compared.
     source : str
         Where the recorded ones come from.
     known : sequence of Statistic
-        What an earlier comparison with as many trials and sessions found of the recorded ones; not computed again.
+        Recorded statistics of an earlier comparison with as many trials and sessions; not computed again.
     rng : numpy.random.Generator
         Draws the resamples.
     """
@@ -71,13 +71,13 @@ def compare_choices(
     theirs = known or _compute(cut["recorded"], baited, rng)
     against = {key: "" if same_schedule else "rewards may have come in another way" for key in OF_SCHEDULE}
     for which, statistics in (("simulated", ours), ("recorded", theirs)):
-        against = _tell_absent(statistics, which) | against
-        against |= _tell_few(cut[which], counts[which], which)
-    against |= _tell_unlike(whole["simulated"], whole["recorded"])
+        against = _explain_absent(statistics, which) | against
+        against |= _explain_few(cut[which], counts[which], which)
+    against |= _explain_unlike(whole["simulated"], whole["recorded"])
     matched = f"first {_plural(n_trials, 'trial')} of {_plural(n_sessions, 'session')} an animal"
-    scaled = tell_scaling(recorded, "recorded"), tell_scaling(simulated, "simulated")
+    scaled = describe_scaling(recorded, "recorded"), describe_scaling(simulated, "simulated")
     return [
-        replace(row, matched="; ".join(filter(None, (matched, _tell_used(row, cut, counts), *scaled))))
+        replace(row, matched="; ".join(filter(None, (matched, _describe_used(row, cut, counts), *scaled))))
         for row in pair_up(ours, theirs, against=against, matched=matched, source=source)
     ]
 
@@ -95,19 +95,19 @@ def _compute(sessions: ChoiceSessions, baited: bool, rng: np.random.Generator) -
     return [*found, compute_fitted_rate(sessions, rng=rng)] if sessions.n_options == 2 else found
 
 
-def _tell_absent(statistics: Sequence[Statistic], which: str) -> dict[str, str]:
+def _explain_absent(statistics: Sequence[Statistic], which: str) -> dict[str, str]:
     """By key, why there is no number although trials are enough."""
     absent = {one.key for one in statistics if not np.isfinite(one.estimate)}
     return {key: f"no {which} number: {WHY_NONE[key]}" for key in absent & WHY_NONE.keys()}
 
 
-def _tell_few(sessions: ChoiceSessions, counts: Mapping[str, Count], which: str) -> dict[str, str]:
+def _explain_few(sessions: ChoiceSessions, counts: Mapping[str, Count], which: str) -> dict[str, str]:
     """By key, that too few trials carry the number."""
-    told = {key: tell_too_few(sessions, key, own, which) for key, own in counts.items()}
+    told = {key: describe_too_few(sessions, key, own, which) for key, own in counts.items()}
     return {key: why for key, why in told.items() if why}
 
 
-def _tell_unlike(simulated: ChoiceSessions, recorded: ChoiceSessions) -> dict[str, str]:
+def _explain_unlike(simulated: ChoiceSessions, recorded: ChoiceSessions) -> dict[str, str]:
     """By key, that rewards or options are unlike; rewards are scaled."""
     found: dict[str, str] = {}
     if unlike := compare_units(simulated, recorded):
@@ -123,7 +123,7 @@ def _tell_unlike(simulated: ChoiceSessions, recorded: ChoiceSessions) -> dict[st
     return found
 
 
-def _tell_used(
+def _describe_used(
     row: Difference, cut: Mapping[str, ChoiceSessions], counts: Mapping[str, Mapping[str, Count]]
 ) -> str:
     """How many trials of both sides carry a number, and whose do not enter it."""

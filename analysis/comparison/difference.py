@@ -1,4 +1,4 @@
-"""The difference of a simulated and a recorded number, with its interval, and whether it says anything.
+"""Difference of a simulated and a recorded number, with its interval and a verdict.
 
 A difference simulated - recorded has an interval that comes from the two intervals (Zou & Donner 2008; for two
 Wilson intervals it is Newcombe's): with estimates a, b and their ends l, u,
@@ -7,8 +7,8 @@ Wilson intervals it is Newcombe's): with estimates a, b and their ends l, u,
 
 verdict
 different       the interval of the difference leaves out 0
-not told apart  it holds 0: that n is not enough to see a difference, or that there is none
-not comparable  `why` says what stands against it: too few trials, sessions, animals or cells, windows too
+not told apart  it holds 0: there is no difference, or n is too small to see one
+not comparable  `why` gives the reason: too few trials, sessions, animals or cells, windows too
                 short, another schedule, an interval that is missing or has no width (values that happen to be
                 alike, as of two sessions, do not make a number certain)
 
@@ -27,7 +27,7 @@ from pfc_da.analysis.statistic import Statistic
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One row of comparison_recorded.csv, its fields in the order of the columns; `matched` says how alike."""
+    """One row of comparison_recorded.csv, its fields in the order of the columns; `matched` says what was made equal."""
 
     key: str
     condition: str
@@ -61,12 +61,24 @@ def pair_up(
 ) -> list[Difference]:
     """A row for every recorded statistic, also where the run has none.
 
-    `against` tells by key what forbids a comparison; "" or no entry: nothing does.
+    Parameters
+    ----------
+    simulated, recorded : sequences of Statistic
+    against : mapping of str
+        By key, the reason why numbers may not be compared; "" or no entry if they may.
+    matched : str
+        What was made equal on both sides.
+    source : str
+        Where the recorded numbers come from.
+
+    Returns
+    -------
+    list of Difference
     """
     by_name = {(one.key, one.condition): one for one in simulated}
     rows = []
     for one in recorded:
-        absent = leave_open(one.key, one.condition, one.units)
+        absent = missing_statistic(one.key, one.condition, one.units)
         why = against.get(one.key, "")
         if (one.key, one.condition) not in by_name:
             why = why or "this run holds no such number"
@@ -76,8 +88,18 @@ def pair_up(
     return rows
 
 
-def leave_open(key: str, condition: str, units: str) -> Statistic:
-    """A statistic that could not be computed."""
+def missing_statistic(key: str, condition: str, units: str) -> Statistic:
+    """A statistic that could not be computed: NaN, of no samples.
+
+    Parameters
+    ----------
+    key, condition, units : str
+        As in `Statistic`.
+
+    Returns
+    -------
+    Statistic
+    """
     nothing = math.nan
     return Statistic(
         key=key,
@@ -95,7 +117,21 @@ def leave_open(key: str, condition: str, units: str) -> Statistic:
 def judge_difference(
     simulated: Statistic, recorded: Statistic, against: str, matched: str, source: str
 ) -> Difference:
-    """One row; `against` is what forbids the comparison, "" if nothing does."""
+    """Compare two numbers.
+
+    Parameters
+    ----------
+    simulated, recorded : Statistic
+        Of the same key and condition.
+    against : str
+        Why they may not be compared; "" if they may.
+    matched, source : str
+        As for `pair_up`.
+
+    Returns
+    -------
+    Difference
+    """
     difference, low, high = compute_difference(simulated, recorded)
     why = against or _without_interval(simulated, "simulated") or _without_interval(recorded, "recorded")
     if simulated.units != recorded.units:
@@ -127,7 +163,17 @@ def judge_difference(
 
 
 def compute_difference(one: Statistic, other: Statistic) -> tuple[float, float, float]:
-    """`one` - `other` and the ends of its interval (module docstring); NaN where one has no interval."""
+    """Difference of two numbers, with the interval of the module docstring.
+
+    Parameters
+    ----------
+    one, other : Statistic
+
+    Returns
+    -------
+    difference, low, high : float
+        `one` - `other`; the ends are NaN where one of them has no interval.
+    """
     difference = one.estimate - other.estimate
     low = difference - math.hypot(one.estimate - one.low, other.high - other.estimate)
     high = difference + math.hypot(one.high - one.estimate, other.estimate - other.low)
@@ -135,7 +181,7 @@ def compute_difference(one: Statistic, other: Statistic) -> tuple[float, float, 
 
 
 def format_differences(table: pd.DataFrame) -> str:
-    """The rows as text, one a line."""
+    """The rows of a comparison as text, one a line."""
     lines = [f"{'':30} {'simulated':24} {'recorded':24} {'difference':24}"]
     for row in table.itertuples():
         numbers = (

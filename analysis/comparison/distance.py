@@ -1,11 +1,11 @@
-"""How far simulated animals are from recorded ones: one number over named statistics.
+"""Distance of simulated animals from recorded ones: one number over named statistics.
 
     D = sqrt( mean_k ((s_k - r_k) / e_k)^2 ),    e_k^2 = se(r_k)^2 + median_c se(s_kc)^2
 
 s_k is the simulated statistic, r_k the recorded one, se a standard error: half its 95 % interval, over Student's t for its
 n. The median runs over some populations c that are simulated before any distance is looked at, so that e_k is the same for
-all: none comes nearer by being uncertain, and none that is odd sets the scale. Populations that are alike are about 1
-apart.
+all: an uncertain population is no nearer for it, and a single unusual one does not set the scale. Populations that are alike
+are at a distance of about 1.
 
 A name is a key of ``comparison_recorded.csv`` (all its conditions), or a key and a condition: ``history_reward lag_1``.
 """
@@ -49,7 +49,7 @@ def choose_statistics(rows: pd.DataFrame, asked: Sequence[str]) -> tuple[list[st
     rows : DataFrame
         A comparison, with the columns of ``comparison_recorded.csv``.
     asked : sequence of str
-        Names, as the module docstring tells.
+        Names, as in the module docstring.
     """
     kept: list[str] = []
     left_out: dict[str, str] = {}
@@ -67,7 +67,20 @@ def choose_statistics(rows: pd.DataFrame, asked: Sequence[str]) -> tuple[list[st
 
 
 def compute_scale(populations: Sequence[pd.DataFrame], names: Sequence[str]) -> pd.Series:
-    """e_k of the module docstring by name, from comparisons of several populations with the same recordings."""
+    """Scale e_k of each statistic (module docstring).
+
+    Parameters
+    ----------
+    populations : sequence of DataFrame
+        Comparisons of several simulated populations with the same recordings.
+    names : sequence of str
+        The statistics.
+
+    Returns
+    -------
+    Series
+        By name, in the units of the statistic.
+    """
     tables = [_by_name(rows).loc[list(names)] for rows in populations]
     simulated = pd.concat([_compute_errors(table, "sim") for table in tables], axis=1)
     return np.hypot(_compute_errors(tables[0], "rec"), simulated.median(axis=1)).rename("scale")
@@ -79,17 +92,49 @@ def _compute_errors(table: pd.DataFrame, side: str) -> pd.Series:
 
 
 def compute_distance(rows: pd.DataFrame, scale: pd.Series) -> float:
-    """D over the statistics of `scale`; infinite where the animals have one of them not at all."""
+    """Distance D over the statistics of a scale (module docstring).
+
+    Parameters
+    ----------
+    rows : DataFrame
+        A comparison, with the columns of ``comparison_recorded.csv``.
+    scale : Series
+        Of `compute_scale`.
+
+    Returns
+    -------
+    float
+        Infinite where the simulated animals lack one of the statistics.
+    """
     table = _by_name(rows).loc[scale.index]
     squares = ((table["simulated"] - table["recorded"]) / scale) ** 2
     return float(np.sqrt(squares.mean())) if squares.notna().all() else math.inf
 
 
-def compute_distance_interval(distance: float, without: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a distance from those found without each animal in turn (jackknife, Student t)."""
+def compute_distance_interval(distance: float, leave_one_out: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a distance: jackknife over animals, with Student's t.
+
+    Parameters
+    ----------
+    distance : float
+        Of all animals.
+    leave_one_out : (animal,)
+        The distance found without each animal in turn.
+
+    Returns
+    -------
+    low, high : float
+        NaN with fewer than two animals, or where a distance is infinite.
+
+    Examples
+    --------
+    >>> low, high = compute_distance_interval(2.0, [1.9, 2.0, 2.1])
+    >>> round(low, 2), round(high, 2)
+    (1.5, 2.5)
+    """
     from scipy.special import stdtrit
 
-    n, values = len(without), np.asarray(without, dtype=float)
+    n, values = len(leave_one_out), np.asarray(leave_one_out, dtype=float)
     if n < 2 or not np.isfinite([distance, *values]).all():
         return math.nan, math.nan
     half = stdtrit(n - 1, 0.975) * math.sqrt((n - 1) * values.var())
@@ -97,7 +142,7 @@ def compute_distance_interval(distance: float, without: Sequence[float]) -> tupl
 
 
 def get_recorded(rows: pd.DataFrame) -> list[Statistic]:
-    """What a comparison found of recorded choices, not to be computed again."""
+    """The recorded statistics of choices in a comparison, so that they need not be computed again."""
     return [
         Statistic(
             key=row.key,

@@ -1,4 +1,4 @@
-"""Recorded animals and cells through the functions that the simulated ones go through.
+"""Compute statistics of the recorded data that come with the package, by the functions that simulated data take.
 
 `compute_recorded_statistics` runs the extracts of data/recorded (sources, licences, cuts: its README.md):
 
@@ -6,8 +6,8 @@ macaque_what_reversal  two pictures, the better pays 80 or 70 %, the other the r
 mouse_foraging         two ports, water armed at 40 % and 10 or 5 % a trial and held until taken, in blocks
 ofc_macaque            cells of orbitofrontal cortex in a monkey choosing between two juices shown to it
 
-Intervals run over animals where these are told apart, else over sessions; of cells, over cells. `n_of` says which. Data of
-one's own go the same way: `compute_choice_statistics(read_choices(path), origin, rng=rng)`.
+Intervals run over animals where these are known, else over sessions; of cells, over cells. `n_of` says which. Other data
+are treated alike: `compute_choice_statistics(read_choices(path), origin, rng=rng)`.
 """
 
 from dataclasses import dataclass, field
@@ -39,16 +39,16 @@ _SEED = 0  # the intervals of recorded data are the same in every report
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where recorded data come from, and which of its numbers may be held against a simulation.
+    """Where recorded data come from, and which of their numbers may be compared with a simulation.
 
     Attributes
     ----------
     paradigms : tuple of str
         In whose runs the numbers are shown.
     unlike : mapping of str
-        By key, "" for all other keys: why the number cannot be held against a simulated one.
+        By key, "" for all other keys: why the number cannot be compared with a simulated one.
     baited : bool
-        Whether reward waits until it is taken, so that matching says something.
+        Whether reward waits until it is taken, so that matching is meaningful.
     """
 
     source: str
@@ -107,7 +107,17 @@ def compute_choice_statistics(
 ) -> list[ReferenceStatistic]:
     """Reward, better choices, win-stay, lose-shift, history kernels and, of baited schedules, matching.
 
-    Intervals run over animals if there are several, else over sessions.
+    Parameters
+    ----------
+    sessions : ChoiceSessions
+    origin : Origin
+    rng : numpy.random.Generator
+        Draws the resamples.
+
+    Returns
+    -------
+    list of ReferenceStatistic
+        Intervals run over animals if there are several, else over sessions.
     """
     found = compute_choice_numbers(sessions, baited=origin.baited, rng=rng)
     return _label(found, origin, "recomputed from the choices")
@@ -116,7 +126,19 @@ def compute_choice_statistics(
 def compute_ofc_statistics(
     recording: OFCRecording, origin: Origin, *, rng: np.random.Generator
 ) -> list[ReferenceStatistic]:
-    """Firing statistics (medians over cells) and fractions of cells that code each variable."""
+    """Firing statistics (medians over cells), and fractions of cells that code each variable.
+
+    Parameters
+    ----------
+    recording : OFCRecording
+    origin : Origin
+    rng : numpy.random.Generator
+        Draws the resamples.
+
+    Returns
+    -------
+    list of ReferenceStatistic
+    """
     counts = dict(list(recording.counts.groupby("cell", sort=False)))
     of_cells = [table[list(WINDOWS)].to_numpy() for table in counts.values()]
     trains = [table["spike_times_ms"] for _, table in recording.spikes.groupby("cell", sort=False)]

@@ -1,4 +1,4 @@
-"""Simulated numbers beside published, recorded and derived ones, with a verdict by one stated rule.
+"""Compare simulated numbers with published, recorded and derived ones, with a verdict by one stated rule.
 
 inside          the two 95 % intervals share at least one point.
 outside         they share none; `why` says on which side the simulation lies.
@@ -7,8 +7,8 @@ claim holds     against a claim in words (``bound: ...``, such as "makes risky c
 claim fails     the simulated interval lies wholly without it.
 claim open      it lies partly within and partly without.
 not comparable  one of them has no interval or no n, the units differ, an interval runs over something that
-                is no sample of animals or neurons (trials, say), the reference is quoted from memory, or the
-                reference says itself why it is unlike; or the run holds no such number.
+                is no sample of animals or neurons (trials, for instance), the reference is quoted from memory, or
+                states why it is unlike; or the run has no such number.
 
 Sharing a point is a weak demand, and a claim a weaker one: a wide interval meets the first easily, so read n along with
 the verdict, and count the two apart. An interval over animals and one over neurons answer for different variability; they
@@ -54,7 +54,7 @@ def compare(
     references: Sequence[ReferenceStatistic],
     recorded: Sequence[ReferenceStatistic] = (),
 ) -> list[Comparison]:
-    """Hold every reference against the statistic of the same key and condition.
+    """Compare every reference with the statistic of the same key and condition.
 
     Parameters
     ----------
@@ -66,7 +66,12 @@ def compare(
     Returns
     -------
     list of Comparison
-        One a reference, in the order of the references; a reference that the run has no number for is kept.
+        One a reference, in their order, also where the run has no such number.
+
+    Raises
+    ------
+    InputError
+        If a key and condition is there twice.
     """
     simulated: dict[tuple[str, str], Statistic] = {}
     for statistic in statistics:
@@ -79,7 +84,21 @@ def compare(
 
 
 def judge(statistic: Statistic, reference: ReferenceStatistic) -> tuple[str, str]:
-    """Verdict and its reason for two numbers of the same key and condition."""
+    """Verdict on two numbers of the same key and condition.
+
+    Parameters
+    ----------
+    statistic : Statistic
+        Simulated.
+    reference : ReferenceStatistic
+
+    Returns
+    -------
+    verdict : str
+        One of `VERDICTS`.
+    why : str
+        Its reason.
+    """
     place = _place(statistic, reference)
     against = _incomparable(statistic, reference)
     if against:

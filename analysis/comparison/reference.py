@@ -1,13 +1,13 @@
-"""Numbers to hold a simulation against: published, derived, quoted from memory, recomputed from recordings.
+"""Reference numbers for a simulation: published, derived, quoted from memory, or recomputed from recordings.
 
 The table `data/reference_statistics.csv` holds one row a number. Its `mark` says what the number is worth:
 
 found        read in the publication (or its abstract), at the locator given;
-derived      computed by us for an ideal observer or for chance, in the way `read_off` tells;
+derived      computed by us for an ideal observer or for chance, as `read_off` describes;
 memory       quoted from memory, never to be taken for published;
-third-party  read in somebody else's account of the publication.
+third-party  read in another author's account of the publication.
 
-`recorded` marks the numbers that `analysis.recorded` computes from recorded data; no row of the table has it.
+`recorded` marks the numbers that `extracts` computes from recorded data; no row of the table has it.
 """
 
 import csv
@@ -41,7 +41,7 @@ class ReferenceStatistic:
     Attributes
     ----------
     key, condition, paradigm : str
-        What it is held against: a Statistic of the same key and condition, in a run of the paradigm.
+        What it is compared with: a Statistic of the same key and condition, in a run of the paradigm.
     estimate, low, high : float
         In `units`; NaN where there is none.
     interval : str
@@ -53,7 +53,7 @@ class ReferenceStatistic:
     mark : str
         See the module docstring.
     unlike : str
-        Why the number cannot be held against a simulated one although key and condition agree; "" if it can.
+        Why the number cannot be compared with a simulated one although key and condition agree; "" if it can.
     licence : str
         Of recorded data; "" for numbers.
     """

@@ -1,4 +1,4 @@
-"""A run beside recorded data of one's own: choices and cells through the same functions, and the differences."""
+"""Compare a run with recorded data: choices and cells by the same functions, and the differences."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,16 +24,26 @@ from pfc_da.rng import numpy_stream
 def compare_recorded(
     run_folder: str | Path, paths: Sequence[str | Path], columns_file: str | Path | None = None
 ) -> pd.DataFrame:
-    """Hold a replayed run against recordings; the rows of comparison_recorded.csv.
+    """Compare a replayed run with recordings.
 
     Parameters
     ----------
     run_folder : path
-        Holds ``recording.nc``; where it was replayed as spiking neurons, cells are held against those.
+        Holds ``recording.nc``; where it was replayed as spiking neurons, cells are compared with those.
     paths : sequence of paths
         Files and folders, read as one data set (`read_recorded`).
     columns_file : path, optional
-        How their columns become ours (`column_map`).
+        YAML that maps their column names to ours (`column_map`).
+
+    Returns
+    -------
+    DataFrame
+        The rows of comparison_recorded.csv.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or nothing can be compared.
     """
     columns = ColumnMap() if columns_file is None else read_column_map(columns_file)
     recorded = read_recorded(paths, columns)
@@ -52,10 +62,9 @@ def compare_recording(
     neurons: xr.Dataset | None = None,
     known: Sequence[Statistic] = (),
 ) -> pd.DataFrame:
-    """Hold a recording against recorded data that were read already, with one thread (`Experiment.compare` says why).
+    """Compare a recording with recorded data that were read already, in one thread (`Experiment.compare` says why).
 
-    ``attrs["notes"]`` of the table holds, a line each, what of the recordings is not used or was taken for granted.
-    What cannot be compared of choices does not keep cells from being compared, nor the other way round.
+    If choices cannot be compared, cells still are, and the other way round.
 
     Parameters
     ----------
@@ -65,9 +74,19 @@ def compare_recording(
     columns : ColumnMap
         What the recorded data were read with.
     neurons : xarray.Dataset, optional
-        The same animals as spiking neurons; cells are held against these.
+        The same animals as spiking neurons; cells are compared with these.
     known : sequence of Statistic
-        What an earlier comparison with as many trials and sessions found of the recorded choices.
+        Recorded statistics of choices from an earlier comparison with as many trials and sessions.
+
+    Returns
+    -------
+    DataFrame
+        A row a number; ``attrs["notes"]`` holds, a line each, what of the recordings is not used or was assumed.
+
+    Raises
+    ------
+    InputError
+        If neither choices nor cells can be compared.
     """
     rng = numpy_stream(get_seed(recording), "recorded")
     source = recorded.source

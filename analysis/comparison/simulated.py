@@ -1,7 +1,7 @@
-"""A run's recording as the sessions that the functions for recorded data take.
+"""Turn a recording of a run into the sessions that the functions for recorded data take.
 
 Units of a rate network become cells by drawing spikes from their rates, Poisson given the rates: their counts
-scatter as those of one neuron do, so what they code can be held against cells; how regularly they fire cannot. A
+scatter as those of one neuron do, so what they code can be compared with cells; how regularly they fire cannot. A
 spiking replay has spikes of its own: of each unit the first neuron is a cell.
 The event of a trial is when its options appear: the phase ``cue``, else the phase of the choice.
 """
@@ -65,7 +65,7 @@ def get_choice_sessions(recording: xr.Dataset) -> ChoiceSessions:
 
 
 def get_windows(recording: xr.Dataset) -> Windows:
-    """Where in the trial activity is looked at."""
+    """Windows of the trial in which activity is measured, in s after its event."""
     step_s, phases = get_step_s(recording), np.array(get_phase_of_steps(recording))
     before, during = (phases == _event_phase(recording)).argmax(), (phases == _event_phase(recording)).sum()
     seconds = step_s * np.array([-before, during, len(phases) - before])
@@ -76,9 +76,20 @@ def get_windows(recording: xr.Dataset) -> Windows:
 def get_cell_sessions(
     recording: xr.Dataset, n_sessions: int, *, rng: np.random.Generator
 ) -> list[CellSession]:
-    """Cells of the first `n_sessions` recorded sessions of every animal, one session after the other.
+    """Cells of the first recorded sessions of every animal, one session after the other.
 
-    Cells of an animal are the same in all its sessions; `rng` draws spikes where there are none.
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    n_sessions : int
+        Of each animal.
+    rng : numpy.random.Generator
+        Draws spikes where there are none.
+
+    Returns
+    -------
+    list of CellSession
+        Cells of an animal are the same in all its sessions.
     """
     step_s, phase = get_step_s(recording), _event_phase(recording)
     first = np.flatnonzero((recording["phase"].values == phase) & _begins(recording["phase"].values))

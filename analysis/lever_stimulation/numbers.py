@@ -39,7 +39,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.history import fit_logistic
+from pfc_da.analysis.behaviour.history import LAGS, fit_logistic
 from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.statistic import SHARE, Statistic, summarise_grouped
 from pfc_da.errors import InputError
@@ -48,7 +48,6 @@ from pfc_da.trials import lag_trials, per_trial
 
 CONTROL, PLASTIC = FROZEN, "plastic_"
 MANIPULATIONS = ("risky_win_blocked", "safe_reward_blocked", "risky_loss_stimulated")
-LAGS = 5
 EARLY, LATE = 10, 3  # early: the first tenth of the plastic sessions; late: their last third
 KERNELS = {  # kind -> key, opening of the condition, units
     "risky_win": ("outcome_effect", "risky_win ", "log odds"),

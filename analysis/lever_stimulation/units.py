@@ -88,7 +88,7 @@ def regress_outcomes(
         name: np.where(lever < 0, np.nan, values)
         for name, values in zip(REGRESSORS, (reward, reward - rpe, lever), strict=True)
     }
-    if units.determine_one_another(regressors):
+    if units.are_collinear(regressors):
         return dict.fromkeys(VARIABLES, np.full(activity.shape[-1], np.nan))
     p = dict(zip(REGRESSORS, compute_null_p(activity, regressors, null="session", rng=rng), strict=True))
     of_reward, of_expected, _ = regress_units(activity, regressors).coefficient
@@ -121,7 +121,7 @@ def summarise_selectivity(
 
 def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]]) -> pd.DataFrame:
     """A row a unit for the browser, and whether it is the critic's."""
-    table = units.tabulate_units(
+    table = units.tabulate_unit_properties(
         recording, [{name: p[None] for name, p in own.items()} for own in by_animal], 0
     )
     is_critic = get_populations(recording).get("critic", np.zeros(recording.sizes["unit"], bool))

@@ -1,4 +1,4 @@
-"""Reference agents of baited rewards: they know the base probabilities, or do not use them; none looks at the rewards.
+"""Reference agents for baited rewards, which ignore the rewards: they know the base probabilities, or do not use them.
 
 References
 ----------
@@ -15,11 +15,24 @@ from pfc_da.analysis.observers.base import compute_baited_probability, pick_larg
 
 
 class BaitedAgent(abc.ABC):
-    """Chooses by how long each option has waited."""
+    """An agent that chooses by how many trials ago each option was chosen."""
 
     @abc.abstractmethod
     def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Option chosen in every session, (session,), from trials waited and p0 now, both (session, option)."""
+        """Option chosen in every session.
+
+        Parameters
+        ----------
+        waited : (session, option) int
+            Trials since the option was last chosen.
+        p0 : (session, option)
+            Base probability of each option on this trial.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
 
     def start(self, schedule: NDArray) -> "_Waiting":
         """Nothing has waited."""
@@ -31,7 +44,20 @@ class MomentaryMaximiser(BaitedAgent):
     """Take the option whose reward is more likely to be there now, ties at random; knows p0 of every trial."""
 
     def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Option chosen in every session."""
+        """Option chosen in every session.
+
+        Parameters
+        ----------
+        waited : (session, option) int
+            Trials since the option was last chosen.
+        p0 : (session, option)
+            Base probability of each option on this trial.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
         return pick_largest(compute_baited_probability(p0, waited), rng)
 
 
@@ -40,7 +66,20 @@ class Alternation(BaitedAgent):
     """Take the option that was not taken last, whatever came of it; the first at random."""
 
     def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Option chosen in every session."""
+        """Option chosen in every session.
+
+        Parameters
+        ----------
+        waited : (session, option) int
+            Trials since the option was last chosen.
+        p0 : (session, option)
+            Base probability of each option on this trial.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
         return pick_largest(waited, rng)
 
 
@@ -55,7 +94,20 @@ class FixedProbability(BaitedAgent):
     p_first: float | NDArray
 
     def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Option chosen in every session."""
+        """Option chosen in every session.
+
+        Parameters
+        ----------
+        waited : (session, option) int
+            Trials since the option was last chosen.
+        p0 : (session, option)
+            Base probability of each option on this trial.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
         return (rng.random(len(p0)) >= self.p_first).astype(int)
 
 

@@ -27,11 +27,22 @@ MAX_HORIZON = 200  # C(203, 4) = 68 million states, one byte each
 
 
 class BanditObserver(abc.ABC):
-    """Chooses by its own counts of rewards and failures and knows nothing else."""
+    """An observer that chooses by its own counts of rewards and failures, and knows nothing else."""
 
     @abc.abstractmethod
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session, (session,), from the counts so far (session, option)."""
+        """Arm chosen in every session.
+
+        Parameters
+        ----------
+        rewards, failures : (session, option) int
+            Counts so far.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
 
     def start(self, schedule: NDArray) -> "_Counts":
         """No counts yet."""
@@ -61,7 +72,18 @@ class Thompson(BanditObserver):
     """Draw every arm's probability from its posterior under a uniform prior; take the largest."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session."""
+        """Arm chosen in every session.
+
+        Parameters
+        ----------
+        rewards, failures : (session, option) int
+            Counts so far.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
         return rng.beta(rewards + 1, failures + 1).argmax(axis=1)
 
 
@@ -72,7 +94,18 @@ class UpperConfidence(BanditObserver):
     chi: float
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session."""
+        """Arm chosen in every session.
+
+        Parameters
+        ----------
+        rewards, failures : (session, option) int
+            Counts so far.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
         n = rewards + failures
         t = np.maximum(n.sum(axis=1, keepdims=True), 1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -85,7 +118,18 @@ class GreedyMean(BanditObserver):
     """Take the arm of the largest posterior mean under uniform priors, ties at random."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session."""
+        """Arm chosen in every session.
+
+        Parameters
+        ----------
+        rewards, failures : (session, option) int
+            Counts so far.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
         return pick_largest((rewards + 1) / (rewards + failures + 2), rng)
 
 
@@ -94,7 +138,18 @@ class AntiCorrelatedOptimum(BanditObserver):
     """Optimal for two arms with p_2 = 1 - p_1: greed on the pooled evidence, ties at random."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session."""
+        """Arm chosen in every session.
+
+        Parameters
+        ----------
+        rewards, failures : (session, option) int
+            Counts so far.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+        """
         return pick_largest(rewards + failures[:, ::-1], rng)
 
 
@@ -118,7 +173,23 @@ class BayesOptimal(BanditObserver):
         return _solve_independent(self.horizon)[1]
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session."""
+        """Arm chosen in every session.
+
+        Parameters
+        ----------
+        rewards, failures : (session, option) int
+            Counts so far.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        (session,) int
+
+        Raises
+        ------
+        InputError
+            With other than two arms, or beyond the horizon.
+        """
         n = rewards + failures
         t = int(n[0].sum())
         if rewards.shape[1] != 2 or t >= self.horizon:

@@ -1,9 +1,9 @@
-"""Observers: what chooses by stated knowledge, one protocol for all tasks, and one function that simulates its choices.
+"""Observers that choose by stated knowledge: one protocol for all tasks, and one function that simulates their choices.
 
-An `Observer` starts sessions; its `Belief` holds what it has seen in each of them, chooses, and is updated by what it chose
-and got. `simulate_choices` lets it choose on any schedule of reward probabilities. Where rewards are baited, the reward of
-an option is armed with probability p0 on every trial and waits until it is taken. With n trials since the option was last
-chosen (0 right after choosing it, and on the first trial) it is there with
+An `Observer` starts sessions; its `Belief` holds what it has seen in each of them, chooses, and is updated by the choice and
+its reward. `simulate_choices` simulates its choices on any schedule of reward probabilities. Where rewards are baited, the
+reward of an option is armed with probability p0 on every trial and waits until it is taken. With n trials since the option
+was last chosen (0 right after choosing it, and on the first trial) it is there with
 
     p = 1 - (1 - p0)^(n + 1).
 
@@ -22,14 +22,21 @@ from pfc_da.errors import InputError
 
 
 class Belief(Protocol):
-    """What an observer holds in each of several sessions that advance together."""
+    """State of an observer in several sessions that advance together."""
 
     def choose(self, rng: np.random.Generator) -> NDArray:
         """Option chosen in every session, (session,)."""
         ...
 
     def update(self, choice: NDArray, reward: NDArray) -> None:
-        """Take in the option chosen and its reward, 0 or 1, each (session,)."""
+        """Learn from a trial.
+
+        Parameters
+        ----------
+        choice : (session,) int
+        reward : (session,)
+            0 or 1.
+        """
         ...
 
 
@@ -123,11 +130,38 @@ def simulate_choices(
 
 
 def compute_baited_probability(p0: NDArray, waited: NDArray) -> NDArray:
-    """Chance that a baited reward is there, 1 - (1 - p0)^(waited + 1), `waited` trials since the option was chosen."""
+    """Probability that a baited reward is there, 1 - (1 - p0)^(waited + 1).
+
+    Parameters
+    ----------
+    p0 : (...)
+        Probability per trial that the reward is armed.
+    waited : (...) int
+        Trials since the option was last chosen.
+
+    Returns
+    -------
+    (...)
+
+    Examples
+    --------
+    >>> compute_baited_probability(np.array([0.5]), np.array([0, 1]))
+    array([0.5 , 0.75])
+    """
     return 1 - (1 - p0) ** (waited + 1)
 
 
 def pick_largest(values: NDArray, rng: np.random.Generator) -> NDArray:
-    """Index of the largest of `values` (session, option) in every session, ties at random."""
+    """Index of the largest value in every session; ties are broken at random.
+
+    Parameters
+    ----------
+    values : (session, option)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (session,) int
+    """
     best = values >= values.max(axis=1, keepdims=True) - 1e-9
     return (best * rng.random(values.shape)).argmax(axis=1)

@@ -1,16 +1,16 @@
-r"""The learner of Behrens et al.: two options pay with r and 1 - r, and it learns how fast r changes.
+r"""The Bayesian learner of Behrens et al. 2007: two options pay with r and 1 - r, and it learns how fast r changes.
 
-To `VolatilityLearner` r wanders, the width of its steps wanders too, and that happens at a fixed but unknown speed.
-With I the log precision of a step (volatility v = -I), beliefs are a probability on a grid,
+`VolatilityLearner` assumes that r follows a random walk, that the width of its steps does too, and that this second walk
+has a fixed but unknown speed. With I the log precision of a step (volatility v = -I), beliefs are a probability on a grid,
 
     p(r', I', k | y) ~ y r' + (1 - y)(1 - r')  x  sum_r p(r' | r, I') sum_I p(I' | I, k) p(r, I, k)
     p(r' | r, I) = Beta(1 + e^I r, 1 + e^I (1 - r)),  whose mode is r,        p(I' | I, k) = Normal(I, e^k)
 
-from flat priors over r in (0, 1), I in [log 2, log 10000] and k in [log .0005, log 20]. It knows nothing of the schedule it
-is put to: neither 75 nor 80 %, nor that there are two phases, nor how long they last. `pfc_da.analysis.observers.volatility`
-has one that does. The hierarchy r, v, k is that of the paper; the beta density and the ranges are those of a public
-re-implementation said to follow its authors' code (mwaskom/optlearner); the number of grid points is ours, and finer grids
-choose alike.
+from flat priors over r in (0, 1), I in [log 2, log 10000] and k in [log .0005, log 20]. It does not know
+the schedule: neither 75 nor 80 %, nor that there are two phases, nor how long they last. The observer of
+`pfc_da.analysis.observers.volatility` does. The hierarchy r, v, k is that of the paper; the beta density and the ranges are
+those of a public re-implementation said to follow its authors' code (mwaskom/optlearner); the number of grid points is ours,
+and finer grids choose alike.
 
 References: Behrens, Woolrich, Walton & Rushworth 2007, doi 10.1038/nn1954.
 """

@@ -1,4 +1,4 @@
-"""The best play of the two levers, by somebody who knows everything but which probability the risky lever has today.
+"""Bayes-optimal agent for the two levers; the probability of the risky lever is unknown to it.
 
 The safe lever pays 1, the risky one 4 with a probability that is .125 or .5, equally likely, for the whole session. After
 w wins and l losses of it the probability is .5 with the odds
@@ -9,8 +9,8 @@ and with t free presses left, m being the mean probability under these odds,
 
     V_t(w, l) = max(1 + V_{t-1}(w, l),  m (4 + V_{t-1}(w+1, l)) + (1 - m) V_{t-1}(w, l+1)).
 
-A safe press teaches nothing, so whoever stops pressing the risky lever has stopped for good; five forced presses of it
-come first. Everything is exact: summed over all w and l, without a draw.
+A safe press gives no information, so an agent that stops pressing the risky lever never returns to it. Five forced presses
+of it come first. Results are exact: summed over all w and l, without random draws.
 """
 
 from dataclasses import dataclass

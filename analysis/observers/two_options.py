@@ -1,4 +1,4 @@
-"""Beliefs about two options that pay with r and 1 - r, which change: every outcome says something of both.
+"""Beliefs about two options that pay with r and 1 - r, where r changes: every outcome is evidence about both.
 
 The outcome is y = 1 if the first option paid or the second did not, 0 the other way round.
 """
@@ -17,7 +17,7 @@ TIE = 1e-6  # beliefs that differ by rounding alone
 
 
 class PairBelief(abc.ABC):
-    """Chance that the first option pays, and how volatile it is."""
+    """Beliefs about the probability that the first option pays, and about volatility."""
 
     @abc.abstractmethod
     def expect(self) -> tuple[NDArray, NDArray]:
@@ -25,7 +25,7 @@ class PairBelief(abc.ABC):
 
     @abc.abstractmethod
     def see(self, outcome: NDArray) -> None:
-        """See the outcome (session,), 1 or 0, -1 for none; then let the world go on to the next trial."""
+        """Learn from the outcome (session,), 1 or 0, -1 for none, and go on to the next trial."""
 
     def choose(self, rng: np.random.Generator) -> NDArray:
         """The option more likely to pay, ties at random."""
@@ -34,7 +34,14 @@ class PairBelief(abc.ABC):
         return (rng.random(len(p_first)) >= np.where(tie, 0.5, p_first > 0.5)).astype(np.int8)
 
     def update(self, choice: NDArray, reward: NDArray) -> None:
-        """See the outcome that a choice and its reward amount to."""
+        """Learn from a choice and its reward.
+
+        Parameters
+        ----------
+        choice : (session,) int
+        reward : (session,)
+            0 or 1.
+        """
         self.see(encode_outcome(choice, reward))
 
 
@@ -86,7 +93,24 @@ def filter_outcomes(observer: PairObserver, outcome: NDArray) -> Beliefs:
 
 
 def encode_outcome(choice: NDArray, reward: NDArray) -> NDArray:
-    """What choices (session, trial) and their rewards, 0 or 1, say of the first option; -1 without a choice."""
+    """Outcome as evidence about the first option: 1 if it paid or the second did not, else 0; -1 without a choice.
+
+    Parameters
+    ----------
+    choice : (...) int
+        0 or 1; -1 where missing.
+    reward : (...)
+        0 or 1.
+
+    Returns
+    -------
+    (...)
+
+    Examples
+    --------
+    >>> encode_outcome(np.array([0, 1, -1]), np.array([1, 1, 0])).tolist()
+    [1, 0, -1]
+    """
     return np.where(choice < 0, -1, np.where(choice == 0, reward, 1 - reward))
 
 

@@ -1,4 +1,4 @@
-r"""The ideal observer of the volatility schedule: exact beliefs of one who knows the rules and not the draws.
+r"""The ideal observer of the volatility schedule: it knows the rules and computes exact beliefs about the draws.
 
 It knows that one option pays with p_stable in the stable and p_volatile in the volatile phase and the other with one less
 that; that either phase may come first, each half a session long; that the better option is drawn anew at the start of a

@@ -1,1 +1,1 @@
-"""Readers of recorded data: tables of choices, NWB, cells of juice choice."""
+"""Readers of recorded data, one module a format (`formats`), and how their columns are named."""

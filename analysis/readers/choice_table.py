@@ -1,18 +1,17 @@
-"""Recorded choices as a tidy table, one row a trial, and as the arrays the statistics take.
+"""Recorded choices as a table with one row a trial, and as the arrays that statistics take.
 
-Columns of the table (text, separated as `table_text` says, plain or gzipped), in any order; others are left alone.
-Other names than these are told by a `ColumnMap`:
+Columns of the table (text, separated as `table_text` says, plain or gzipped), in any order; others are ignored. A
+`ColumnMap` maps other names to these:
 
 choice       required; two different numbers (0 and 1, or -1 and 1; the smaller becomes 0), or left, right (l, r) and
              none; empty: no choice.
 reward       required; a number, or a word such as rewarded and unrewarded (`propose_columns`); empty: not known.
 trial        a number that rises within the session. Without it trials are in the order of their rows.
-session      any label. Trials of a session stand together or apart, in the order of `trial`. Without it every
-             animal has one session.
-animal       any label. Without it all sessions count as one animal's.
+session      any label. Trials of a session may lie anywhere in the table. Without it every animal has one session.
+animal       any label. Without it all sessions count as those of one animal.
 block        optional; whole number from 0, or labels; changes when the schedule does.
-better_side  optional; the `choice` that was more likely to pay.
-p_0, p_1     optional; reward probability of the smaller and of the larger `choice`; they tell the better side.
+better_side  optional; the `choice` with the larger reward probability.
+p_0, p_1     optional; reward probability of the smaller and of the larger `choice`; the better side follows from them.
 """
 
 from dataclasses import dataclass
@@ -23,17 +22,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.readers.column_map import ColumnMap
+from pfc_da.analysis.readers.formats import RecordedFile, begins_with
 from pfc_da.analysis.readers.table_text import read_separated
 from pfc_da.errors import InputError
 
 REQUIRED = ("choice", "reward")
+RANK = 2  # asked last: any other file must be a table
+MATLAB = b"MATLAB"
 SUFFIXES = (".csv", ".tsv", ".txt")
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")  # in a folder; .txt files are often notes
 MAX_CELLS = 100_000_000  # of the grid (session, trial)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSessions:
-    """Sessions side by side, short ones filled up with what marks missing: -1 (integers) or NaN (floats).
+    """Choices of sessions in one array; short sessions are filled up with -1 (integers) or NaN (floats).
 
     Attributes
     ----------
@@ -54,15 +57,60 @@ class ChoiceSessions:
     n_options: int = 2
 
 
+def accepts(path: Path) -> bool:
+    """Whether it may be a table: any file that no other reader accepts."""
+    return path.is_file()
+
+
+def read(path: Path, columns: ColumnMap) -> RecordedFile:
+    """Trials of a table; a table that names no session is one, called as the file.
+
+    Parameters
+    ----------
+    path : Path
+    columns : ColumnMap
+        How its column names map to ours.
+
+    Returns
+    -------
+    RecordedFile
+
+    Raises
+    ------
+    InputError
+        If it is no such table: in one line, with the file, the column and the row.
+    """
+    if begins_with(path, MATLAB):
+        raise InputError(f"{path}: a MATLAB file; give the folder that holds celldata/, or a table as CSV.")
+    table = _read_table(path, columns)
+    return RecordedFile(trials=table if "session" in table else table.assign(session=path.name.split(".")[0]))
+
+
 def read_choices(path: str | Path, columns: ColumnMap | None = None) -> ChoiceSessions:
-    """Sessions of a tidy table of choices with the columns of the module docstring, or those that are told."""
+    """Read the sessions of one table of choices.
+
+    Parameters
+    ----------
+    path : path
+        A .csv, .tsv or .txt file, plain or .gz, with the columns of the module docstring.
+    columns : ColumnMap, optional
+        How its column names map to ours; the same names if not given.
+
+    Returns
+    -------
+    ChoiceSessions
+
+    Raises
+    ------
+    InputError
+        If it is no such table: in one line, with the file, the column and the row.
+    """
     columns = columns or ColumnMap()
-    return stack_choices(read_table(path, columns), name=str(path), options=columns.options)
+    return stack_choices(_read_table(Path(path), columns), name=str(path), options=columns.options)
 
 
-def read_table(path: str | Path, columns: ColumnMap) -> pd.DataFrame:
-    """A tidy table under our names, for `stack_choices`."""
-    path = Path(path)
+def _read_table(path: Path, columns: ColumnMap) -> pd.DataFrame:
+    """A table under our names, for `stack_choices`."""
     if not path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
         raise InputError(f"{path}: a table of choices must be {', '.join(SUFFIXES)}, plain or .gz.")
     rows = columns.select(read_separated(path), str(path))
@@ -75,7 +123,7 @@ def read_table(path: str | Path, columns: ColumnMap) -> pd.DataFrame:
 
 
 def stack_choices(table: pd.DataFrame, *, name: str = "the table", options: int = 2) -> ChoiceSessions:
-    """Put the sessions of a tidy table side by side.
+    """Put the sessions of a table into one array, a row a session.
 
     Parameters
     ----------
@@ -85,6 +133,21 @@ def stack_choices(table: pd.DataFrame, *, name: str = "the table", options: int 
         Of the table, for messages.
     options : int
         How many different choices there may be; with more than two not all need occur.
+
+    Returns
+    -------
+    ChoiceSessions
+
+    Raises
+    ------
+    InputError
+        If there are other than `options` different choices, or too many sessions and trials to hold at once.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"trial": [0, 1, 2], "choice": [-1, 1, 1], "reward": [0, 1, 0]})
+    >>> stack_choices(table).choice
+    array([[0, 1, 1]])
     """
     table = table.assign(
         animal=table["animal"].fillna("") if "animal" in table else "",
@@ -125,12 +188,19 @@ def get_animals(sessions: ChoiceSessions) -> list[NDArray]:
 
 
 def check_table(table: pd.DataFrame, name: str) -> None:
-    """Refuse a table (our names) with no trial, or trials without order or session.
+    """Refuse a table with no trial, or with trials that lack an order or a session.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Under our names; the index numbers the rows of the file from 0.
+    name : str
+        Of the table, for messages.
 
     Raises
     ------
     InputError
-        In one line with `name`, the column and the row of the file (the index, from 0).
+        In one line with `name`, the column and the row of the file.
     """
     if table.empty:
         raise InputError(f"{name}: the table has no trial.")

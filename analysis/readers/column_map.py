@@ -1,16 +1,17 @@
-"""How somebody else's columns become ours: a small YAML file that goes with their data.
+"""Map external column names to ours, by a small YAML file.
 
-columns        ours: theirs. Ours are animal, session, trial, choice, reward, block, better_side, p_0, p_1 and, of
-               NWB trials, event (the time that windows are counted from). A list of columns is added up.
-values         ours: {theirs: ours}, for choice and reward; a number, or missing. What is not listed is refused.
-rows           theirs: the entry, or list of entries, of the rows that are trials; others are left out. '*' is any
-               entry, null none.
+columns        our name: external name. Our names are animal, session, trial, choice, reward, block, better_side, p_0,
+               p_1 and, of NWB trials, event (windows are measured from this time). A list of columns is added up.
+values         our name: {external entry: our value}, for choice and reward; a number, or missing. Entries that are not
+               listed are refused.
+rows           external name: the entry, or list of entries, of the rows that are trials; others are left out. '*' is
+               any entry, null none.
 path           where the animal and the session stand in the path of a file (`path_labels`).
 trials_table   the table of an NWB file that holds the trials; `trials` unless given.
 options        how many options there are to choose from; 2 unless given.
-baited         whether reward waits until it is taken, so that matching says something; false unless given.
-same_schedule  whether rewards came as in the simulated run, so that reward and better choices may be held
-               against it; false unless given.
+baited         whether reward waits until it is taken, so that matching is meaningful; false unless given.
+same_schedule  whether rewards followed the schedule of the simulated run, so that reward and better choices may be
+               compared; false unless given.
 delay          s from the event to the window in which spikes are counted; 0 unless given.
 
     columns: {animal: subjID, reward: [rewarded_left, rewarded_right]}
@@ -114,12 +115,23 @@ class ColumnMap(BaseModel):
         return self
 
     def theirs(self, ours: str) -> list[str]:
-        """Columns of theirs that hold `ours`; its own name unless another was told."""
+        """External columns that hold `ours`; the column of the same name unless the map says otherwise."""
         told = self.columns.get(ours, ours)
         return list(told) if isinstance(told, list) else [told]
 
     def select(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
-        """The rows of `table` (their names) that `rows` keeps.
+        """The rows of a table that `rows` keeps.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Under external names.
+        name : str
+            Of the file, for messages.
+
+        Returns
+        -------
+        DataFrame
 
         Raises
         ------
@@ -179,7 +191,14 @@ class ColumnMap(BaseModel):
         return pd.DataFrame(found, index=table.index)
 
     def check_labels(self, table: pd.DataFrame, name: str) -> None:
-        """Refuse a table (their names) that seems to hold several animals or sessions where none are known.
+        """Refuse a table that seems to hold several animals or sessions in a column that is not mapped.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Under external names.
+        name : str
+            Of the file, for messages.
 
         Raises
         ------
@@ -206,7 +225,19 @@ class ColumnMap(BaseModel):
         )
 
     def find(self, names: Iterable[str], ours: str) -> list[str]:
-        """Those of `names` that hold `ours`, whether they are there or not; our own name in other capitals too."""
+        """External names that hold one of our columns, whether they are there or not; capitals make no difference.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Columns of the table.
+        ours : str
+            One of our names.
+
+        Returns
+        -------
+        list of str
+        """
         if ours in self.columns or ours in names:
             return self.theirs(ours)
         return [next((name for name in names if str(name).lower() == ours), ours)]

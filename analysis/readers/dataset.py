@@ -1,7 +1,8 @@
-"""Other people's recordings: what a file is, is told by its content; several files are read as one data set.
+"""Read recorded files as one data set of choices and cells.
 
-A table of choices (`choice_table`), an NWB file (`read_nwb`), a folder in the layout of the juice-choice cells (`ofc`),
-or a folder of tables and NWB files. Nothing is ever unpickled. Whose sessions they are: `session_labels`.
+The format of a file is detected from its content, by the readers of this folder (`formats`). Files are read one by one;
+then animals and sessions are named (`session_labels`), sessions are put side by side, and spikes are cut around the
+events of their trials. Nothing is ever unpickled.
 """
 
 from collections import Counter
@@ -14,19 +15,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfc_da.analysis.cells.sessions import CellSession, cut_around, find_regressors, measure_observation
-from pfc_da.analysis.readers.choice_table import ChoiceSessions, read_table, stack_choices
+from pfc_da.analysis.readers.choice_table import ChoiceSessions, stack_choices
 from pfc_da.analysis.readers.column_map import ColumnMap, NoRows
-from pfc_da.analysis.readers.juice_choice import is_ofc_folder, read_ofc_cells
-from pfc_da.analysis.readers.nwb import NWBSession, read_nwb
-from pfc_da.analysis.readers.nwb_store import is_zarr
+from pfc_da.analysis.readers.formats import (
+    RecordedFile,
+    find_reader,
+    find_readers,
+    get_endings,
+    read_file,
+)
 from pfc_da.analysis.readers.nwb_units import ALWAYS
-from pfc_da.analysis.readers.session_labels import name_animals, note_animals, refuse_copies, tell_apart
+from pfc_da.analysis.readers.session_labels import (
+    name_animals,
+    note_animals,
+    refuse_copies,
+    separate_sessions,
+)
 from pfc_da.errors import InputError
 from pfc_da.files import require_file, require_name
-
-IN_FOLDERS = (".nwb", ".nwb.zarr", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
-HDF5 = b"\x89HDF"
-MATLAB = b"MATLAB"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +42,13 @@ class Recorded:
     Attributes
     ----------
     choices : ChoiceSessions or None
-        Of all sessions; None where no file tells any.
+        Of all sessions; None if no file holds choices.
     cells : tuple of CellSession
         Of the sessions with cells.
+    source : str
+        The paths that were read.
     notes : tuple of str
-        What of the files is not used or was taken for granted, a line each.
+        What of the files is not used or was assumed, a line each.
     """
 
     choices: ChoiceSessions | None
@@ -52,45 +60,36 @@ class Recorded:
 def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None) -> Recorded:
     """Read files, or all files of folders, as one data set.
 
+    Parameters
+    ----------
+    paths : sequence of paths
+        Files, or folders of files in any format that a reader of this folder accepts (`formats`).
+    columns : ColumnMap, optional
+        How external column names map to ours; the same names if not given.
+
+    Returns
+    -------
+    Recorded
+
     Raises
     ------
     InputError
-        If a file is missing, damaged or of another kind: in one line, with the file and the field.
+        If a file is missing, damaged or in an unknown format: in one line, with the file and the field.
     """
     columns = columns or ColumnMap()
     source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-    files = [file for path in paths for file in _files(Path(path))]
-    if twice := [file for file, n in Counter(files).items() if n > 1]:
-        raise InputError(f"{twice[0]} is named twice.")
-    refuse_copies([file for file in files if file.is_file()])
-    tables: dict[Path, pd.DataFrame] = {}
-    with_units: dict[Path, NWBSession] = {}
-    cells: list[CellSession] = []
-    notes: list[str] = []
-    without: list[NoRows] = []
-    for file in files:
-        try:
-            if is_ofc_folder(file):
-                cells += read_ofc_cells(file)
-            elif _is_nwb(file):
-                session = read_nwb(file, columns)
-                tables[file], notes = session.trials, [*notes, *session.notes]
-                with_units |= {file: session} if session.times else {}
-            else:
-                tables[file] = _with_session(read_table(file, columns), file)
-        except NoRows as error:
-            without.append(error)
-    if without and not tables and not cells:
-        raise without[0]
-    notes += [f"{error} Nothing of that file is used." for error in without]
-    tables = name_animals(tables, columns)
-    tables, more = tell_apart(tables)
+    parts, empty = _read_files(_list_files(paths), columns)
+    notes = [*(note for part in parts.values() for note in part.notes), *empty]
+    named = {file: part.trials for file, part in parts.items() if part.trials is not None}
+    tables, more = separate_sessions(name_animals(named, columns))
     notes += more
     with_choices = [table for table in tables.values() if "choice" in table]
     choices = _stack(with_choices, source, columns)
-    for file, session in with_units.items():
-        parts, more = _cut(file, session, tables[file], choices)
-        cells, notes = [*cells, *parts], [*notes, *more]
+    cells = [cell for part in parts.values() for cell in part.cells]
+    for file, part in parts.items():
+        if part.times:
+            found, more = _cut(file, part, tables[file], choices)
+            cells, notes = [*cells, *found], [*notes, *more]
     if choices is None and not cells:
         raise InputError(
             f"{source}: neither choices nor cells; --columns FILE says which column is the choice."
@@ -99,20 +98,30 @@ def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None)
     return Recorded(choices=choices, cells=tuple(cells), source=source, notes=tuple(notes))
 
 
-def _files(path: Path) -> list[Path]:
-    """Files to be read one by one; a folder of cells, or of zarr, is read as a whole."""
+def _list_files(paths: Sequence[str | Path]) -> list[Path]:
+    """All files to be read, none twice."""
+    files = [file for path in paths for file in _find_files(Path(path))]
+    if twice := [file for file, n in Counter(files).items() if n > 1]:
+        raise InputError(f"{twice[0]} is named twice.")
+    refuse_copies([file for file in files if file.is_file()])
+    return files
+
+
+def _find_files(path: Path) -> list[Path]:
+    """The file itself, or the files of a folder; a folder that a reader accepts is read as a whole."""
     if not path.exists():
         raise InputError(f"no file or folder {path}.")
     if not path.is_dir():
         require_file(path)
         return [path]
     require_name(path)
-    if is_ofc_folder(path) or is_zarr(path):
+    if find_reader(path) is not None:
         return [path]
     found = sorted(_search(path))
     if not found:
+        endings = ", *".join(ending for reader in find_readers() for ending in get_endings(reader))
         raise InputError(
-            f"{path}: no file in it is called *{', *'.join(IN_FOLDERS)}, and it has no celldata/ and is no zarr."
+            f"{path}: no file in it is called *{endings}, and it has no celldata/ and is no zarr."
         )
     for file in found:
         if not file.is_dir():  # as zarr is
@@ -121,33 +130,31 @@ def _files(path: Path) -> list[Path]:
 
 
 def _search(folder: Path) -> Iterator[Path]:
-    """Files below a folder that are called as ours; hidden ones, such as copies that an editor keeps, are left out."""
+    """Files below a folder with a name of one of the readers; hidden ones, such as copies of an editor, are left out."""
+    endings = tuple(ending for reader in find_readers() for ending in get_endings(reader))
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
-        if path.is_dir() and not is_zarr(path):
+        reader = find_reader(path) if path.is_dir() else None
+        if path.is_dir() and reader is None:
             if not path.is_symlink():
                 yield from _search(path)
-        elif path.name.lower().endswith(IN_FOLDERS):
+        elif path.name.lower().endswith(endings) or (reader is not None and not get_endings(reader)):
             yield path
 
 
-def _is_nwb(file: Path) -> bool:
-    """Whether it is NWB or is said to be; a file that would have to be unpickled is neither that nor a table."""
-    if file.is_dir():
-        return True
-    with file.open("rb") as opened:
-        start = opened.read(8)
-    if file.suffix.lower() == ".nwb" or start.startswith(HDF5):
-        return True
-    if start.startswith(MATLAB):
-        raise InputError(f"{file}: a MATLAB file; give the folder that holds celldata/, or a table as CSV.")
-    return False
-
-
-def _with_session(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Name the session of a file that names none after the file."""
-    return table if "session" in table else table.assign(session=file.name.split(".")[0])
+def _read_files(files: Sequence[Path], columns: ColumnMap) -> tuple[dict[Path, RecordedFile], list[str]]:
+    """What each file holds, and a note for each of which `rows` keeps nothing."""
+    found: dict[Path, RecordedFile] = {}
+    empty: list[NoRows] = []
+    for file in files:
+        try:
+            found[file] = read_file(file, columns)
+        except NoRows as error:
+            empty.append(error)
+    if empty and not found:
+        raise empty[0]
+    return found, [f"{error} Nothing of that file is used." for error in empty]
 
 
 def _stack(tables: list[pd.DataFrame], source: str, columns: ColumnMap) -> ChoiceSessions | None:
@@ -168,7 +175,7 @@ def _note_missing(tables: list[pd.DataFrame]) -> list[str]:
 
 
 def _cut(
-    file: Path, session: NWBSession, trials: pd.DataFrame, choices: ChoiceSessions | None
+    file: Path, session: RecordedFile, trials: pd.DataFrame, choices: ChoiceSessions | None
 ) -> tuple[list[CellSession], list[str]]:
     """The cells of each animal of a file, or a note that says why not.
 
@@ -192,7 +199,7 @@ def _cut(
 
 
 def _cut_animal(
-    session: NWBSession, units: NDArray, trials: pd.DataFrame, choices: ChoiceSessions | None
+    session: RecordedFile, units: NDArray, trials: pd.DataFrame, choices: ChoiceSessions | None
 ) -> CellSession:
     """Spikes around the event of each trial, and what happened on it as far as it is known."""
     row = trials["session"].factorize()[0]

@@ -1,4 +1,4 @@
-"""Entries of somebody else's columns as numbers and labels, and the words that are read without being told."""
+"""Entries of external columns as numbers and labels, and the words that are understood without a map."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -113,7 +113,19 @@ def are_labels(column: pd.Series) -> bool:
 
 
 def are_words(column: pd.Series, known: Mapping[Any, Any]) -> bool:
-    """Whether all entries that are there are among the words `known`, in any case."""
+    """Whether all entries of a column are among known words, in any case.
+
+    Parameters
+    ----------
+    column : Series
+    known : mapping
+        The words, in lower case.
+
+    Returns
+    -------
+    bool
+        False where there is no entry.
+    """
     if pd.api.types.is_numeric_dtype(column):
         return False
     found = {plain(entry).lower() for entry in column.dropna().unique()} - {""}

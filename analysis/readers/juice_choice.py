@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from pfc_da.analysis.cells.sessions import CellSession, to_ticks
+from pfc_da.analysis.readers.column_map import ColumnMap
+from pfc_da.analysis.readers.formats import RecordedFile
 from pfc_da.errors import InputError
 from pfc_da.files import require_file
 
@@ -78,7 +80,22 @@ def load_ofc() -> OFCRecording:
 
 
 def read_ofc_matlab(folder: str | Path) -> OFCRecording:
-    """All cells of a folder in the layout of the module docstring."""
+    """All cells of a folder with the layout of the module docstring, as tables.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``celldata``.
+
+    Returns
+    -------
+    OFCRecording
+
+    Raises
+    ------
+    InputError
+        If there is no file of a cell, or one is damaged.
+    """
     trials: dict[str, pd.DataFrame] = {}
     counts, spikes = [], []
     for path in _paths(folder):
@@ -97,9 +114,30 @@ def read_ofc_matlab(folder: str | Path) -> OFCRecording:
     )
 
 
-def is_ofc_folder(folder: str | Path) -> bool:
-    """Whether it is laid out as in the module docstring."""
-    return Path(folder, "celldata").is_dir()
+def accepts(path: Path) -> bool:
+    """Whether it is a folder with the layout of the module docstring."""
+    return (path / "celldata").is_dir()
+
+
+def read(path: Path, columns: ColumnMap | None = None) -> RecordedFile:
+    """All cells of a folder with that layout; what happened on each trial goes with the cells.
+
+    Parameters
+    ----------
+    path : Path
+    columns : ColumnMap, optional
+        Not used: the layout has fixed names.
+
+    Returns
+    -------
+    RecordedFile
+
+    Raises
+    ------
+    InputError
+        If a file lacks a table, or a table holds what it must not: in one line, with the file and the table.
+    """
+    return RecordedFile(cells=tuple(read_ofc_cells(path)))
 
 
 def read_ofc_cells(folder: str | Path) -> list[CellSession]:

@@ -1,15 +1,14 @@
-"""One session of an NWB file: its trials, and its units if it has some.
+"""Read one session of an NWB file: its trials, and its units if there are any.
 
 Of the file only the table of trials, spike times, observed intervals and the names of subject and session are read
-(`nwb_store`), so that other parts of it cannot be in the way; schemas from 2.0 on have these in the same places.
+(`nwb_store`), so that other parts of it do no harm; schemas from 2.0 on have these in the same places.
 
-Times must be seconds. Times in ms give rates, windows and timescales that are wrong by a thousand without looking so;
-`_check_clock` refuses what can hardly be seconds.
+Times must be seconds. Times in ms would give rates, windows and timescales that are wrong by a factor of a thousand and
+look plausible; `_check_clock` refuses times that are very unlikely to be seconds.
 
 Specification: Ruebel et al. 2022, eLife 11:e78362, doi 10.7554/eLife.78362.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,15 @@ from numpy.typing import NDArray
 from pfc_da.analysis.readers.choice_table import check_table
 from pfc_da.analysis.readers.column_map import OURS, TEXT, ColumnMap
 from pfc_da.analysis.readers.entries import list_some, read_numbers
-from pfc_da.analysis.readers.nwb_store import Store, open_store
+from pfc_da.analysis.readers.formats import RecordedFile, begins_with
+from pfc_da.analysis.readers.nwb_store import Store, is_zarr, open_store
 from pfc_da.analysis.readers.nwb_units import MS, UNITS, has_spikes, read_owners, read_units
 from pfc_da.analysis.readers.propose_columns import NEEDED, may_be_labels
 from pfc_da.errors import InputError, nearest
 
+RANK = 1  # after formats that are HDF5 or zarr too
+ENDINGS = (".nwb", ".nwb.zarr")
+HDF5 = b"\x89HDF"
 INTERVALS, TRIALS = "intervals", "trials"
 MAX_COLUMNS = 1000
 MAX_TRIAL_S = 600.0  # a median trial longer than that is one in ms
@@ -39,47 +42,36 @@ _ELSEWHERE = (
 )  # tables of intervals, two levels down
 
 
-@dataclass(frozen=True, kw_only=True)
-class NWBSession:
-    """What one file holds.
-
-    Attributes
-    ----------
-    trials : DataFrame
-        A row a trial under our names (`column_map`): animal, session, trial, event (s), and choice and reward if
-        the file has them.
-    names : (unit,) list of str
-    times : by unit
-        Spike times in s, sorted.
-    intervals : by unit, or None
-        (interval, 2), when the unit was observed, in s; None if the file does not say.
-    owners : (unit,) list of str, or None
-        The animal of each unit, if the units have such a column.
-    notes : tuple of str
-        What of the file is not used, and why.
-    """
-
-    trials: pd.DataFrame
-    names: list[str]
-    times: list[NDArray]
-    intervals: list[NDArray] | None
-    owners: list[str] | None = None
-    notes: tuple[str, ...] = ()
+def accepts(path: Path) -> bool:
+    """Whether it is called NWB, is HDF5 by its first bytes, or is a folder that zarr wrote."""
+    is_named = path.suffix.lower() == ".nwb" and path.is_file()
+    return is_named or is_zarr(path) or begins_with(path, HDF5)
 
 
-def read_nwb(path: str | Path, columns: ColumnMap | None = None) -> NWBSession:
+def read(path: Path, columns: ColumnMap | None = None) -> RecordedFile:
     """Read trials and units of a file.
+
+    Parameters
+    ----------
+    path : Path
+        An HDF5 file, or a folder that zarr wrote.
+    columns : ColumnMap, optional
+        How its column names map to ours; the same names if not given.
+
+    Returns
+    -------
+    RecordedFile
 
     Raises
     ------
     InputError
         In one line, with the file and the field; the file is left as it is.
     """
-    with open_store(Path(path)) as store:
+    with open_store(path) as store:
         return _read(store, columns or ColumnMap())
 
 
-def _read(store: Store, columns: ColumnMap) -> NWBSession:
+def _read(store: Store, columns: ColumnMap) -> RecordedFile:
     path, table = store.path, _find_table(store, columns)
     names = _list_columns(store, table)
     everything = pd.DataFrame(
@@ -99,12 +91,16 @@ def _read(store: Store, columns: ColumnMap) -> NWBSession:
             f"{path}: {UNITS}/spike_times holds no spike; its choices are compared, its cells are not."
         )
     if not has_spikes(store):
-        return NWBSession(trials=trials, names=[], times=[], intervals=None, notes=tuple(notes))
+        return RecordedFile(trials=trials, notes=tuple(notes))
     units, times, intervals = read_units(store)
     _check_clock(times, everything, f"{path}: {table}", path)
-    owners = read_owners(store, columns, len(units))
-    return NWBSession(
-        trials=trials, names=units, times=times, intervals=intervals, owners=owners, notes=tuple(notes)
+    return RecordedFile(
+        trials=trials,
+        names=units,
+        times=times,
+        intervals=intervals,
+        owners=read_owners(store, columns, len(units)),
+        notes=tuple(notes),
     )
 
 
@@ -261,7 +257,7 @@ def _check_ends(rows: pd.DataFrame, label: str) -> None:
         raise InputError(f"{label}: trials last {float((stop - start).median()):g} s (median). {MS}")
 
 
-def _check_clock(times: list[NDArray], rows: pd.DataFrame, label: str, path: Path) -> None:
+def _check_clock(times: tuple[NDArray, ...], rows: pd.DataFrame, label: str, path: Path) -> None:
     """Refuse times that can hardly be seconds on one clock."""
     ends = [_read_times(rows, name, label) for name in _ENDS if name in rows]
     begin, end = float(ends[0].min()), float(max(times.max() for times in ends))

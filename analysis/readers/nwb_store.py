@@ -1,7 +1,7 @@
-"""What lies in an NWB file by its name: of HDF5 (a file), or of zarr (a folder, as hdmf-zarr writes it).
+"""Read arrays of an NWB file by their names, from HDF5 (a file) or zarr (a folder, as hdmf-zarr writes it).
 
-Only what is asked for is opened, so that no other part of the file, of whatever version or extension, is in the way.
-Nothing outside the file is read, nothing is unpickled, and nothing that claims to be far larger than the file.
+Only the arrays that are asked for are opened, so that other parts of the file, of any version or extension, do no harm.
+Nothing outside the file is read, nothing is unpickled, and an array that claims to be far larger than the file is refused.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,20 @@ class Store:
         return getattr(self._open(name), "shape", None)
 
     def get_attribute(self, name: str, key: str) -> Any:
-        """An attribute of a group or array, None if there is none."""
+        """An attribute of a group or array.
+
+        Parameters
+        ----------
+        name : str
+            Path of the group or array in the file.
+        key : str
+            Name of the attribute.
+
+        Returns
+        -------
+        object
+            None if there is no such attribute.
+        """
         item = self._open(name)
         return None if item is None else item.attrs.get(key)
 

@@ -1,4 +1,4 @@
-"""The units of an NWB file: spike times, when each was observed, and whose it is."""
+"""Read the units of an NWB file: spike times, when each was observed, and from which animal."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ def has_spikes(store: Store) -> bool:
     return (store.get_shape(f"{UNITS}/spike_times") or (0,))[0] > 0
 
 
-def read_units(store: Store) -> tuple[list[str], list[NDArray], list[NDArray] | None]:
+def read_units(store: Store) -> tuple[tuple[str, ...], tuple[NDArray, ...], tuple[NDArray, ...] | None]:
     """Names of the units, their spike times and when each was observed; None if the file does not say.
 
     Raises
@@ -29,20 +29,20 @@ def read_units(store: Store) -> tuple[list[str], list[NDArray], list[NDArray] | 
     path, there = store.path, store.list_members(UNITS)
     trains = _split(store, "spike_times")
     named = "id" in there and store.get_shape(f"{UNITS}/id") == (len(trains),)
-    names = [str(name) for name in (store.read(f"{UNITS}/id") if named else range(len(trains)))]
-    times = [
+    names = tuple(str(name) for name in (store.read(f"{UNITS}/id") if named else range(len(trains))))
+    times = tuple(
         _check_times(train, f"{path}: {UNITS}/spike_times of unit {name}")
         for name, train in zip(names, trains, strict=True)
-    ]
+    )
     if "obs_intervals" not in there:
         return names, times, None
     parts = _split(store, "obs_intervals")
     if len(parts) != len(names):
         raise InputError(f"{path}: {UNITS}/obs_intervals_index does not fit the {len(names)} units.")
-    intervals = [
+    intervals = tuple(
         _check_intervals(part, f"{path}: {UNITS}/obs_intervals of unit {name}") if len(part) else ALWAYS
         for name, part in zip(names, parts, strict=True)
-    ]
+    )
     for name, train, part in zip(names, times, intervals, strict=True):
         outside = (train < part.min() - 1) | (train > part.max() + 1)
         if outside.sum() > 0.01 * len(train):
@@ -50,13 +50,25 @@ def read_units(store: Store) -> tuple[list[str], list[NDArray], list[NDArray] | 
     return names, times, intervals
 
 
-def read_owners(store: Store, columns: ColumnMap, n_units: int) -> list[str] | None:
-    """The animal of each unit, if a column of that name says it."""
+def read_owners(store: Store, columns: ColumnMap, n_units: int) -> tuple[str, ...] | None:
+    """The animal of each unit, from the column of the units that has the name of the animal column.
+
+    Parameters
+    ----------
+    store : Store
+    columns : ColumnMap
+    n_units : int
+
+    Returns
+    -------
+    (unit,) tuple of str, or None
+        None if there is no such column.
+    """
     name = f"{UNITS}/{columns.theirs('animal')[0]}"
     if store.get_shape(name) != (n_units,):
         return None
     owners = store.read(name)
-    return [str(owner).strip() if isinstance(owner, str) else plain(owner) for owner in owners]
+    return tuple(str(owner).strip() if isinstance(owner, str) else plain(owner) for owner in owners)
 
 
 def _split(store: Store, name: str) -> list[NDArray]:

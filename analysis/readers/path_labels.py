@@ -1,8 +1,8 @@
-"""Animal and session from where a file lies, by a pattern such as ``sub-{animal}_ses-{session}``.
+"""Read animal and session from the path of a file, by a pattern such as ``sub-{animal}_ses-{session}``.
 
-The pattern is the end of the path, from the beginning of a folder's or file's name on. ``{animal}`` and ``{session}``
-stand for a label, as short as it can be; ``*`` for anything within a name, ``**`` for anything. A label that is there
-twice is the same in both places. The ending of the file (.csv, .nwb) may be left out.
+The pattern is the end of the path, from the start of a name of a folder or file. ``{animal}`` and ``{session}`` stand for
+the shortest label that fits; ``*`` for anything within a name, ``**`` for anything. A label that occurs twice must be the
+same in both places. The ending of the file (.csv, .nwb) may be left out.
 """
 
 import os
@@ -32,12 +32,28 @@ def check_pattern(pattern: str) -> str:
 
 
 def read_labels(pattern: str, path: Path) -> dict[str, str]:
-    """Labels of a file, by their names.
+    """Labels in the path of a file.
+
+    Parameters
+    ----------
+    pattern : str
+        As in the module docstring.
+    path : Path
+
+    Returns
+    -------
+    dict of str
+        The label by its name, animal or session.
 
     Raises
     ------
     InputError
         If the path does not end as the pattern does.
+
+    Examples
+    --------
+    >>> read_labels("sub-{animal}_ses-{session}", Path("data/sub-m1_ses-3.nwb"))
+    {'animal': 'm1', 'session': '3'}
     """
     found = re.search(rf"(?:^|/){_translate(pattern)}{SUFFIX}$", _whole(path), re.IGNORECASE)
     if found is None:

@@ -1,6 +1,6 @@
-"""Proposals for what a table may hold, to be pasted into --columns.
+"""Propose a column map for a table, for the user to check and paste into --columns.
 
-A proposal rests on names of columns and on how many entries they hold; it is never used by itself.
+A proposal rests on names of columns and on how many entries they hold; it is never applied automatically.
 """
 
 import difflib
@@ -67,18 +67,54 @@ _LONG = 400  # characters of a proposal; it is left out beyond
 
 
 def may_be_labels(name: str, ours: str) -> bool:
-    """Whether a column by its name holds animals or sessions (`ours`)."""
+    """Whether the name of a column suggests animals or sessions.
+
+    Parameters
+    ----------
+    name : str
+    ours : {"animal", "session"}
+
+    Returns
+    -------
+    bool
+    """
     return re.fullmatch(_LABELS[ours], re.sub("[^a-z]", "", name.lower())) is not None
 
 
 def find_labels(table: pd.DataFrame, ours: str) -> str | None:
-    """A column that by its name holds animals or sessions (`ours`), of which there are several."""
+    """A column whose name suggests animals or sessions and which holds several of them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Under external names.
+    ours : {"animal", "session"}
+
+    Returns
+    -------
+    str or None
+    """
     named = [str(name) for name in table if may_be_labels(str(name), ours)]
     return next((name for name in named if table[name].nunique() > 1), None)
 
 
 def propose_map(table: pd.DataFrame, lacking: Sequence[str], taken: set[str]) -> str:
-    """A sentence with a map of the columns that may be those of `lacking` (ours)."""
+    """Propose columns and values for those of our columns that a table lacks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Under external names.
+    lacking : sequence of str
+        Our names that were not found.
+    taken : set of str
+        External names that are in use already.
+
+    Returns
+    -------
+    str
+        A sentence with the map in YAML; NAME stands for a column that was not guessed.
+    """
     columns: dict[str, str] = {}
     for guess in (_guess_by_name, _guess_by_entries):
         for ours in lacking:
@@ -95,7 +131,18 @@ def propose_map(table: pd.DataFrame, lacking: Sequence[str], taken: set[str]) ->
 
 
 def propose_values(column: pd.Series, ours: str) -> str:
-    """A sentence with the words of a column and what each may stand for; "" where there are no words, or many."""
+    """Propose a number for each word of a column.
+
+    Parameters
+    ----------
+    column : Series
+    ours : {"choice", "reward"}
+
+    Returns
+    -------
+    str
+        A sentence with the values in YAML; "" without a proposal.
+    """
     words = _guess_values(column, ours)
     told = _as_yaml({"values": {ours: words}})
     return f"`{told}` in --columns FILE says what each stands for." if words and len(told) <= _LONG else ""

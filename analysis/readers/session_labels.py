@@ -1,7 +1,7 @@
-"""Whose sessions the files hold, and which they are: by columns or NWB, else by the path; the same session once only.
+"""Name the animal and the session of every trial, and refuse sessions that are given twice.
 
-Animals: those that files or --columns tell; else the label after ``sub-`` in the path, as BIDS and DANDI name files;
-else none, which is noted. Sessions that files call by the same name are told apart by the paths of the files.
+The animal is that of the files or of --columns; else the label after ``sub-`` in the path, as in BIDS and DANDI; else
+unknown, which is noted. Sessions of the same name in several files are renamed by the paths of the files.
 """
 
 import hashlib
@@ -35,12 +35,23 @@ def refuse_copies(files: Sequence[Path]) -> None:
 
 
 def name_animals(tables: dict[Path, pd.DataFrame], columns: ColumnMap) -> dict[Path, pd.DataFrame]:
-    """The tables (our names) with the animals and sessions that the paths of their files tell.
+    """Add the animals and sessions that the paths of the files give.
+
+    Parameters
+    ----------
+    tables : dict of DataFrame
+        Trials under our names, by file.
+    columns : ColumnMap
+        Its `path` is the pattern.
+
+    Returns
+    -------
+    dict of DataFrame
 
     Raises
     ------
     InputError
-        If a path is not as `path` of the columns says.
+        If a path does not fit `path`, or gives one animal to trials of several.
     """
     found = {}
     for file, table in tables.items():
@@ -56,8 +67,18 @@ def name_animals(tables: dict[Path, pd.DataFrame], columns: ColumnMap) -> dict[P
     return found
 
 
-def tell_apart(tables: dict[Path, pd.DataFrame]) -> tuple[dict[Path, pd.DataFrame], list[str]]:
-    """The tables with a name of its own for every session, and a note where that is not the one told.
+def separate_sessions(tables: dict[Path, pd.DataFrame]) -> tuple[dict[Path, pd.DataFrame], list[str]]:
+    """Give every session its own name, and note where that is not the name in the file.
+
+    Parameters
+    ----------
+    tables : dict of DataFrame
+        Trials under our names, by file.
+
+    Returns
+    -------
+    tables : dict of DataFrame
+    notes : list of str
 
     Raises
     ------
@@ -92,7 +113,7 @@ def tell_apart(tables: dict[Path, pd.DataFrame]) -> tuple[dict[Path, pd.DataFram
 
 
 def note_animals(tables: dict[Path, pd.DataFrame]) -> list[str]:
-    """Say that sessions of no animal count as one animal's."""
+    """Note that sessions without an animal count as those of one animal."""
     unknown = {file: table[table["animal"] == ""] for file, table in tables.items()}
     files = [file for file, table in unknown.items() if len(table)]
     n = sum(unknown[file]["session"].nunique() for file in files)

@@ -1,8 +1,8 @@
-"""Separated text as a table of text, in the dialects that spreadsheets and rigs write.
+"""Read separated text as a table of text, in the dialects that spreadsheets and rigs write.
 
 encoding   UTF-8; UTF-16 with its mark; Windows-1252 where it is neither.
-separator  that of tab, semicolon, comma and bar which makes most names of the header; else blanks. A line such as
-           ``sep=;`` tells it.
+separator  tab, semicolon, comma or bar, whichever splits the header into most names; else blanks. A line such as
+           ``sep=;`` decides.
 header     the first line that is neither blank nor begins with #; or a line with # right above one with numbers.
 numbers    a comma is a decimal comma where that is plain: it does not separate columns, nor groups of three digits.
 """

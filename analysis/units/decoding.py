@@ -1,13 +1,13 @@
-"""What a population tells: held-out linear read-out of a two-valued label (value high or low, choice).
+"""Population decoding: held-out linear read-out of a two-valued label (value high or low, choice).
 
 Linear discriminant with equal priors on standardised activity: w = C^-1 (m_1 - m_0), the threshold half-way
-between the class means, C the within-class correlation shrunk towards its diagonal. Sessions are held out
-whole, so no slow drift of a session is known from its other trials. Accuracy is balanced (the mean over the
-two labels): chance is 0.5 however unequal the labels. The control decodes labels of other sessions (`nulls`),
-so that whatever is locked to the trial's number, or leaks, shows in it.
+between the class means, C the within-class correlation shrunk towards its diagonal. Whole sessions are held out, so that
+slow drift of a session is not learnt from its other trials. Accuracy is balanced (the mean over the two labels): chance
+is 0.5 however unequal the labels. The control decodes labels of other sessions (`nulls`), so that it shows anything that
+is locked to the number of the trial.
 
-Folds share one pass over the data: count, sum and sum of products of each suffice, a read-out trained without
-a fold is a difference of them, and a subset of cells is a slice.
+All folds share one pass over the data: count, sum and sum of products of each suffice, and a read-out trained without a
+fold is a difference of them.
 
 References
 ----------
@@ -15,7 +15,6 @@ Fisher (1936) Ann Eugen 7:179, doi 10.1111/j.1469-1809.1936.tb02137.x.
 Tsutsui, Grabenhorst, Kobayashi & Schultz (2016) Nat Commun 7:12554, doi 10.1038/ncomms12554.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy as np
 from pfc_da.analysis.units.nulls import Null, align, draw_pairings
 from pfc_da.errors import InputError
 
+FOLDS = 10
 SHRINKAGE = 0.05  # ours: keeps the inverse finite with few trials, changes little with many
 
 
@@ -52,9 +52,7 @@ def split_at_median(value: np.ndarray) -> np.ndarray:
     return label
 
 
-def decode(
-    activity: np.ndarray, label: np.ndarray, *, n_folds: int = 10, rng: np.random.Generator
-) -> np.ndarray:
+def decode(activity: np.ndarray, label: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """Predict each trial's label from a read-out trained on other sessions.
 
     Parameters
@@ -63,9 +61,6 @@ def decode(
         Mean rate in a window or phase, Hz. Trials on which a unit is missing are left out.
     label : (episode, trial) int
         0 or 1, -1 where missing.
-    n_folds : int
-        Folds of whole sessions; of a single session, contiguous stretches of trials, which drift can bridge:
-        read the control.
     rng : numpy.random.Generator
         Deals the sessions to the folds.
 
@@ -74,12 +69,27 @@ def decode(
     (episode, trial) int
         Predicted label, -1 where missing.
     """
-    moments = _Moments(activity, label, n_folds, rng)
-    return moments.predict(np.arange(activity.shape[-1]))
+    return _Moments(activity, label, rng).predict()
 
 
 def compute_accuracy(predicted: np.ndarray, label: np.ndarray) -> float:
-    """Balanced accuracy: mean over the two labels of the fraction predicted right; NaN without both."""
+    """Balanced accuracy: mean over the two labels of the fraction predicted correctly.
+
+    Parameters
+    ----------
+    predicted, label : (episode, trial) int
+        0 or 1; -1 where missing.
+
+    Returns
+    -------
+    float
+        NaN if one of the labels does not occur.
+
+    Examples
+    --------
+    >>> compute_accuracy(np.array([[1, 1, 0, 1]]), np.array([[1, 1, 0, 0]]))
+    0.75
+    """
     known = (predicted >= 0) & (label >= 0)
     right = [predicted[known & (label == one)] == one for one in (0, 1)]
     return float(np.mean([part.mean() for part in right])) if all(map(len, right)) else float("nan")
@@ -91,14 +101,13 @@ def compute_decoding(
     *,
     null: Null,
     n_pairings: int = 20,
-    n_folds: int = 10,
     rng: np.random.Generator,
 ) -> Decoding:
     """Decode the label, and as a control the labels of wrong pairings.
 
     Parameters
     ----------
-    activity, label, n_folds, rng
+    activity, label, rng
         As for `decode`.
     null : {"session", "shift"}
         Where the control's labels come from (see `nulls`). ``shift`` decodes the middle three fifths only.
@@ -111,9 +120,9 @@ def compute_decoding(
     """
     _check(activity, label)
     held, true = align(activity, null), align(label, null)
-    predicted = decode(held, true, n_folds=n_folds, rng=rng)
+    predicted = decode(held, true, rng=rng)
     control = [
-        compute_accuracy(decode(held, paired, n_folds=n_folds, rng=rng), paired)
+        compute_accuracy(decode(held, paired, rng=rng), paired)
         for paired in draw_pairings(label, null, n_pairings, rng)
     ]
     return Decoding(
@@ -124,51 +133,15 @@ def compute_decoding(
     )
 
 
-def compute_accuracy_by_size(
-    activity: np.ndarray,
-    label: np.ndarray,
-    sizes: Sequence[int],
-    *,
-    n_draws: int = 20,
-    n_folds: int = 10,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Accuracy against the number of cells, unselected cells drawn at random.
-
-    Parameters
-    ----------
-    activity, label, n_folds, rng
-        As for `decode`.
-    sizes : sequence of int
-        Numbers of cells.
-    n_draws : int
-        Random populations of each size.
-
-    Returns
-    -------
-    (size, draw)
-        Balanced accuracy.
-    """
-    n_units = activity.shape[-1]
-    if not all(0 < size <= n_units for size in sizes):
-        raise InputError(f"sizes must lie between 1 and the {n_units} units there are, got {list(sizes)}.")
-    moments = _Moments(activity, label, n_folds, rng)
-
-    def draw(size: int) -> float:
-        return compute_accuracy(moments.predict(rng.permutation(n_units)[:size]), label)
-
-    return np.array([[draw(size) for _ in range(n_draws)] for size in sizes])
-
-
 class _Moments:
     """Count, sum and sum of products of activity, per fold."""
 
-    def __init__(self, activity: np.ndarray, label: np.ndarray, n_folds: int, rng: np.random.Generator):
+    def __init__(self, activity: np.ndarray, label: np.ndarray, rng: np.random.Generator):
         _check(activity, label)
         self.used = (label >= 0) & np.isfinite(activity).all(axis=-1)
         if not self.used.any():
             raise InputError("no trial has a label and the activity of every unit.")
-        self.fold = _deal(label.shape, n_folds, rng)[self.used]
+        self.fold = _deal(label.shape, rng)[self.used]
         rows = np.asarray(activity, float)[self.used]
         self.rows = rows - rows.mean(axis=0)  # for precision only: the read-out does not depend on it
         of_label = label[self.used][:, None] == (0, 1)
@@ -178,41 +151,39 @@ class _Moments:
         parts = [self.rows[member.any(axis=1)] for member in members]
         self.product = np.array([part.T @ part for part in parts])  # (fold, unit, unit)
 
-    def predict(self, cells: np.ndarray) -> np.ndarray:
-        """Label of every trial (episode, trial) from the units `cells`, each fold read by the others."""
+    def predict(self) -> np.ndarray:
+        """Label of every trial, (episode, trial), each fold predicted from the others."""
         label = np.full(len(self.rows), -1)
         for fold in np.unique(self.fold):
-            weights, threshold = self._train(fold, cells)
+            weights, threshold = self._train(fold)
             own = self.fold == fold
-            label[own] = self.rows[np.ix_(own, cells)] @ weights > threshold
+            label[own] = self.rows[own] @ weights > threshold
         predicted = np.full(self.used.shape, -1)
         predicted[self.used] = label
         return predicted
 
-    def _train(self, held_out: int, cells: np.ndarray) -> tuple[np.ndarray, float]:
+    def _train(self, held_out: int) -> tuple[np.ndarray, float]:
         count = self.count.sum(axis=0) - self.count[held_out]
         if (count < 2).any():
             raise InputError(
                 f"a fold leaves {count[0]} trials of label 0 and {count[1]} of label 1 to learn from, of 2 "
                 "needed; give more sessions."
             )
-        mean = (self.sum.sum(axis=0) - self.sum[held_out])[:, cells] / count[:, None]  # (label, cell)
-        product = (self.product.sum(axis=0) - self.product[held_out])[np.ix_(cells, cells)]
+        mean = (self.sum.sum(axis=0) - self.sum[held_out]) / count[:, None]  # (label, unit)
+        product = self.product.sum(axis=0) - self.product[held_out]
         within = (product - (mean.T * count) @ mean) / (count.sum() - 2)
         spread = np.sqrt(np.maximum(np.diag(within), 0.0))
         spread = np.where(spread > 1e-6, spread, np.inf)  # a silent cell gets no weight
-        correlation = (1 - SHRINKAGE) * within / np.outer(spread, spread) + SHRINKAGE * np.eye(len(cells))
+        correlation = (1 - SHRINKAGE) * within / np.outer(spread, spread) + SHRINKAGE * np.eye(len(spread))
         weights = np.linalg.solve(correlation, (mean[1] - mean[0]) / spread) / spread
         return weights, float(weights @ (mean[0] + mean[1]) / 2)
 
 
-def _deal(shape: tuple[int, ...], n_folds: int, rng: np.random.Generator) -> np.ndarray:
+def _deal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Fold of every trial (episode, trial): whole sessions, or stretches of the only one."""
-    if n_folds < 2:
-        raise InputError(f"n_folds must be at least 2, got {n_folds}.")
     n_sessions, n_trials = shape
     n_parts = n_sessions if n_sessions > 1 else n_trials
-    dealt = np.arange(n_parts) * min(n_folds, n_parts) // n_parts
+    dealt = np.arange(n_parts) * min(FOLDS, n_parts) // n_parts
     if n_sessions == 1:
         return dealt[None]
     return np.repeat(rng.permutation(dealt)[:, None], n_trials, axis=1)

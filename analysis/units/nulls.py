@@ -1,6 +1,6 @@
-"""What a relation between activity and behaviour looks like by chance when both drift slowly.
+"""Null distributions for relations between activity and behaviour that both drift slowly.
 
-Activity drifts, values change in blocks, and two slow series agree by accident far more often than a
+Activity drifts, values change in blocks, and two slow series correlate by chance far more often than a
 t-test allows: counted at the 5 % level, 57 to 66 % of the random walks of our test "code value". Shuffling
 trials does not mend it, and turning the session round in a circle does so only in part (5 to 16 %, more in
 short sessions). Two ways pair activity with the behaviour of another time instead (Harris 2020):
@@ -28,20 +28,52 @@ from scipy import stats
 from pfc_da.errors import InputError
 
 Null = Literal["session", "shift"]
-MIN_SESSIONS = 8  # measured: the level holds from here on (tests/analysis/test_selectivity.py)
+MIN_SESSIONS = 8  # measured: the level holds from here on (tests/analysis/units/test_selectivity.py)
 MIN_SHIFT = 19  # 1 / (19 + 1) is the first p-value at the 5 % level
 
 
 def align(values: np.ndarray, null: Null) -> np.ndarray:
-    """Part of (episode, trial, ...) that stands still while `draw_pairings` moves its partner."""
+    """The part of the trials that stays in place while `draw_pairings` moves its partner.
+
+    Parameters
+    ----------
+    values : (episode, trial, ...)
+    null : {"session", "shift"}
+
+    Returns
+    -------
+    (episode, trial, ...)
+        All trials, or the middle three fifths.
+
+    Raises
+    ------
+    InputError
+        If there are too few sessions or trials.
+    """
     reach = _reach(values, null)
     return values[:, reach : values.shape[1] - reach]
 
 
 def draw_pairings(values: np.ndarray, null: Null, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Wrongly paired copies of (episode, trial, ...), each of the shape of ``align(values, null)``.
+    """Copies of a series that are paired wrongly with another one.
 
-    ``session`` gives `n` draws at random, ``shift`` every shift there is (`n` and `rng` are not used).
+    Parameters
+    ----------
+    values : (episode, trial, ...)
+    null : {"session", "shift"}
+    n : int
+        Draws of ``session``; ``shift`` gives every shift.
+    rng : numpy.random.Generator
+        Used by ``session``.
+
+    Yields
+    ------
+    array of the shape of ``align(values, null)``
+
+    Raises
+    ------
+    InputError
+        If there are too few sessions or trials.
     """
     reach, n_trials = _reach(values, null), values.shape[1]
     if null == "session":

@@ -1,15 +1,15 @@
-"""What a unit could fire for: object value, chosen value, and the choice and reward of the trial before.
+"""Regressors of activity: object value, chosen value, and the choice and reward of the trial before.
 
-Object value is what the animal can know, not what the task hides: the income an object yielded lately, a
-trial counting half for every `half_life` trials it lies back (local income: Sugrue, Corrado & Newsome
+Object value is what the animal can know, not the hidden probability: the recent income from an object, in which the
+weight of a trial halves every `half_life` trials (local income: Sugrue, Corrado & Newsome
 2004),
 
     V_o(t) = sum_{k>=1} w^k r_o(t-k) / sum_{k>=1} w^k,    w = 2^(-1/half_life),
 
 where r_o is the reward of a trial on which o was chosen and 0 of a trial on which it was not. The sums
 run over the trials of the session so far; without the denominator the estimate would climb from 0 in
-every session, and whatever else climbs in a session would look like value. The published neurons were
-held against a value of this kind, derived from recent experience (Tsutsui et al. 2016).
+every session, and anything else that climbs in a session would look like value. The published neurons were
+regressed on a value of this kind, derived from recent experience (Tsutsui et al. 2016).
 
 References
 ----------
@@ -23,10 +23,10 @@ import numpy as np
 
 from pfc_da.errors import InputError
 
+N_OBJECTS = 2
 
-def compute_object_value(
-    choice: np.ndarray, reward: np.ndarray, half_life: float, *, n_objects: int = 2
-) -> np.ndarray:
+
+def compute_object_value(choice: np.ndarray, reward: np.ndarray, half_life: float) -> np.ndarray:
     """Local income of each object before each trial.
 
     Parameters
@@ -37,8 +37,6 @@ def compute_object_value(
         Reward of the trial.
     half_life : float
         Trials after which a reward counts half.
-    n_objects : int
-        Number of objects.
 
     Returns
     -------
@@ -48,14 +46,14 @@ def compute_object_value(
     _check_same_shape(choice=choice, reward=reward)
     if not half_life > 0:
         raise InputError(f"half_life must be above 0 trials, got {half_life}. (Large: all trials alike.)")
-    if np.max(choice) >= n_objects:
-        raise InputError(f"choice must lie below n_objects = {n_objects}, got {np.max(choice)}.")
+    if np.max(choice) >= N_OBJECTS:
+        raise InputError(f"choice must be 0, 1 or -1 (missing), got {np.max(choice)}.")
     keep = 0.5 ** (1 / half_life)
     seen = (choice >= 0) & np.isfinite(reward)  # (episode, trial)
-    chosen = choice[..., None] == np.arange(n_objects)
+    chosen = choice[..., None] == np.arange(N_OBJECTS)
     income = np.where(chosen & seen[..., None], np.nan_to_num(reward)[..., None], 0.0)
     value = np.full(chosen.shape, np.nan)
-    total = np.zeros((len(choice), n_objects))
+    total = np.zeros((len(choice), N_OBJECTS))
     weight = np.zeros(len(choice))
     for trial in range(choice.shape[1]):
         known = weight > 0

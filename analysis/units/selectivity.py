@@ -1,4 +1,4 @@
-"""Which units code what: one linear regression per unit, with a null that slow drift cannot fool.
+"""Selectivity of units: one linear regression a unit, with a null distribution that is robust to slow drift.
 
     activity_u(trial) = b_0u + sum_k b_ku x_k(trial) + noise
 
@@ -130,11 +130,28 @@ def compute_any_p(p: np.ndarray) -> np.ndarray:
 
 
 def control_false_discoveries(p: np.ndarray, rate: float = 0.05) -> np.ndarray:
-    """Mark the p-values that stand at a false-discovery `rate` (Benjamini-Hochberg over all entries of `p`).
+    """Mark the p-values that are significant at a false-discovery rate (Benjamini & Hochberg 1995).
+
+    Parameters
+    ----------
+    p : array
+        p-values, of any shape, all taken together.
+    rate : float
+        Between 0 and 1.
 
     Returns
     -------
     bool array of the shape of `p`
+
+    Raises
+    ------
+    InputError
+        If the rate is not between 0 and 1.
+
+    Examples
+    --------
+    >>> control_false_discoveries(np.array([0.001, 0.02, 0.04, 0.9])).tolist()
+    [True, True, False, False]
     """
     if not 0 < rate < 1:
         raise InputError(f"rate must lie between 0 and 1, got {rate}. (Percent? Write 0.05.)")
@@ -146,7 +163,7 @@ def control_false_discoveries(p: np.ndarray, rate: float = 0.05) -> np.ndarray:
 def compute_fraction_selective(selective_by_animal: Sequence[np.ndarray], *, condition: str) -> Statistic:
     """Fraction of selective units: over animals if there are several, over the units of a single one (Wilson).
 
-    Units of one animal share its training, so over several animals it is the animals that count.
+    Units of one animal share its training, so with several animals n is the number of animals.
 
     Parameters
     ----------

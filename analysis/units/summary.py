@@ -1,8 +1,7 @@
-"""From a recording to statistics of units, and to the tables of the unit browser.
+"""Statistics of units from a recording, and the tables of the unit browser.
 
-Units are counted the way neurons are: a unit codes a variable if its p-value is below .05, here against wrong pairings of
-activity and behaviour (other sessions), which slow drift cannot fool. One in twenty passes by chance; the numbers say so
-beside them.
+Units are counted as neurons are: a unit codes a variable if its p-value is below .05, here against wrong pairings of
+activity and behaviour (other sessions), which account for slow drift. One in twenty passes by chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,7 +71,7 @@ def regress_phases(
     """
     value = compute_object_value(choice, reward, HALF_LIFE)
     regressors = compute_regressors(choice, reward, value)
-    if determine_one_another(regressors):
+    if are_collinear(regressors):
         p = np.full((len(regressors), *activity.shape[2:]), np.nan)
     else:
         p = compute_null_p(activity, regressors, null="session", rng=rng)
@@ -88,7 +87,21 @@ def compute_selectivity(
     *,
     variables: Sequence[str] = VARIABLES,
 ) -> list[Statistic]:
-    """Fraction of units selective for every variable in one phase of the trial; animals without p-values are left out."""
+    """Fraction of units selective for every variable in one phase of the trial.
+
+    Parameters
+    ----------
+    by_animal : sequence of mappings of (phase, unit)
+        p-values of every variable, an animal each.
+    phase : int
+        Which phase.
+    variables : sequence of str
+
+    Returns
+    -------
+    list of Statistic
+        One a variable; animals without p-values are left out.
+    """
     found = []
     for name in variables:
         p = [own[name][phase] for own in by_animal]
@@ -103,9 +116,18 @@ def compute_selectivity(
 
 
 def compute_value_to_choice(by_animal: Sequence[Mapping[str, NDArray]], until: int) -> list[Statistic]:
-    """Of the units that code object value, how many come to code the choice later in the trial, and by chance.
+    """Fraction of the units coding object value that code the choice later in the trial, and the fraction by chance.
 
-    Only phases before `until` (the outcome) are looked at.
+    Parameters
+    ----------
+    by_animal : sequence of mappings of (phase, unit)
+        p-values of every variable, an animal each.
+    until : int
+        Only phases before this one (the outcome) are used.
+
+    Returns
+    -------
+    list of Statistic
     """
     fractions, chance = [], []
     for p in by_animal:
@@ -149,7 +171,18 @@ def compute_value_decoding(
 
 
 def tabulate_selectivity(statistics: Sequence[Statistic], references: Mapping[str, tuple]) -> pd.DataFrame:
-    """Fractions for drawing, with a published or recorded one (estimate, low, high) where there is one."""
+    """Fractions of selective units, for drawing.
+
+    Parameters
+    ----------
+    statistics : sequence of Statistic
+    references : mapping of (estimate, low, high)
+        Published or recorded fractions by variable, where there are some.
+
+    Returns
+    -------
+    DataFrame
+    """
     nothing = (np.nan, np.nan, np.nan)
     rows = [
         (s.condition, s.estimate, s.low, s.high, *references.get(s.condition, nothing))
@@ -161,10 +194,24 @@ def tabulate_selectivity(statistics: Sequence[Statistic], references: Mapping[st
     )
 
 
-def tabulate_units(
+def tabulate_unit_properties(
     recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]], phase: int
 ) -> pd.DataFrame:
-    """A row a unit: type, time constant, mean rate, p-value of every variable in one phase."""
+    """Type, time constant, mean rate and p-values of every unit.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    by_animal : sequence of mappings of (phase, unit)
+        p-values of every variable, an animal each.
+    phase : int
+        Which phase the p-values are of.
+
+    Returns
+    -------
+    DataFrame
+        A row a unit; tau in s, rates in Hz.
+    """
     rate = recording["activity"].mean(["recorded_episode", "step"]).transpose("animal", "unit").values
     tables = []
     for animal, p in enumerate(by_animal):
@@ -210,7 +257,20 @@ def tabulate_unit_activity(
 
 
 def average_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
-    """Mean and s.e.m. over trials of activity (trial, phase, unit), a row a phase and unit; NaN of no trials."""
+    """Mean and standard error of activity over trials.
+
+    Parameters
+    ----------
+    activity : (trial, phase, unit)
+        In Hz.
+    phases : sequence of str
+        Their names.
+
+    Returns
+    -------
+    DataFrame
+        A row a phase and unit; NaN without trials.
+    """
     n_phases, n_units = activity.shape[1:]
     mean = activity.mean(0) if len(activity) else np.full((n_phases, n_units), np.nan)
     sem = (
@@ -226,8 +286,14 @@ def average_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def determine_one_another(regressors: Mapping[str, NDArray]) -> bool:
-    """Whether a regressor (episode, trial) never changes or follows from the others, so that none has a p-value."""
+def are_collinear(regressors: Mapping[str, NDArray]) -> bool:
+    """Whether a regressor (episode, trial) is constant or a linear combination of the others, so that none has a p-value.
+
+    Examples
+    --------
+    >>> are_collinear({"a": np.array([[0.0, 1.0, 2.0]]), "b": np.array([[1.0, 3.0, 5.0]])})
+    True
+    """
     columns = np.stack(list(regressors.values()), -1)
     known = columns[np.isfinite(columns).all(-1)]  # (trial, regressor)
     design = np.column_stack([np.ones(len(known)), known])

@@ -1,4 +1,4 @@
-"""Do the units that hold an object's value come to hold the choice of it later in the same trial?
+"""Conversion of value to choice: units that code the value of an object and later in the trial its choice.
 
 In each phase (or step) of the trial, activity is regressed on object value and choice together
 (`selectivity.regress_units` with a phase dimension). A unit converts if it codes value in some phase and
@@ -49,12 +49,6 @@ class ValueToChoice:
         """Fraction of the units without value that convert, each given the value phase of every value unit in turn."""
         later = self.choice_phase[~self.codes_value, None] > self.value_phase[self.codes_value]
         return float(later.mean()) if later.size else float("nan")
-
-    @property
-    def fraction_value_first(self) -> float:
-        """Of the units that code both and not from the same phase on, the fraction that begins with value."""
-        apart = self.codes_value & (self.choice_phase >= 0) & (self.choice_phase != self.value_phase)
-        return _fraction(self.converts, apart)
 
 
 def find_value_to_choice(codes_value: np.ndarray, codes_choice: np.ndarray) -> ValueToChoice:

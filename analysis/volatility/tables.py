@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from pfc_da.analysis.behaviour.reversals import AFTER, BEFORE, compute_reversal_curve
-from pfc_da.analysis.behaviour.summary import tabulate_raster
+from pfc_da.analysis.behaviour.summary import tabulate_example_sessions
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.observers.two_options import PairObserver
@@ -77,7 +77,7 @@ def analyse_volatility(
         *coding,
     ]
     figures = {
-        "raster": tabulate_raster(sessions.choice[0], sessions.reward[0], sessions.p_reward),
+        "raster": tabulate_example_sessions(sessions.choice[0], sessions.reward[0], sessions.p_reward),
         "volatility_rates": tabulate_rates({ANIMALS: fit, **fits}),
         "volatility_training": volatility_training.tabulate_training(moments, settings),
         "volatility_since_switch": tabulate_since_switch(since),

@@ -58,7 +58,7 @@ def analyse_units(
     by_phase = tabulate_phase_activity(activity, recorded.volatile, phases)
     figures = {
         "selectivity": units.tabulate_selectivity(selectivity, {}),
-        "units": units.tabulate_units(recording, p, 0),
+        "units": units.tabulate_unit_properties(recording, p, 0),
         "unit_activity": pd.concat(
             [units.tabulate_unit_activity(*told, phases), by_phase], ignore_index=True
         ),
@@ -101,7 +101,7 @@ def regress_volatility(
     p = {}
     for name, values in zip(VARIABLES, (volatile.astype(float), believed), strict=True):
         regressors = {**others, name: values}
-        if units.determine_one_another(regressors):
+        if units.are_collinear(regressors):
             p[name] = np.full(activity.shape[2:], np.nan)
         else:
             p[name] = compute_null_p(activity, regressors, null="session", rng=rng)[-1]

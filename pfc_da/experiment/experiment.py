@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from pfc_da.analysis.behaviour.summary import LAGS
+from pfc_da.analysis.behaviour.history import LAGS
 from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
 from pfc_da.analysis.comparison.published import compare
 from pfc_da.analysis.comparison.reference import load_references

@@ -13,7 +13,7 @@ import xarray as xr
 
 from pfc_da import cli
 from pfc_da.analysis.readers.choice_table import read_choices
-from pfc_da.analysis.readers.nwb import read_nwb
+from pfc_da.analysis.readers.nwb import read as read_nwb
 from pfc_da.errors import InputError
 from pfc_da.export import (
     build_nwb,

@@ -34,16 +34,11 @@ def test_animals_with_fewer_updates_are_counted_where_they_are():
     assert table["low"].isna().tolist() == [False, True, True]
 
 
-def test_training_curve_of_another_column():
-    table = summarise_training(
-        [curve([0], [0.5]).assign(rate_mean_hz=4.0), curve([0], [0.5]).assign(rate_mean_hz=6.0)],
-        "rate_mean_hz",
-    )
-    assert table["mean"].tolist() == [5]
+def test_a_curve_without_reward_is_refused():
     with pytest.raises(
-        ValueError, match=r"learning curve lacks \['rpe_sd'\]; it has update, reward_per_trial"
+        ValueError, match=r"learning curve lacks \['reward_per_trial'\]; it has update, rpe_sd"
     ):
-        summarise_training([curve([0], [0.5])], "rpe_sd")
+        summarise_training([curve([0], [0.5]).rename(columns={"reward_per_trial": "rpe_sd"})])
 
 
 def test_updates_to_criterion():

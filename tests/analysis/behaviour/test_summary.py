@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from pfc_da.analysis.behaviour import summary as behaviour
+from pfc_da.analysis.behaviour.history import LAGS
 from pfc_da.errors import InputError
 
 CONDITIONS = ["frozen", "hidden_reset"]
@@ -113,10 +114,10 @@ def test_planted_strategies_are_recovered_animal_by_animal():
     assert rewarded[0] > 1
     assert rewarded[2] == pytest.approx(0, abs=0.25)
     for kind in ("history_reward", "history_choice"):
-        for lag in range(2, behaviour.LAGS + 1):  # only the last trial matters to these players
+        for lag in range(2, LAGS + 1):  # only the last trial matters to these players
             assert of(found, kind, f"lag_{lag}").by_animal == pytest.approx([0, 0, 0], abs=0.35)
     assert {each.n for each in found} == {3}
-    assert len({(each.key, each.condition) for each in found}) == len(found) == 2 + 2 * behaviour.LAGS
+    assert len({(each.key, each.condition) for each in found}) == len(found) == 2 + 2 * LAGS
 
 
 def test_kernels_are_drawn_as_they_were_computed():
@@ -240,10 +241,10 @@ def test_without_updates_there_is_nothing_to_draw():
 def test_raster_holds_the_first_sessions_as_they_were():
     choice, reward = (each[0, 0] for each in random_sessions())
     p = np.random.default_rng(1).random((N_EPISODES, N_TRIALS, 2))
-    table = behaviour.tabulate_raster(choice, reward, p)
+    table = behaviour.tabulate_example_sessions(choice, reward, p)
     assert len(table) == behaviour.RASTER_EPISODES * N_TRIALS
     for row in table.sample(50, random_state=0).itertuples():
         assert row.choice == choice[row.episode, row.trial]
         assert row.reward == reward[row.episode, row.trial]
         assert (row.p_a, row.p_b) == tuple(p[row.episode, row.trial])
-    assert len(behaviour.tabulate_raster(choice[:2], reward[:2], p[:2])) == 2 * N_TRIALS
+    assert len(behaviour.tabulate_example_sessions(choice[:2], reward[:2], p[:2])) == 2 * N_TRIALS

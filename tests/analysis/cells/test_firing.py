@@ -7,7 +7,6 @@ from pfc_da.analysis.cells.firing import (
     compute_cv,
     compute_cv2,
     compute_fano,
-    compute_fano_through_time,
     compute_lv,
     compute_rate,
     count_spikes,
@@ -79,23 +78,6 @@ def test_doubly_stochastic_counts_have_the_fano_of_their_rates():
     np.testing.assert_allclose(compute_fano(counts), 1 + 8 / 4, rtol=0.05)
 
 
-def test_fano_falls_where_the_rate_stops_varying_between_trials():
-    rng = np.random.default_rng(2)
-    gain = rng.gamma(2, 0.5, size=(2000, 1))  # of each trial, until 0.5 s
-    trains = [
-        np.sort(
-            np.concatenate([rng.uniform(0, 0.5, rng.poisson(10 * own)), rng.uniform(0.5, 1, rng.poisson(10))])
-        )
-        for own in gain[:, 0]
-    ]
-    middle, fano = compute_fano_through_time(trains, start=0, end=1, width=0.25, step=0.05)
-    np.testing.assert_allclose(middle, 0.125 + 0.05 * np.arange(16))
-    assert fano[middle < 0.374] == pytest.approx(
-        1 + 5 / 2, abs=0.4
-    )  # mean 5 a window, variance 1/2 of the gain
-    assert fano[middle > 0.626] == pytest.approx(1, abs=0.12)
-
-
 def test_spikes_are_counted_in_windows_that_hold_their_beginning():
     trains = [[0.0, 0.15, 0.19999], [], [0.15, 0.2]]
     np.testing.assert_array_equal(
@@ -153,9 +135,5 @@ def test_elephant_gives_the_same_numbers():
 def test_bad_windows_and_times_are_refused():
     with pytest.raises(ValueError, match="width must be a duration above 0 s, got 0"):
         count_spikes([[0.1]], [0], 0)
-    with pytest.raises(ValueError, match="from 0 to 0.1 is shorter than the window of 0.2"):
-        compute_fano_through_time([[0.1]], start=0, end=0.1, width=0.2, step=0.1)
-    with pytest.raises(ValueError, match="step must be a duration"):
-        compute_fano_through_time([[0.1]], start=0, end=1, width=0.2, step=0)
     with pytest.raises(ValueError, match="must be numbers, got NaN"):
         compute_cv([[0.1, np.nan]])

@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from pfc_da.analysis.behaviour.reversals import count_since_switch
 from pfc_da.analysis.choice_models.fit import (
-    compute_learning_rate_since_switch,
     fit_model,
     spread_over_sessions,
 )
@@ -117,16 +115,14 @@ def test_block_specific_rates_win_for_two_planted_rates_and_lose_for_one():
     assert preferred[1] <= 1
 
 
-def test_windows_may_differ_between_sessions_and_split_any_parameter():
+def test_windows_may_differ_between_sessions():
     rng = np.random.default_rng(5)
     window = np.broadcast_to(np.arange(40)[:, None] % 2, (40, 100))
-    parameters = {"learning_rate": 0.3, "inverse_temperature": np.array([[2.0, 6.0]])}
+    parameters = {"learning_rate": np.array([[0.15, 0.6]]), "inverse_temperature": 4.0}
     choice, reward = play("ab", parameters, rng, sessions=40, window=window)
-    fit = fit_model(
-        get_model("ab"), choice, reward, window=window, by_window=["inverse_temperature"], rng=rng
-    )
-    assert fit.parameters["inverse_temperature"][0] == pytest.approx([2, 6], rel=0.15)
-    assert fit.parameters["learning_rate"] == pytest.approx([0.3], abs=0.05)
+    fit = fit_model(get_model("ab"), choice, reward, window=window, rng=rng)
+    assert fit.parameters["learning_rate"][0] == pytest.approx([0.15, 0.6], abs=0.08)
+    assert fit.parameters["inverse_temperature"] == pytest.approx([4], rel=0.15)
 
 
 def test_a_window_that_is_everywhere_is_no_window():
@@ -185,44 +181,11 @@ def test_parameters_at_a_bound_are_named():
     assert fit.log_likelihood[1] == pytest.approx(2000 * np.log(0.5))
 
 
-def test_learning_rate_follows_the_trials_since_a_switch():
-    rng = np.random.default_rng(11)
-    p_reward, better = reversals(200, 100)
-    since = count_since_switch(better)
-    window = np.where((since >= 0) & (since < 5), 0, 1)
-    parameters = {"learning_rate": np.array([[0.6, 0.2]] * 3), "inverse_temperature": 5.0}
-    model = get_model("ab_coupled")
-    choice, reward = simulate_model(model, parameters, p_reward, window=window, rng=rng)
-    curve = compute_learning_rate_since_switch(model, choice, reward, better, rng=rng)
-    assert curve.first.tolist() == [0, 5, 10, 20] and curve.fit.n_parameters == 6
-    assert curve.learning_rate == pytest.approx(np.tile([0.6, 0.2, 0.2, 0.2], (3, 1)), abs=0.06)
-    assert curve.before == pytest.approx([0.2] * 3, abs=0.03)
-
-
-def test_a_curve_without_trials_before_the_first_switch():
-    rng = np.random.default_rng(12)
-    p_reward, better = reversals(20, 100)
-    model = get_model("ab")
-    choice, reward = simulate_model(
-        model, {"learning_rate": 0.3, "inverse_temperature": 4.0}, p_reward, rng=rng
-    )
-    choice[:, :, :25] = -1
-    curve = compute_learning_rate_since_switch(model, choice, reward, better, first=(0, 10), rng=rng)
-    assert curve.learning_rate.shape == (1, 2) and curve.fit.n_parameters == 3
-    assert np.isnan(curve.before).all()
-
-
-def test_what_cannot_be_fitted_is_refused():
+def test_windows_need_a_free_learning_rate():
     rng = np.random.default_rng(0)
     choice, reward = play("b", {"inverse_temperature": 2.0}, rng, sessions=1, trials=20)
-    with pytest.raises(
-        ValueError, match=r"by_window must name free parameters of b, .* got \['learning_rate'\]"
-    ):
+    with pytest.raises(ValueError, match="b has no free learning_rate to fit by window"):
         fit_model(get_model("b"), choice, reward, window=np.arange(20) % 2, rng=rng)
-    with pytest.raises(ValueError, match=r"first must rise from 0, such as \(0, 5, 10\), got \(5, 10\)"):
-        compute_learning_rate_since_switch(
-            get_model("ab"), choice, reward, np.zeros(20, dtype=int), first=(5, 10), rng=rng
-        )
 
 
 def test_what_sessions_say_has_the_fit_as_its_mean_and_its_scatter_is_that_of_refits():

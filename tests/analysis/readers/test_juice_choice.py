@@ -7,9 +7,9 @@ from scipy.io import savemat
 from pfc_da.analysis.readers.juice_choice import (
     SPIKES_MS,
     WINDOWS,
+    accepts,
     compute_ofc_regressors,
     fit_relative_value,
-    is_ofc_folder,
     load_ofc,
     read_ofc_cells,
     read_ofc_matlab,
@@ -157,7 +157,7 @@ def test_folders_and_files_of_another_kind_are_refused(tmp_path):
 def test_cells_are_laid_around_the_offers(tmp_path):
     write_cell(tmp_path)
     write_cell(tmp_path, "X1a12")
-    assert is_ofc_folder(tmp_path) and not is_ofc_folder(tmp_path / "celldata")
+    assert accepts(tmp_path) and not accepts(tmp_path / "celldata")
     first, second = read_ofc_cells(tmp_path)
     assert (first.animal, first.session, first.names, second.names) == ("X", "X1a", ("X1a11",), ("X1a12",))
     assert [train.tolist() for train in first.trains[0]] == [[], [-0.3, 0.1, 0.7, 2.2], [-0.96, -0.001]]

@@ -63,7 +63,10 @@ def test_regressors_look_one_trial_back_and_mark_the_missing():
             r"must share one shape .* got choice \(1, 5\)",
         ),
         (lambda: compute_object_value(CHOICE, REWARD, 0.0), "half_life must be above 0 trials, got 0.0"),
-        (lambda: compute_object_value(CHOICE + 1, REWARD, 2.0), "choice must lie below n_objects = 2, got 2"),
+        (
+            lambda: compute_object_value(CHOICE + 1, REWARD, 2.0),
+            r"choice must be 0, 1 or -1 \(missing\), got 2",
+        ),
         (
             lambda: compute_regressors(CHOICE, REWARD, np.zeros((1, 5, 3))),
             r"shape \(1, 5, 2\) of two objects",

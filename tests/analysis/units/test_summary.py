@@ -200,7 +200,7 @@ def test_rates_are_of_excitatory_units_and_the_largest_of_any(unit):
 
 def test_table_of_units_has_a_row_a_unit(p):
     recording = a_recording(n_animals=1, n_units=6)
-    table = units.tabulate_units(recording, [p], PHASES.index("cue"))
+    table = units.tabulate_unit_properties(recording, [p], PHASES.index("cue"))
     assert table["unit"].tolist() == list(range(6))
     assert table["is_excitatory"].tolist() == [1, 1, 1, 0, 0, 0]
     np.testing.assert_allclose(table["tau"], np.arange(6) / 10)

@@ -17,12 +17,11 @@ def test_first_phases_by_hand():
     np.testing.assert_array_equal(found.converts, [False, True, False, False, False, False])
     assert found.fraction_converting == 1 / 4
     assert found.fraction_by_chance == 1 / 2
-    assert found.fraction_value_first == 1 / 2
 
 
 def test_fractions_of_nothing_are_nan():
     nothing = find_value_to_choice(np.zeros((2, 3), bool), np.zeros((2, 3), bool))
-    assert np.isnan([nothing.fraction_converting, nothing.fraction_value_first]).all()
+    assert np.isnan(nothing.fraction_converting)
     assert np.isnan(nothing.fraction_by_chance)
 
 
@@ -53,7 +52,6 @@ def test_planted_conversion_is_recovered():
     assert found.converts[~converts].mean() < 0.1
     assert found.fraction_converting == pytest.approx(0.5, abs=0.1)
     assert found.fraction_by_chance == pytest.approx(10 / 60, abs=0.1)
-    assert found.fraction_value_first > 0.9
 
 
 def draw_codes(rng, n_animals, *, converting):

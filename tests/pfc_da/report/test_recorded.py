@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from pfc_da.analysis.comparison.difference import judge_difference, leave_open
+from pfc_da.analysis.comparison.difference import judge_difference, missing_statistic
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.report.recorded import recorded_section
 
@@ -14,7 +14,7 @@ def row(key, estimate, source):
         key=key, condition="", estimate=estimate, low=estimate - 0.1, high=estimate + 0.1, interval="", n=4,
         n_of="animals", units="fraction",
     )  # fmt: skip
-    other = leave_open(key, "", "fraction") if key == "win_stay" else one
+    other = missing_statistic(key, "", "fraction") if key == "win_stay" else one
     return asdict(judge_difference(one, other, "", "first 9 trials", source))
 
 

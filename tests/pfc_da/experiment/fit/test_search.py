@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 from pfc_da import cli, paradigms
 from pfc_da.analysis.comparison import choices as compare_choices
-from pfc_da.analysis.comparison.difference import leave_open
+from pfc_da.analysis.comparison.difference import missing_statistic
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit import search as _fit
@@ -74,7 +74,7 @@ def played(build_recording):
         patch.setattr(
             compare_choices,
             "compute_fitted_rate",
-            lambda sessions, rng: leave_open("learning_rate", "perseveration", "1"),
+            lambda sessions, rng: missing_statistic("learning_rate", "perseveration", "1"),
         )
         yield Played(**{field.name: getattr(bandit, field.name) for field in dataclasses.fields(bandit)})
 
