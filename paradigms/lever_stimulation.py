@@ -39,18 +39,24 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.lever_stimulation.numbers import (
+from pfc_da.analysis.figures.common import (
+    make_controls_panel,
+    make_learning_panel,
+    make_within_session_panel,
+)
+from pfc_da.analysis.findings import Findings
+from pfc_da.analysis.lever_stimulation.analyse import analyse_levers
+from pfc_da.analysis.lever_stimulation.risky_choices import (
     compute_shifts,
-    get_trials,
     summarise_p_risky,
     summarise_shifts,
 )
-from pfc_da.analysis.lever_stimulation.tables import analyse_levers
+from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units import summary as units
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -220,14 +226,15 @@ def analyse(
     """Reward, controls, what every manipulation does to choices, what units carry of the outcomes."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     rewards = behaviour.compute_rewards(controls)
-    levers, panels = analyse_levers(recording, rng=rng)
-    figures = {
-        "learning_curve": behaviour.tabulate_learning(curves),
-        "within_session": behaviour.tabulate_within_session(controls),
-        "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        **panels,
-    }
-    return Findings([*rewards, *levers, *units.compute_rates(recording)], figures)
+    levers = analyse_levers(recording, rng=rng)
+    figures = [
+        make_learning_panel(behaviour.tabulate_learning(curves)),
+        make_within_session_panel(behaviour.tabulate_within_session(controls)),
+        make_controls_panel(behaviour.tabulate_controls(rewards, CHANCE), rewards),
+        *levers.figures,
+    ]
+    statistics = [*rewards, *levers.statistics, *units.compute_rates(recording)]
+    return Findings(statistics, figures, levers.tables)
 
 
 EXPERIMENT = Experiment(

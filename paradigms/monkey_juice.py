@@ -35,10 +35,20 @@ from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.analysis.figures.common import (
+    make_controls_panel,
+    make_history_panel,
+    make_learning_panel,
+    make_matching_panel,
+    make_raster_panel,
+    make_selectivity_panel,
+    make_within_session_panel,
+)
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 from pfc_da.trials import per_trial
@@ -247,18 +257,22 @@ def analyse(
         for row in load_references("monkey_juice")
         if row.key == "fraction_selective" and row.kind == "published"
     }
-    figures = {
-        "learning_curve": behaviour.tabulate_learning(curves),
-        "within_session": behaviour.tabulate_within_session(recording),
-        "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        "raster": behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values),
-        "history": behaviour.tabulate_history(strategy),
-        "matching": behaviour.tabulate_matching(choice, reward, slope),
-        "selectivity": units.tabulate_selectivity(selectivity, published),
+    sessions = behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values)
+    figures = [
+        make_learning_panel(behaviour.tabulate_learning(curves)),
+        make_within_session_panel(behaviour.tabulate_within_session(recording)),
+        make_controls_panel(behaviour.tabulate_controls(rewards, CHANCE), rewards),
+        make_raster_panel(sessions),
+        make_history_panel(behaviour.tabulate_history(strategy), strategy),
+        make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope),
+        make_selectivity_panel(units.tabulate_selectivity(selectivity, published), selectivity),
+    ]
+    tables = {
         "units": units.tabulate_units(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
     }
-    return Findings([*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding], figures)
+    statistics = [*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding]
+    return Findings(statistics, figures, tables)
 
 
 EXPERIMENT = Experiment(

@@ -33,13 +33,21 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
+from pfc_da.analysis.figures.common import (
+    make_controls_panel,
+    make_history_panel,
+    make_learning_panel,
+    make_within_session_panel,
+)
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units import summary as units
-from pfc_da.analysis.volatility.numbers import fit_rates, get_sessions, summarise_rates
-from pfc_da.analysis.volatility.tables import analyse_volatility
+from pfc_da.analysis.volatility.analyse import analyse_volatility
+from pfc_da.analysis.volatility.rates import fit_rates, summarise_rates
+from pfc_da.analysis.volatility.sessions import get_sessions
 from pfc_da.errors import InputError
-from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -164,15 +172,16 @@ def analyse(
         run_trials=(task.shortest_run, task.longest_run),
         phase_trials=task.n_trials // 2,
     )
-    learning, panels = analyse_volatility(recording, curves, settings, observer, rng=rng)
-    figures = {
-        "learning_curve": behaviour.tabulate_learning(curves),
-        "within_session": behaviour.tabulate_within_session(controls),
-        "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        "history": behaviour.tabulate_history(strategy),
-        **panels,
-    }
-    return Findings([*rewards, *learning, *strategy, *units.compute_rates(recording)], figures)
+    learning = analyse_volatility(recording, curves, settings, observer, rng=rng)
+    figures = [
+        make_learning_panel(behaviour.tabulate_learning(curves)),
+        make_within_session_panel(behaviour.tabulate_within_session(controls)),
+        make_controls_panel(behaviour.tabulate_controls(rewards, CHANCE), rewards),
+        make_history_panel(behaviour.tabulate_history(strategy), strategy),
+        *learning.figures,
+    ]
+    statistics = [*rewards, *learning.statistics, *strategy, *units.compute_rates(recording)]
+    return Findings(statistics, figures, learning.tables)
 
 
 EXPERIMENT = Experiment(

@@ -1,8 +1,8 @@
 """One self-contained page, ``report.html``, for a run folder: opens from disk, asks the network for nothing.
 
-Everything shown is read back from the run folder (``manifest.json``, ``statistics.csv``, ``comparison.csv``,
-``figures/*.csv``), so it can be made again from those files alone. A content security policy in the page
-forbids every outside load; the only addresses are DOI links.
+Everything shown is read back from the run folder (``manifest.json``, ``statistics.csv``, ``comparison.csv``, and the
+drawings listed in ``figures/index.csv``), so it can be made again from those files alone. A content security policy in
+the page forbids every outside load; the only addresses are DOI links.
 """
 
 import json
@@ -11,18 +11,18 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 from string import Template
+from xml.etree import ElementTree
 
 import pandas as pd
 
-from pfc_da.analysis.comparison.published import VERDICTS
-from pfc_da.analysis.figures.panel import PANELS, check_table, draw_svg
-from pfc_da.files import write_atomic
-from pfc_da.report.html import asset, count, describe, find, tag, text, value, words
+from pfc_da.errors import InputError, damaged
+from pfc_da.files import require_file, write_atomic
+from pfc_da.report.html import asset, describe, find, tag, text, value, words
 from pfc_da.report.recorded import recorded_section
 from pfc_da.report.tables import comparison_table, misses, statistics_table
-from pfc_da.report.units import unit_browser
+from pfc_da.report.units import BROWSER_COLUMNS, unit_browser
 from pfc_da.run_folder import STAGES, Manifest, read_manifest, require_whole
-from pfc_da.tables import COMPARISON, NAMES, RECORDED, STATISTIC, read_table
+from pfc_da.tables import COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, VERDICTS, read_table
 
 # Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.
 THEMED = {
@@ -36,13 +36,6 @@ THEMED = {
     "#e69f00": "orange",
     "#cc79a7": "purple",
 }
-# The statistic that a panel draws, whose interval and n its caption repeats.
-STATISTIC_OF = {
-    "controls": "reward_no_reward_input",
-    "matching": "matching_slope",
-    "history": "history_reward",
-    "selectivity": "fraction_selective",
-}
 
 
 def write_report(run_folder: str | Path) -> Path:
@@ -51,9 +44,9 @@ def write_report(run_folder: str | Path) -> Path:
     Parameters
     ----------
     run_folder : path
-        Holds ``manifest.json``. Of ``statistics.csv``, ``comparison.csv`` and ``figures/*.csv`` those
-        present are shown, and the others named as left out. Of spiking neurons, `figures/neurons_*.csv` are shown, and
-        beside recorded areas those of ``comparison_spiking.csv``.
+        Holds ``manifest.json``. Of ``statistics.csv``, ``comparison.csv`` and the panels of ``figures/index.csv`` those
+        present are shown, and the others are named as left out. After a spiking replay the panels of
+        ``figures/neurons_index.csv`` and the rows of ``comparison_spiking.csv`` are shown as well.
 
     Raises
     ------
@@ -63,16 +56,15 @@ def write_report(run_folder: str | Path) -> Path:
     folder = Path(run_folder)
     manifest = read_manifest(folder)
 
-    def read(name: str, columns: Collection[str] = (), panel: str = "") -> pd.DataFrame | None:
-        return _read_table(folder, manifest, name, columns, panel)
+    def read(name: str, columns: Collection[str] = ()) -> pd.DataFrame | None:
+        return _read_table(folder, manifest, name, columns)
 
     statistics, of_neurons = (read(f"statistics{kind}.csv", STATISTIC) for kind in ("", "_spiking"))
     compared, areas = (read(f"comparison{kind}.csv", COMPARISON) for kind in ("", "_spiking"))
     comparison = _join(compared, areas)
     held = _join(statistics, None if areas is None or of_neurons is None else _select(of_neurons, areas))
-    figures = {name: read(f"figures/{name}.csv", panel=name) for name in PANELS}
-    missed = [name for name in PANELS if figures[name] is None and _belongs(name, manifest.paradigm)]
-    units = [read(f"figures/{name}.csv", panel=name) for name in ("units", "unit_activity")]
+    index = _join(*(read(f"figures/{kind}index.csv", INDEX) for kind in ("", "neurons_")))
+    units = [read(f"figures/{name}.csv", columns) for name, columns in BROWSER_COLUMNS.items()]
     page = Template(asset("template.html")).substitute(
         css=asset("report.css"),
         js=asset("report.js"),
@@ -83,10 +75,8 @@ def write_report(run_folder: str | Path) -> Path:
         misses=misses(comparison),
         comparison=comparison_table(comparison, held),
         recorded=recorded_section(read("comparison_recorded.csv", RECORDED)),
-        panels="\n".join(
-            _panel(name, table, statistics) for name, table in figures.items() if table is not None
-        ),
-        left_out=_left_out(missed),
+        panels="" if index is None else _panels(index, folder, manifest),
+        left_out=_left_out(index),
         browser=unit_browser(*units),
         statistics=statistics_table(statistics),
         run=_run(manifest),
@@ -101,22 +91,17 @@ def _join(*tables: pd.DataFrame | None) -> pd.DataFrame | None:
 
 
 def _select(statistics: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
-    """Statistics that are held against something."""
+    """Statistics that are compared with a reference."""
     return statistics[statistics["condition"].isin(compared["condition"])]
 
 
-def _read_table(
-    folder: Path, manifest: Manifest, name: str, columns: Collection[str], panel: str
-) -> pd.DataFrame | None:
+def _read_table(folder: Path, manifest: Manifest, name: str, columns: Collection[str]) -> pd.DataFrame | None:
     """Return the CSV, None if there is no such file; check that it is what was written, and its columns."""
     path = folder / name
     if not os.path.lexists(path):
         return None
     require_whole(folder, manifest, name)
-    table = read_table(path, columns, texts=NAMES)
-    if panel:
-        check_table(panel, table, where=str(path))
-    return table
+    return read_table(path, columns, texts=NAMES)
 
 
 def _lead(manifest: Manifest, statistics: pd.DataFrame | None) -> str:
@@ -173,36 +158,48 @@ def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.D
     )
 
 
-def _panel(name: str, table: pd.DataFrame, statistics: pd.DataFrame | None) -> str:
-    panel = PANELS[name]
-    single = len(panel.plots) == 1
-    drawings = [draw_svg(name, table, plot) for plot in range(len(panel.plots))]
-    inline = "".join(_inline(svg, f"{name}{plot}", panel.title) for plot, svg in enumerate(drawings))
-    scrolls = {"tabindex": 0, "role": "group", "aria_label": panel.title} if panel.wide and single else {}
-    plots = tag("div", inline, class_="plots single" if single else "plots", **scrolls)
-    source = f"Numbers: {tag('code', f'figures/{name}.csv')}."
-    caption = f"{text(panel.caption)} {_intervals(name, table, statistics)}{source}"
-    content = tag("h3", text(panel.title)) + plots + tag("figcaption", caption)
-    return tag("figure", content, id=f"figure-{name}", class_="wide" if panel.wide else "narrow")
+def _panels(index: pd.DataFrame, folder: Path, manifest: Manifest) -> str:
+    """Return all panels that have a drawing."""
+    drawn = index[index["drawn"] == 1]
+    return "\n".join(_panel(row, _read_svg(folder, manifest, row["name"])) for _, row in drawn.iterrows())
 
 
-def _intervals(name: str, table: pd.DataFrame, statistics: pd.DataFrame | None) -> str:
-    """Say what the intervals are and over how many of what, as far as the run folder tells."""
-    row = find(statistics, STATISTIC_OF.get(name, ""))
-    if "interval" in table and table["interval"].notna().any():
-        row = table.dropna(subset="interval").iloc[0]
-    return (
-        "" if row is None else text(f"Intervals: {row['interval']}, {count(row.get('n'), row.get('n_of'))}. ")
-    )
+def _read_svg(folder: Path, manifest: Manifest, name: str) -> str:
+    """Return a drawing as it was written, once its table is known to be whole too."""
+    for kind in ("csv", "svg"):
+        require_whole(folder, manifest, f"figures/{name}.{kind}")
+    path = folder / "figures" / f"{name}.svg"
+    try:
+        require_file(path)
+        svg = path.read_text(encoding="utf-8")
+        ElementTree.fromstring(svg)
+    except FileNotFoundError:
+        raise InputError(
+            f"there is no {path}, which figures/index.csv lists; 'pfc-da compare {folder} --force' makes it anew."
+        ) from None
+    except (ValueError, OSError, ElementTree.ParseError) as error:
+        raise damaged(path, str(error)) from None
+    return svg
 
 
-def _belongs(name: str, paradigm: str) -> bool:
-    return PANELS[name].paradigm in ("", paradigm)
+def _panel(row: pd.Series, svg: str) -> str:
+    name, title, wide = row["name"], row["title"], row["wide"] == 1
+    scrolls = {"tabindex": 0, "role": "group", "aria_label": title} if wide else {}
+    drawing = tag("div", _inline(svg, name, title), class_="drawing", **scrolls)
+    intervals = "" if pd.isna(row["intervals"]) else f"Intervals: {row['intervals']}. "
+    source = f"Numbers: {tag('code', text(f'figures/{name}.csv'))}."
+    caption = f"{text(row['caption'])} {text(intervals)}{source}"
+    content = tag("h3", text(title)) + drawing + tag("figcaption", caption)
+    return tag("figure", content, id=f"figure-{name}", class_="wide" if wide else "narrow")
 
 
-def _left_out(names: list[str]) -> str:
-    items = [tag("li", text(f"{PANELS[name].title}: this run has no figures/{name}.csv.")) for name in names]
-    return tag("div", "Left out:" + tag("ul", "".join(items)), class_="note", id="left-out") if items else ""
+def _left_out(index: pd.DataFrame | None) -> str:
+    """Name the panels without numbers, or the index itself if there is none."""
+    if index is None:
+        return tag("p", "Left out: this run has no figures/index.csv.", class_="note")
+    titles = index.loc[index["drawn"] == 0, "title"]
+    items = "".join(tag("li", text(f"{title}: this run has no numbers to draw.")) for title in titles)
+    return tag("div", "Left out:" + tag("ul", items), class_="note", id="left-out") if items else ""
 
 
 def _inline(svg: str, prefix: str, title: str) -> str:

@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 
 from pfc_da import cli, paradigms
 from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
-from pfc_da.analysis.comparison.published import VERDICTS
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.errors import InputError
 from pfc_da.experiment import experiment as _experiment
@@ -23,6 +22,7 @@ from pfc_da.recording import read_recording, write_recording
 from pfc_da.rollout import CONTROLS
 from pfc_da.run_folder import read_manifest
 from pfc_da.settings import RunSettings
+from pfc_da.tables import VERDICTS
 from pfc_da.train import CURVE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,6 +1,6 @@
-"""Drawings of the lever panels: choices under every condition, dose, time and trials back, and units after each outcome.
+"""Panels of the two levers: choices by condition, dose and time, effects of past outcomes, units after each outcome.
 
-As in `plots`, each function draws its table on the axes given and computes nothing; `figures` lists the columns.
+As in `pfc_da.analysis.figures.common`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pfc_da.analysis.figures.common import (
+from pfc_da.analysis.figures.panel import Panel, compute_height
+from pfc_da.analysis.figures.style import (
     BLUE,
     FAINT,
     GREEN,
@@ -43,7 +44,7 @@ LEVEL = 0.05  # of the units drawn dark
 
 
 def plot_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw P(risky) by condition and probability of a win: a dot an animal, and their mean with its interval."""
+    """Draw P(risky) by condition and probability of a win: small dots are animals, large symbols means with intervals."""
     names = list(dict.fromkeys(numbers["condition"]))
     is_mean = numbers["animal"].astype(str) == "mean"
     for (p, rows), (color, _), way in zip(_by_p(numbers), SERIES, (-0.14, 0.14), strict=False):
@@ -66,8 +67,29 @@ def plot_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return label_axes(ax, "P(risky)", "")
 
 
+def make_p_risky_panel(table: pd.DataFrame) -> Panel:
+    """Choices of the risky lever by condition.
+
+    Parameters
+    ----------
+    table : DataFrame
+        condition, p (of a win), animal (number, or ``mean``), p_risky, low, high, interval, n, n_of.
+    """
+    return Panel(
+        name="p_risky",
+        table=table,
+        title="Choices of the risky lever",
+        caption="Fraction of free choices that are risky, weights frozen: control, control networks, and dopamine "
+        "changed at full size after one outcome. p: probability that a risky press wins. Small dots: animals; "
+        "large symbols: means; whiskers: intervals.",
+        plots=(plot_p_risky,),
+        height=compute_height(table, "condition"),
+        wide=True,
+    )
+
+
 def plot_session_high_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw P(risky) by trial of the session, a line a condition, where a risky press wins most often."""
+    """Draw P(risky) by trial of the session, one line for each condition, where a risky press wins most often."""
     return _plot_session(numbers, ax, 0)
 
 
@@ -76,14 +98,54 @@ def plot_session_low_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return _plot_session(numbers, ax, 1)
 
 
+def make_session_panel(table: pd.DataFrame) -> Panel:
+    """Choices of the risky lever within a session.
+
+    Parameters
+    ----------
+    table : DataFrame
+        condition, p, trial (from 0), mean, low, high, interval, n, n_of.
+    """
+    return Panel(
+        name="p_risky_session",
+        table=table,
+        title="Choices of the risky lever within a session",
+        caption="Fraction of risky choices against the trial of the session, weights frozen; the forced trials that "
+        "open a session are not shown. p: probability that a risky press wins. Lines: means over animals and "
+        "sessions; bands: intervals.",
+        plots=(plot_session_high_p, plot_session_low_p),
+        wide=True,
+    )
+
+
 def plot_dose_high_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw the shift of P(risky) against dose, a line a manipulation, where a risky press wins most often."""
+    """Draw the shift of P(risky) against dose, one line for each manipulation, where a risky press wins most often."""
     return _plot_dose(numbers, ax, 0)
 
 
 def plot_dose_low_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the shift of P(risky) against dose where a risky press wins less often."""
     return _plot_dose(numbers, ax, 1)
+
+
+def make_dose_panel(table: pd.DataFrame) -> Panel:
+    """Shift of choices by dose.
+
+    Parameters
+    ----------
+    table : DataFrame
+        manipulation, p, dose (share of full size), shift, low, high, interval, n, n_of.
+    """
+    return Panel(
+        name="p_risky_dose",
+        table=table,
+        title="Shift of risky choices by dose",
+        caption="P(risky) under each manipulation minus P(risky) in the control sessions of the same animals, weights "
+        "frozen, against the dose as a share of the full size. Dose 0 is the control. p: probability that a "
+        "risky press wins. Points: means over animals; whiskers: intervals.",
+        plots=(plot_dose_high_p, plot_dose_low_p),
+        wide=True,
+    )
 
 
 def plot_injected_effect(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -102,8 +164,28 @@ def plot_injected_effect(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return label_axes(ax, "lag (trials back)", "weight on risky (log odds)")
 
 
+def make_effect_panel(table: pd.DataFrame) -> Panel:
+    """Effects of past outcomes and of injected dopamine.
+
+    Parameters
+    ----------
+    table : DataFrame
+        kind (``risky_win``, ``risky_loss`` or ``injected``), lag (trials), estimate, low, high, interval, n, n_of.
+    """
+    return Panel(
+        name="injected_effect",
+        table=table,
+        title="Effects of past outcomes and of injected dopamine",
+        caption="Weights in a logistic regression of free choices on past trials, by lag; control and manipulated "
+        "sessions together, network weights frozen. The reference outcome is the certain reward. Injected "
+        "dopamine is counted positive after the risky lever and negative after the safe one. Points: means "
+        "over animals; whiskers: intervals.",
+        plots=(plot_injected_effect,),
+    )
+
+
 def plot_plastic_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw P(risky) along the sessions in which the weights change, a line a condition."""
+    """Draw P(risky) along the sessions in which the weights change, one line for each condition."""
     return _plot_plastic(numbers, ax, "p_risky", "P(risky)")
 
 
@@ -113,14 +195,56 @@ def plot_plastic_shift(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return _plot_plastic(numbers, ax, "shift", "shift of P(risky)")
 
 
+def make_plastic_panel(table: pd.DataFrame) -> Panel:
+    """Choices with plastic weights and no memory in activity.
+
+    Parameters
+    ----------
+    table : DataFrame
+        measure (``p_risky`` or ``shift``), condition, session (middle of the bin, from 1), mean, low, high, interval,
+        n, n_of.
+    """
+    return Panel(
+        name="p_risky_plastic",
+        table=table,
+        title="Choices with plastic weights and no memory in activity",
+        caption="The hidden state is reset at every trial, the weights change from session to session, and the same "
+        "lever is risky throughout. Left: P(risky). Right: P(risky) minus that of the control. Lines: means "
+        "over animals in bins of sessions; bands: intervals.",
+        plots=(plot_plastic_p_risky, plot_plastic_shift),
+        wide=True,
+    )
+
+
 def plot_actor_activity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw what each outcome does to the units of the actor, or of a network that has no critic of its own."""
+    """Draw activity after each outcome of the units of the actor, or of a network without a separate critic."""
     return _plot_activity(numbers[numbers["is_critic"] == 0], ax, "actor")
 
 
 def plot_critic_activity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw what each outcome does to the units of the critic."""
+    """Draw activity after each outcome of the units of the critic."""
     return _plot_activity(numbers[numbers["is_critic"] == 1], ax, "critic")
+
+
+def make_activity_panel(table: pd.DataFrame) -> Panel:
+    """Activity of units after each outcome.
+
+    Parameters
+    ----------
+    table : DataFrame
+        animal, unit, outcome, deviation_hz, is_critic, p_rpe.
+    """
+    return Panel(
+        name="outcome_activity",
+        table=table,
+        title="Activity of units after each outcome",
+        caption="A line is a unit: mean activity in the last step of the trial after a loss of the risky lever, the "
+        "certain reward, and a win of the risky lever, minus the mean over the three. Dark: the unit codes "
+        "the prediction error beyond what reward and lever explain (p < .05 for each unit alone, not "
+        "corrected for the number of units).",
+        plots=(plot_actor_activity, plot_critic_activity),
+        wide=True,
+    )
 
 
 def _plot_session(numbers: pd.DataFrame, ax: "Axes", place: int) -> "Axes":
@@ -157,7 +281,7 @@ def _plot_plastic(numbers: pd.DataFrame, ax: "Axes", measure: str, name: str) ->
 
 
 def _plot_activity(numbers: pd.DataFrame, ax: "Axes", name: str) -> "Axes":
-    """Draw one line a unit over the outcomes, dark if it carries the error."""
+    """Draw one line a unit over the outcomes, dark if it codes the prediction error."""
     for codes, color in ((False, FAINT), (True, BLUE)):
         rows = numbers[(numbers["p_rpe"] < LEVEL) == codes]
         lines = rows.pivot(index=["animal", "unit"], columns="outcome", values="deviation_hz")
