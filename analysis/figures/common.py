@@ -263,8 +263,8 @@ def make_selectivity_panel(table: pd.DataFrame, statistics: Sequence[Statistic])
         name="selectivity",
         table=table,
         title="Selectivity of units",
-        caption="Fraction of units whose activity depends on each variable, mean over animals; whiskers: intervals. "
-        "Open diamonds: published fractions.",
+        caption="Fraction of units whose activity depends on each variable, mean over animals; whiskers: intervals."
+        + (" Open diamonds: published fractions." if table["reference"].notna().any() else ""),
         plots=(plot_selectivity,),
         statistics=statistics,
         height=compute_height(table, "variable"),

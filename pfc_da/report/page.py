@@ -65,6 +65,7 @@ def write_report(run_folder: str | Path) -> Path:
     held = _join(statistics, None if areas is None or of_neurons is None else _select(of_neurons, areas))
     index = _join(*(read(f"figures/{kind}index.csv", INDEX) for kind in ("", "neurons_")))
     units = [read(f"figures/{name}.csv", columns) for name, columns in BROWSER_COLUMNS.items()]
+    panels, left_out = _panels(index, folder, manifest)
     page = Template(asset("template.html")).substitute(
         css=asset("report.css"),
         js=asset("report.js"),
@@ -75,8 +76,8 @@ def write_report(run_folder: str | Path) -> Path:
         misses=misses(comparison),
         comparison=comparison_table(comparison, held),
         recorded=recorded_section(read("comparison_recorded.csv", RECORDED)),
-        panels="" if index is None else _panels(index, folder, manifest),
-        left_out=_left_out(index),
+        panels=panels,
+        left_out=left_out,
         browser=unit_browser(*units),
         statistics=statistics_table(statistics),
         run=_run(manifest),
@@ -158,25 +159,39 @@ def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.D
     )
 
 
-def _panels(index: pd.DataFrame, folder: Path, manifest: Manifest) -> str:
-    """Return all panels that have a drawing."""
-    drawn = index[index["drawn"] == 1]
-    return "\n".join(_panel(row, _read_svg(folder, manifest, row["name"])) for _, row in drawn.iterrows())
+def _panels(index: pd.DataFrame | None, folder: Path, manifest: Manifest) -> tuple[str, str]:
+    """Return the panels that have a drawing, and a list of the others."""
+    if index is None:
+        return "", tag("p", "Left out: this run has no figures/index.csv.", class_="note")
+    shown, missed = [], []
+    for _, row in index.iterrows():
+        files = [f"figures/{row['name']}.{kind}" for kind in ("csv", "svg")]
+        absent = [name for name in files if not os.path.lexists(folder / name)]
+        if row["drawn"] != 1:
+            missed.append(f"{row['title']}: this run has no numbers for it.")
+        elif absent:
+            missed.append(f"{row['title']}: this run has no {absent[0]}.")
+        else:
+            shown.append(_panel(row, _read_svg(folder, manifest, *files)))
+    return "\n".join(shown), _left_out(missed)
 
 
-def _read_svg(folder: Path, manifest: Manifest, name: str) -> str:
+def _left_out(missed: list[str]) -> str:
+    items = "".join(tag("li", text(each)) for each in missed)
+    return tag("div", "Left out:" + tag("ul", items), class_="note", id="left-out") if items else ""
+
+
+def _read_svg(folder: Path, manifest: Manifest, table: str, drawing: str) -> str:
     """Return a drawing as it was written, once its table is known to be whole too."""
-    for kind in ("csv", "svg"):
-        require_whole(folder, manifest, f"figures/{name}.{kind}")
-    path = folder / "figures" / f"{name}.svg"
+    for name in (table, drawing):
+        require_whole(folder, manifest, name)
+    path = folder / drawing
     try:
         require_file(path)
         svg = path.read_text(encoding="utf-8")
         ElementTree.fromstring(svg)
-    except FileNotFoundError:
-        raise InputError(
-            f"there is no {path}, which figures/index.csv lists; 'pfc-da compare {folder} --force' makes it anew."
-        ) from None
+    except InputError:
+        raise
     except (ValueError, OSError, ElementTree.ParseError) as error:
         raise damaged(path, str(error)) from None
     return svg
@@ -191,15 +206,6 @@ def _panel(row: pd.Series, svg: str) -> str:
     caption = f"{text(row['caption'])} {text(intervals)}{source}"
     content = tag("h3", text(title)) + drawing + tag("figcaption", caption)
     return tag("figure", content, id=f"figure-{name}", class_="wide" if wide else "narrow")
-
-
-def _left_out(index: pd.DataFrame | None) -> str:
-    """Name the panels without numbers, or the index itself if there is none."""
-    if index is None:
-        return tag("p", "Left out: this run has no figures/index.csv.", class_="note")
-    titles = index.loc[index["drawn"] == 0, "title"]
-    items = "".join(tag("li", text(f"{title}: this run has no numbers to draw.")) for title in titles)
-    return tag("div", "Left out:" + tag("ul", items), class_="note", id="left-out") if items else ""
 
 
 def _inline(svg: str, prefix: str, title: str) -> str:
