@@ -39,11 +39,7 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.figures.common import (
-    make_controls_panel,
-    make_learning_panel,
-    make_within_session_panel,
-)
+from pfc_da.analysis.figures.reward import make_reward_panels
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.lever_stimulation.analyse import analyse_levers
 from pfc_da.analysis.lever_stimulation.risky_choices import (
@@ -228,9 +224,7 @@ def analyse(
     rewards = behaviour.compute_rewards(controls)
     levers = analyse_levers(recording, rng=rng)
     figures = [
-        make_learning_panel(behaviour.tabulate_learning(curves)),
-        make_within_session_panel(behaviour.tabulate_within_session(controls)),
-        make_controls_panel(behaviour.tabulate_controls(rewards, CHANCE), rewards),
+        *make_reward_panels(controls, curves, rewards, CHANCE),
         *levers.figures,
     ]
     statistics = [*rewards, *levers.statistics, *units.compute_rates(recording)]

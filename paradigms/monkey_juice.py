@@ -35,15 +35,9 @@ from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.comparison.reference import load_references
-from pfc_da.analysis.figures.common import (
-    make_controls_panel,
-    make_history_panel,
-    make_learning_panel,
-    make_matching_panel,
-    make_raster_panel,
-    make_selectivity_panel,
-    make_within_session_panel,
-)
+from pfc_da.analysis.figures.choices import make_history_panel, make_matching_panel, make_raster_panel
+from pfc_da.analysis.figures.reward import make_reward_panels
+from pfc_da.analysis.figures.units import make_selectivity_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.units import summary as units
@@ -259,9 +253,7 @@ def analyse(
     }
     sessions = behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values)
     figures = [
-        make_learning_panel(behaviour.tabulate_learning(curves)),
-        make_within_session_panel(behaviour.tabulate_within_session(recording)),
-        make_controls_panel(behaviour.tabulate_controls(rewards, CHANCE), rewards),
+        *make_reward_panels(recording, curves, rewards, CHANCE),
         make_raster_panel(sessions),
         make_history_panel(behaviour.tabulate_history(strategy), strategy),
         make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope),

@@ -33,12 +33,8 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.figures.common import (
-    make_controls_panel,
-    make_history_panel,
-    make_learning_panel,
-    make_within_session_panel,
-)
+from pfc_da.analysis.figures.choices import make_history_panel
+from pfc_da.analysis.figures.reward import make_reward_panels
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.statistic import Statistic
@@ -174,9 +170,7 @@ def analyse(
     )
     learning = analyse_volatility(recording, curves, settings, observer, rng=rng)
     figures = [
-        make_learning_panel(behaviour.tabulate_learning(curves)),
-        make_within_session_panel(behaviour.tabulate_within_session(controls)),
-        make_controls_panel(behaviour.tabulate_controls(rewards, CHANCE), rewards),
+        *make_reward_panels(controls, curves, rewards, CHANCE),
         make_history_panel(behaviour.tabulate_history(strategy), strategy),
         *learning.figures,
     ]

@@ -1,6 +1,6 @@
 """A panel of a run: a table of numbers, its drawing, and what is written under it; and the files of all panels.
 
-A panel is made in the file of its drawing (`pfc_da.analysis.figures.common`, or ``panels.py`` of one paradigm) and
+A panel is made in the file of its drawing (`reward`, `choices`, `units`, `spiking`, or ``panels.py`` of one paradigm) and
 returned by the analysis. In the run folder it is the table ``figures/NAME.csv``, the drawing ``figures/NAME.svg``,
 which shows nothing that the table does not hold, and a row of ``figures/index.csv``, from which the report is made.
 """

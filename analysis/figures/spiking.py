@@ -1,6 +1,6 @@
 """Panels of a spiking replay: reward of neurons against that of the rate network, spikes and membrane potentials.
 
-As in `pfc_da.analysis.figures.common`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from typing import TYPE_CHECKING

@@ -84,3 +84,46 @@ def label_axes(ax: "Axes", x: str, y: str) -> "Axes":
 def words(name: object) -> str:
     """Return a stable name as words: ``hidden_reset`` is hidden reset."""
     return str(name).replace("_", " ")
+
+
+def draw_bars(ax: "Axes", numbers: pd.DataFrame, column: str, height: float) -> None:
+    """Draw a column as bars, one below the other, with points and intervals."""
+    rows, values = np.arange(len(numbers)), numbers[column]
+    ax.barh(rows, values, height=height, color=BLUE, alpha=0.35)
+    draw_points(ax, values, rows, get_whiskers(values, numbers), "o", BLUE, BLUE, "simulated")
+
+
+def draw_points(ax, x, y, bars, marker: str, color: str, face: str, label: str) -> None:
+    """Draw points with horizontal intervals."""
+    style = {"markerfacecolor": face, "markersize": 4.5, "elinewidth": 1.4, "capsize": 2.5}
+    ax.errorbar(x, y, xerr=bars, fmt=marker, color=color, label=label, **style)
+
+
+def draw_animals_and_mean(
+    ax: "Axes",
+    rows: pd.DataFrame,
+    column: str,
+    y: pd.Series,
+    *,
+    look: tuple[str, str],
+    label: str,
+    offset: float = 0.0,
+) -> None:
+    """Draw a column of every animal as a small dot, shifted by `offset`, and their mean as a symbol with its interval.
+
+    `look` is a colour and the marker of the mean.
+    """
+    color, marker = look
+    is_mean, values = rows["animal"].astype(str) == "mean", rows[column]
+    ax.plot(values[~is_mean], y[~is_mean] + offset, ".", color=color, alpha=0.45, markersize=4)
+    bars = get_whiskers(values[is_mean], rows[is_mean])
+    ax.errorbar(
+        values[is_mean],
+        y[is_mean],
+        xerr=bars,
+        fmt=marker,
+        color=color,
+        markersize=4.5,
+        capsize=2.5,
+        label=label,
+    )

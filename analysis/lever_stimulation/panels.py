@@ -1,6 +1,6 @@
 """Panels of the two levers: choices by condition, dose and time, effects of past outcomes, units after each outcome.
 
-As in `pfc_da.analysis.figures.common`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from pfc_da.analysis.figures.style import (
     PURPLE,
     SERIES,
     VERMILLION,
+    draw_animals_and_mean,
     draw_band,
     draw_legend_above,
     get_whiskers,
@@ -46,21 +47,9 @@ LEVEL = 0.05  # of the units drawn dark
 def plot_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) by condition and probability of a win: small dots are animals, large symbols means with intervals."""
     names = list(dict.fromkeys(numbers["condition"]))
-    is_mean = numbers["animal"].astype(str) == "mean"
     for (p, rows), (color, _), way in zip(_by_p(numbers), SERIES, (-0.14, 0.14), strict=False):
-        y = rows["condition"].map(names.index) + way
-        mean = is_mean[rows.index]
-        ax.plot(rows["p_risky"][~mean], y[~mean] + way / 2, ".", color=color, alpha=0.45, markersize=4)
-        ax.errorbar(
-            rows["p_risky"][mean],
-            y[mean],
-            xerr=get_whiskers(rows["p_risky"][mean], rows[mean]),
-            fmt="o" if way < 0 else "D",
-            color=color,
-            markersize=4.5,
-            capsize=2.5,
-            label=f"p = {p:g}",
-        )
+        y, look = rows["condition"].map(names.index) + way, (color, "o" if way < 0 else "D")
+        draw_animals_and_mean(ax, rows, "p_risky", y, look=look, label=f"p = {p:g}", offset=way / 2)
     ax.set_yticks(range(len(names)), [words(name) for name in names])
     ax.set(xlim=(-0.03, 1.03), ylim=(len(names) - 0.5, -0.5))
     draw_legend_above(ax)
@@ -249,12 +238,8 @@ def make_activity_panel(table: pd.DataFrame) -> Panel:
 
 def _plot_session(numbers: pd.DataFrame, ax: "Axes", place: int) -> "Axes":
     p, rows = _at_p(numbers, place)
-    for condition, own in rows.groupby("condition", sort=False):
-        color, dash, _, label = LOOKS[condition]
-        ax.plot(own["trial"] + 1, own["mean"], color=color, linestyle=dash, label=label)
-        draw_band(ax, own["trial"] + 1, own, color)
+    _draw_conditions(ax, rows.assign(place=rows["trial"] + 1))
     ax.set_ylim(-0.03, 1.03)
-    draw_legend_above(ax)
     return label_axes(ax, "trial of the session", f"P(risky), {p}")
 
 
@@ -272,12 +257,17 @@ def _plot_dose(numbers: pd.DataFrame, ax: "Axes", place: int) -> "Axes":
 
 def _plot_plastic(numbers: pd.DataFrame, ax: "Axes", measure: str, name: str) -> "Axes":
     rows = numbers[numbers["measure"] == measure]
+    _draw_conditions(ax, rows.assign(place=rows["session"]))
+    return label_axes(ax, "session", name)
+
+
+def _draw_conditions(ax: "Axes", rows: pd.DataFrame) -> None:
+    """Draw `mean` against `place`, one line and band for each condition."""
     for condition, own in rows.groupby("condition", sort=False):
         color, dash, _, label = LOOKS[condition]
-        ax.plot(own["session"], own["mean"], color=color, linestyle=dash, label=label)
-        draw_band(ax, own["session"], own, color)
+        ax.plot(own["place"], own["mean"], color=color, linestyle=dash, label=label)
+        draw_band(ax, own["place"], own, color)
     draw_legend_above(ax)
-    return label_axes(ax, "session", name)
 
 
 def _plot_activity(numbers: pd.DataFrame, ax: "Axes", name: str) -> "Axes":

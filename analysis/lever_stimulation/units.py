@@ -18,7 +18,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.figures.common import make_selectivity_panel
+from pfc_da.analysis.figures.units import make_selectivity_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.lever_stimulation.panels import make_activity_panel
 from pfc_da.analysis.lever_stimulation.trials import CONTROL

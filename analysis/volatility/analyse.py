@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from pfc_da.analysis.behaviour.summary import tabulate_raster
-from pfc_da.analysis.figures.common import make_raster_panel
+from pfc_da.analysis.figures.choices import make_raster_panel
 from pfc_da.analysis.figures.panel import Panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.two_options import PairObserver

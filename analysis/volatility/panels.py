@@ -1,6 +1,6 @@
 """Panels of the volatility task: learning rates by phase and over training, choices around a reversal, units.
 
-As in `pfc_da.analysis.figures.common`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from pfc_da.analysis.figures.style import (
     MUTED,
     PURPLE,
     VERMILLION,
+    draw_animals_and_mean,
     draw_band,
     draw_legend_above,
     get_whiskers,
@@ -46,21 +47,10 @@ MEASURES = {  # of the plot of learning rates over training
 def plot_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw learning rates by phase for animals, fitted learners, observers and humans; a small dot is one animal."""
     names = list(dict.fromkeys(numbers["who"]))
-    is_mean = numbers["animal"].astype(str) == "mean"
     for phase, (color, marker, shift) in PHASES.items():
         rows = numbers[numbers["phase"] == phase]
-        y, mean = rows["who"].map(names.index) + shift, is_mean[rows.index]
-        ax.plot(rows["learning_rate"][~mean], y[~mean], ".", color=color, alpha=0.45, markersize=4)
-        ax.errorbar(
-            rows["learning_rate"][mean],
-            y[mean],
-            xerr=get_whiskers(rows["learning_rate"][mean], rows[mean]),
-            fmt=marker,
-            color=color,
-            markersize=4.5,
-            capsize=2.5,
-            label=f"{phase} phase",
-        )
+        y, look = rows["who"].map(names.index) + shift, (color, marker)
+        draw_animals_and_mean(ax, rows, "learning_rate", y, look=look, label=f"{phase} phase")
     ax.set_yticks(range(len(names)), [words(name) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(left=0)

@@ -18,7 +18,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.figures.common import make_selectivity_panel
+from pfc_da.analysis.figures.units import make_selectivity_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.observers.two_options import PairObserver, encode_outcome, filter_outcomes

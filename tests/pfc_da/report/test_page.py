@@ -16,8 +16,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from pfc_da.analysis.figures import common as plots
-from pfc_da.analysis.figures import style
+from pfc_da.analysis.figures import choices, reward, style, units
 from pfc_da.analysis.figures.panel import Panel, draw_svg, write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
@@ -89,13 +88,13 @@ def make_panels(tables: dict[str, pd.DataFrame]) -> list[Panel]:
     fields = {"estimate": 0.5, "low": 0.4, "high": 0.6, "interval": "95 % t over animals", "n": 2}
     shown = Statistic(key="history_reward", condition="", n_of="animals", units="1", **fields)
     makers = {
-        "learning_curve": plots.make_learning_panel,
-        "within_session": plots.make_within_session_panel,
-        "raster": plots.make_raster_panel,
-        "matching": lambda table: plots.make_matching_panel(table, shown),
-        "history": lambda table: plots.make_history_panel(table, [shown]),
-        "selectivity": lambda table: plots.make_selectivity_panel(table, [shown]),
-        "controls": lambda table: plots.make_controls_panel(table, [shown]),
+        "learning_curve": reward.make_learning_panel,
+        "within_session": reward.make_within_session_panel,
+        "raster": choices.make_raster_panel,
+        "matching": lambda table: choices.make_matching_panel(table, shown),
+        "history": lambda table: choices.make_history_panel(table, [shown]),
+        "selectivity": lambda table: units.make_selectivity_panel(table, [shown]),
+        "controls": lambda table: reward.make_controls_panel(table, [shown]),
     }
     return [makers[name](table) for name, table in tables.items() if name in makers]
 
@@ -106,8 +105,8 @@ def draw(name: str, table: pd.DataFrame) -> str:
 
 
 def write(tables: dict[str, pd.DataFrame], folder: Path) -> None:
-    units = {name: table for name, table in tables.items() if name not in OURS}
-    write_figures(make_panels(tables), folder, tables=units)
+    others = {name: table for name, table in tables.items() if name not in OURS}
+    write_figures(make_panels(tables), folder, tables=others)
 
 
 def run_tables() -> dict[str, pd.DataFrame]:
@@ -564,7 +563,7 @@ def test_figures_are_editable_text_with_their_numbers_beside(run):
 
 def test_intervals_and_published_values_are_drawn_where_the_table_has_them():
     numbers = table(SELECTIVITY)
-    ax = plots.plot_selectivity(numbers, Figure().subplots())
+    ax = units.plot_selectivity(numbers, Figure().subplots())
     segments = [segment for bars in ax.collections for segment in bars.get_segments() if len(segment)]
     drawn = {tuple(np.round(segment[:, 0], 6)) for segment in segments}
     assert set(zip(numbers["low"], numbers["high"], strict=True)) <= drawn
@@ -576,7 +575,7 @@ def test_intervals_and_published_values_are_drawn_where_the_table_has_them():
 
 
 def test_matching_line_and_band_are_the_fit_in_the_table():
-    ax = plots.plot_matching_ratios(run_tables()["matching"], Figure().subplots())
+    ax = choices.plot_matching_ratios(run_tables()["matching"], Figure().subplots())
     x, y = next(line for line in ax.lines if "slope" in line.get_label()).get_data()
     np.testing.assert_allclose(y, 0.02 + 0.64 * x)
     edges = ax.collections[-1].get_paths()[0].vertices
@@ -586,7 +585,7 @@ def test_matching_line_and_band_are_the_fit_in_the_table():
 
 def test_raster_puts_every_choice_and_reward_in_its_place():
     numbers = run_tables()["raster"].query("episode == 1")
-    ax = plots.plot_raster(numbers, Figure().subplots())
+    ax = choices.plot_raster(numbers, Figure().subplots())
     dots = {line.get_color(): line.get_xdata() for line in ax.lines if line.get_marker() == "."}
     for action, color in ((0, style.BLUE), (1, style.VERMILLION)):
         paid = numbers[(numbers["choice"] == action) & (numbers["reward"] > 0)]

@@ -1,7 +1,6 @@
-"""Panels that every paradigm can show: learning, controls, sessions, matching, history and selectivity.
+"""Panels of choices: single sessions, matching, and effects of past rewards and choices.
 
-A function ``plot_...`` draws its table on the axes given and computes nothing; below it, ``make_..._panel`` makes the panel
-of that table. Published values are open diamonds.
+As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from collections.abc import Sequence
@@ -14,92 +13,19 @@ from pfc_da.analysis.figures.panel import Panel, compute_height
 from pfc_da.analysis.figures.style import (
     BLUE,
     FAINT,
-    INK,
     MANY_POINTS,
     MUTED,
-    PAPER,
-    SERIES,
     VERMILLION,
-    draw_band,
     draw_legend_above,
     get_whiskers,
     label_axes,
-    words,
 )
-from pfc_da.analysis.statistic import OVER_ANIMALS, OVER_BOTH, Statistic
+from pfc_da.analysis.statistic import Statistic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SPACING = 2.0  # height of a strip of the raster with its ticks, where a probability of 1 has height 1
-
-
-def plot_learning_curve(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw reward per trial over training: thin lines for animals, thick for the mean with its interval."""
-    is_mean = numbers["animal"].astype(str) == "mean"
-    for index, (_, rows) in enumerate(numbers[~is_mean].groupby("animal", sort=False)):
-        label = "one animal" if index == 0 else None
-        line = ax.plot(
-            rows["trials"], rows["reward_per_trial"], color=BLUE, linewidth=0.8, alpha=0.45, label=label
-        )
-        line[0].set_rasterized(len(numbers) > 10 * MANY_POINTS)
-    mean = numbers[is_mean]
-    if len(mean):
-        ax.plot(mean["trials"], mean["reward_per_trial"], color=INK, label="mean of animals")
-        draw_band(ax, mean["trials"], mean, INK)
-    ax.legend(loc="lower right")
-    ax.xaxis.set_major_formatter(_format_thousands)
-    return label_axes(ax, "training trials", "reward per trial")
-
-
-def make_learning_panel(table: pd.DataFrame) -> Panel:
-    """Reward over training.
-
-    Parameters
-    ----------
-    table : DataFrame
-        animal (number, or ``mean`` in the rows of the mean over animals), update, trials, reward_per_trial, low, high, n.
-    """
-    return Panel(
-        name="learning_curve",
-        table=table,
-        title="Learning over training",
-        caption="Reward per trial while the weights change, against trials of training. Thin lines: animals. Thick "
-        "line: mean over animals; band: its interval.",
-        plots=(plot_learning_curve,),
-        interval=OVER_ANIMALS,
-        n_of="animals",
-    )
-
-
-def plot_within_session(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw reward over the trials of a frozen session, a line and interval for each condition."""
-    for index, (condition, rows) in enumerate(numbers.groupby("condition", sort=False)):
-        color, dash = SERIES[index % len(SERIES)]
-        ax.plot(rows["trial"], rows["mean"], color=color, linestyle=dash, label=words(condition))
-        draw_band(ax, rows["trial"], rows, color)
-    draw_legend_above(ax)
-    return label_axes(ax, "trial of the session", "reward per trial")
-
-
-def make_within_session_panel(table: pd.DataFrame) -> Panel:
-    """Reward within a session.
-
-    Parameters
-    ----------
-    table : DataFrame
-        trial (from 0), mean, low, high, n, condition.
-    """
-    return Panel(
-        name="within_session",
-        table=table,
-        title="Learning within a session",
-        caption="Reward per trial against the trial of the session, mean over animals and sessions. The weights are "
-        "frozen: an increase is due to changes of activity, not of weights. Bands: intervals.",
-        plots=(plot_within_session,),
-        interval=OVER_BOTH,
-        n_of="animals",
-    )
 
 
 def plot_raster(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
@@ -234,78 +160,6 @@ def make_history_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> 
     )
 
 
-def plot_selectivity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw the fraction of units selective for each variable, with published fractions as open diamonds."""
-    rows = np.arange(len(numbers))
-    _draw_bars(ax, numbers, "fraction", 0.5)
-    published = numbers["reference"].notna().to_numpy()
-    if published.any():
-        shown = numbers[published]
-        bars = get_whiskers(shown["reference"], shown, "ref_low", "ref_high")
-        _draw_points(ax, shown["reference"], rows[published] + 0.3, bars, "D", VERMILLION, PAPER, "published")
-    ax.set_yticks(rows, [words(name) for name in numbers["variable"]])
-    ax.set(xlim=(0, 1), ylim=(len(numbers) - 0.45, -0.5))
-    draw_legend_above(ax)
-    return label_axes(ax, "fraction of units", "")
-
-
-def make_selectivity_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> Panel:
-    """Selective units.
-
-    Parameters
-    ----------
-    table : DataFrame
-        variable, fraction, low, high, reference, ref_low, ref_high (a published fraction; empty if there is none).
-    statistics : sequence of Statistic
-        Those drawn.
-    """
-    return Panel(
-        name="selectivity",
-        table=table,
-        title="Selectivity of units",
-        caption="Fraction of units whose activity depends on each variable, mean over animals; whiskers: intervals."
-        + (" Open diamonds: published fractions." if table["reference"].notna().any() else ""),
-        plots=(plot_selectivity,),
-        statistics=statistics,
-        height=compute_height(table, "variable"),
-    )
-
-
-def plot_controls(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw the estimate under each condition with its interval; a dark bar marks what chance would give."""
-    rows = np.arange(len(numbers))
-    _draw_bars(ax, numbers, "estimate", 0.55)
-    ax.vlines(numbers["chance"], rows - 0.38, rows + 0.38, color=INK, linewidth=1.8, label="chance")
-    ax.set_yticks(rows, [words(name) for name in numbers["condition"]])
-    ax.set_ylim(len(numbers) - 0.5, -0.5)
-    ax.set_xlim(left=0)
-    draw_legend_above(ax)
-    return label_axes(ax, "reward per trial", "")
-
-
-def make_controls_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> Panel:
-    """Reward under the control conditions.
-
-    Parameters
-    ----------
-    table : DataFrame
-        condition, estimate, low, high, chance.
-    statistics : sequence of Statistic
-        Those drawn.
-    """
-    return Panel(
-        name="controls",
-        table=table,
-        title="Controls",
-        caption="Reward per trial with frozen weights: the intact network, and networks in which one component is "
-        "removed. Points: mean over animals and sessions; whiskers: intervals. Dark bars: reward of random "
-        "choices.",
-        plots=(plot_controls,),
-        statistics=statistics,
-        height=compute_height(table, "condition"),
-    )
-
-
 def _draw_strip(ax: "Axes", rows: pd.DataFrame, base: float) -> None:
     """Draw one session of the raster between `base` and `base` + 1, its ticks just outside."""
     for column, label, color, dash in (
@@ -337,23 +191,3 @@ def _draw_cloud(ax: "Axes", x: pd.Series, y: pd.Series) -> None:
 
 def _draw_identity(ax: "Axes", low: float, high: float) -> None:
     ax.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="exact matching")
-
-
-def _draw_bars(ax: "Axes", numbers: pd.DataFrame, column: str, height: float) -> None:
-    """Draw a column as bars, one below the other, with points and intervals."""
-    rows, values = np.arange(len(numbers)), numbers[column]
-    ax.barh(rows, values, height=height, color=BLUE, alpha=0.35)
-    _draw_points(ax, values, rows, get_whiskers(values, numbers), "o", BLUE, BLUE, "simulated")
-
-
-def _draw_points(ax, x, y, bars, marker: str, color: str, face: str, label: str) -> None:
-    """Draw points with horizontal intervals."""
-    style = {"markerfacecolor": face, "markersize": 4.5, "elinewidth": 1.4, "capsize": 2.5}
-    ax.errorbar(x, y, xerr=bars, fmt=marker, color=color, label=label, **style)
-
-
-def _format_thousands(value: float, _position: float) -> str:
-    for size, letter in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
