@@ -23,5 +23,5 @@ class Findings:
     """
 
     statistics: list[Statistic]
-    figures: Sequence[Panel]
+    figures: Sequence[Panel] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -117,7 +117,7 @@ class Bandit(Task):
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """What choices depend on."""
+    """Effects of past rewards and choices."""
     return behaviour.compute_strategy(*behaviour.get_choices(recording, "choice"))
 
 

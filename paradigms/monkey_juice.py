@@ -219,7 +219,7 @@ def find_sessions(p0: NDArray, ranges: str) -> NDArray:
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """Matching, and what choices depend on."""
+    """Matching, and effects of past rewards and choices."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
     slope = behaviour.compute_matching_slope(choice, reward)
     return [slope, *behaviour.compute_strategy(choice, reward)]
@@ -228,7 +228,7 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward, matching, strategy, what units code and when, controls."""
+    """Reward, matching, strategy, coding by units in each phase, controls."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
     strategy = behaviour.compute_strategy(choice, reward)
     rewards = behaviour.compute_rewards(recording)

@@ -1,8 +1,8 @@
-r"""Volatility: two options, one better; how fast one should learn depends on how often they trade places.
+r"""Volatility: two options, one better; how fast one should learn depends on how often they are exchanged.
 
 What the subject saw, did and got. Two options, 240 trials a session. One pays with probability p, the other with 1 - p, so
-every outcome tells of both. In the stable phase p is 75 % and the same option stays the better one for 120 trials; in the
-volatile phase p is 80 % and the better option changes every 20 to 40 trials. Which phase comes first, and every change,
+every outcome is evidence on both. In the stable phase p is 75 % and the same option stays the better one for 120 trials; in
+the volatile phase p is 80 % and the better option changes every 20 to 40 trials. Which phase comes first, and every change,
 is unsignalled. A learner that tracks the better option should forget faster in the volatile phase:
 
     V <- V + alpha (outcome - V),        alpha larger where the world changes more
@@ -156,7 +156,7 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward beside the ideal observer's, learning rates by phase and over training, what units know of volatility."""
+    """Reward as a share of the ideal observer's, learning rates by phase and over training, units that code volatility."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     choice, reward = behaviour.get_choices(recording, "choice")
     rewards = behaviour.compute_rewards(controls)

@@ -78,7 +78,7 @@ def write_figures(
     tables: Mapping[str, pd.DataFrame] | None = None,
     prefix: str = "",
 ) -> None:
-    """Save every panel as ``NAME.csv`` and ``NAME.svg``, and a row for each in ``index.csv``.
+    """Save every panel as ``NAME.csv`` and ``NAME.svg``, and a row for each in ``index.csv``; without panels, no index.
 
     Parameters
     ----------
@@ -104,7 +104,8 @@ def write_figures(
     for panel in panels:
         if len(panel.table):
             _write(folder / f"{panel.name}.svg", draw_svg(panel))
-    _write(folder / f"{index}.csv", tabulate_panels(panels).to_csv(index=False))
+    if panels:
+        _write(folder / f"{index}.csv", tabulate_panels(panels).to_csv(index=False))
 
 
 def tabulate_panels(panels: Sequence[Panel]) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def analyse_levers(recording: xr.Dataset, *, rng: np.random.Generator) -> Findin
     trials = get_trials(recording)
     p_risky, shifts_by_dose = summarise_p_risky(trials), compute_shifts(trials)
     shifts, kernels = summarise_shifts(shifts_by_dose), summarise_kernels(trials)
-    coding = Findings([], [])
+    coding = Findings([])
     if "activity" in recording and CONTROL in trials["condition"]:
         coding = analyse_units(recording, trials, rng=rng)
     statistics = [

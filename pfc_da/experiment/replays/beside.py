@@ -184,8 +184,7 @@ class Beside(abc.ABC):
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))
         with folder.making(*self.files, *self.figures):
             folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
-            if found.figures:
-                write_figures(found.figures, folder.path / "figures", prefix=f"{self.of}_")
+            write_figures(found.figures, folder.path / "figures", prefix=f"{self.of}_")
             for name, table in zip(self.files[1:], tables, strict=False):
                 folder.write_atomic(name, functools.partial(table.to_csv, index=False))
         for part in parts:
