@@ -225,6 +225,15 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
     return [slope, *behaviour.compute_strategy(choice, reward)]
 
 
+def find_published_fractions() -> dict[str, tuple[float, float, float]]:
+    """Published fraction of selective cells, with its interval, by variable."""
+    return {
+        row.condition: (row.estimate, row.low, row.high)
+        for row in load_references("monkey_juice")
+        if row.key == "fraction_selective" and row.kind == "published"
+    }
+
+
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
@@ -246,18 +255,15 @@ def analyse(
         *units.compute_value_decoding(activity[..., phases.index("fixation"), :], *recorded, rng=rng),
     ]
     frozen = recording.sel(condition="frozen").isel(animal=0)
-    published = {
-        row.condition: (row.estimate, row.low, row.high)
-        for row in load_references("monkey_juice")
-        if row.key == "fraction_selective" and row.kind == "published"
-    }
     sessions = behaviour.tabulate_raster(choice[0], reward[0], per_trial(frozen, "p_object").values)
     figures = [
         *make_reward_panels(recording, curves, rewards, CHANCE),
         make_raster_panel(sessions),
         make_history_panel(behaviour.tabulate_history(strategy), strategy),
         make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope),
-        make_selectivity_panel(units.tabulate_selectivity(selectivity, published), selectivity),
+        make_selectivity_panel(
+            units.tabulate_selectivity(selectivity, find_published_fractions()), selectivity
+        ),
     ]
     tables = {
         "units": units.tabulate_units(recording, p, cue),

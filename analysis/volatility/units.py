@@ -44,15 +44,7 @@ def analyse_units(
     before = phases.index("choice")
     at_choice = activity[..., before : before + 1, :]  # (animal, session, trial, 1, unit)
     belief = compute_believed_volatility(recorded, observer)
-    p = [
-        {
-            **units.regress_phases(own, choice, reward, rng=rng),
-            **regress_volatility(own, choice, reward, recorded.volatile, believed, rng=rng),
-        }
-        for own, choice, reward, believed in zip(
-            at_choice, recorded.choice, recorded.reward, belief, strict=True
-        )
-    ]
+    p = _regress_animals(at_choice, recorded, belief, rng)
     variables = (*units.VARIABLES, *VARIABLES)
     selectivity = units.compute_selectivity(p, 0, variables=variables)
     decoding = summarise_decoding(at_choice[..., 0, :], recorded.volatile, belief, rng=rng)
@@ -72,6 +64,20 @@ def analyse_units(
             "unit_activity": pd.concat([by_value, by_phase], ignore_index=True),
         },
     )
+
+
+def _regress_animals(
+    activity: NDArray, sessions: VolatileSessions, belief: NDArray, rng: np.random.Generator
+) -> list[dict[str, NDArray]]:
+    """p-value of every variable, (phase, unit) each, for each animal; activity (animal, session, trial, phase, unit)."""
+    animals = zip(activity, sessions.choice, sessions.reward, belief, strict=True)
+    return [
+        {
+            **units.regress_phases(own, choice, reward, rng=rng),
+            **regress_volatility(own, choice, reward, sessions.volatile, believed, rng=rng),
+        }
+        for own, choice, reward, believed in animals
+    ]
 
 
 def compute_believed_volatility(sessions: VolatileSessions, observer: PairObserver) -> NDArray:

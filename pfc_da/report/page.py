@@ -7,35 +7,20 @@ the page forbids every outside load; the only addresses are DOI links.
 
 import json
 import os
-import re
 from collections.abc import Collection
 from pathlib import Path
 from string import Template
-from xml.etree import ElementTree
 
 import pandas as pd
 
-from pfc_da.errors import InputError, damaged
-from pfc_da.files import require_file, write_atomic
+from pfc_da.files import write_atomic
 from pfc_da.report.html import asset, describe, find, tag, text, value, words
+from pfc_da.report.panels import panels_section
 from pfc_da.report.recorded import recorded_section
 from pfc_da.report.tables import comparison_table, misses, statistics_table
 from pfc_da.report.units import BROWSER_COLUMNS, unit_browser
 from pfc_da.run_folder import STAGES, Manifest, read_manifest, require_whole
 from pfc_da.tables import COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, VERDICTS, read_table
-
-# Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.
-THEMED = {
-    "#1b1f24": "ink",
-    "#667085": "muted",
-    "#d5dae1": "faint",
-    "#fdfdfe": "paper",
-    "#0072b2": "blue",
-    "#d55e00": "vermillion",
-    "#009e73": "green",
-    "#e69f00": "orange",
-    "#cc79a7": "purple",
-}
 
 
 def write_report(run_folder: str | Path) -> Path:
@@ -54,8 +39,12 @@ def write_report(run_folder: str | Path) -> Path:
         If `run_folder` is none, or a file in it is damaged: the message names it; it is left as it is.
     """
     folder = Path(run_folder)
-    manifest = read_manifest(folder)
+    page = _build_page(folder, read_manifest(folder))
+    write_atomic(folder / "report.html", lambda aside: aside.write_text(page, encoding="utf-8"))
+    return folder / "report.html"
 
+
+def _build_page(folder: Path, manifest: Manifest) -> str:
     def read(name: str, columns: Collection[str] = ()) -> pd.DataFrame | None:
         return _read_table(folder, manifest, name, columns)
 
@@ -65,8 +54,8 @@ def write_report(run_folder: str | Path) -> Path:
     held = _join(statistics, None if areas is None or of_neurons is None else _select(of_neurons, areas))
     index = _join(*(read(f"figures/{kind}index.csv", INDEX) for kind in ("", "neurons_")))
     units = [read(f"figures/{name}.csv", columns) for name, columns in BROWSER_COLUMNS.items()]
-    panels, left_out = _panels(index, folder, manifest)
-    page = Template(asset("template.html")).substitute(
+    panels, left_out = panels_section(index, folder, manifest)
+    return Template(asset("template.html")).substitute(
         css=asset("report.css"),
         js=asset("report.js"),
         title=text(words(manifest.paradigm)),
@@ -82,8 +71,6 @@ def write_report(run_folder: str | Path) -> Path:
         statistics=statistics_table(statistics),
         run=_run(manifest),
     )
-    write_atomic(folder / "report.html", lambda aside: aside.write_text(page, encoding="utf-8"))
-    return folder / "report.html"
 
 
 def _join(*tables: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -157,67 +144,6 @@ def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.D
         tag("div", tag("dt", name) + tag("dd", value + tag("small", text(more))))
         for name, value, more in tiles
     )
-
-
-def _panels(index: pd.DataFrame | None, folder: Path, manifest: Manifest) -> tuple[str, str]:
-    """Return the panels that have a drawing, and a list of the others."""
-    if index is None:
-        return "", tag("p", "Left out: this run has no figures/index.csv.", class_="note")
-    shown, missed = [], []
-    for _, row in index.iterrows():
-        files = [f"figures/{row['name']}.{kind}" for kind in ("csv", "svg")]
-        absent = [name for name in files if not os.path.lexists(folder / name)]
-        if row["drawn"] != 1:
-            missed.append(f"{row['title']}: this run has no numbers for it.")
-        elif absent:
-            missed.append(f"{row['title']}: this run has no {absent[0]}.")
-        else:
-            shown.append(_panel(row, _read_svg(folder, manifest, *files)))
-    return "\n".join(shown), _left_out(missed)
-
-
-def _left_out(missed: list[str]) -> str:
-    items = "".join(tag("li", text(each)) for each in missed)
-    return tag("div", "Left out:" + tag("ul", items), class_="note", id="left-out") if items else ""
-
-
-def _read_svg(folder: Path, manifest: Manifest, table: str, drawing: str) -> str:
-    """Return a drawing as it was written, once its table is known to be whole too."""
-    for name in (table, drawing):
-        require_whole(folder, manifest, name)
-    path = folder / drawing
-    try:
-        require_file(path)
-        svg = path.read_text(encoding="utf-8")
-        ElementTree.fromstring(svg)
-    except InputError:
-        raise
-    except (ValueError, OSError, ElementTree.ParseError) as error:
-        raise damaged(path, str(error)) from None
-    return svg
-
-
-def _panel(row: pd.Series, svg: str) -> str:
-    name, title, wide = row["name"], row["title"], row["wide"] == 1
-    scrolls = {"tabindex": 0, "role": "group", "aria_label": title} if wide else {}
-    drawing = tag("div", _inline(svg, name, title), class_="drawing", **scrolls)
-    intervals = "" if pd.isna(row["intervals"]) else f"Intervals: {row['intervals']}. "
-    source = f"Numbers: {tag('code', text(f'figures/{name}.csv'))}."
-    caption = f"{text(row['caption'])} {text(intervals)}{source}"
-    content = tag("h3", text(title)) + drawing + tag("figcaption", caption)
-    return tag("figure", content, id=f"figure-{name}", class_="wide" if wide else "narrow")
-
-
-def _inline(svg: str, prefix: str, title: str) -> str:
-    """Return a drawing for the page: no XML head, ids of its own, a name, colours that follow the theme."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
-    for colour, name in THEMED.items():
-        svg = svg.replace(colour, f"var(--{name})")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{text(title)}"', 1)
 
 
 def _run(manifest: Manifest) -> str:

@@ -22,7 +22,8 @@ from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 from pfc_da.report import units as report_units
 from pfc_da.report.html import asset, doi_link, text, value
-from pfc_da.report.page import THEMED, write_report
+from pfc_da.report.page import write_report
+from pfc_da.report.panels import THEMED
 from pfc_da.report.units import collect_units, unit_browser
 from pfc_da.run_folder import Manifest, format_manifest, read_manifest
 
@@ -524,6 +525,12 @@ def test_an_unfinished_run_says_so(run, tmp_path):
             r"index\.csv is damaged: it lacks the column\(s\) caption, int",
         ),
         ("figures/history.svg", "", r"history\.svg is damaged: .*left as it is"),
+        (
+            "figures/history.svg",
+            "<svg><script>1</script></svg>",
+            r"history\.svg is damaged: it holds a script",
+        ),
+        ("figures/history.svg", "<svg><g onload='1'/></svg>", r"history\.svg is damaged: it holds a script"),
         ("figures/history.svg", "<svg><g></svg>", r"history\.svg is damaged: .*left as it is"),
         (
             "figures/units.csv",
