@@ -108,6 +108,6 @@ def make_membranes_panel(table: pd.DataFrame) -> Panel:
         name="neurons_membrane",
         table=table,
         title="Membrane potentials",
-        caption="The same session. Dashes: threshold, one unit above rest. Red: inhibitory neurons.",
+        caption="First animal, first session. Dashes: threshold, one unit above rest. Red: inhibitory neurons.",
         plots=(plot_membranes,),
     )
