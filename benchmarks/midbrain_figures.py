@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pfc_da.analysis.figures.common import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE, STYLE, VERMILLION
+from pfc_da.analysis.figures.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE, STYLE, VERMILLION
 from pfc_da.circuits.calibration import decode
 from pfc_da.circuits.midbrain import EVENT_S, REST_S, MidbrainCircuit
 from pfc_da.circuits.midbrain_parameters import POPULATIONS, STIMULATION_MV

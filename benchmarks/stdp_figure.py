@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.readme_table import replace_table
-from pfc_da.analysis.figures.common import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, STYLE
+from pfc_da.analysis.figures.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, STYLE
 from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.circuits.stdp import Learning, TwoChoiceCircuit
 

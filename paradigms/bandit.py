@@ -31,10 +31,14 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
+from pfc_da.analysis.figures.choices import make_history_panel, make_raster_panel
+from pfc_da.analysis.figures.reward import make_reward_panels
+from pfc_da.analysis.figures.units import make_selectivity_panel
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment
 from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -114,7 +118,7 @@ class Bandit(Task):
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """What choices depend on."""
+    """Effects of past rewards and choices."""
     return behaviour.compute_strategy(*behaviour.get_choices(recording, "choice"))
 
 
@@ -137,19 +141,21 @@ def analyse(
     selectivity = units.compute_selectivity(p, before_choice)
     p_reward = recording["p_reward"].isel(animal=0, missing_dims="ignore").values  # (episode, action)
     trials = choice.shape[-1]
-    figures = {
-        "learning_curve": behaviour.tabulate_learning(curves),
-        "within_session": behaviour.tabulate_within_session(recording),
-        "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        "raster": behaviour.tabulate_example_sessions(
-            choice[0], reward[0], np.repeat(p_reward[:, None], trials, 1)
-        ),
-        "history": behaviour.tabulate_history(strategy),
-        "selectivity": units.tabulate_selectivity(selectivity, {}),
+    sessions = behaviour.tabulate_example_sessions(
+        choice[0], reward[0], np.repeat(p_reward[:, None], trials, 1)
+    )
+    figures = [
+        *make_reward_panels(recording, curves, rewards, CHANCE),
+        make_raster_panel(sessions),
+        make_history_panel(behaviour.tabulate_history(strategy), strategy),
+        make_selectivity_panel(units.tabulate_selectivity(selectivity, {}), selectivity),
+    ]
+    tables = {
         "units": units.tabulate_unit_properties(recording, p, before_choice),
         "unit_activity": units.tabulate_unit_activity(activity, choice[:, :n], reward[:, :n], phases),
     }
-    return Findings([*rewards, regret, *strategy, *units.compute_rates(recording), *selectivity], figures)
+    statistics = [*rewards, regret, *strategy, *units.compute_rates(recording), *selectivity]
+    return Findings(statistics, figures, tables)
 
 
 EXPERIMENT = Experiment(

@@ -9,13 +9,13 @@ the lateral habenula is stimulated, which silences dopamine cells, or the ventra
     safe reward blocked    delta - 1 at the reward of the safe lever          expected: more
     risky loss stimulated  delta + 1 at a loss of the risky lever             expected: more
 
-The network is an actor and a critic that share nothing but what they see (levers, last action). The critic is told the
+The network is an actor and a critic that share nothing but what they see (levers, last action). The critic receives the
 reward, the actor only dopamine, delta(t) = r(t) + gamma V(t+1) - V(t) + injected(t). Weights are frozen, so whatever a
 stimulation does to later choices it does through the activity of the actor.
 
-Two further conditions take the roles of dopamine apart. With `network.feedback=reward` the actor is told the reward, and
-dopamine only trains synapses: stimulation must then do nothing while weights are frozen. The `plastic` conditions cut the
-inner loop instead (hidden state reset at every trial) and leave the weights plastic, with the risky lever on the same
+Two further conditions separate the roles of dopamine. With `network.feedback=reward` the actor receives the reward, and
+dopamine only trains synapses: stimulation must then have no effect while weights are frozen. The `plastic` conditions cut
+the inner loop instead (hidden state reset at every trial) and leave the weights plastic, with the risky lever on the same
 side in all sessions: stimulation must then shift choices, but slowly, from session to session.
 
 Simplified: a trial is three steps of 100 ms, choice, outcome and dopamine; the lever pressed stays out until the next
@@ -39,18 +39,20 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.lever_stimulation.numbers import (
+from pfc_da.analysis.figures.reward import make_reward_panels
+from pfc_da.analysis.findings import Findings
+from pfc_da.analysis.lever_stimulation.analyse import analyse_levers
+from pfc_da.analysis.lever_stimulation.risky_choices import (
     compute_shifts,
-    get_trials,
     summarise_p_risky,
     summarise_shifts,
 )
-from pfc_da.analysis.lever_stimulation.tables import analyse_levers
+from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units import summary as units
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -186,7 +188,7 @@ MANIPULATIONS: dict[str, Manipulation] = {
 }
 """Sizes in rewards as in a third-party re-implementation of simulation 6 of Wang et al. 2018."""
 DOSES = (0.25, 0.5, 1.5)
-"""Shares of these sizes, beside 1."""
+"""Shares of these sizes, in addition to 1."""
 
 
 def _dose(name: str, dose: float) -> Condition:
@@ -209,7 +211,7 @@ CONDITIONS = (
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """P(risky), and what every manipulation does to it."""
+    """P(risky), and its shift under every manipulation."""
     trials = get_trials(recording)
     return [*summarise_p_risky(trials), *summarise_shifts(compute_shifts(trials))]
 
@@ -217,17 +219,16 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward, controls, what every manipulation does to choices, what units carry of the outcomes."""
+    """Reward, controls, effects of every manipulation on choices, and units that code outcomes."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     rewards = behaviour.compute_rewards(controls)
-    levers, panels = analyse_levers(recording, rng=rng)
-    figures = {
-        "learning_curve": behaviour.tabulate_learning(curves),
-        "within_session": behaviour.tabulate_within_session(controls),
-        "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        **panels,
-    }
-    return Findings([*rewards, *levers, *units.compute_rates(recording)], figures)
+    levers = analyse_levers(recording, rng=rng)
+    figures = [
+        *make_reward_panels(controls, curves, rewards, CHANCE),
+        *levers.figures,
+    ]
+    statistics = [*rewards, *levers.statistics, *units.compute_rates(recording)]
+    return Findings(statistics, figures, levers.tables)
 
 
 EXPERIMENT = Experiment(

@@ -35,10 +35,14 @@ from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.analysis.figures.choices import make_history_panel, make_matching_panel, make_raster_panel
+from pfc_da.analysis.figures.reward import make_reward_panels
+from pfc_da.analysis.figures.units import make_selectivity_panel
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment
 from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -216,16 +220,25 @@ def find_sessions(p0: NDArray, ranges: str) -> NDArray:
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """Matching, and what choices depend on."""
+    """Matching, and effects of past rewards and choices."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
     slope = behaviour.compute_matching_slope(choice, reward)
     return [slope, *behaviour.compute_strategy(choice, reward)]
 
 
+def find_published_fractions() -> dict[str, tuple[float, float, float]]:
+    """Published fraction of selective cells, with its interval, by variable."""
+    return {
+        row.condition: (row.estimate, row.low, row.high)
+        for row in load_references("monkey_juice")
+        if row.key == "fraction_selective" and row.kind == "published"
+    }
+
+
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward, matching, strategy, what units code and when, controls."""
+    """Reward, matching, strategy, coding by units in each phase, controls."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
     strategy = behaviour.compute_strategy(choice, reward)
     rewards = behaviour.compute_rewards(recording)
@@ -243,25 +256,22 @@ def analyse(
         *units.compute_value_decoding(activity[..., phases.index("fixation"), :], *recorded, rng=rng),
     ]
     frozen = recording.sel(condition="frozen").isel(animal=0)
-    published = {
-        row.condition: (row.estimate, row.low, row.high)
-        for row in load_references("monkey_juice")
-        if row.key == "fraction_selective" and row.kind == "published"
-    }
-    figures = {
-        "learning_curve": behaviour.tabulate_learning(curves),
-        "within_session": behaviour.tabulate_within_session(recording),
-        "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        "raster": behaviour.tabulate_example_sessions(
-            choice[0], reward[0], per_trial(frozen, "p_object").values
+    sessions = behaviour.tabulate_example_sessions(choice[0], reward[0], per_trial(frozen, "p_object").values)
+    figures = [
+        *make_reward_panels(recording, curves, rewards, CHANCE),
+        make_raster_panel(sessions),
+        make_history_panel(behaviour.tabulate_history(strategy), strategy),
+        make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope),
+        make_selectivity_panel(
+            units.tabulate_selectivity(selectivity, find_published_fractions()), selectivity
         ),
-        "history": behaviour.tabulate_history(strategy),
-        "matching": behaviour.tabulate_matching(choice, reward, slope),
-        "selectivity": units.tabulate_selectivity(selectivity, published),
+    ]
+    tables = {
         "units": units.tabulate_unit_properties(recording, p, cue),
         "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
     }
-    return Findings([*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding], figures)
+    statistics = [*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding]
+    return Findings(statistics, figures, tables)
 
 
 EXPERIMENT = Experiment(

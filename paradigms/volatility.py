@@ -1,8 +1,8 @@
-r"""Volatility: two options, one better; how fast one should learn depends on how often they trade places.
+r"""Volatility: two options, one better; how fast one should learn depends on how often they are exchanged.
 
 What the subject saw, did and got. Two options, 240 trials a session. One pays with probability p, the other with 1 - p, so
-every outcome tells of both. In the stable phase p is 75 % and the same option stays the better one for 120 trials; in the
-volatile phase p is 80 % and the better option changes every 20 to 40 trials. Which phase comes first, and every change,
+every outcome is evidence on both. In the stable phase p is 75 % and the same option stays the better one for 120 trials; in
+the volatile phase p is 80 % and the better option changes every 20 to 40 trials. Which phase comes first, and every change,
 is unsignalled. A learner that tracks the better option should forget faster in the volatile phase:
 
     V <- V + alpha (outcome - V),        alpha larger where the world changes more
@@ -33,13 +33,17 @@ import xarray as xr
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
+from pfc_da.analysis.figures.choices import make_history_panel
+from pfc_da.analysis.figures.reward import make_reward_panels
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units import summary as units
-from pfc_da.analysis.volatility.numbers import fit_rates, get_sessions, summarise_rates
-from pfc_da.analysis.volatility.tables import analyse_volatility
+from pfc_da.analysis.volatility.analyse import analyse_volatility
+from pfc_da.analysis.volatility.rates import fit_rates, summarise_rates
+from pfc_da.analysis.volatility.sessions import get_sessions
 from pfc_da.errors import InputError
-from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.experiment.experiment import Experiment
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
@@ -152,7 +156,7 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward beside the ideal observer's, learning rates by phase and over training, what units know of volatility."""
+    """Reward as a share of the ideal observer's, learning rates by phase and over training, units that code volatility."""
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     choice, reward = behaviour.get_choices(recording, "choice")
     rewards = behaviour.compute_rewards(controls)
@@ -164,15 +168,14 @@ def analyse(
         run_trials=(task.shortest_run, task.longest_run),
         phase_trials=task.n_trials // 2,
     )
-    learning, panels = analyse_volatility(recording, curves, settings, observer, rng=rng)
-    figures = {
-        "learning_curve": behaviour.tabulate_learning(curves),
-        "within_session": behaviour.tabulate_within_session(controls),
-        "controls": behaviour.tabulate_controls(rewards, CHANCE),
-        "history": behaviour.tabulate_history(strategy),
-        **panels,
-    }
-    return Findings([*rewards, *learning, *strategy, *units.compute_rates(recording)], figures)
+    learning = analyse_volatility(recording, curves, settings, observer, rng=rng)
+    figures = [
+        *make_reward_panels(controls, curves, rewards, CHANCE),
+        make_history_panel(behaviour.tabulate_history(strategy), strategy),
+        *learning.figures,
+    ]
+    statistics = [*rewards, *learning.statistics, *strategy, *units.compute_rates(recording)]
+    return Findings(statistics, figures, learning.tables)
 
 
 EXPERIMENT = Experiment(

@@ -17,7 +17,14 @@ RECORDED = (
     "key condition units simulated sim_low sim_high sim_n sim_n_of recorded rec_low rec_high rec_n rec_n_of "
     "difference diff_low diff_high verdict why matched source".split()
 )
-NAMES = "key condition verdict why kind source doi locator interval n_of ref_n_of units group".split()
+INDEX = "name title caption intervals wide drawn".split()
+"""Columns of figures/index.csv, one row a panel. `wide`: 1 for the width of two panels; `drawn`: 0 if it has no numbers."""
+VERDICTS = ("inside", "outside", "claim holds", "claim fails", "claim open", "not comparable")
+MISSES = ("outside", "claim fails")
+NAMES = (
+    "key condition verdict why kind source doi locator interval n_of ref_n_of units group "
+    "name title caption intervals"
+).split()
 _NUMBERS = {name for name in (*STATISTIC, *COMPARISON, *RECORDED) if name not in (*NAMES, "matched")}
 _NUMBERS -= {"sim_n_of", "rec_n_of", "n", "sim_n", "rec_n"}
 

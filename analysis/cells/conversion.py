@@ -1,13 +1,13 @@
-"""What a spiking replay shows: how much of the rate network's skill its neurons keep, and how they fire.
+"""Statistics of a spiking replay: reward relative to the rate network, and firing of its neurons.
 
-Share of the optimum = (x - chance) / (optimum - chance), where x is the regret of a session, which differs least between
-problems, or where no observer's regret is known the reward a trial. Neurons and rate network met the same problems and
-draws, so the difference of their shares is taken session by session. Where the recording tells with what probability the
-chosen option would have paid, that counts instead of the reward itself: the same mean, less noise.
+Share of the optimum = (x - chance) / (optimum - chance), where x is the regret of a session, which varies least between
+problems, or the reward per trial where no observer's regret is known. Neurons and rate network have the same problems and
+draws, so the difference of their shares is taken session by session. Where the recording holds the reward probability of
+the chosen option, this is used instead of the reward: the mean is the same and the variance smaller.
 
-Firing is told twice: over whole sessions, and for every recorded area in the way its cells were looked at
-(data/recorded/README.md). No trial of ours has half a second without an event, so there is no Fano factor and no
-timescale to hold against those of an area.
+Firing is summarised twice: over whole sessions, and for every recorded area in the way in which its cells were analysed
+(data/recorded/README.md). No simulated trial has half a second without an event, so there is no Fano factor and no
+timescale to compare with those of an area.
 """
 
 from collections.abc import Callable
@@ -35,9 +35,9 @@ BY_NEURONS, BY_RATES = FROZEN, RATE_PREFIX + FROZEN
 CONTROLS = (RECURRENCE_CUT, HIDDEN_RESET)
 """Neurons without synapses between them; neurons whose synapses forget at every trial."""
 MAY_LOSE = 0.05
-"""Share of the optimum that a network may lose as neurons and still count as converted; a declared bar of ours."""
+"""Largest loss of share of the optimum with which a network counts as converted; our choice."""
 OPTIONS = (("p_object", "chosen_object"), ("p_reward", "choice"))
-"""Labels that tell the probability of each option to pay, and the option chosen."""
+"""Labels of the reward probability of each option, and of the option chosen."""
 
 
 def compute_expected_reward(recording: xr.Dataset) -> xr.DataArray:
@@ -52,7 +52,7 @@ def compute_expected_reward(recording: xr.Dataset) -> xr.DataArray:
 
 
 class Span(NamedTuple):
-    """The observers between whom a share is taken, in `measure`: ``reward`` a trial, or ``regret`` of a session."""
+    """Chance and optimum of a share, in `measure`: ``reward`` per trial, or ``regret`` of a session."""
 
     measure: str
     chance: float
@@ -82,7 +82,7 @@ def summarise_conversion(shares: xr.DataArray) -> list[Statistic]:
 
 
 def tabulate_conversion(shares: xr.DataArray) -> pd.DataFrame:
-    """One row an animal: shares, what is lost with its interval over sessions, and whether the network converts."""
+    """One row an animal: shares, the loss with its interval over sessions, and whether the network converts."""
     lost = (shares.sel(condition=BY_RATES) - shares.sel(condition=BY_NEURONS)).values  # (animal, episode)
     low, high = compute_mean_interval(lost.T)
     means = shares.mean("episode")
@@ -176,7 +176,7 @@ def summarise_neurons(recording: xr.Dataset) -> list[Statistic]:
 
 
 def summarise_by_area(recording: xr.Dataset) -> list[Statistic]:
-    """Medians over excitatory neurons, means over animals, in the way each of `AREAS` was looked at (`condition`)."""
+    """Medians over excitatory neurons, means over animals, in the way each of `AREAS` was analysed (`condition`)."""
     found, tables = [], {}
     for area, cut in AREAS.items():
         if cut not in tables:

@@ -11,12 +11,12 @@ SHOWN_S, MEMBRANES_S = 4.0, 1.2
 
 
 def tabulate_shares(conversion: pd.DataFrame) -> pd.DataFrame:
-    """Share of the optimum of every animal by who played: columns condition, animal, share.
+    """Share of the optimum of every animal by condition: columns condition, animal, share.
 
     Parameters
     ----------
     conversion : DataFrame
-        What `analysis.spiking.tabulate_conversion` gives.
+        Of `pfc_da.analysis.cells.conversion.tabulate_conversion`.
     """
     names = ["rate", "neurons", *(name for name in CONTROLS if name in conversion)]
     return conversion.melt("animal", names, "condition", "share")[["condition", "animal", "share"]]

@@ -24,8 +24,6 @@ from pfc_da.analysis.comparison.reference import BOUND, ReferenceStatistic
 from pfc_da.analysis.statistic import NO_WIDTH, Statistic
 from pfc_da.errors import InputError
 
-VERDICTS = ("inside", "outside", "claim holds", "claim fails", "claim open", "not comparable")
-MISSES = ("outside", "claim fails")
 SAMPLES = ("animals", "monkeys", "mice", "humans", "sessions", "neurons", "units")
 
 

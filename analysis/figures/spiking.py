@@ -1,20 +1,21 @@
-"""Drawings of a spiking replay: what neurons keep of the rate network's skill, their spikes and membranes.
+"""Panels of a spiking replay: reward of neurons against that of the rate network, spikes and membrane potentials.
 
-As in `plots`, each function draws its table on the axes given and computes nothing; `figures` lists the columns.
+As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pfc_da.analysis.figures.common import BLUE, FAINT, INK, MANY_POINTS, MUTED, VERMILLION, label_axes, words
+from pfc_da.analysis.figures.panel import Panel
+from pfc_da.analysis.figures.style import BLUE, FAINT, INK, MANY_POINTS, MUTED, VERMILLION, label_axes, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def plot_share(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw the share of the optimum of every animal, a line from one way of playing to the next."""
+    """Draw the share of the optimum of every animal, one line for each animal."""
     names = list(dict.fromkeys(numbers["condition"]))
     for _, rows in numbers.groupby("animal", sort=False):
         ax.plot(
@@ -27,8 +28,27 @@ def plot_share(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return label_axes(ax, "", "share of the optimum")
 
 
+def make_share_panel(table: pd.DataFrame) -> Panel:
+    """Reward of the spiking replay.
+
+    Parameters
+    ----------
+    table : DataFrame
+        condition (which network chose), animal, share (of the optimum).
+    """
+    return Panel(
+        name="neurons_share",
+        table=table,
+        title="Reward of the spiking replay",
+        caption="A line is an animal, in the same sessions throughout: the rate network without noise, the spiking "
+        "network, and spiking networks without recurrent synapses or with synaptic variables reset at every "
+        "trial. 0: random choices; 1: the best observer.",
+        plots=(plot_share,),
+    )
+
+
 def plot_spikes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw spikes, a row a neuron, excitatory ones below, with the beginnings of trials."""
+    """Draw spikes, one row for each neuron, excitatory ones below, with the starts of trials."""
     for excitatory, color in ((True, INK), (False, VERMILLION)):
         rows = numbers[numbers["is_excitatory"] == excitatory]
         label = "excitatory" if excitatory else "inhibitory"
@@ -45,6 +65,25 @@ def plot_spikes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return label_axes(ax, "time in the session (s)", "neuron")
 
 
+def make_spikes_panel(table: pd.DataFrame) -> Panel:
+    """Spikes of one session.
+
+    Parameters
+    ----------
+    table : DataFrame
+        row, is_excitatory, time (s), trial_s (length of a trial, s).
+    """
+    return Panel(
+        name="neurons_raster",
+        table=table,
+        title="Spikes of one session",
+        caption="First animal, first session; one row for each neuron, sorted by the phase of the trial at which it "
+        "fires. Vertical lines: starts of trials.",
+        plots=(plot_spikes,),
+        wide=True,
+    )
+
+
 def plot_membranes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw membrane potentials one above the other; the line is the threshold of each."""
     height, ticks = 2.0, []
@@ -55,3 +94,20 @@ def plot_membranes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
         ticks.append((place * height, f"unit {unit}"))
     ax.set_yticks(*zip(*ticks, strict=True))
     return label_axes(ax, "time in the session (s)", "")
+
+
+def make_membranes_panel(table: pd.DataFrame) -> Panel:
+    """Membrane potentials.
+
+    Parameters
+    ----------
+    table : DataFrame
+        unit, is_excitatory, time (s), v (in units of the distance from rest to threshold).
+    """
+    return Panel(
+        name="neurons_membrane",
+        table=table,
+        title="Membrane potentials",
+        caption="First animal, first session. Dashes: threshold, one unit above rest. Red: inhibitory neurons.",
+        plots=(plot_membranes,),
+    )

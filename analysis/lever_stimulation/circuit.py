@@ -1,9 +1,10 @@
-"""Two levers and a spiking midbrain: what currents into LHb and VTA do to the next choices, and to the dopamine cells.
+"""The circuit replay of two levers: effects of currents into LHb and VTA on the next choices and on dopamine cells.
 
-Conditions of the recording are those of `lever`, through the circuit; the same with ``arithmetic_`` in front are of the same
-sessions, what is injected being added to the error. All animals meet the same sessions, so intervals of choices are over
-both. Rates of dopamine cells are of the outcomes at which a manipulation acts, forced trials included, against those of the
-control, and against the steps of the control without an outcome (the baseline in the task).
+Conditions of the recording are those of `pfc_da.analysis.lever_stimulation.trials`, with dopamine from the circuit; in
+conditions that begin with ``arithmetic_`` what is injected is added to the error, in the same sessions. All animals have the
+same sessions, so intervals of choices are over animals and sessions. Rates of dopamine cells are given at the outcomes at
+which a manipulation acts, forced trials included, in the manipulated and the control condition, and at the steps of the
+control without an outcome (the baseline in the task).
 """
 
 import numpy as np
@@ -12,13 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.interval import mean_of_finite
-from pfc_da.analysis.lever_stimulation.numbers import (
-    CONTROL,
-    MANIPULATIONS,
-    compute_p_risky,
-    get_free_choices,
-    get_trials,
-)
+from pfc_da.analysis.lever_stimulation.risky_choices import compute_p_risky
+from pfc_da.analysis.lever_stimulation.trials import CONTROL, MANIPULATIONS, get_free_choices, get_trials
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_crossed
 from pfc_da.recording_schema import ARITHMETIC_PREFIX, get_condition_names
 from pfc_da.trials import per_trial
@@ -33,7 +29,7 @@ BySession = dict[tuple[str, float], NDArray]
 
 
 def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
-    """P(risky) and its shifts through the circuit and by arithmetic, their differences, and what dopamine cells do."""
+    """P(risky) and its shifts by circuit and by arithmetic, the differences of shifts, and rates of dopamine cells."""
     circuit, arithmetic = (
         compute_session_p_risky(get_trials(select_conditions(recording, prefix)))
         for prefix in ("", ARITHMETIC)
@@ -47,13 +43,13 @@ def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
         *_summarise_sessions("p_risky_shift", plain_shifts, ARITHMETIC),
         *_summarise_sessions("p_risky_shift_difference", lost),
         *summarise_rates(select_conditions(recording, "")),
-        *summarise_told(select_conditions(recording, "")),
+        *summarise_received(select_conditions(recording, "")),
         *summarise_doses(select_conditions(recording, "")),
     ]
 
 
 def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
-    """Conditions through the circuit (no prefix) or by arithmetic, under the names that `lever` knows."""
+    """Conditions with the circuit (no prefix) or by arithmetic, without the prefix in their names."""
     names = get_condition_names(recording)
     chosen = [name for name in names if name.startswith(ARITHMETIC) == bool(prefix)]
     plain = [name.removeprefix(prefix) for name in chosen]
@@ -61,7 +57,7 @@ def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
 
 
 def compute_session_p_risky(trials: xr.Dataset) -> BySession:
-    """P(risky) of every session; probabilities of a win that only one session had are left out."""
+    """P(risky) of every session; probabilities of a win with a single session are left out."""
     names = get_condition_names(trials)
     found = {}
     for name, p, free in get_free_choices(trials, names):
@@ -73,14 +69,14 @@ def compute_session_p_risky(trials: xr.Dataset) -> BySession:
 
 
 def compute_session_shifts(p_risky: BySession) -> BySession:
-    """P(risky) under every manipulation less that of the same animal's control session on the same problem."""
+    """P(risky) under every manipulation minus that of the same animal's control session on the same problem."""
     return {
         (name, p): values - p_risky[CONTROL, p] for (name, p), values in p_risky.items() if name != CONTROL
     }
 
 
 def summarise_rates(recording: xr.Dataset) -> list[Statistic]:
-    """Rate of the dopamine cells at every outcome, stimulated and not, and the same less the baseline of the animal."""
+    """Rate of the dopamine cells at every outcome, stimulated and not, and the same minus the baseline of the animal."""
     found = []
     for p in np.unique(recording["p_win"])[::-1]:
         baseline = _mean_at(recording, "dopamine_rate", CONTROL, BASELINE, p)
@@ -94,7 +90,7 @@ def summarise_rates(recording: xr.Dataset) -> list[Statistic]:
 
 
 def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
-    """What stimulation adds to the error the network is told: told less computed, less the same in the control."""
+    """Error added by stimulation: decoded minus computed error, minus the same in the control."""
     added = recording.assign(added=recording["dopamine_told"] - recording["rpe"])
     found = []
     for p in np.unique(recording["p_win"])[::-1]:
@@ -107,12 +103,12 @@ def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
     return found
 
 
-def summarise_told(recording: xr.Dataset) -> list[Statistic]:
-    """Correlation of what the network was told with the error and what was injected, over all steps of an animal."""
+def summarise_received(recording: xr.Dataset) -> list[Statistic]:
+    """Correlation of the error that the network received with computed plus injected error, over all steps of an animal."""
     order, found = ("condition", "animal", "episode", "step"), []
     due = (recording["rpe"] + recording["dopamine_injected"]).transpose(*order).values
-    told = recording["dopamine_told"].transpose(*order).values
-    for condition, each, other in zip(recording["condition"].values, told, due, strict=True):
+    received = recording["dopamine_told"].transpose(*order).values
+    for condition, each, other in zip(recording["condition"].values, received, due, strict=True):
         values = [
             np.corrcoef(one[np.isfinite(one)], two[np.isfinite(one)])[0, 1]
             for one, two in zip(each, other, strict=True)
@@ -123,10 +119,10 @@ def summarise_told(recording: xr.Dataset) -> list[Statistic]:
 
 
 def tabulate_shifts(statistics: list[Statistic]) -> pd.DataFrame:
-    """One row a manipulation and p: the shift by arithmetic and through the circuit."""
+    """One row a manipulation and p: the shift by arithmetic and by the circuit."""
     by_name = {each.condition: each for each in statistics if each.key == "p_risky_shift"}
     rows = [
-        {"condition": name, "arithmetic": _tell(by_name[ARITHMETIC + name]), "circuit": _tell(each)}
+        {"condition": name, "arithmetic": _format(by_name[ARITHMETIC + name]), "circuit": _format(each)}
         for name, each in by_name.items()
         if not name.startswith(ARITHMETIC)
     ]
@@ -141,8 +137,8 @@ def tabulate_rates(statistics: list[Statistic]) -> pd.DataFrame:
         manipulation, p = name.rsplit(" ", 1)
         if outcome := ACTS_AT.get(manipulation):
             control, baseline = (by_name[f"control {at} {p}"] for at in (outcome, BASELINE))
-            row = {"condition": name, "baseline": _tell(baseline), "outcome": _tell(control)}
-            rows.append(row | {"stimulated": _tell(by_name[name])})
+            row = {"condition": name, "baseline": _format(baseline), "outcome": _format(control)}
+            rows.append(row | {"stimulated": _format(by_name[name])})
     return pd.DataFrame(rows, columns=["condition", "baseline", "outcome", "stimulated"])
 
 
@@ -176,5 +172,5 @@ def _summarise_rate(key: str, values: NDArray, label: str) -> Statistic:
     return summarise(key, values, condition=label, units="Hz")
 
 
-def _tell(statistic: Statistic) -> str:
+def _format(statistic: Statistic) -> str:
     return f"{statistic.estimate:.3g} [{statistic.low:.3g}, {statistic.high:.3g}]"

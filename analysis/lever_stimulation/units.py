@@ -1,10 +1,10 @@
-"""Which units carry the reward-prediction error: the actor's, which are told it, or the critic's, which are told the reward.
+"""Units that code the reward-prediction error: of the actor, which receives it, or of the critic, which receives reward.
 
 Activity of the last step of a trial, when the error has reached the actor, is regressed on the reward, on what was expected
-(reward less error) and on the lever pressed at once, against wrong pairings (`selectivity`). The error is the reward less
-the expectation: a unit carries it if both have a weight and the weights have opposite signs. Its p-value is the larger of
-the two, and 1 where the signs agree (Berger 1982). So a unit that follows the expectation alone, or the reward alone, passes
-in one case of forty; it counts for the variable it follows.
+(reward minus error) and on the lever pressed, all together, and compared with pairings of activity with other sessions
+(`pfc_da.analysis.units.selectivity`). The error is the reward minus the expectation: a unit codes it if both have a weight
+and the weights have opposite signs. Its p-value is the larger of the two, and 1 where the signs agree (Berger 1982). A unit
+that codes the expectation alone, or the reward alone, passes in one case of forty; it counts for the variable it codes.
 
 References
 ----------
@@ -18,7 +18,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.lever_stimulation.numbers import CONTROL
+from pfc_da.analysis.figures.units import make_selectivity_panel
+from pfc_da.analysis.findings import Findings
+from pfc_da.analysis.lever_stimulation.panels import make_activity_panel
+from pfc_da.analysis.lever_stimulation.trials import CONTROL
 from pfc_da.analysis.statistic import SHARE, Statistic, summarise
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.units.selectivity import compute_null_p, regress_units
@@ -30,10 +33,8 @@ REGRESSORS = ("reward", "expected_reward", "chosen_lever")
 VARIABLES = ("rpe", *REGRESSORS)
 
 
-def analyse_units(
-    recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.Generator
-) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
-    """Selectivity of the units of the frozen control, and the tables of their panels; `trials` of `lever.get_trials`."""
+def analyse_units(recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.Generator) -> Findings:
+    """Selectivity of the units of the frozen control; `trials` of `get_trials`."""
     n, order = recording.sizes["recorded_episode"], ("animal", "episode", "trial")
     frozen = (
         trials.assign(rpe=per_trial(recording, "rpe"))
@@ -43,18 +44,16 @@ def analyse_units(
     )
     lever, reward, rpe = (frozen[name].values for name in ("lever", "reward", "rpe"))
     activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
-    told = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
-    p = [regress_outcomes(*own, rng=rng) for own in told]
+    by_animal = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
+    p = [regress_outcomes(*own, rng=rng) for own in by_animal]
     selectivity = summarise_selectivity(p, get_populations(recording))
     of_units = tabulate_units(recording, p)
     means = tabulate_outcome_activity(activity, compute_outcomes(lever, reward), lever, phases)
-    figures = {
-        "selectivity": units.tabulate_selectivity(selectivity, {}),
-        "units": of_units,
-        "unit_activity": means,
-        "outcome_activity": tabulate_deviations(means, of_units),
-    }
-    return selectivity, figures
+    figures = [
+        make_selectivity_panel(units.tabulate_selectivity(selectivity, {}), selectivity),
+        make_activity_panel(tabulate_deviations(means, of_units)),
+    ]
+    return Findings(selectivity, figures, {"units": of_units, "unit_activity": means})
 
 
 def get_populations(recording: xr.Dataset) -> dict[str, NDArray]:
@@ -106,7 +105,7 @@ def find_carriers(p: Mapping[str, NDArray]) -> dict[str, NDArray]:
 def summarise_selectivity(
     by_animal: Sequence[Mapping[str, NDArray]], populations: Mapping[str, NDArray]
 ) -> list[Statistic]:
-    """Fraction of units that carry each variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
+    """Fraction of units that code each variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
     key, found = "fraction_selective", []
     for variable in VARIABLES:
         for population, members in populations.items():
@@ -151,7 +150,7 @@ def tabulate_outcome_activity(
 
 
 def tabulate_deviations(means: pd.DataFrame, of_units: pd.DataFrame) -> pd.DataFrame:
-    """Mean activity in the last step of the trial after each outcome less the mean over the three, a row each.
+    """Mean activity in the last step after each outcome minus the mean over the three, a row for each unit and outcome.
 
     Parameters
     ----------

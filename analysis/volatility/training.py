@@ -1,10 +1,10 @@
-"""Two learning rates part company: the one of the synapses falls by plan, the one of the choices is learned.
+"""Synaptic and behavioural learning rates over training.
 
-The outer rate is the synaptic step, a number of the settings; how well it does is told in updates to a criterion. The
-inner rate is the alpha fitted to choices made with the weights as they were after some updates, frozen (conditions
-``untrained``, ``after_N`` and ``frozen``); how well it does is told in trials to the same criterion after a reversal, the
-better option on `reversals.CRITERION` of trials. The two rates have different units: that one falls while the other
-appears and parts into a slow and a fast one is the finding, not their quotient.
+The synaptic rate is the step of the learning rule, a number of the settings; its effect is measured in updates to a
+criterion. The behavioural rate is the alpha fitted to choices made with the weights frozen after some updates (conditions
+``untrained``, ``after_N`` and ``frozen``); its effect is measured in trials to the same criterion after a reversal, the
+better option on `reversals.CRITERION` of trials. The two rates have different units and their quotient has no meaning. The
+finding is that the synaptic rate falls while the behavioural rate appears and splits into a slow and a fast one.
 
 References: Wang et al. 2018, doi 10.1038/s41593-018-0147-8.
 """
@@ -18,26 +18,24 @@ import xarray as xr
 from pfc_da.analysis.behaviour.learning import compute_updates_to_criterion
 from pfc_da.analysis.behaviour.reversals import CRITERION
 from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
-from pfc_da.analysis.volatility.numbers import (
-    VolatileSessions,
-    fit_rates,
-    get_sessions,
-    summarise_phases,
-    summarise_ratio,
-    summarise_reversals,
-)
+from pfc_da.analysis.volatility.behaviour import summarise_reversals
+from pfc_da.analysis.volatility.rates import fit_rates, summarise_phases, summarise_ratio
+from pfc_da.analysis.volatility.sessions import VolatileSessions, get_sessions
 from pfc_da.recording_schema import FROZEN, UNTRAINED, get_condition_names
 from pfc_da.settings import RuleSettings, RunSettings
 
-SESSIONS = 80  # of every condition: thousands of choices an animal, at the price of one fit a condition
-WINDOW = 20  # updates averaged when a criterion is looked for: one batch is noisy
+SESSIONS = 80
+"""Sessions of every condition that are fitted: thousands of choices for each animal."""
+WINDOW = 20
+"""Updates averaged before the criterion is applied: one batch is noisy."""
 Moments = Mapping[int, Sequence[Statistic]]
+"""Number of updates -> statistics with the weights frozen there."""
 
 
 def follow_training(
     recording: xr.Dataset, updates: int, *, rng: np.random.Generator
 ) -> dict[int, list[Statistic]]:
-    """Learning rates, trials to criterion and expected reward by the number of updates the frozen weights had.
+    """Learning rates, trials to criterion and expected reward by the number of updates after which the weights were frozen.
 
     Conditions of the statistics are ``stable_after_N``, ``volatile_after_N`` and ``after_N``; N is `updates` for the
     animals at the end of training.
@@ -50,7 +48,7 @@ def follow_training(
 
 
 def find_moments(recording: xr.Dataset, updates: int) -> dict[int, str]:
-    """Conditions of a recording by the updates their weights had, in order."""
+    """Conditions of a recording by the number of updates of their weights, in order."""
     names = get_condition_names(recording)
     moments = {int(name.removeprefix("after_")): name for name in names if name.startswith("after_")}
     moments |= {0: UNTRAINED} if UNTRAINED in names else {}
@@ -58,7 +56,7 @@ def find_moments(recording: xr.Dataset, updates: int) -> dict[int, str]:
 
 
 def summarise_updates_to_criterion(curves: Sequence[pd.DataFrame], sessions: VolatileSessions) -> Statistic:
-    """Updates until training sessions earn what the better option on `CRITERION` of trials would earn."""
+    """Updates until training sessions earn as much as the better option on `CRITERION` of trials."""
     better, worse = sessions.p_reward.max(axis=-1).mean(), sessions.p_reward.min(axis=-1).mean()
     criterion = CRITERION * better + (1 - CRITERION) * worse
     updates = [

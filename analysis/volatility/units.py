@@ -1,14 +1,14 @@
-"""Which units, and which direction of the population, tell a volatile world from a stable one.
+"""Units, and a direction of the population, whose activity differs between the stable and the volatile phase.
 
-Two things are looked for in activity before the choice: ``volatile``, the phase the animal is in, which it is never told;
-and ``believed_volatility``, the probability of the volatile phase to an ideal observer
-(`pfc_da.analysis.observers.volatility`) of the animal's own choices and outcomes, which is all there is to know. Phases last
-half a session and beliefs drift, so both are held against pairings of activity with the behaviour of other sessions
-(`nulls`), and a unit counts only for what last choice and reward, values and choice do not explain.
+Two variables are tested on activity before the choice: ``volatile``, the phase, which is no input of the network; and
+``believed_volatility``, the probability of the volatile phase according to an ideal observer
+(`pfc_da.analysis.observers.volatility`) of the animal's own choices and outcomes. Phases last half a session and beliefs
+drift, so both are compared with pairings of activity with the behaviour of other sessions
+(`pfc_da.analysis.units.nulls`), and a unit counts only for what last choice and reward, values and choice do not explain.
 
-The direction is sought in one half of the sessions: how activity of every unit (in its own standard deviations) goes
-with the phase. The other half is projected on it. Both are taken about their mean on the same trial of other sessions,
-so that whatever is locked to the trial's number in the session tells nothing.
+The direction is estimated in one half of the sessions, as the covariance of each unit's activity (in its own standard
+deviations) with the phase. The other half is projected on it. Both are taken relative to their mean on the same trial of
+other sessions, so that what depends on the trial number alone contributes nothing.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from pfc_da.analysis.figures.units import make_selectivity_panel
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.observers.two_options import PairObserver, encode_outcome, filter_outcomes
 from pfc_da.analysis.statistic import SHARE, Statistic, summarise
@@ -25,52 +27,62 @@ from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.units.decoding import compute_accuracy, compute_decoding
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.units.selectivity import compute_null_p
-from pfc_da.analysis.volatility.numbers import PHASES, VolatileSessions
+from pfc_da.analysis.volatility.panels import make_decoding_panel, make_direction_panel
+from pfc_da.analysis.volatility.sessions import PHASES, VolatileSessions
 from pfc_da.recording_schema import get_phase_of_steps
 
 VARIABLES = ("volatile", "believed_volatility")
-PAIRINGS = 5  # of wrong sessions decoded: only their mean is asked for
+PAIRINGS = 5
+"""Pairings with other sessions that are decoded: only their mean is used."""
 
 
 def analyse_units(
     recording: xr.Dataset, sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
-) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
-    """Selectivity, decoding and direction in the sessions recorded with units, and the tables of their panels."""
+) -> Findings:
+    """Selectivity, decoding and direction in the sessions recorded with units."""
     recorded = sessions.select(np.arange(recording.sizes["recorded_episode"]))
     activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
     before = phases.index("choice")
     at_choice = activity[..., before : before + 1, :]  # (animal, session, trial, 1, unit)
     belief = compute_believed_volatility(recorded, observer)
-    p = [
-        {
-            **units.regress_phases(own, choice, reward, rng=rng),
-            **regress_volatility(own, choice, reward, recorded.volatile, believed, rng=rng),
-        }
-        for own, choice, reward, believed in zip(
-            at_choice, recorded.choice, recorded.reward, belief, strict=True
-        )
-    ]
+    p = _regress_animals(at_choice, recorded, belief, rng)
     variables = (*units.VARIABLES, *VARIABLES)
     selectivity = units.compute_selectivity(p, 0, variables=variables)
     decoding = summarise_decoding(at_choice[..., 0, :], recorded.volatile, belief, rng=rng)
     direction = [project_on_direction(own, recorded.volatile, rng=rng) for own in at_choice[..., 0, :]]
-    told = activity, recorded.choice, recorded.reward
+    correlations = summarise_direction(direction, recorded.volatile, belief)
+    by_value = units.tabulate_unit_activity(activity, recorded.choice, recorded.reward, phases)
     by_phase = tabulate_phase_activity(activity, recorded.volatile, phases)
-    figures = {
-        "selectivity": units.tabulate_selectivity(selectivity, {}),
-        "units": units.tabulate_unit_properties(recording, p, 0),
-        "unit_activity": pd.concat(
-            [units.tabulate_unit_activity(*told, phases), by_phase], ignore_index=True
-        ),
-        "volatility_direction": tabulate_direction(direction, recorded.stable_first),
-        "volatility_decoding": tabulate_decoding(decoding),
-    }
-    found = [*selectivity, *decoding, *summarise_direction(direction, recorded.volatile, belief)]
-    return found, figures
+    return Findings(
+        [*selectivity, *decoding, *correlations],
+        [
+            make_selectivity_panel(units.tabulate_selectivity(selectivity, {}), selectivity),
+            make_direction_panel(tabulate_direction(direction, recorded.stable_first), correlations),
+            make_decoding_panel(tabulate_decoding(decoding)),
+        ],
+        {
+            "units": units.tabulate_unit_properties(recording, p, 0),
+            "unit_activity": pd.concat([by_value, by_phase], ignore_index=True),
+        },
+    )
+
+
+def _regress_animals(
+    activity: NDArray, sessions: VolatileSessions, belief: NDArray, rng: np.random.Generator
+) -> list[dict[str, NDArray]]:
+    """p-value of every variable, (phase, unit) each, for each animal; activity (animal, session, trial, phase, unit)."""
+    animals = zip(activity, sessions.choice, sessions.reward, belief, strict=True)
+    return [
+        {
+            **units.regress_phases(own, choice, reward, rng=rng),
+            **regress_volatility(own, choice, reward, sessions.volatile, believed, rng=rng),
+        }
+        for own, choice, reward, believed in animals
+    ]
 
 
 def compute_believed_volatility(sessions: VolatileSessions, observer: PairObserver) -> NDArray:
-    """What an observer of the agents' own choices and outcomes holds before every choice, (agent, session, trial)."""
+    """P(volatile) before every choice for an observer of the agents' choices and outcomes, (agent, session, trial)."""
     outcome = encode_outcome(sessions.choice, sessions.reward)
     flat = filter_outcomes(observer, outcome.reshape(-1, outcome.shape[-1]))
     return flat.volatility.reshape(outcome.shape)
@@ -85,7 +97,7 @@ def regress_volatility(
     *,
     rng: np.random.Generator,
 ) -> dict[str, NDArray]:
-    """p-value of either of `VARIABLES` beside those of every other regressor, (phase, unit), for one animal.
+    """p-value of each of `VARIABLES`, given every other regressor, (phase, unit), for one animal.
 
     Parameters
     ----------
@@ -94,8 +106,8 @@ def regress_volatility(
 
     Notes
     -----
-    Each has a regression of its own: that the two go together is the point. NaN for an animal whose behaviour does not
-    tell the regressors apart.
+    Each variable has a regression of its own, as the two are correlated. NaN for an animal in whose behaviour the
+    regressors are collinear.
     """
     others = compute_regressors(choice, reward, compute_object_value(choice, reward, units.HALF_LIFE))
     p = {}
@@ -111,7 +123,7 @@ def regress_volatility(
 def summarise_decoding(
     activity: NDArray, volatile: NDArray, belief: NDArray, *, rng: np.random.Generator
 ) -> list[Statistic]:
-    """Accuracy of telling the phase from all units, sessions held out; from wrong sessions; and of the ideal observer.
+    """Accuracy of decoding the phase in held-out sessions, with labels of other sessions, and of the ideal observer.
 
     Parameters
     ----------
@@ -146,10 +158,10 @@ def project_on_direction(activity: NDArray, volatile: NDArray, *, rng: np.random
     -------
     (session, trial)
         In standard deviations of the half it belongs to, larger towards volatile; NaN where a half of the sessions
-        holds one order of phases alone.
+        has one order of phases only.
     """
     projection = np.full(volatile.shape, np.nan)
-    first, second = deal_halves(volatile[:, 0], rng)
+    first, second = split_halves(volatile[:, 0], rng)
     for learn, test in ((first, second), (second, first)):
         about, phase = _centre(activity[learn]), _centre(volatile[learn])
         if np.ptp(phase) > 0 and np.ptp(_centre(volatile[test])) > 0:
@@ -160,15 +172,15 @@ def project_on_direction(activity: NDArray, volatile: NDArray, *, rng: np.random
     return projection
 
 
-def deal_halves(kind: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Two halves of the sessions at random, each kind of session (session,) shared out evenly."""
+def split_halves(kind: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Two random halves of the sessions, with equally many sessions of each kind (session,)."""
     shuffled = rng.permutation(len(kind))
-    dealt = shuffled[np.argsort(kind[shuffled], kind="stable")]
-    return dealt[::2], dealt[1::2]
+    sorted_by_kind = shuffled[np.argsort(kind[shuffled], kind="stable")]
+    return sorted_by_kind[::2], sorted_by_kind[1::2]
 
 
 def summarise_direction(projection: Sequence[NDArray], volatile: NDArray, belief: NDArray) -> list[Statistic]:
-    """Correlation of held-out projections (session, trial) with the phase and with the ideal observer's belief in it."""
+    """Correlation of held-out projections (session, trial) with the phase and with the ideal observer's belief."""
     with_phase = [_correlate(own, volatile) for own in projection]
     with_belief = [_correlate(own, believed) for own, believed in zip(projection, belief, strict=True)]
     return [
@@ -192,7 +204,7 @@ def tabulate_direction(projection: Sequence[NDArray], stable_first: NDArray) -> 
 
 
 def tabulate_decoding(statistics: Sequence[Statistic]) -> pd.DataFrame:
-    """Accuracies for drawing, `chance` beside them."""
+    """Accuracies for drawing, with `chance`."""
     names = {"": "all units", "wrong_sessions": "labels of wrong sessions", "ideal": "ideal observer"}
     rows = [(names[s.condition], s.estimate, s.low, s.high, 0.5, s.interval, s.n, s.n_of) for s in statistics]
     return pd.DataFrame(
@@ -218,7 +230,7 @@ def _centre(values: NDArray) -> NDArray:
 
 
 def _correlate(projection: NDArray, values: NDArray) -> float:
-    """Correlation about the mean of the same trial, NaN where either does not vary or is missing."""
+    """Correlation relative to the mean of the same trial, NaN where either does not vary or is missing."""
     x, y = _centre(projection).ravel(), _centre(values).ravel()
     if not np.isfinite(x).all() or np.ptp(x) == 0 or np.ptp(y) == 0:
         return np.nan

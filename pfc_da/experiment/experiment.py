@@ -22,6 +22,7 @@ from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
 from pfc_da.analysis.comparison.published import compare
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.figures.panel import write_figures
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.analysis.units.nulls import MIN_SESSIONS
 from pfc_da.cost import Cost, estimate_run
@@ -60,14 +61,6 @@ QUICK_SETTINGS: Mapping[str, Any] = {
     "train": {"updates": 40, "sessions": 32, "checkpoint_every": 10},
     "replay": {"held_out_sessions": 100, "sessions": 60, "unit_sessions": 20},
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Findings:
-    """What an analysis gives: statistics, and the tables of the figures by name."""
-
-    statistics: list[Statistic]
-    figures: dict[str, pd.DataFrame]
 
 
 Analyse = Callable[[xr.Dataset, Sequence[pd.DataFrame], RunSettings, np.random.Generator], Findings]
@@ -238,8 +231,7 @@ class Experiment:
             "statistics_by_animal.csv": tabulate_by_animal(findings.statistics),
             "comparison.csv": pd.DataFrame([dataclasses.asdict(row) for row in comparisons]),
         }
-        drawn = {name: table for name, table in findings.figures.items() if len(table)}
-        write_figures(drawn, folder.path / "figures")
+        write_figures(findings.figures, folder.path / "figures", tables=findings.tables)
         for name, table in tables.items():
             folder.write_atomic(name, functools.partial(table.to_csv, index=False))
 

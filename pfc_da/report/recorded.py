@@ -1,4 +1,4 @@
-"""The section of the report that holds a run beside recordings of one's own, from comparison_recorded.csv."""
+"""The section of the report that compares a run with recordings of the user's own, from comparison_recorded.csv."""
 
 import pandas as pd
 
@@ -12,10 +12,10 @@ VERDICTS = {
 
 
 def recorded_section(table: pd.DataFrame | None) -> str:
-    """Return the section, or nothing if the run was not held against recordings."""
+    """Return the section, or nothing if the run was not compared with recordings."""
     if table is None or table.empty:
         return ""
-    title = tag("h2", "Beside recordings of your own", id="recorded-title")
+    title = tag("h2", "Comparison with your own recordings", id="recorded-title")
     sources = tag("p", text(f"Recordings: {', '.join(table['source'].fillna('').unique())}."))
     heads = ("statistic", "simulated", "recorded", "simulated less recorded", "verdict")
     head = "".join(tag("th", text(name), scope="col", role="columnheader") for name in heads)

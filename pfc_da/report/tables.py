@@ -1,13 +1,13 @@
-"""The tables of the report: simulated numbers beside recorded and published ones, and every statistic.
+"""The tables of the report: simulated numbers with recorded and published ones, and every statistic.
 
-`comparison.csv` has one row a comparison; the page has one row a statistic, its references side by side. What
-each reference counted is told if the columns `ref_n` and `ref_n_of` are there.
+`comparison.csv` has one row for each comparison; the page has one row for each statistic, with its references side by side.
+The n of a reference is shown if the columns `ref_n` and `ref_n_of` are there.
 """
 
 import pandas as pd
 
-from pfc_da.analysis.comparison.published import MISSES
 from pfc_da.report.html import count, describe, doi_link, find, label, tag, text, value, words
+from pfc_da.tables import MISSES
 
 KINDS = {  # column of the page: kinds of comparison.csv in it
     "recorded": ("recorded",),

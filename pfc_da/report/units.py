@@ -9,7 +9,13 @@ import pandas as pd
 from pfc_da.errors import InputError
 from pfc_da.report.html import asset, tag, text, words
 
-BUDGET = 1_800_000  # characters of numbers, so that the page stays under 3 MB
+BUDGET = 1_800_000
+"""Characters of numbers, so that the page stays under 3 MB."""
+BROWSER_COLUMNS = {
+    "units": "animal unit is_excitatory tau mean_rate_hz".split(),
+    "unit_activity": "animal unit group_kind group step_in_trial phase mean_hz sem_hz".split(),
+}
+"""Table of `figures/` -> columns that it needs; tau in s. `units` may also have p-values of selectivity, ``p_VARIABLE``."""
 GROUP = ["group_kind", "group", "step_in_trial"]
 
 

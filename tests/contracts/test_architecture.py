@@ -21,7 +21,7 @@ MAY_IMPORT = {  # layer -> the layers whose names it may import
     "circuits": {"core", "circuits"},
     "analysis": {"core", "analysis"},
     "export": {"core", "export"},
-    "report": {"core", "analysis", "report"},
+    "report": {"core", "report"},
     "experiment": {"core", "circuits", "analysis", "experiment"},
     "paradigms": {"core", "analysis", "experiment", "paradigms"},
     "data": set(),

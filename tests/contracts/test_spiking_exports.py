@@ -51,7 +51,7 @@ def run(request, tmp_path_factory):
     ):
         patch.setenv(TARGET_VARIABLE, "numpy")
         patch.setattr(
-            _beside, "write_figures", lambda *_: None
+            _beside, "write_figures", lambda *_, **__: None
         )  # a second of drawing, and nothing of it here
         with folder.doing("train"):
             experiment.train(settings, folder, progress, 1)

@@ -34,7 +34,7 @@ KINDS = {  # file -> commands that read it
     "comparison.csv": (RUN, "report {run} --force"),
     "comparison_recorded.csv": ("report {run} --force",),
     "figures/[c-w]*.csv": (RUN, "report {run} --force"),
-    "figures/[c-w]*.svg": (RUN,),
+    "figures/[c-w]*.svg": (RUN, "report {run} --force"),
     "figures/neurons_*.csv": (SPIKING, "report {run} --force"),
     "report.html": (RUN, "report {run}"),
     "recording_spiking.nc": (SPIKING, EXPORT + "csv --spiking --out {run}/more"),

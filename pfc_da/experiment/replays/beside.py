@@ -9,7 +9,7 @@ import abc
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -18,7 +18,7 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from pfc_da.analysis.comparison.published import Comparison
-from pfc_da.analysis.figures.panel import write_figures
+from pfc_da.analysis.figures.panel import Panel, write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.cost import Cost
 from pfc_da.errors import InputError, damaged
@@ -49,14 +49,14 @@ class How(Protocol):
 class Found(NamedTuple):
     """What a replay gives: the recording of all animals, its statistics, and what to print.
 
-    `comparisons` are of its statistics with references, `figures` the tables of its panels.
+    `comparisons` are of its statistics with references, `figures` its panels.
     """
 
     recording: xr.Dataset
     statistics: Sequence[Statistic]
     text: str
     comparisons: Sequence[Comparison] = ()
-    figures: Mapping[str, pd.DataFrame] = {}
+    figures: Sequence[Panel] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Beside(abc.ABC):
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in found.comparisons]))
         with folder.making(*self.files, *self.figures):
             folder.write_atomic(self.files[0], functools.partial(write_recording, found.recording))
-            write_figures(found.figures, folder.path / "figures")
+            write_figures(found.figures, folder.path / "figures", prefix=f"{self.of}_")
             for name, table in zip(self.files[1:], tables, strict=False):
                 folder.write_atomic(name, functools.partial(table.to_csv, index=False))
         for part in parts:

@@ -22,6 +22,7 @@ from pfc_da.analysis.cells.conversion_tables import tabulate_membranes, tabulate
 from pfc_da.analysis.cells.summary import load_firing_by_area
 from pfc_da.analysis.comparison.published import Comparison, compare
 from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.analysis.figures.spiking import make_membranes_panel, make_share_panel, make_spikes_panel
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.circuits.replay_spiking import SpikingReplay, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
@@ -109,11 +110,11 @@ class BesideAsNeurons(Beside):
             statistics,
             text=f"{format_conversion(conversion)}\n\n{format_areas(beside)}",
             comparisons=beside,
-            figures={
-                "neurons_share": tabulate_shares(conversion),
-                "neurons_raster": tabulate_raster(recording),
-                "neurons_membrane": tabulate_membranes(recording),
-            },
+            figures=[
+                make_share_panel(tabulate_shares(conversion)),
+                make_spikes_panel(tabulate_raster(recording)),
+                make_membranes_panel(tabulate_membranes(recording)),
+            ],
         )
 
     def _analyse_choices(self, recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from pfc_da.analysis.comparison.published import MISSES, VERDICTS, compare
+from pfc_da.analysis.comparison.published import compare
 from pfc_da.analysis.comparison.reference import ReferenceStatistic
 from pfc_da.analysis.statistic import NO_WIDTH, Statistic
 from pfc_da.errors import InputError
+from pfc_da.tables import MISSES, VERDICTS
 
 NAN = math.nan
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pfc_da.analysis.lever_stimulation import numbers as lever
 from pfc_da.analysis.lever_stimulation.circuit import (
     ARITHMETIC,
     compute_session_p_risky,
@@ -14,6 +13,8 @@ from pfc_da.analysis.lever_stimulation.circuit import (
     tabulate_rates,
     tabulate_shifts,
 )
+from pfc_da.analysis.lever_stimulation.risky_choices import compute_shifts, summarise_shifts
+from pfc_da.analysis.lever_stimulation.trials import get_trials
 
 ANIMALS, SESSIONS, FORCED, TRIALS = 4, 60, 4, 24
 P_RISKY = {  # planted, at p = .5
@@ -114,8 +115,8 @@ def test_planted_shifts_are_found_through_the_circuit_and_by_arithmetic(statisti
 
 @pytest.mark.parametrize("prefix", ["", ARITHMETIC])
 def test_shifts_are_those_of_the_rate_model(recording, statistics, prefix):
-    trials = lever.get_trials(select_conditions(recording, prefix))
-    for other in lever.summarise_shifts(lever.compute_shifts(trials)):
+    trials = get_trials(select_conditions(recording, prefix))
+    for other in summarise_shifts(compute_shifts(trials)):
         found = find(statistics, "p_risky_shift", prefix + other.condition)
         assert found.estimate == pytest.approx(other.estimate)
         assert found.by_animal == pytest.approx(other.by_animal)
@@ -149,7 +150,7 @@ def test_the_planted_dose_is_found(statistics, name):
 def test_probabilities_of_a_single_session_are_left_out(recording):
     half = np.flatnonzero((recording["p_win"] == 0.5).values[0, 0, :, 0])
     few = recording.isel(episode=[*half[:3], np.setdiff1d(np.arange(SESSIONS), half)[0]])
-    p_risky = compute_session_p_risky(lever.get_trials(select_conditions(few, "")))
+    p_risky = compute_session_p_risky(get_trials(select_conditions(few, "")))
     assert {p for _, p in p_risky} == {0.5}
     assert {values.shape for values in compute_session_shifts(p_risky).values()} == {(ANIMALS, 3)}
 

@@ -6,7 +6,7 @@ from pfc_da.analysis.observers.two_options import encode_outcome, filter_outcome
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.volatility import units as volatility_units
-from pfc_da.analysis.volatility.numbers import VolatileSessions
+from pfc_da.analysis.volatility.sessions import VolatileSessions
 
 OBSERVER = ScheduleObserver(p_stable=0.75, p_volatile=0.8, run_trials=(20, 40), phase_trials=60)
 N_SESSIONS, N_TRIALS, N_UNITS = 20, 120, 40
@@ -124,7 +124,7 @@ def test_no_direction_is_read_from_drift_on_the_average(draw_schedule, rng):
 
 def test_halves_share_out_every_kind_of_session(rng):
     kind = np.array([0] * 7 + [1] * 5)
-    first, second = volatility_units.deal_halves(kind, rng)
+    first, second = volatility_units.split_halves(kind, rng)
     assert sorted([*first, *second]) == list(range(12))
     for value in (0, 1):
         assert abs((kind[first] == value).sum() - (kind[second] == value).sum()) <= 1

@@ -1,8 +1,10 @@
 """An experiment end to end, tiny: what a run writes, that it repeats, and what is refused before it starts."""
 
+import dataclasses
 import functools
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +16,19 @@ from safetensors.torch import load_file
 
 from pfc_da import cli, paradigms
 from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
-from pfc_da.analysis.comparison.published import VERDICTS
 from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.analysis.figures.panel import Panel
+from pfc_da.analysis.figures.style import label_axes
+from pfc_da.analysis.findings import Findings
 from pfc_da.errors import InputError
 from pfc_da.experiment import experiment as _experiment
 from pfc_da.experiment.experiment import tabulate_by_animal, tabulate_statistics
 from pfc_da.recording import read_recording, write_recording
+from pfc_da.report.page import write_report
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import read_manifest
+from pfc_da.run_folder import RunFolder, read_manifest
 from pfc_da.settings import RunSettings
+from pfc_da.tables import VERDICTS
 from pfc_da.train import CURVE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,7 +62,7 @@ FIGURES = {
     "bandit": "learning_curve within_session controls raster history selectivity",
     "monkey_juice": "learning_curve within_session controls raster history matching selectivity",
 }
-NUMBERS_ONLY = {"units", "unit_activity"}
+NUMBERS_ONLY = {"units", "unit_activity", "index"}
 
 
 def command(name, out, *more, tiny=TINY):
@@ -91,7 +97,11 @@ def _recorded_once():
 def undrawn(monkeypatch):
     """Give the names of the figures that would be drawn, and do not draw them."""
     names = set()
-    monkeypatch.setattr(_experiment, "write_figures", lambda figures, folder: names.update(figures))
+
+    def note(panels, folder, tables):
+        names.update(panel.name for panel in panels if len(panel.table))
+
+    monkeypatch.setattr(_experiment, "write_figures", note)
     return names
 
 
@@ -111,6 +121,8 @@ def test_a_run_writes_every_file_and_nothing_else(run, name):
     if drawn:
         expected = {f"figures/{each}.{suffix}" for each in drawn.split() for suffix in ("svg", "csv")}
         assert figures == expected | {f"figures/{each}.csv" for each in NUMBERS_ONLY}
+        page = (run / "report.html").read_text()
+        assert re.findall('<figure id="figure-([a-z_]+)"', page) == drawn.split()
     manifest = read_manifest(run)
     assert (manifest.status, manifest.paradigm, manifest.animals) == ("finished", name, 2)
     assert manifest.config["network"]["n_units"] == 16
@@ -143,6 +155,40 @@ def test_every_key_is_in_the_documentation(run):
         for key in re.findall(r"`(\w+)`", line.split("|")[1])
     }
     assert set(pd.read_csv(run / "statistics.csv")["key"]) <= documented
+
+
+def make_hit_panel(recording):
+    """A panel as a paradigm would add one: fraction of rewarded trials of every animal."""
+    hits = (recording["reward"].sel(condition="frozen") > 0).mean(["episode", "step"]).values
+    table = pd.DataFrame({"animal": np.arange(len(hits)), "hits": hits})
+    return Panel(
+        name="hits", table=table, title="Hits & misses", caption="One bar an animal.", plots=(plot_hits,)
+    )
+
+
+def plot_hits(numbers, ax):
+    ax.bar(numbers["animal"], numbers["hits"])
+    return label_axes(ax, "animal", "fraction of steps rewarded")
+
+
+def test_a_paradigm_gains_a_panel_by_one_function_of_its_own(run, name, tmp_path):
+    """From what the analysis returns to the files, the index and the page; nothing else has to know of it."""
+
+    def analyse(recording, curves, settings, rng):
+        return Findings([], [make_hit_panel(recording)])
+
+    experiment = dataclasses.replace(paradigms.load(name), analyse=analyse)
+    settings = experiment.settings(animals=2, quick=True, sets=TINY)
+    out = shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(out / "figures")
+    with RunFolder.open(out, settings.model_dump(mode="json")) as folder, folder.doing("compare"):
+        experiment.compare(settings, folder)
+    assert {file.name for file in (out / "figures").iterdir()} == {"hits.csv", "hits.svg", "index.csv"}
+    page = write_report(out).read_text()
+    figures = re.findall('<figure id="figure-([a-z_]+)".*?<h3>(.*?)</h3>', page, re.DOTALL)
+    assert figures == [("hits", "Hits &amp; misses")]
+    assert "fraction of steps rewarded" in page and "One bar an animal." in page
+    assert pd.read_csv(out / "figures" / "hits.csv")["hits"].between(0.01, 1).all()
 
 
 def test_a_statistic_is_the_mean_of_its_animals(run):

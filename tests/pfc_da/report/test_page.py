@@ -16,12 +16,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from pfc_da.analysis.figures import common as plots
-from pfc_da.analysis.figures.panel import PANELS, draw_svg, write_figures
+from pfc_da.analysis.figures import choices, reward, style, units
+from pfc_da.analysis.figures.panel import Panel, draw_svg, write_figures
+from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 from pfc_da.report import units as report_units
 from pfc_da.report.html import asset, doi_link, text, value
-from pfc_da.report.page import THEMED, write_report
+from pfc_da.report.page import write_report
+from pfc_da.report.panels import THEMED
 from pfc_da.report.units import collect_units, unit_browser
 from pfc_da.run_folder import Manifest, format_manifest, read_manifest
 
@@ -31,7 +33,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=2000"
 ).split()
-OURS = [name for name, panel in PANELS.items() if not panel.paradigm]  # those of one paradigm: with its tests
+OURS = "learning_curve within_session raster matching history selectivity controls".split()
 HOSTILE = '<img src=x onerror="console.error(1)">$</script>'
 
 
@@ -80,6 +82,32 @@ cv2|||||.9|.8|1|{PLANTED}|9|not comparable|this run holds no such number
 def table(bars: str) -> pd.DataFrame:
     """Return the table written with bars between its columns."""
     return pd.read_csv(io.StringIO(bars), sep="|", quoting=csv.QUOTE_NONE)
+
+
+def make_panels(tables: dict[str, pd.DataFrame]) -> list[Panel]:
+    """Return the panels of `run_tables`, with statistics of two animals where a panel shows some."""
+    fields = {"estimate": 0.5, "low": 0.4, "high": 0.6, "interval": "95 % t over animals", "n": 2}
+    shown = Statistic(key="history_reward", condition="", n_of="animals", units="1", **fields)
+    makers = {
+        "learning_curve": reward.make_learning_panel,
+        "within_session": reward.make_within_session_panel,
+        "raster": choices.make_raster_panel,
+        "matching": lambda table: choices.make_matching_panel(table, shown),
+        "history": lambda table: choices.make_history_panel(table, [shown]),
+        "selectivity": lambda table: units.make_selectivity_panel(table, [shown]),
+        "controls": lambda table: reward.make_controls_panel(table, [shown]),
+    }
+    return [makers[name](table) for name, table in tables.items() if name in makers]
+
+
+def draw(name: str, table: pd.DataFrame) -> str:
+    (panel,) = make_panels({name: table})
+    return draw_svg(panel)
+
+
+def write(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    others = {name: table for name, table in tables.items() if name not in OURS}
+    write_figures(make_panels(tables), folder, tables=others)
 
 
 def run_tables() -> dict[str, pd.DataFrame]:
@@ -202,7 +230,7 @@ def build_run(folder: Path) -> Path:
     names = {"paradigm": "monkey_juice", "network": "rate", "rule": "three-factor"}
     table(STATISTICS).assign(**names).to_csv(folder / "statistics.csv", index=False)
     table(COMPARISON).assign(ref_n_of="units").to_csv(folder / "comparison.csv", index=False)
-    write_figures(run_tables(), folder / "figures")
+    write(run_tables(), folder / "figures")
     write_report(folder)
     return folder
 
@@ -441,21 +469,42 @@ def test_what_a_run_does_not_have_is_named_as_left_out(run, tmp_path):
     for name in ("figures/matching.csv", "figures/units.csv", "comparison.csv", "statistics.csv"):
         (run / name).unlink()
     page = write_report(run).read_text(encoding="utf-8")
-    assert "Matching: this run has no figures/matching.csv." in page
+    assert "<li>Matching: this run has no figures/matching.csv.</li>" in page
     assert "Left out: this run has no figures/units.csv with figures/unit_activity.csv." in page
     assert "Left out: this run has no rows in comparison.csv." in page
     assert "Left out: this run has no rows in statistics.csv." in page
     assert 'id="figure-matching"' not in page and 'id="figure-raster"' in page
 
 
-def test_a_panel_of_another_paradigm_is_not_missed(run, tmp_path, monkeypatch):
+def test_a_run_without_an_index_of_figures_says_so(run, tmp_path):
     run = copy_of(run, tmp_path)
-    (run / "figures" / "matching.csv").unlink()
-    of = dataclasses.replace(PANELS["matching"], paradigm="monkey_juice")
-    monkeypatch.setitem(PANELS, "matching", of)
-    assert "no figures/matching.csv" in write_report(run).read_text(encoding="utf-8")
-    monkeypatch.setitem(PANELS, "matching", dataclasses.replace(of, paradigm="bandit"))
-    assert "no figures/matching.csv" not in write_report(run).read_text(encoding="utf-8")
+    (run / "figures" / "index.csv").unlink()
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "Left out: this run has no figures/index.csv." in page and "<figure" not in page
+
+
+def test_a_panel_without_numbers_is_named_as_left_out(run, tmp_path):
+    run, tables = copy_of(run, tmp_path), run_tables()
+    write(tables | {"history": tables["history"][:0]}, run / "figures")
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "<li>Effects of past rewards and choices: this run has no numbers for it.</li>" in page
+    assert 'id="figure-history"' not in page and 'id="figure-raster"' in page
+
+
+def test_the_drawings_of_the_page_are_those_of_the_run_folder(run, tmp_path):
+    """Nothing is drawn for the report: what the folder holds is shown."""
+    run = copy_of(run, tmp_path)
+    file = run / "figures" / "history.svg"
+    file.write_text(file.read_text().replace("lag (trials back)", "a label of the file"))
+    assert "a label of the file" in write_report(run).read_text(encoding="utf-8")
+
+
+def test_panels_of_a_spiking_replay_come_last(run, tmp_path):
+    run = copy_of(run, tmp_path)
+    panel = dataclasses.replace(make_panels(run_tables())[0], name="neurons_share", title="Neurons")
+    write_figures([panel], run / "figures", prefix="neurons_")
+    names = re.findall(r'<figure id="figure-(\w+)"', write_report(run).read_text(encoding="utf-8"))
+    assert names == [*(name for name in run_tables() if name in OURS), "neurons_share"]
 
 
 def test_an_unfinished_run_says_so(run, tmp_path):
@@ -469,13 +518,25 @@ def test_an_unfinished_run_says_so(run, tmp_path):
     ("name", "content", "message"),
     [
         ("comparison.csv", 'key,condition\n"open', r"comparison\.csv is damaged: .*left as it is"),
-        ("figures/history.csv", "", r"history\.csv is damaged: .*left as it is"),
+        ("figures/index.csv", "", r"index\.csv is damaged: .*left as it is"),
         (
-            "figures/history.csv",
-            "kind,lag\n",
-            r"history\.csv lacks the column\(s\) estimate, low, high; it needs kind, lag",
+            "figures/index.csv",
+            "name,title\n",
+            r"index\.csv is damaged: it lacks the column\(s\) caption, int",
         ),
-        ("figures/history.csv", "kind,lag,estimate,low,high\n", r"history\.csv has no rows; leave it out"),
+        ("figures/history.svg", "", r"history\.svg is damaged: .*left as it is"),
+        (
+            "figures/history.svg",
+            "<svg><script>1</script></svg>",
+            r"history\.svg is damaged: it holds a script",
+        ),
+        ("figures/history.svg", "<svg><g onload='1'/></svg>", r"history\.svg is damaged: it holds a script"),
+        ("figures/history.svg", "<svg><g></svg>", r"history\.svg is damaged: .*left as it is"),
+        (
+            "figures/units.csv",
+            "animal,unit\n",
+            r"units\.csv is damaged: it lacks the column\(s\) is_excitatory",
+        ),
     ],
 )
 def test_a_damaged_file_is_named_and_left_alone(run, tmp_path, name, content, message):
@@ -493,11 +554,6 @@ def test_not_a_run_folder(tmp_path):
         write_report(tmp_path)
 
 
-def test_a_misspelt_figure_is_told_its_nearest_name(tmp_path):
-    with pytest.raises(InputError, match=r"No figure is called 'mathing'; .*Did you mean 'matching'"):
-        write_figures({"mathing": pd.DataFrame()}, tmp_path)
-
-
 def test_figures_are_editable_text_with_their_numbers_beside(run):
     numbers = run_tables()
     for name in OURS:
@@ -507,14 +563,14 @@ def test_figures_are_editable_text_with_their_numbers_beside(run):
             pd.read_csv(run / "figures" / f"{name}.csv").astype(str),
             pd.read_csv(io.StringIO(numbers[name].to_csv(index=False))).astype(str),
         )
-        assert draw_svg(name, numbers[name]) == (run / "figures" / f"{name}.svg").read_text(), (
+        assert draw(name, numbers[name]) == (run / "figures" / f"{name}.svg").read_text(), (
             "same numbers, same bytes"
         )
 
 
 def test_intervals_and_published_values_are_drawn_where_the_table_has_them():
     numbers = table(SELECTIVITY)
-    ax = plots.plot_selectivity(numbers, Figure().subplots())
+    ax = units.plot_selectivity(numbers, Figure().subplots())
     segments = [segment for bars in ax.collections for segment in bars.get_segments() if len(segment)]
     drawn = {tuple(np.round(segment[:, 0], 6)) for segment in segments}
     assert set(zip(numbers["low"], numbers["high"], strict=True)) <= drawn
@@ -526,7 +582,7 @@ def test_intervals_and_published_values_are_drawn_where_the_table_has_them():
 
 
 def test_matching_line_and_band_are_the_fit_in_the_table():
-    ax = plots.plot_matching_ratios(run_tables()["matching"], Figure().subplots())
+    ax = choices.plot_matching_ratios(run_tables()["matching"], Figure().subplots())
     x, y = next(line for line in ax.lines if "slope" in line.get_label()).get_data()
     np.testing.assert_allclose(y, 0.02 + 0.64 * x)
     edges = ax.collections[-1].get_paths()[0].vertices
@@ -536,9 +592,9 @@ def test_matching_line_and_band_are_the_fit_in_the_table():
 
 def test_raster_puts_every_choice_and_reward_in_its_place():
     numbers = run_tables()["raster"].query("episode == 1")
-    ax = plots.plot_raster(numbers, Figure().subplots())
+    ax = choices.plot_raster(numbers, Figure().subplots())
     dots = {line.get_color(): line.get_xdata() for line in ax.lines if line.get_marker() == "."}
-    for action, color in ((0, plots.BLUE), (1, plots.VERMILLION)):
+    for action, color in ((0, style.BLUE), (1, style.VERMILLION)):
         paid = numbers[(numbers["choice"] == action) & (numbers["reward"] > 0)]
         np.testing.assert_array_equal(dots[color], paid["trial"])
     ticks = sum(len(bars.get_segments()) for bars in ax.collections)
@@ -552,7 +608,7 @@ def test_one_animal_without_intervals_is_drawn(name):
     for column in ("low", "high", "slope", "slope_low", "slope_high", "reference", "log_income_ratio"):
         if column in numbers:
             numbers[column] = np.nan
-    assert "nan" not in "".join(ET.fromstring(draw_svg(name, numbers)).itertext())
+    assert "nan" not in "".join(ET.fromstring(draw(name, numbers)).itertext())
 
 
 def test_a_caption_repeats_what_its_table_says_of_the_intervals(run, tmp_path):
@@ -560,7 +616,7 @@ def test_a_caption_repeats_what_its_table_says_of_the_intervals(run, tmp_path):
     numbers = run_tables()["within_session"].assign(
         interval="95 % bootstrap over sessions", n=40, n_of="sessions"
     )
-    write_figures({"within_session": numbers}, run / "figures")
+    write({"within_session": numbers}, run / "figures")
     page = write_report(run).read_text(encoding="utf-8")
     caption = re.search(r'id="figure-within_session".*?<figcaption>(.*?)</figcaption>', page, re.DOTALL)[1]
     assert "Intervals: 95 % bootstrap over sessions, n = 40 sessions." in caption
@@ -568,7 +624,7 @@ def test_a_caption_repeats_what_its_table_says_of_the_intervals(run, tmp_path):
 
 def test_many_sessions_do_not_make_a_page_of_megabytes():
     many = pd.concat([run_tables()["matching"]] * 60)
-    assert len(draw_svg("matching", many)) < 400_000
+    assert len(draw("matching", many)) < 400_000
 
 
 def test_units_beyond_the_budget_are_dropped_aloud(monkeypatch):
@@ -606,7 +662,7 @@ def test_units_of_another_recording_are_refused():
 
 
 def test_every_colour_of_the_drawings_follows_the_theme():
-    source = Path(plots.__file__).read_text(encoding="utf-8")
+    source = Path(style.__file__).read_text(encoding="utf-8")
     css = asset("report.css")
     assert set(re.findall(r"#[0-9a-f]{6}", source)) == set(THEMED)
     for name in THEMED.values():

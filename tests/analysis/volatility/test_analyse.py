@@ -8,11 +8,11 @@ import pytest
 import xarray as xr
 
 from pfc_da.analysis.choice_models.models import get_model, simulate_model
-from pfc_da.analysis.figures.panel import PANELS, check_table, draw_svg
+from pfc_da.analysis.figures.panel import draw_svg
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.volatility import training as volatility_training
-from pfc_da.analysis.volatility.numbers import VolatileSessions
-from pfc_da.analysis.volatility.tables import analyse_volatility
+from pfc_da.analysis.volatility.analyse import analyse_volatility
+from pfc_da.analysis.volatility.sessions import VolatileSessions
 from pfc_da.settings import resolve
 
 N_SESSIONS, N_TRIALS, N_UNITS, UPDATES = 40, 120, 10, 300
@@ -24,7 +24,12 @@ RATES = {  # of the learners planted at every moment: stable, volatile, inverse 
     "after_30": (0.3, 0.3, 3.0),
     "after_100": (0.2, 0.4, 6.0),
 }
-OURS = [name for name, panel in PANELS.items() if panel.paradigm == "volatility"]
+OURS = [
+    "raster",
+    *(f"volatility_{name}" for name in ("rates", "reversals", "since_switch", "training")),
+    "selectivity",
+    *(f"volatility_{name}" for name in ("direction", "decoding")),
+]
 
 
 def spread(values, rest):
@@ -75,7 +80,7 @@ def analysed(recording):
 
 @pytest.fixture(scope="module")
 def found(analysed):
-    statistics, _ = analysed
+    statistics = analysed.statistics
     assert len({(s.key, s.condition) for s in statistics}) == len(statistics)  # no key twice
     return {(s.key, s.condition): s for s in statistics}
 
@@ -136,10 +141,9 @@ def test_the_synaptic_step_is_that_of_training():
 
 
 def test_tables_have_what_their_panels_draw(analysed):
-    _, figures = analysed
-    assert {*OURS, "raster"} <= set(figures)
-    for name, table in figures.items():
-        check_table(name, table)
+    assert [panel.name for panel in analysed.figures] == OURS
+    figures = {panel.name: panel.table for panel in analysed.figures} | analysed.tables
+    assert all(len(table) for table in figures.values())
     rates = figures["volatility_rates"]
     assert set(rates["who"]) == {
         "animals", "fixed_alpha", "kalman", "pearce_hall", "behrens", "ideal", "humans",
@@ -155,8 +159,7 @@ def test_tables_have_what_their_panels_draw(analysed):
 
 @pytest.mark.parametrize("name", OURS)
 def test_panels_are_drawn_as_editable_text(analysed, name):
-    _, figures = analysed
-    svg = draw_svg(name, figures[name])
+    svg = draw_svg(next(panel for panel in analysed.figures if panel.name == name))
     words = [element.text for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
     assert len(words) > 4 and not any("$" in (word or "") for word in words)
 
@@ -164,8 +167,9 @@ def test_panels_are_drawn_as_editable_text(analysed, name):
 def test_a_recording_of_the_frozen_condition_alone_is_analysed_too(recording):
     alone = recording.sel(condition=["frozen"]).isel(animal=[0], episode=slice(20))
     curves = [pd.DataFrame({"update": [], "reward_per_trial": []}, dtype=float)]
-    statistics, figures = analyse_volatility(alone, curves, SETTINGS, OBSERVER, rng=np.random.default_rng(3))
-    keys = {s.key for s in statistics}
+    found = analyse_volatility(alone, curves, SETTINGS, OBSERVER, rng=np.random.default_rng(3))
+    keys = {s.key for s in found.statistics}
     assert {"learning_rate_ratio", "updates_to_criterion"} <= keys
-    assert not any(s.condition.startswith("after") for s in statistics)
-    assert list(figures["volatility_training"]["update"].unique()) == [UPDATES]
+    assert not any(s.condition.startswith("after") for s in found.statistics)
+    training = next(panel.table for panel in found.figures if panel.name == "volatility_training")
+    assert list(training["update"].unique()) == [UPDATES]

@@ -11,10 +11,13 @@ import xarray as xr
 from scipy.special import expit
 
 from pfc_da.analysis.comparison.reference import load_references
-from pfc_da.analysis.figures.panel import PANELS, check_table, draw_svg
-from pfc_da.analysis.lever_stimulation import numbers as lever
-from pfc_da.analysis.lever_stimulation import tables as lever_tables
+from pfc_da.analysis.figures.panel import draw_svg
+from pfc_da.analysis.lever_stimulation import outcome_effects
 from pfc_da.analysis.lever_stimulation import units as lever_units
+from pfc_da.analysis.lever_stimulation.analyse import analyse_levers
+from pfc_da.analysis.lever_stimulation.risky_choices import compute_p_risky, compute_plastic_p_risky
+from pfc_da.analysis.lever_stimulation.tables import BINS
+from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.errors import InputError
 
 SIZES = {"risky_win_blocked": -4.0, "safe_reward_blocked": -1.0, "risky_loss_stimulated": 1.0}
@@ -166,7 +169,28 @@ def recording():
 
 @pytest.fixture(scope="module")
 def found(recording):
-    return lever_tables.analyse_levers(recording, rng=rng())
+    return analyse(recording)
+
+
+@pytest.fixture(scope="module")
+def panels(recording):
+    return draw_panels(recording)
+
+
+def analyse(recording):
+    """Statistics, and all tables by name."""
+    findings = analyse_levers(recording, rng=rng())
+    return findings.statistics, {panel.name: panel.table for panel in findings.figures} | findings.tables
+
+
+def draw_panels(recording):
+    """Panels by name."""
+    return {panel.name: panel for panel in analyse_levers(recording, rng=rng()).figures}
+
+
+def read_text(panel):
+    """All text of the drawing of a panel."""
+    return "".join(ET.fromstring(draw_svg(panel)).itertext())
 
 
 def of(statistics, key, condition):
@@ -194,7 +218,7 @@ def test_p_risky_is_the_share_of_free_choices(recording, found):
 
 def test_p_risky_leaves_out_trials_without_a_choice():
     choice = np.array([[[1, 1, -1, 0]], [[-1, 0, -1, -1]], [[-1, -1, -1, -1]]])
-    np.testing.assert_array_equal(lever.compute_p_risky(choice), [2 / 3, 0, np.nan])
+    np.testing.assert_array_equal(compute_p_risky(choice), [2 / 3, 0, np.nan])
 
 
 def test_a_learner_from_errors_shifts_as_dopamine_is_changed(found):
@@ -225,7 +249,8 @@ def test_dose_slopes_are_lines_through_the_origin(found):
 def test_animals_out_of_reach_of_dopamine_do_not_shift_by_a_hair():
     """Told their reward, not the error: the same sessions to the bit, reported as 0 in [0, 0]."""
     deaf = [dataclasses.replace(animal, told=False) for animal in ANIMALS]
-    statistics, figures = lever_tables.analyse_levers(record(deaf, CONDITIONS, 20), rng=rng())
+    recording = record(deaf, CONDITIONS, 20)
+    (statistics, figures), panels = analyse(recording), draw_panels(recording)
     shifts = [each for each in statistics if each.key in ("p_risky_shift", "p_risky_dose_slope")]
     assert len(shifts) == 2 * len(DOSED) + 2 * len(SIZES)
     for each in shifts:
@@ -235,7 +260,7 @@ def test_animals_out_of_reach_of_dopamine_do_not_shift_by_a_hair():
         injected = of(statistics, "injected_effect", f"lag_{lag}")
         assert (injected.estimate, injected.low, injected.high, injected.n) == (0, 0, 0, 3)
     for name in ("p_risky", "p_risky_dose", "injected_effect"):
-        assert "nan" not in "".join(ET.fromstring(draw_svg(name, figures[name])).itertext())
+        assert "nan" not in read_text(panels[name])
 
 
 WIN, LOSS, INJECTED = np.array([0.8, 0.4, 0.2]), np.array([-0.6, -0.3, -0.1]), np.array([0.5, 0.25, 0.1])
@@ -258,7 +283,9 @@ def press(n, trials, random, *, injected=INJECTED, bias=0.2, p_win=0.4):
 
 def test_planted_weights_of_outcomes_and_injections_are_recovered():
     chosen, reward, given = press(600, 60, rng(1))
-    fit = lever.fit_outcomes(chosen, reward, given, np.ones(chosen.shape, bool), np.arange(600), lags=4)
+    fit = outcome_effects.fit_outcomes(
+        chosen, reward, given, np.ones(chosen.shape, bool), np.arange(600), lags=4
+    )
     error = (fit.injected_high - fit.injected_low) / 2
     assert fit.injected == pytest.approx([*INJECTED, 0], abs=1.3 * error.max())
     assert error.max() < 0.06
@@ -277,7 +304,7 @@ def older(trials, chosen, reward, given):
 def test_weights_are_those_of_statsmodels():
     chosen, reward, given = press(40, 30, rng(2))
     free = np.broadcast_to(np.arange(30) >= 10, chosen.shape)
-    fit = lever.fit_outcomes(chosen, reward, given, free, np.arange(40), lags=2)
+    fit = outcome_effects.fit_outcomes(chosen, reward, given, free, np.arange(40), lags=2)
     rows, outcome, cluster = [], [], []
     for session in range(40):
         for t in range(10, 30):
@@ -309,7 +336,9 @@ def test_an_injection_that_does_nothing_has_no_weight_whatever_else_choices_depe
         ]
         names = ("lever", "reward", "injected", "forced")
         chosen, reward, given, forced = (np.concatenate([tape[name] for tape in played]) for name in names)
-        fit = lever.fit_outcomes(chosen.astype(int), reward, given, forced == 0, np.tile(np.arange(60), 4))
+        fit = outcome_effects.fit_outcomes(
+            chosen.astype(int), reward, given, forced == 0, np.tile(np.arange(60), 4)
+        )
         missed += ((fit.injected_low > 0) | (fit.injected_high < 0)).tolist()
     assert np.mean(missed) < 0.12
 
@@ -336,7 +365,7 @@ def test_arrays_of_unlike_shapes_are_refused(shapes, told):
     arrays = {name: np.zeros((3,) if name == "session" else (3, 9), int) for name in names}
     arrays |= {name: np.zeros(shape, int) for name, shape in shapes.items()}
     with pytest.raises(InputError, match=told):
-        lever.fit_outcomes(**arrays)
+        outcome_effects.fit_outcomes(**arrays)
 
 
 def test_slow_plasticity_shifts_late_and_hardly_early(recording, found):
@@ -346,10 +375,10 @@ def test_slow_plasticity_shifts_late_and_hardly_early(recording, found):
         assert abs(early.estimate) < 0.05 < min(way * late.low, way * late.high), name
     table = found[1]["p_risky_plastic"]
     shift = table[(table["measure"] == "shift") & (table["condition"] == "risky_win_blocked")]
-    assert len(shift) == lever_tables.BINS
+    assert len(shift) == BINS
     assert shift["mean"].iloc[-1] < shift["mean"].iloc[0]
-    trials = lever.get_trials(recording)
-    p_risky = lever.compute_plastic_p_risky(trials)
+    trials = get_trials(recording)
+    p_risky = compute_plastic_p_risky(trials)
     late = (p_risky["risky_win_blocked"] - p_risky["control"])[:, 40:]
     assert of(found[0], "p_risky_shift_plastic", "risky_win_blocked late").by_animal == pytest.approx(
         late.mean(1)
@@ -412,17 +441,15 @@ def test_units_of_the_expectation_alone_or_the_reward_alone_do_not_carry_the_err
 
 def test_a_network_without_a_critic_of_its_own_has_one_population():
     one = record(ANIMALS[:2], ("frozen",), 12).drop_vars("is_critic")
-    statistics, figures = lever_tables.analyse_levers(one, rng=rng())
+    statistics, _ = analyse(one)
     conditions = {each.condition for each in statistics if each.key == "fraction_selective"}
     assert conditions == {"rpe", "reward", "expected_reward", "chosen_lever"}
-    assert "nan" not in "".join(
-        ET.fromstring(draw_svg("outcome_activity", figures["outcome_activity"])).itertext()
-    )
+    assert "nan" not in read_text(draw_panels(one)["outcome_activity"])
 
 
 def test_of_an_animal_that_expects_the_same_every_time_no_unit_is_said_to_code_the_error():
     flat = record([Learner(alpha=0.0)], ("frozen",), 12)
-    statistics, _ = lever_tables.analyse_levers(flat, rng=rng())
+    statistics, _ = analyse(flat)
     assert np.isnan(of(statistics, "fraction_selective", "rpe_actor").estimate)
 
 
@@ -467,8 +494,9 @@ SUBSETS = [
 
 
 @pytest.mark.parametrize("conditions", SUBSETS, ids=" ".join)
-def test_any_subset_of_conditions_is_told_as_far_as_it_goes(conditions):
-    statistics, figures = lever_tables.analyse_levers(record(ANIMALS[:1], conditions, 12), rng=rng())
+def test_any_subset_of_conditions_is_analysed_as_far_as_it_goes(conditions):
+    recording = record(ANIMALS[:1], conditions, 12)
+    statistics, _ = analyse(recording)
     keys = {each.key for each in statistics}
     plain = {name for name in conditions if name in SIZES} if "frozen" in conditions else set()
     assert ("p_risky_shift" in keys) == any(
@@ -477,38 +505,43 @@ def test_any_subset_of_conditions_is_told_as_far_as_it_goes(conditions):
     assert ("injected_effect" in keys) == bool(plain)
     assert ("p_risky_shift_plastic" in keys) == ("plastic_control" in conditions)
     assert ("fraction_selective" in keys) == ("frozen" in conditions)
-    for name, table in figures.items():
-        if len(table):
-            check_table(name, table)
+    for panel in draw_panels(recording).values():
+        if len(panel.table):
+            assert "nan" not in read_text(panel)
 
 
 @pytest.mark.parametrize("n_trials", [6, 10, 11])
 def test_sessions_with_hardly_a_free_choice_have_hardly_a_number(n_trials):
     short = record(ANIMALS, ("frozen", "risky_win_blocked"), 12).isel(step=slice(3 * n_trials))
-    statistics, _ = lever_tables.analyse_levers(short, rng=rng())
+    statistics, _ = analyse(short)
     assert np.isfinite(of(statistics, "p_risky", "control p=0.5").estimate) == (n_trials > FORCED)
     assert np.isnan(of(statistics, "injected_effect", "lag_1").estimate)
 
 
-OURS = [name for name, panel in PANELS.items() if panel.paradigm == "lever_stimulation"]
+OURS = [
+    "p_risky",
+    "p_risky_session",
+    "p_risky_dose",
+    "injected_effect",
+    "p_risky_plastic",
+    "selectivity",
+    "outcome_activity",
+]
 
 
-def test_every_panel_has_a_table(found):
-    assert set(OURS) <= set(found[1])
+def test_every_panel_is_made(panels):
+    assert list(panels) == OURS
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_panels_are_drawn_from_their_table_and_from_its_csv_alike(name, found, tmp_path):
-    table = found[1][name]
-    svg = draw_svg(name, table)
-    table.to_csv(tmp_path / "table.csv", index=False)
-    assert draw_svg(name, pd.read_csv(tmp_path / "table.csv")) == svg
-    words = "".join(ET.fromstring(svg).itertext())
-    assert "nan" not in words
-    for column in ("low", "high"):  # of one animal there is no interval
-        if column in table:
-            table = table.assign(**{column: np.nan})
-    assert "nan" not in "".join(ET.fromstring(draw_svg(name, table)).itertext())
+def test_panels_are_drawn_from_their_table_and_from_its_csv_alike(name, panels, tmp_path):
+    panel = panels[name]
+    svg = draw_svg(panel)
+    panel.table.to_csv(tmp_path / "table.csv", index=False)
+    assert draw_svg(dataclasses.replace(panel, table=pd.read_csv(tmp_path / "table.csv"))) == svg
+    assert "nan" not in read_text(panel)
+    missing = {column: np.nan for column in ("low", "high") if column in panel.table}  # as of one animal
+    assert "nan" not in read_text(dataclasses.replace(panel, table=panel.table.assign(**missing)))
 
 
 def test_published_directions_are_claims_in_words_and_unverified():

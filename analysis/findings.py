@@ -1,0 +1,27 @@
+"""What an analysis of a recording gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from pfc_da.analysis.figures.panel import Panel
+from pfc_da.analysis.statistic import Statistic
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Statistics, and what is drawn of them.
+
+    Attributes
+    ----------
+    statistics : list of Statistic
+    figures : sequence of Panel
+        In the order of the report.
+    tables : mapping of str to DataFrame
+        Tables kept with the figures and not drawn there: ``units`` and ``unit_activity``, for the browser of units.
+    """
+
+    statistics: list[Statistic]
+    figures: Sequence[Panel] = ()
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -1,0 +1,50 @@
+"""Reward by phase, as a share of the reward of observers, and trials to criterion after a reversal."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfc_da.analysis.behaviour.reversals import (
+    compute_reversal_curve,
+    compute_trials_to_criterion,
+    mean_where,
+)
+from pfc_da.analysis.interval import split_sessions
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed, summarise_grouped
+from pfc_da.analysis.volatility.sessions import PHASES, VolatileSessions
+
+CHANCE = 0.5
+"""Expected reward of random choices."""
+
+
+def summarise_rewards(
+    sessions: VolatileSessions, observers: Mapping[str, VolatileSessions]
+) -> list[Statistic]:
+    """Expected reward by phase, and the gain over chance as a share of that of each observer in the same sessions."""
+    own = sessions.expected_reward
+    found: list[Statistic] = []
+    for phase, name in enumerate(PHASES):
+        mean = mean_where(own, sessions.volatile == phase)  # (animal, session)
+        found.append(summarise_crossed("expected_reward", mean, condition=name, units="reward"))
+    for name, simulated in observers.items():
+        share = _compute_share(own, simulated.expected_reward)
+        by_group = [
+            _compute_share(own[:, group], simulated.expected_reward[:, group])
+            for group in split_sessions(own.shape[1])
+        ]
+        found.append(
+            summarise_grouped("reward_share", share, np.stack(by_group, 1), condition=name, units="fraction")
+        )
+    return found
+
+
+def _compute_share(own: NDArray, best: NDArray) -> NDArray:
+    """Gain over chance of each animal as a share of the mean gain of the observer's simulations, (animal,)."""
+    return (np.nanmean(own, axis=(1, 2)) - CHANCE) / (np.nanmean(best) - CHANCE)
+
+
+def summarise_reversals(sessions: VolatileSessions, condition: str = "") -> Statistic:
+    """Trials to criterion after a reversal, over animals."""
+    trials = compute_trials_to_criterion(compute_reversal_curve(sessions.choice, sessions.better))
+    return summarise("trials_to_criterion", trials, condition=condition, units="trials", within=POSITIVE)

@@ -1,0 +1,100 @@
+"""Panels and their files: what is written, what is said of intervals, which names are refused."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pfc_da.analysis.figures.panel import Panel, describe_intervals, draw_svg, tabulate_panels, write_figures
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.errors import InputError
+from pfc_da.tables import INDEX, read_table
+
+
+def plot_line(numbers, ax):
+    ax.plot(numbers["x"], numbers["mean"], label="a line")
+    ax.legend()
+    return ax
+
+
+TABLE = pd.DataFrame(
+    {"x": [0, 1, 2], "mean": [0.1, 0.2, 0.3], "low": [0.0, 0.1, np.nan], "high": [0.2, 0.3, np.nan]}
+)
+COUNTED = TABLE.assign(interval="95 % t over animals", n=[4, 5, 3], n_of="animals")
+PANEL = Panel(name="line", table=COUNTED, title="A line", caption="A line, drawn.", plots=(plot_line,))
+SHOWN = Statistic(
+    key="x",
+    condition="",
+    estimate=1,
+    low=0,
+    high=2,
+    interval="95 % t over animals",
+    n=7,
+    n_of="animals",
+    units="1",
+)
+
+
+def test_a_panel_is_a_table_a_drawing_and_a_row_of_the_index(tmp_path):
+    units = pd.DataFrame({"unit": [0]})
+    other = dataclasses.replace(PANEL, name="other", wide=True, plots=(plot_line, plot_line))
+    write_figures([PANEL, other], tmp_path, tables={"units": units})
+    names = {"line.csv", "line.svg", "other.csv", "other.svg", "units.csv", "index.csv"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+    assert (tmp_path / "line.svg").read_text() == draw_svg(PANEL)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "line.csv"), COUNTED)
+    index = read_table(tmp_path / "index.csv", INDEX)
+    assert index["name"].tolist() == ["line", "other"]
+    assert index["wide"].tolist() == [0, 1] and index["drawn"].tolist() == [1, 1]
+    assert (tmp_path / "other.svg").read_text().count("a line") == 2  # side by side
+
+
+def test_an_empty_table_is_in_the_index_alone(tmp_path):
+    write_figures([dataclasses.replace(PANEL, table=TABLE[:0])], tmp_path, prefix="neurons_")
+    assert [file.name for file in tmp_path.iterdir()] == ["neurons_index.csv"]
+    assert pd.read_csv(tmp_path / "neurons_index.csv")["drawn"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "95 % t over animals, n = 4 to 5 animals"),  # the third has no interval
+        ({"table": COUNTED.assign(n=4)}, "95 % t over animals, n = 4 animals"),
+        (
+            {"table": COUNTED.assign(n_of=["animals", "plays", "plays"])},
+            "95 % t over animals, n = 4 animals; 95 % t over animals, n = 5 plays",
+        ),
+        ({"table": COUNTED.assign(low=np.nan)}, ""),
+        ({"table": TABLE}, ""),
+        ({"table": TABLE[["x", "mean"]], "interval": "95 % t over animals"}, ""),
+        ({"table": TABLE, "statistics": [SHOWN]}, "95 % t over animals, n = 7 animals"),
+        ({"table": TABLE, "statistics": [dataclasses.replace(SHOWN, low=np.nan)]}, ""),
+        (
+            {"table": TABLE.assign(n=2), "interval": "95 % t over sessions", "n_of": "sessions"},
+            "95 % t over sessions, n = 2 sessions",
+        ),
+        ({"table": TABLE, "interval": "95 % t over sessions"}, "95 % t over sessions, n not given"),
+    ],
+)
+def test_intervals_are_described_from_the_numbers_that_are_drawn(changes, said):
+    panel = dataclasses.replace(PANEL, **changes)
+    assert describe_intervals(panel) == said
+    assert tabulate_panels([panel])["intervals"].tolist() == [said]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["line", "line"], "two tables of figures are called 'line'"),
+        (["index"], "two tables of figures are called 'index'"),
+        (["units"], "two tables of figures are called 'units'"),
+        (["../line"], "a figure cannot be called '../line'; lower-case letters"),
+        ([""], "a figure cannot be called ''"),
+    ],
+)
+def test_names_that_would_overwrite_a_file_are_refused_before_anything_is_written(names, message, tmp_path):
+    panels = [dataclasses.replace(PANEL, name=name) for name in names]
+    with pytest.raises(InputError, match=message):
+        write_figures(panels, tmp_path / "figures", tables={"units": TABLE})
+    assert not (tmp_path / "figures").exists()
