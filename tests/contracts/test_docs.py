@@ -35,6 +35,23 @@ def test_links_lead_somewhere(page):
     assert broken == []
 
 
+TODAY = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which names files that are gone
+
+
+@pytest.mark.parametrize("page", TODAY, ids=names(TODAY))
+def test_named_files_exist(page):
+    """Files named by their path; pages that tell how to add one name files of an example."""
+    paths = set(
+        re.findall(
+            r"`((?:pfc_da|analysis|circuits|paradigms|benchmarks|tests)/[\w/]+\.\w+)", page.read_text()
+        )
+    )
+    own = {"docs/add-a-paradigm.md": ("reversal",), "docs/add-a-plasticity-rule.md": ("my_rule",)}
+    examples = own.get(str(page.relative_to(ROOT)), ())
+    missing = [each for each in sorted(paths) if not (ROOT / each).exists()]
+    assert [each for each in missing if not any(name in each for name in examples)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_python_snippets_parse(page):
     for snippet in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
