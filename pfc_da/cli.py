@@ -191,7 +191,8 @@ def _training_command(name: str, summary: str, only: str | None) -> None:
         workers: Workers = None,
     ) -> None:
         from pfc_da import paradigms
-        from pfc_da.run_folder import STAGES, RunFolder
+        from pfc_da.run_files import STAGES
+        from pfc_da.run_folder import RunFolder
 
         experiment = paradigms.load(paradigm)
         settings = experiment.settings(
@@ -433,7 +434,7 @@ def _tell_cost(cost: "Cost", path: Path) -> None:
 
 
 def _require_before(stage: str, folder: "RunFolder") -> None:
-    from pfc_da.run_folder import STAGES
+    from pfc_da.run_files import STAGES
 
     run = folder.path
     for earlier in STAGES[: STAGES.index(stage)]:

@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from pfc_da.dopamine import DopamineCells, DopamineChannel, DopamineSystem, UnequalErrors
 from pfc_da.errors import InputError, damaged
 from pfc_da.files import require_file, write_atomic
+from pfc_da.manifest import hash_config
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.network.lstm import LSTMNetwork
 from pfc_da.network.rate import RateNetwork
@@ -34,7 +35,6 @@ from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.processor import prepare_processor
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.rollout import Rollout, input_size, rollout
-from pfc_da.run_folder import hash_config
 from pfc_da.settings import DopamineSettings, RuleSettings, RunSettings
 from pfc_da.task import Task
 

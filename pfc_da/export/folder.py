@@ -27,14 +27,11 @@ from pfc_da.files import (
     write_atomic,
     write_folder_atomic,
 )
+from pfc_da.folder_lock import lock_folder
+from pfc_da.manifest import Manifest, read_manifest
 from pfc_da.progress import Progress
 from pfc_da.recording import open_recording
-from pfc_da.run_folder import (
-    Manifest,
-    RunFolder,
-    lock_folder,
-    read_manifest,
-)
+from pfc_da.run_folder import RunFolder
 
 FORMATS: Mapping[str, Callable[[xr.Dataset, int | None], Iterator[Job]]] = {
     "nwb": plan_nwb,

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from pfc_da.errors import InputError
 from pfc_da.export.neurons import COLUMNS, HOW_FIRED, count_neurons, read_spikes, tabulate_neurons
 from pfc_da.export.spikes import HOW_DRAWN, TICKS_PER_S, Spikes, draw_spikes
+from pfc_da.manifest import hash_config
 from pfc_da.recording import load
 from pfc_da.rng import numpy_stream
-from pfc_da.run_folder import hash_config
 from pfc_da.trials import per_trial
 
 SERIES = ("value", "rpe", "dopamine_injected", "regret", "policy", "activity")

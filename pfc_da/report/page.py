@@ -17,11 +17,12 @@ import pandas as pd
 from pfc_da.analysis.comparison.published import VERDICTS
 from pfc_da.analysis.figures.panel import PANELS, check_table, draw_svg
 from pfc_da.files import write_atomic
+from pfc_da.manifest import Manifest, read_manifest, require_whole
 from pfc_da.report.html import asset, count, describe, find, tag, text, value, words
 from pfc_da.report.recorded import recorded_section
 from pfc_da.report.tables import comparison_table, misses, statistics_table
 from pfc_da.report.units import unit_browser
-from pfc_da.run_folder import STAGES, Manifest, read_manifest, require_whole
+from pfc_da.run_files import STAGES
 from pfc_da.tables import COMPARISON, NAMES, RECORDED, STATISTIC, read_table
 
 # Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.

@@ -22,13 +22,14 @@ from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.experiment.replays import beside as _beside
 from pfc_da.experiment.replays.spiking import BesideAsNeurons
+from pfc_da.manifest import read_manifest
 from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
-from pfc_da.run_folder import RunFolder, read_manifest
+from pfc_da.run_folder import RunFolder
 from pfc_da.settings import NetworkSettings, RunSettings, resolve
 from pfc_da.train import WEIGHTS, Trained, build_agent, load_trained
 

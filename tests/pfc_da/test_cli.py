@@ -19,7 +19,7 @@ import pytest
 from pfc_da import cli, paradigms
 from pfc_da.cost import Cost
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.run_folder import format_manifest, read_manifest
+from pfc_da.manifest import format_manifest, read_manifest
 from pfc_da.settings import resolve
 
 

@@ -41,11 +41,12 @@ from pfc_da.experiment.fit.ranking import (
 )
 from pfc_da.experiment.fit.space import PILOTS, Space, Values, draw_values, read_space, require_optuna
 from pfc_da.files import remove, remove_stale, require_name, write_atomic
+from pfc_da.folder_lock import LOCKS, lock_folder
 from pfc_da.progress import Progress, Report
 from pfc_da.recording import read_recording
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import LOCKS, RunFolder, lock_folder
+from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")

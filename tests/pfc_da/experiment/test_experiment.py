@@ -19,9 +19,9 @@ from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.errors import InputError
 from pfc_da.experiment import experiment as _experiment
 from pfc_da.experiment.experiment import tabulate_by_animal, tabulate_statistics
+from pfc_da.manifest import read_manifest
 from pfc_da.recording import read_recording, write_recording
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import read_manifest
 from pfc_da.settings import RunSettings
 from pfc_da.train import CURVE_COLUMNS
 

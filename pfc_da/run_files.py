@@ -1,0 +1,61 @@
+"""Which files a run consists of: what each stage makes, what is made of what, and how a damaged file is mended."""
+
+import fnmatch
+import itertools
+
+STAGES = ("train", "replay", "compare", "report")
+_NEURONS = "figures/neurons_*"
+OUTPUTS = {
+    "train": (
+        "animals/*/weights.safetensors",
+        "animals/*/after_*.safetensors",
+        "animals/*/learning_curve.csv",
+    ),
+    "replay": ("recording.nc",),
+    "compare": ("statistics.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
+    "report": ("report.html",),
+}
+"""Files that each stage makes; of `figures`, those of neurons are made on demand."""
+REMEDIES = {
+    **dict.fromkeys(
+        OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"
+    ),
+    "recording.nc": "'pfc-da replay {run} --force' makes it anew",
+    "*_spiking.*": "'pfc-da replay {run} --spiking --force' makes it anew",
+    _NEURONS: "'pfc-da replay {run} --spiking --force' makes it anew",
+    "*_circuit.*": "'pfc-da replay {run} --circuit --force' makes it anew",
+    "comparison_recorded.csv": "'pfc-da compare {run} --recorded ...' makes it anew",
+    "report.html": "'pfc-da report {run} --force' makes it anew",
+    "*": "'pfc-da compare {run} --force' makes it anew",
+}
+"""How a damaged file is mended; the first pattern that fits counts."""
+MADE_FROM = {
+    "recording.nc": ("comparison_recorded.csv", "exports"),
+    "recording_spiking.nc": (
+        "statistics_spiking.csv",
+        "comparison_spiking.csv",
+        "comparison_recorded.csv",
+        "exports_spiking",
+        _NEURONS,
+    ),
+    "recording_circuit.nc": ("statistics_circuit.csv", "comparison_circuit.csv"),
+}
+"""What is made on demand from a recording, by no stage, and so must go when that recording is made anew; may hold a *."""
+ON_DEMAND = {*MADE_FROM, *itertools.chain(*MADE_FROM.values())} - {"recording.nc"}
+OURS = (
+    "animals",
+    "figures",
+    "recording.nc",
+    "statistics.csv",
+    "statistics_by_animal.csv",
+    "comparison.csv",
+    "report.html",
+    *ON_DEMAND,
+    "error.txt",
+    "manifest.json",  # last: while it stands, the folder is known to be a run folder
+)
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether a file is among those of a pattern; those made on demand fit no pattern of a stage but their own."""
+    return fnmatch.fnmatch(name, pattern) and (pattern != "figures/*" or not fnmatch.fnmatch(name, _NEURONS))
