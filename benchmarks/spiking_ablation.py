@@ -21,7 +21,7 @@ from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
 from pfc_da.experiment.replays.spiking import find_observers
 from pfc_da.recording import set_provenance
 from pfc_da.settings import RunSettings
-from pfc_da.train import load_trained
+from pfc_da.trained import load_trained
 
 DELAY, FLOOR = slow_synapses.DELAY_TICKS, spiking_pfc.INHIBITION
 VARIANTS = {

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from pfc_da.agent import build_agent
 from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel
 from pfc_da.circuits.midbrain import MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
@@ -26,7 +27,7 @@ from pfc_da.rng import derive_seed
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import Trained, build_agent
+from pfc_da.trained import Trained
 
 ARITHMETIC = "arithmetic_{}"
 """Name of a condition without the circuit."""

@@ -21,6 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pfc_da.agent import Agent, build_agent
 from pfc_da.circuits.slow_synapses import DELAY_S, TICK_S
 from pfc_da.circuits.spiking_pfc import DT_S, Spikes, SpikingPFC
 from pfc_da.circuits.stimulation import Stimulation
@@ -43,7 +44,7 @@ from pfc_da.rng import derive_seed, numpy_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, close_loop, rollout
 from pfc_da.settings import RunSettings
 from pfc_da.task import STEP_S, Task
-from pfc_da.train import Agent, Trained, build_agent
+from pfc_da.trained import Trained
 
 RATE = "rate_{}"
 """Name of a condition played by the rate network."""

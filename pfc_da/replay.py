@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from pfc_da.agent import Agent, build_agent
 from pfc_da.files import telling_full
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.processor import prepare_processor
@@ -25,7 +26,8 @@ from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
 from pfc_da.settings import ReplaySettings, RunSettings
 from pfc_da.task import STEP_S, Task
-from pfc_da.train import Agent, Trained, build_agent, take_step
+from pfc_da.train import take_step
+from pfc_da.trained import Trained
 
 CHUNK = 200
 """Sessions advanced together. Bounds memory, and is part of which random numbers a session gets."""

@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from pfc_da.agent import build_agent
 from pfc_da.analysis.behaviour.summary import LAGS
 from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
 from pfc_da.analysis.comparison.published import compare
@@ -36,7 +37,8 @@ from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
 from pfc_da.tables import COMPARISON, STATISTIC, read_table
 from pfc_da.task import Task
-from pfc_da.train import CURVE, CURVE_COLUMNS, build_agent, load_trained, train_animal
+from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
+from pfc_da.trained import load_trained
 from pfc_da.workers import work
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.circuits import replay_circuit
 from pfc_da.circuits.channel import MV_PER_UNIT
 from pfc_da.circuits.codegen import TARGET_VARIABLE
@@ -24,7 +25,7 @@ from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import resolve
-from pfc_da.train import Trained, build_agent
+from pfc_da.trained import Trained
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["frozen", "risky_win_blocked", "safe_reward_blocked", "risky_loss_stimulated"]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_spiking import (
     SpikingReplay,
@@ -31,7 +32,7 @@ from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import NetworkSettings, RunSettings, resolve
-from pfc_da.train import WEIGHTS, Trained, build_agent, load_trained
+from pfc_da.trained import WEIGHTS, Trained, load_trained
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = Bandit(n_trials=6)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.analysis.lever_stimulation.circuit import ARITHMETIC, summarise_circuit
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitReplay
@@ -13,7 +14,8 @@ from pfc_da.experiment.replays.circuit import BesideThroughCircuit
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import set_provenance
 from pfc_da.rng import torch_stream
-from pfc_da.train import Trained, Training, animal_seed, build_agent, train_update
+from pfc_da.train import Training, train_update
+from pfc_da.trained import Trained, animal_seed
 
 FAST = ("task.n_trials=30", "train.updates=400", "rule.learning_rate=8e-3")
 SIGNS = {

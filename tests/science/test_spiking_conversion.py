@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.analysis.cells.conversion import Span, compute_shares
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
 from pfc_da.recording import set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS
-from pfc_da.train import Trained, Training, animal_seed, build_agent, train_update
+from pfc_da.train import Training, train_update
+from pfc_da.trained import Trained, animal_seed
 
 FAST = (
     "network.n_units=64",

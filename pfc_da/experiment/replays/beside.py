@@ -29,7 +29,7 @@ from pfc_da.recording import open_recording, read_recording, set_provenance, wri
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import WEIGHTS, Trained, load_trained
+from pfc_da.trained import WEIGHTS, Trained, load_trained
 from pfc_da.workers import work
 
 Report = Callable[[int, str], None]

@@ -12,7 +12,7 @@ from pfc_da.errors import InputError
 from pfc_da.experiment.experiment import join_animals
 from pfc_da.experiment.replays.beside import Beside, Found, Report
 from pfc_da.rollout import NEEDS_RPE, Condition
-from pfc_da.train import Trained
+from pfc_da.trained import Trained
 
 STEP_S, SESSION_STEP_S = 0.05, 0.014
 """CPU-s of a step of a circuit, and more of a session in it (docs/midbrain-circuit.md); arithmetic costs next to none."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pfc_da.agent import build_agent
 from pfc_da.analysis.cells.conversion import (
     MAY_LOSE,
     Span,
@@ -33,7 +34,7 @@ from pfc_da.replay import CHUNK
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import Condition
 from pfc_da.task import Task
-from pfc_da.train import Trained, build_agent
+from pfc_da.trained import Trained
 
 COMPILE_S = 20.0
 """CPU-s until Brian has made a network, beside what an animal plays: 8 and 40 sessions of monkey_juice."""
