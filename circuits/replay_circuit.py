@@ -7,9 +7,8 @@ the network its error. The circuit meets every error that the network is told, o
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError, show
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
-from pfc_da.replay import CHUNK, Arrays, arrange_sessions, assemble, get_steps, get_totals, limit_sessions
+from pfc_da.replay import CHUNK, Arrays, ReplayOptions, arrange_sessions, assemble, get_steps, get_totals
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
 from pfc_da.settings import RunSettings
@@ -35,27 +34,16 @@ SESSIONS = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CircuitReplay:
-    """How to replay: sessions of each condition, all side by side."""
+class CircuitOptions(ReplayOptions):
+    """Options of the circuit replay: sessions of each condition, all simulated at once."""
 
     sessions: int = SESSIONS
+
+    constants: ClassVar = {"mv_per_unit": MV_PER_UNIT}
 
     def __post_init__(self) -> None:
         if not 2 <= self.sessions <= CHUNK:
             raise InputError(f"sessions through the circuit must be 2 to {CHUNK}, got {show(self.sessions)}.")
-
-    @classmethod
-    def ask(cls, sessions: int = SESSIONS) -> Self:
-        """As the command line asks for it."""
-        return cls(sessions=sessions)
-
-    def limit(self, settings: RunSettings) -> RunSettings:
-        """Settings of a run with as many sessions of replay as asked for, all kept step by step."""
-        return limit_sessions(settings, self.sessions)
-
-    def tell(self) -> str:
-        """All of it as JSON, for a recording to carry."""
-        return json.dumps(dataclasses.asdict(self) | {"mv_per_unit": MV_PER_UNIT})
 
 
 def replay_circuit_animal(
@@ -64,7 +52,7 @@ def replay_circuit_animal(
     trained: Trained,
     number: int,
     conditions: Sequence[Condition],
-    how: CircuitReplay,
+    options: CircuitOptions,
     scale: float,
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
@@ -81,44 +69,44 @@ def replay_circuit_animal(
         The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units are those of `frozen`.
     """
     prepare_processor()
-    settings, agent = how.limit(settings), build_agent(settings, task)
+    settings, agent = options.limit(settings), build_agent(settings, task)
     network, by_arithmetic = agent.network, agent.dopamine.channel
     effective = network.effective(trained.after[None])
     seed = derive_seed(settings.seed, "replay", "circuit", number)
-    by_circuit = CircuitChannel(MidbrainCircuit(how.sessions, seed=seed), DopamineCells.calibrated(scale))
+    by_circuit = CircuitChannel(MidbrainCircuit(options.sessions, seed=seed), DopamineCells.calibrated(scale))
     batches: dict[str, Rollout] = {}
-    heard: list[Arrays] = []
+    delivered: list[Arrays] = []
     for condition in (FROZEN, *conditions):
         channels = {condition.name: by_circuit, ARITHMETIC.format(condition.name): by_arithmetic}
         for name, channel in channels.items():
-            arranged = arrange_sessions(agent, settings, condition, number, 0, how.sessions)
+            arranged = arrange_sessions(agent, settings, condition, number, 0, options.sessions)
             arranged["dopamine"] = dataclasses.replace(arranged["dopamine"], channel=channel)
             with torch.inference_mode():
                 batches[name] = rollout(network, effective, task, **arranged)
-                heard.append(_hear(batches[name]))
-            report(len(batches) * how.sessions, name)
-    kept = [get_totals(batch) | get_steps(task, batch, how.sessions) for batch in batches.values()]
+                delivered.append(_get_delivered_dopamine(batches[name]))
+            report(len(batches) * options.sessions, name)
+    kept = [get_totals(batch) | get_steps(task, batch, options.sessions) for batch in batches.values()]
     activity = network.activity(batches[FROZEN.name].drive).transpose(0, 1)[: settings.replay.unit_sessions]
     dataset = assemble(network, task, kept, activity.numpy(), list(batches))
-    for name in heard[0]:
-        dataset[name] = ("condition", "episode", "step"), np.stack([arrays[name] for arrays in heard])
+    for name in delivered[0]:
+        dataset[name] = ("condition", "episode", "step"), np.stack([arrays[name] for arrays in delivered])
     return describe(dataset, task.descriptions, network.activity_units)
 
 
-def count_sessions(conditions: Sequence[Condition], how: CircuitReplay) -> int:
+def count_sessions(conditions: Sequence[Condition], options: CircuitOptions) -> int:
     """Sessions that an animal plays in all."""
-    return 2 * how.sessions * (1 + len(conditions))
+    return 2 * options.sessions * (1 + len(conditions))
 
 
-def _hear(batch: Rollout) -> Arrays:
-    """What the network was told of each step, (session, step), and the rates it was read from; both NaN at the last."""
+def _get_delivered_dopamine(batch: Rollout) -> Arrays:
+    """Dopamine that reached the network, (session, step), and the rates it was decoded from; NaN at the last step."""
     last = torch.full_like(batch.rpe[:1], torch.nan)
     channel = batch.system.channel
     if isinstance(channel, CircuitChannel):
         rate = torch.tensor(channel.rates, dtype=batch.rpe.dtype)
-        told = channel.cells.decode(rate)
+        decoded = channel.cells.decode(rate)
     else:
-        told = batch.dopamine[:-1]
-        rate = torch.full_like(told, torch.nan)
-    both = {"dopamine_told": told, "dopamine_rate": rate}
+        decoded = batch.dopamine[:-1]
+        rate = torch.full_like(decoded, torch.nan)
+    both = {"dopamine_told": decoded, "dopamine_rate": rate}
     return {name: torch.cat([tensor, last]).T.numpy() for name, tensor in both.items()}

@@ -11,9 +11,8 @@ into some of its cells (`pfc_da.circuits.stimulation`).
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -32,13 +31,13 @@ from pfc_da.recording import describe
 from pfc_da.replay import (
     CHUNK,
     Arrays,
+    ReplayOptions,
     arrange_sessions,
     assemble,
     chunk_sessions,
     get_steps,
     get_totals,
     join_chunks,
-    limit_sessions,
 )
 from pfc_da.rng import derive_seed, numpy_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, close_loop, rollout
@@ -54,12 +53,14 @@ RECURRENCE_CUT, STIMULATED = "recurrence_cut", "stimulated"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpikingReplay:
-    """How to replay: sessions of each condition, neurons a unit, and what current to inject."""
+class SpikingOptions(ReplayOptions):
+    """Options of the spiking replay: sessions of each condition, neurons a unit, and what current to inject."""
 
     sessions: int = CHUNK
     neurons_per_unit: int = 1
     stimulation: Stimulation | None = None
+
+    constants: ClassVar = {"dt_s": DT_S, "tick_s": TICK_S, "delay_s": DELAY_S}
 
     def __post_init__(self) -> None:
         if not 2 <= self.sessions <= MOST_SESSIONS:
@@ -70,20 +71,6 @@ class SpikingReplay:
             raise InputError(
                 f"neurons must be 1 to {MOST_NEURONS} a unit, got {show(self.neurons_per_unit)}."
             )
-
-    @classmethod
-    def ask(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str | None = None) -> Self:
-        """As the command line asks for it."""
-        stimulation = None if stimulate is None else Stimulation.parse(stimulate)
-        return cls(sessions=sessions, neurons_per_unit=neurons, stimulation=stimulation)
-
-    def limit(self, settings: RunSettings) -> RunSettings:
-        """Settings of a run with as many sessions of replay as asked for, all kept step by step."""
-        return limit_sessions(settings, self.sessions)
-
-    def tell(self) -> str:
-        """All of it as JSON, for a recording to carry."""
-        return json.dumps(dataclasses.asdict(self) | {"dt_s": DT_S, "tick_s": TICK_S, "delay_s": DELAY_S})
 
 
 class _Chunk(NamedTuple):
@@ -122,7 +109,7 @@ def replay_spiking_animal(
     trained: Trained,
     number: int,
     conditions: Sequence[Condition],
-    how: SpikingReplay,
+    options: SpikingOptions,
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
     """Replay animal `number` with neurons and with its rate network, frozen and under `conditions`.
@@ -134,15 +121,15 @@ def replay_spiking_animal(
         those of the neurons, `frozen`.
     """
     prepare_processor()
-    animal = _prepare(how.limit(settings), task, trained, number)
+    animal = _prepare(options.limit(settings), task, trained, number)
     network, recorded = animal.agent.network, animal.settings.replay.unit_sessions
-    k = how.neurons_per_unit
-    neurons = SpikingPFC(network, min(how.sessions, CHUNK), neurons_per_unit=k, recorded=recorded)
+    k = options.neurons_per_unit
+    neurons = SpikingPFC(network, min(options.sessions, CHUNK), neurons_per_unit=k, recorded=recorded)
     played: dict[str, _Played] = {}
 
     def keep(name: str, chunks: Iterator[_Chunk]) -> None:
         played[name] = _collect(animal, chunks)
-        report(len(played) * how.sessions, name)
+        report(len(played) * options.sessions, name)
 
     for condition in (FROZEN, *conditions):
         own = _play_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
@@ -151,16 +138,16 @@ def replay_spiking_animal(
     cut = cut_recurrence(animal.effective, played[FROZEN.name].mean_state)
     keep(RECURRENCE_CUT, _play_neurons(neurons, animal, FROZEN, cut))
     chosen = np.zeros(neurons.n_neurons, dtype=bool)
-    if how.stimulation is not None:
-        chosen = how.stimulation.choose(network, k, numpy_stream(settings.seed, "stimulation", number))
-        current = how.stimulation.inject(task, chosen)
+    if options.stimulation is not None:
+        chosen = options.stimulation.choose(network, k, numpy_stream(settings.seed, "stimulation", number))
+        current = options.stimulation.inject(task, chosen)
         keep(STIMULATED, _play_neurons(neurons, animal, FROZEN, animal.effective, current))
     return _assemble(animal, played, chosen.reshape(-1, k).mean(1))
 
 
-def count_sessions(conditions: Sequence[Condition], how: SpikingReplay) -> int:
+def count_sessions(conditions: Sequence[Condition], options: SpikingOptions) -> int:
     """Sessions that an animal plays in all."""
-    return how.sessions * (2 * len(conditions) + 3 + (how.stimulation is not None))
+    return options.sessions * (2 * len(conditions) + 3 + (options.stimulation is not None))
 
 
 def cut_recurrence(effective: Weights, mean_state: Tensor) -> Weights:

@@ -156,7 +156,7 @@ def combine(
     )
 
 
-def estimate_beside(
+def estimate_replay_on_demand(
     settings: RunSettings,
     task: Task,
     conditions: int,
@@ -164,7 +164,7 @@ def estimate_beside(
     own_bytes: float,
     workers: int | None,
 ) -> Cost:
-    """Cost of a replay in another way, of so many conditions and sessions; `animal_s` and `own_bytes` as of `combine`."""
+    """Cost of a replay made on demand, of so many conditions; `animal_s` and `own_bytes` as of `combine`."""
     held, disk = _measure_recording(settings, task, conditions)
     return combine(
         settings.animals,

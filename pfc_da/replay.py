@@ -9,9 +9,10 @@ in training; such conditions meet the same draws as one another, not as the froz
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -171,6 +172,24 @@ def _replay_plastic(
         with torch.no_grad():
             weights, memory, _ = take_step(settings.rule, weights, change, memory, learning_rate)
         yield first, batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """Options of a replay; every condition is played in so many sessions, all of them kept step by step."""
+
+    sessions: int
+
+    constants: ClassVar[Mapping[str, Any]] = {}
+    """Constants of the simulator, kept with the options."""
+
+    def limit(self, settings: RunSettings) -> RunSettings:
+        """Settings of a run with as many sessions of replay."""
+        return limit_sessions(settings, self.sessions)
+
+    def format(self) -> str:
+        """All of it as JSON, for a recording to carry."""
+        return json.dumps({**dataclasses.asdict(self), **self.constants})
 
 
 def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:

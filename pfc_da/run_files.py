@@ -3,7 +3,11 @@
 import fnmatch
 import itertools
 
+from pfc_da.errors import InputError, show
+
 STAGES = ("train", "replay", "compare", "report")
+STAGE_REPLAY = "rate"
+"""The replay that is a stage; the others are made on demand."""
 _NEURONS = "figures/neurons_*"
 OUTPUTS = {
     "train": (
@@ -54,6 +58,27 @@ OURS = (
     "error.txt",
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
+
+
+def name_recording(replay: str) -> str:
+    """The recording of a replay."""
+    return "recording.nc" if replay == STAGE_REPLAY else f"recording_{replay}.nc"
+
+
+def name_exports(replay: str) -> str:
+    """The folder of the exports of a replay's recording.
+
+    Raises
+    ------
+    InputError
+        If it is a replay without exports.
+    """
+    names = {STAGE_REPLAY: "exports"} | {
+        folder.removeprefix("exports_"): folder for folder in ON_DEMAND if folder.startswith("exports_")
+    }
+    if replay not in names:
+        raise InputError(f"no replay {show(replay)} to export. There are: {', '.join(sorted(names))}.")
+    return names[replay]
 
 
 def fits(name: str, pattern: str) -> bool:

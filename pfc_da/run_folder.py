@@ -32,6 +32,7 @@ from pfc_da.files import (
 )
 from pfc_da.folder_lock import LOCKS, lock_folder
 from pfc_da.manifest import Manifest, format_manifest, hash_config, new_manifest, read_manifest, require_whole
+from pfc_da.request import require_same_request
 from pfc_da.run_files import MADE_FROM, ON_DEMAND, OURS, OUTPUTS, STAGES, fits
 
 SPARE = 1 << 17
@@ -77,7 +78,12 @@ class RunFolder:
                 if force:
                     _remove_run(path)
                     manifest = new_manifest(config)
-                _require_same(path, manifest.config, config)
+                require_same_request(
+                    f"{path} holds a run with another configuration",
+                    manifest.config,
+                    config,
+                    "Give another --out, or --force to start over.",
+                )
             remove_stale(path)
         except BaseException:
             lock.close()
@@ -272,28 +278,6 @@ def _is_new(path: Path) -> bool:
             "Give a new or empty folder."
         )
     return True
-
-
-def _require_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    before, after = _flat(old), _flat(new)
-    for key in [*after, *(before.keys() - after.keys())]:
-        if before.get(key) != after.get(key):
-            raise InputError(
-                f"{path} holds a run with another configuration: {key} is {_told(before, key)} there and "
-                f"{_told(after, key)} was asked for. Give another --out, or --force to start over."
-            )
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Name nested settings by their dotted path, as ``--set`` does."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _told(flat: dict[str, Any], key: str) -> str:
-    return json.dumps(flat[key], ensure_ascii=False) if key in flat else "absent"
 
 
 def _remove_run(path: Path) -> None:

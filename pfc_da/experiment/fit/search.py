@@ -40,10 +40,12 @@ from pfc_da.experiment.fit.ranking import (
     tabulate_fresh,
 )
 from pfc_da.experiment.fit.space import PILOTS, Space, Values, draw_values, read_space, require_optuna
+from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
 from pfc_da.files import remove, remove_stale, require_name, write_atomic
 from pfc_da.folder_lock import LOCKS, lock_folder
 from pfc_da.progress import Progress, Report
 from pfc_da.recording import read_recording
+from pfc_da.request import flatten, require_same_request
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
 from pfc_da.run_folder import RunFolder
@@ -135,7 +137,7 @@ class Fit:
                 found.append(self._read("candidates", number))
                 if number <= PILOTS:
                     ruler = Ruler(self.space, found)
-            ranking = rank_candidates(ruler, _flat(self.asked["settings"]), [*self.space.settings], found)
+            ranking = rank_candidates(ruler, flatten(self.asked["settings"]), [*self.space.settings], found)
             again = dict.fromkeys([ranking.index[0], 0])
             for done, number in enumerate(again):
                 report(candidates + 1 + done, "fresh seeds")
@@ -170,13 +172,8 @@ class Fit:
             raise InputError(f"{self.out} holds other files ({foreign[0]}). Give a new or empty folder.")
         if force or not stamp.exists():
             return
-        before, now = _flat(_read_json(stamp)), _flat(json.loads(json.dumps(self.asked)))
-        for key in [*now, *before]:
-            if before.get(key) != now.get(key):
-                raise InputError(
-                    f"{self.out} holds another fit: {key} is {before.get(key, 'absent')} there and "
-                    f"{now.get(key, 'absent')} was asked for. Give another --out, or --force to start over."
-                )
+        remedy = "Give another --out, or --force to start over."
+        require_same_request(f"{self.out} holds another fit", _read_json(stamp), self.asked, remedy)
 
     def _prepare(self, force: bool) -> None:
         """Have the folder hold this fit and no other."""
@@ -189,7 +186,7 @@ class Fit:
 
     def _draw(self, found: Sequence[Population], ruler: Ruler) -> dict[str, Any]:
         """Values of the next candidate."""
-        default = _flat(self.asked["settings"])
+        default = flatten(self.asked["settings"])
         whole = [name for name in self.space.settings if isinstance(default[name], int)]
         before = [(population.values, ruler.measure(population)) for population in found[1:]]
         return draw_values(self.space, whole, before, self.asked["settings"]["seed"])
@@ -207,10 +204,8 @@ class Fit:
         path = self.out / "running" / f"{kind}-{number:04d}"
         folder, quiet = RunFolder.open(path, settings.model_dump(mode="json")), _Quiet()
         with folder:
-            for stage in ("train", "replay"):
-                if not folder.is_done(stage):
-                    with folder.doing(stage):
-                        getattr(self.experiment, stage)(settings, folder, quiet, workers)
+            work = plan_stages(self.experiment, settings, folder, quiet, workers)
+            run_stages(folder, work, list_to_do(folder, ("train", "replay")))
         recording = read_recording(path / "recording.nc")
         learned = find_learners(recording)
         diverged = np.array(self.experiment.count_diverged(settings, folder).by_animal, bool)
@@ -309,13 +304,6 @@ def _digest(path: Path) -> str:
 
 def _merge(old: Any, new: Any) -> dict[str, Any]:
     return {**old, **{group: {**old.get(group, {}), **values} for group, values in new.items()}}
-
-
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _nest(values: Values) -> dict[str, Any]:

@@ -39,7 +39,7 @@ CHUNK = 1 << 17
 """Numbers a compressed chunk; what is shorter is not compressed."""
 
 
-def plan_nwb(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
+def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     """One file a recorded session."""
     with importing("nwb"):
         import pynwb  # noqa: F401
