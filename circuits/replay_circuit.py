@@ -1,9 +1,9 @@
-"""Replay of a trained animal whose dopamine comes from the spiking midbrain circuit, beside arithmetic on the error.
+"""Replay of a trained animal whose dopamine comes from the spiking midbrain circuit, and by arithmetic on the error.
 
 Every condition is played twice on the same problems and draws: through the circuit (`frozen`, `risky_win_blocked`, ...),
 one copy of it a session, where what an experimenter injects is a current into LHb or dopamine cells; and with what is
-injected added to the error (`arithmetic_frozen`, ...), as in `recording.nc`. Weights are frozen, so dopamine acts by telling
-the network its error. The circuit meets every error that the network is told, one event a step.
+injected added to the error (`arithmetic_frozen`, ...), as in `recording.nc`. Weights are frozen, so dopamine acts as the
+error that the network receives. The circuit meets every error that the network receives, one event a step.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel
 from pfc_da.circuits.midbrain import MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError, show
+from pfc_da.network import PFCNetwork
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
 from pfc_da.replay import CHUNK, Arrays, ReplayOptions, arrange_sessions, assemble, get_steps, get_totals
@@ -85,7 +86,19 @@ def replay_circuit_animal(
                 batches[name] = rollout(network, effective, task, **arranged)
                 delivered.append(_get_delivered_dopamine(batches[name]))
             report(len(batches) * options.sessions, name)
-    kept = [get_totals(batch) | get_steps(task, batch, options.sessions) for batch in batches.values()]
+    return _assemble(network, settings, task, batches, delivered)
+
+
+def _assemble(
+    network: PFCNetwork,
+    settings: RunSettings,
+    task: Task,
+    batches: dict[str, Rollout],
+    delivered: list[Arrays],
+) -> xr.Dataset:
+    """The recording of one animal from the sessions of each condition and the dopamine delivered in them."""
+    sessions = settings.replay.sessions
+    kept = [get_totals(batch) | get_steps(task, batch, sessions) for batch in batches.values()]
     activity = network.activity(batches[FROZEN.name].drive).transpose(0, 1)[: settings.replay.unit_sessions]
     dataset = assemble(network, task, kept, activity.numpy(), list(batches))
     for name in delivered[0]:

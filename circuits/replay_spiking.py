@@ -1,4 +1,4 @@
-"""Replay of a trained animal as spiking neurons, beside its rate network on the same problems and draws.
+"""The spiking replay of a trained animal, and its rate network on the same problems and draws.
 
 Every condition of the paradigm is played twice, by neurons (`frozen`, ...) and by the rate network without noise
 (`rate_frozen`, ...); session i meets the same problem, and the same draws for reward and for choice given the policy, in

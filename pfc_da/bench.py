@@ -110,7 +110,7 @@ def forget_peak_memory() -> None:
 def read_peak_memory() -> float:
     """Largest resident memory of this process in MB since `forget_peak_memory`.
 
-    Where Linux does not tell, the peak since the process began.
+    Where Linux does not report it, the peak since the process began.
     """
     status = Path("/proc/self/status")
     if found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else ""):

@@ -1,4 +1,4 @@
-"""What a command will cost, told before it starts: time, memory and disk, from figures measured once.
+"""What a command will cost, estimated before it starts: time, memory and disk, from figures measured once.
 
 Time goes into steps of networks. A step of a batch of sessions costs a fixed part, and a part per session that grows with
 units and with their pairs; animals, updates, sessions, trials and conditions multiply it. The figures below were measured

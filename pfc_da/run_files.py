@@ -7,8 +7,14 @@ from pfc_da.errors import InputError, show
 
 STAGES = ("train", "replay", "compare", "report")
 STAGE_REPLAY = "rate"
-"""The replay that is a stage; the others are made on demand."""
-_NEURONS = "figures/neurons_*"
+"""The replay that is a stage."""
+_MORE_OF = {
+    "spiking": ("comparison_recorded.csv", "exports_spiking", "figures/neurons_*"),
+    "circuit": (),
+}
+"""Replays made on demand, and what is made of their recording other than statistics and comparison."""
+REPLAYS = tuple(_MORE_OF)
+_FIGURES = tuple(name for more in _MORE_OF.values() for name in more if name.startswith("figures/"))
 OUTPUTS = {
     "train": (
         "animals/*/weights.safetensors",
@@ -19,15 +25,17 @@ OUTPUTS = {
     "compare": ("statistics.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
     "report": ("report.html",),
 }
-"""Files that each stage makes; of `figures`, those of neurons are made on demand."""
+"""Files that each stage makes; of `figures`, those of a replay are made on demand."""
 REMEDIES = {
     **dict.fromkeys(
         OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"
     ),
     "recording.nc": "'pfc-da replay {run} --force' makes it anew",
-    "*_spiking.*": "'pfc-da replay {run} --spiking --force' makes it anew",
-    _NEURONS: "'pfc-da replay {run} --spiking --force' makes it anew",
-    "*_circuit.*": "'pfc-da replay {run} --circuit --force' makes it anew",
+    **{
+        pattern: f"'pfc-da replay {{run}} --{replay} --force' makes it anew"
+        for replay, more in _MORE_OF.items()
+        for pattern in (f"*_{replay}.*", *(name for name in more if name in _FIGURES))
+    },
     "comparison_recorded.csv": "'pfc-da compare {run} --recorded ...' makes it anew",
     "report.html": "'pfc-da report {run} --force' makes it anew",
     "*": "'pfc-da compare {run} --force' makes it anew",
@@ -35,14 +43,10 @@ REMEDIES = {
 """How a damaged file is mended; the first pattern that fits counts."""
 MADE_FROM = {
     "recording.nc": ("comparison_recorded.csv", "exports"),
-    "recording_spiking.nc": (
-        "statistics_spiking.csv",
-        "comparison_spiking.csv",
-        "comparison_recorded.csv",
-        "exports_spiking",
-        _NEURONS,
-    ),
-    "recording_circuit.nc": ("statistics_circuit.csv", "comparison_circuit.csv"),
+    **{
+        f"recording_{replay}.nc": (f"statistics_{replay}.csv", f"comparison_{replay}.csv", *more)
+        for replay, more in _MORE_OF.items()
+    },
 }
 """What is made on demand from a recording, by no stage, and so must go when that recording is made anew; may hold a *."""
 ON_DEMAND = {*MADE_FROM, *itertools.chain(*MADE_FROM.values())} - {"recording.nc"}
@@ -83,4 +87,5 @@ def name_exports(replay: str) -> str:
 
 def fits(name: str, pattern: str) -> bool:
     """Whether a file is among those of a pattern; those made on demand fit no pattern of a stage but their own."""
-    return fnmatch.fnmatch(name, pattern) and (pattern != "figures/*" or not fnmatch.fnmatch(name, _NEURONS))
+    on_demand = any(fnmatch.fnmatch(name, figures) for figures in _FIGURES)
+    return fnmatch.fnmatch(name, pattern) and (pattern != "figures/*" or not on_demand)

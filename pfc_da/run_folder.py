@@ -122,7 +122,7 @@ class RunFolder:
             self._write_manifest(self._status_after(kind))
         except (DiskFull, InputError, OSError):
             if kind is None:
-                raise  # otherwise the first error is the one to tell
+                raise  # otherwise the first error is the one to report
         finally:
             self.close()
 
@@ -293,7 +293,7 @@ def _clock() -> tuple[float, float]:
 
 
 def _workers_cpu_s() -> float:
-    """CPU time in s of child processes still alive, as Linux tells it; 0 elsewhere."""
+    """CPU time in s of child processes still alive, as Linux reports it; 0 elsewhere."""
     ticks = 0
     for children in Path("/proc/self/task").glob("*/children"):
         for process in children.read_text().split():

@@ -65,6 +65,12 @@ def work(
             results.append(job())
             done(results[-1])
         return results
+    return _work_in_processes(jobs, n, folder, done)
+
+
+def _work_in_processes(
+    jobs: Sequence[Callable[[], T]], n: int, folder: Path | None, done: Callable[[T], Any]
+) -> list[T]:
     from joblib.externals import loky
 
     with _signals_blocked():

@@ -3,6 +3,7 @@
 import functools
 import os
 from pathlib import Path
+from typing import Any
 
 from pfc_da.cli.ending import say, saying_how_it_ended
 from pfc_da.cli.options import (
@@ -43,17 +44,10 @@ def fit(
     from pfc_da.experiment.fit.search import Fit
     from pfc_da.progress import Progress
 
-    asked = Fit.ask(
-        paradigms.load(paradigm),
-        [*recorded, *(more or ())],
-        out=out or Path("runs") / f"fit-{paradigm}",
-        space_file=space,
-        columns_file=columns,
-        sets=sets or (),
-        config_file=config,
-        animals=animals,
-        seed=seed,
-    )
+    out = out or Path("runs") / f"fit-{paradigm}"
+    files: dict[str, Any] = {"space_file": space, "columns_file": columns, "config_file": config}
+    settings: dict[str, Any] = {"sets": sets or (), "animals": animals, "seed": seed}
+    asked = Fit.ask(paradigms.load(paradigm), [*recorded, *(more or ())], out=out, **files, **settings)
     cost = asked.estimate(candidates, workers, force)
     if force or not os.path.exists(asked.out):
         cost.require_room(asked.out)

@@ -61,7 +61,7 @@ def exit_code(arguments: list[str]) -> int:
             return 2
         say(str(describe_failure(error, None)), sys.stderr)
         return 1
-    if code == 130:  # typer's word for Ctrl-C; a run folder tells its own story before that
+    if code == 130:  # typer's word for Ctrl-C; work on a run folder has said its own line before that
         say(signals.INTERRUPTED, sys.stderr)
     return code or 0
 

@@ -26,10 +26,9 @@ def do_stages(
 
     with closed_on_error(folder):
         to_do = list_to_do(folder, stages, force)
-        if to_do:
-            experiment = paradigms.load(settings.paradigm)
-            if to_do != ["report"]:
-                check_cost(experiment.estimate(settings, to_do, workers), folder.path)
+        experiment = paradigms.load(settings.paradigm) if {*to_do} - {"report"} else None
+        if experiment:
+            check_cost(experiment.estimate(settings, to_do, workers), folder.path)
     if not to_do:
         say(
             f"{folder.path}: {', '.join(stages)} finished already{locate_report(folder)}. --force does it again."
@@ -37,7 +36,7 @@ def do_stages(
         return folder.close()
     (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
     with saying_how_it_ended(folder.path, folder.kept), folder, Progress() as progress:
-        work = plan_stages(experiment, settings, folder, progress, workers)
+        work = plan_stages(experiment, settings, folder, progress, workers) if experiment else {}
         run_stages(folder, work | {"report": functools.partial(_write_report, folder.path)}, to_do)
     say(f"{folder.path}: {', '.join(stages)} finished{locate_report(folder)}.")
 

@@ -1,7 +1,7 @@
 """An experiment: a task, how animals are trained on it, what is recorded, and how that is analysed.
 
 The stages are separate, each reads what the one before wrote into the run folder, and each can be run alone:
-train -> replay (weights frozen) -> compare (statistics beside references) -> report.
+train -> replay (weights frozen) -> compare (statistics with references) -> report.
 """
 
 import contextlib
@@ -108,11 +108,11 @@ class Experiment:
     analyse
         From the recording to numbers.
     analyse_choices
-        The part of it that needs neither units nor training, for whatever plays the task, neurons for one.
+        The part of it that needs neither units nor training, for whatever plays the task, such as spiking neurons.
     conditions
         What is replayed; the first is the frozen animal. The snapshots of training come after these.
     spiking
-        Names of those that spiking neurons play too, beside the frozen animal; of trained weights in the task of test.
+        Names of those in the spiking replay, in addition to the frozen animal; of trained weights in the task of test.
     largest_reward
         What dopamine cells of a spiking circuit take for an error of 1, in rewards.
     """
@@ -216,7 +216,7 @@ class Experiment:
 
     @threadpool_limits.wrap(limits=1)
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
-        """Analyse the recording and hold its statistics against references; write tables and figures.
+        """Analyse the recording and compare its statistics with references; write tables and figures.
 
         With one thread, as sums of several differ in their last digits with how many there are.
         """

@@ -1,6 +1,6 @@
-"""Replays of trained animals: every animal played by itself, resumed where a replay was interrupted, and joined.
+"""Replays of trained animals: each animal by itself, resumed where a replay was interrupted, and joined.
 
-Animals already played are kept in `animals/NNN/NAME.nc` until all are, each with a JSON file of the request (settings,
+Animals already replayed are kept in `animals/NNN/NAME.nc` until all are, each with a JSON file of the request (settings,
 options, weights) and the SHA-256 of the recording; one of another request is made anew. The replay of the rate network is
 a stage of every run. Others are made on demand, with a recording, statistics and figures of their own; the recording
 carries the options as JSON under the name of the replay.

@@ -23,7 +23,7 @@ class Result:
     comparison: pd.DataFrame
 
     def table(self) -> str:
-        """Simulated beside published, recorded and derived numbers, as text."""
+        """Simulated numbers with published, recorded and derived ones, as text."""
         shown = self.comparison.dropna(subset="simulated")
         lines = []
         for row in shown.itertuples():

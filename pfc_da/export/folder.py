@@ -1,6 +1,6 @@
 """Exporting a run: which files there will be, each written whole, those that are there already left alone.
 
-Beside the files stands one JSON file with the recording they are of, the settings, the versions and the commit. It also
+With the files is one JSON file of the recording they are of, the settings, the versions and the commit. It also
 keeps exports apart: a folder that holds one of another recording is refused, never mixed. A second file keeps the SHA-256
 of every file that is finished, as the program `sha256sum` writes it; a finished file that has changed since is refused.
 """
@@ -47,24 +47,21 @@ def export_run(
     Parameters
     ----------
     run : path
-        Run folder; it must have been replayed.
     format : str
         A module of `pfc_da.export.formats`.
     out : path, optional
-        Folder to write; ``exports/FORMAT`` in the run folder unless given, ``exports_REPLAY/FORMAT`` of
-        another replay than that of the rate network. Runs may share one.
+        Folder to write; ``exports/FORMAT`` or ``exports_REPLAY/FORMAT`` in the run folder unless given.
     sessions : int, optional
-        Only the first of every animal: of those recorded with units for NWB, of all kept step by step otherwise.
+        Only the first of every animal, in NWB of those recorded with units.
     replay : str
-        ``rate`` (``recording.nc``), or another that has exports: ``spiking`` (``recording_spiking.nc``).
+        ``rate`` (``recording.nc``) or ``spiking`` (``recording_spiking.nc``).
     force : bool
         Write anew what this run has exported to `out`.
 
     Returns
     -------
-    folder : Path
-    written : list of Path
-        Files written now, in the order written; those already there are not among them.
+    (Path, list of Path)
+        The folder, and the files written now; those already there are not among them.
 
     Raises
     ------
@@ -79,15 +76,9 @@ def export_run(
     with open_recording(source) as recording:
         recording.attrs |= {"commit": manifest.commit, "versions": json.dumps(manifest.versions)}
         jobs = [job._replace(path=out / job.path) for job in plan(recording, sessions)]
-        within = out.resolve().is_relative_to(run.resolve())
-        with lock_folder(run if within else out):
-            remove_stale(out)
-            name = name_export(recording)
-            if force:
-                _remove(out, name)
-            finished = _Finished(out, f"{name}.sha256")
-            known = manifest.files.get(source.name) or hash_file(source)
-            _prepare(out / f"{name}.json", finished, recording, _describe(format, known, sessions))
+        known = manifest.files.get(source.name) or hash_file(source)
+        with lock_folder(run if out.resolve().is_relative_to(run.resolve()) else out):
+            finished = _prepare(out, recording, _describe(format, known, sessions), force)
             return out, _write(jobs, finished)
 
 
@@ -161,8 +152,19 @@ def _remove(out: Path, name: str) -> None:
         remove(old)
 
 
-def _prepare(stamp: Path, finished: _Finished, recording: xr.Dataset, of: dict[str, Any]) -> None:
-    """Have the folder hold the JSON file of this export and nothing of another export of the same run."""
+def _prepare(out: Path, recording: xr.Dataset, of: dict[str, Any], force: bool) -> _Finished:
+    """Have the folder hold nothing of another export of the same run; what is finished of this one."""
+    remove_stale(out)
+    name = name_export(recording)
+    if force:
+        _remove(out, name)
+    finished = _Finished(out, f"{name}.sha256")
+    _write_stamp(out / f"{name}.json", finished, recording, of)
+    return finished
+
+
+def _write_stamp(stamp: Path, finished: _Finished, recording: xr.Dataset, of: dict[str, Any]) -> None:
+    """Write the JSON file of the export; refuse one of another export of the same run."""
     if stamp.exists():
         whole = finished.has(stamp)
         _require_same(stamp, of)

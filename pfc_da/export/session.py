@@ -30,7 +30,7 @@ AREA = "PFC"
 
 Provenance = Mapping[Hashable, Any]
 """Attributes of a recording: paradigm, network, rule, seed, config (JSON), commit and versions of a run, and spiking (JSON)
-if neurons played."""
+of a spiking replay."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def get_run_name(provenance: Provenance) -> str:
 
 
 def name_subject(provenance: Provenance, animal: int) -> str:
-    """The animal, told apart from those of runs with other settings or seeds."""
+    """The animal; those of runs with other settings or seeds have other names."""
     return f"simmonkey-{get_run_name(provenance)}-{animal:03d}"
 
 
@@ -164,7 +164,7 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
 
 
 def list_labels(recording: xr.Dataset) -> list[str]:
-    """Variables told of a session by step or as a whole; what else a recording may hold is not of sessions, or of units."""
+    """Variables of a session, by step or as a whole; what else a recording may hold is not of sessions, or of units."""
     return [
         str(name)
         for name, values in recording.data_vars.items()

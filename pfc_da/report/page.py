@@ -22,7 +22,7 @@ from pfc_da.report.html import asset, count, describe, find, tag, text, value, w
 from pfc_da.report.recorded import recorded_section
 from pfc_da.report.tables import comparison_table, misses, statistics_table
 from pfc_da.report.units import unit_browser
-from pfc_da.run_files import STAGES
+from pfc_da.run_files import REPLAYS, STAGES
 from pfc_da.tables import COMPARISON, NAMES, RECORDED, STATISTIC, read_table
 
 # Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.
@@ -67,10 +67,16 @@ def write_report(run_folder: str | Path) -> Path:
     def read(name: str, columns: Collection[str] = (), panel: str = "") -> pd.DataFrame | None:
         return _read_table(folder, manifest, name, columns, panel)
 
-    statistics, of_neurons = (read(f"statistics{kind}.csv", STATISTIC) for kind in ("", "_spiking"))
-    compared, areas = (read(f"comparison{kind}.csv", COMPARISON) for kind in ("", "_spiking"))
-    comparison = _join(compared, areas)
-    held = _join(statistics, None if areas is None or of_neurons is None else _select(of_neurons, areas))
+    statistics, comparison = read("statistics.csv", STATISTIC), read("comparison.csv", COMPARISON)
+    compared = statistics
+    for replay in REPLAYS:
+        own, references = (
+            read(f"{name}_{replay}.csv", columns)
+            for name, columns in (("statistics", STATISTIC), ("comparison", COMPARISON))
+        )
+        comparison = _join(comparison, references)
+        if own is not None and references is not None:
+            compared = _join(compared, _select(own, references))
     figures = {name: read(f"figures/{name}.csv", panel=name) for name in PANELS}
     missed = [name for name in PANELS if figures[name] is None and _belongs(name, manifest.paradigm)]
     units = [read(f"figures/{name}.csv", panel=name) for name in ("units", "unit_activity")]
@@ -82,7 +88,7 @@ def write_report(run_folder: str | Path) -> Path:
         banner=_banner(manifest),
         tiles=_tiles(manifest, statistics, comparison),
         misses=misses(comparison),
-        comparison=comparison_table(comparison, held),
+        comparison=comparison_table(comparison, compared),
         recorded=recorded_section(read("comparison_recorded.csv", RECORDED)),
         panels="\n".join(
             _panel(name, table, statistics) for name, table in figures.items() if table is not None
