@@ -113,6 +113,22 @@ def test_run_does_every_stage_once_and_then_leaves_the_run_alone(experiment, cal
     assert experiment.done == 2 * STAGES_OF_TWO
 
 
+@pytest.mark.parametrize(
+    "lost, again",
+    [("recording.nc", ["replay", "compare", "report"]), ("animals/001/weights.safetensors", STAGES_OF_TWO)],
+)
+def test_of_a_run_that_lost_a_file_all_stages_after_it_are_done_again(
+    experiment, call, tmp_path, lost, again
+):
+    command = ("run", "bandit", "--animals", 2, "--out", tmp_path / "run")
+    assert call(*command)[0] == 0
+    experiment.done.clear()
+    (tmp_path / "run" / lost).unlink()
+    assert call(*command)[0] == 0
+    assert experiment.done == again
+    assert read_manifest(tmp_path / "run").status == "finished"
+
+
 def test_stages_one_by_one(experiment, call, tmp_path):
     out = tmp_path / "run"
     assert_one_line(call("replay", out), "is not a run folder: it has no manifest.json")

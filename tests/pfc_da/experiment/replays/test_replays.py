@@ -5,7 +5,6 @@ import json
 import pytest
 import xarray as xr
 
-from pfc_da import paradigms
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.experiment import replays
@@ -67,12 +66,3 @@ def test_the_replay_of_the_rate_network_resumes_with_the_next_animal(run, monkey
     assert played == [0, 1, 2, *([1] if spoilt else []), 2]
     xr.testing.assert_identical(whole, read_recording(run / "recording.nc"))
     assert not list(run.glob("animals/*/rate.nc*"))
-
-
-def test_all_stages_from_the_first_that_is_not_done_are_done_again(run):
-    assert exit_code(["replay", str(run), "--workers", "1"]) == 0
-    before = (run / "recording.nc").stat().st_mtime_ns
-    (run / "animals" / "001" / "weights.safetensors").unlink()
-    config = json.loads((run / "manifest.json").read_text())["config"]
-    paradigms.load("bandit").run(out=run, workers=1, sets=SMALL, animals=config["animals"])
-    assert (run / "recording.nc").stat().st_mtime_ns > before
