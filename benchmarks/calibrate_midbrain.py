@@ -1,8 +1,8 @@
-"""What the midbrain circuit does, beside what it is meant to do: ``python -m benchmarks.calibrate_midbrain``.
+"""Measurement of the midbrain circuit against its targets: ``python -m benchmarks.calibrate_midbrain``.
 
-Every number is of circuits that the shipped calibration has never seen (other wiring, other noise), with its interval over
-them. With ``--calibrate``, `data/dopamine_calibration.csv` is made anew first, and docs/midbrain-circuit.md and its figures
-are brought up to date; without it nothing is written. Two CPU-minutes; compiling takes half of one, once per machine.
+All numbers are from circuits that were not used for the calibration (other connections, other noise), with intervals over
+circuits. ``--calibrate`` first makes `data/dopamine_calibration.csv` again, and updates docs/midbrain-circuit.md and its
+figures; without it nothing is written. Takes two minutes of CPU, and half a minute for compiling, once per machine.
 """
 
 import argparse
@@ -53,13 +53,13 @@ COMPARISONS = (
     ("omission, -.5, vta stimulated", "nothing", (0.0, np.inf)),
     ("omission, -.5, vta stimulated", "reward, +.5", (0.0, np.inf)),
 )
-"""Event, event it is compared with, and the bar: the burst is gone, or is there again and no smaller."""
+"""Event, event it is compared with, and target: the burst is absent, or present and not smaller."""
 PUBLISHED = {
     "dopamine_baseline": "nothing",
     "dopamine_burst": "reward, +1",
     "dopamine_pause": "omission, -1",
 }
-"""Condition of a reference, and the event of ours that it is held against."""
+"""Condition of a reference, and the event that it is compared with."""
 CELLS = (5, 10, 20, 40, 100)
 BINS = np.linspace(-1, 1, 11)
 
@@ -69,7 +69,7 @@ ANY = (-np.inf, np.inf)
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One measured number of `trials` events a circuit, beside its bar (lowest and highest allowed)."""
+    """One measured number of `trials` events per circuit, with its target (lowest and highest allowed value)."""
 
     what: str
     statistic: Statistic
@@ -102,7 +102,23 @@ def summarise_copies(
     units: str,
     bar: tuple[float, float] = ANY,
 ) -> Row:
-    """A number of arrays (event, copy), with the bootstrap over copies, each of which has its own wiring."""
+    """A number computed from arrays (event, copy), with a bootstrap interval over copies, which differ in connections.
+
+    Parameters
+    ----------
+    what : str
+        Name of the row.
+    compute : callable
+        From the arrays to a number.
+    *arrays : ndarray (event, copy)
+    units : str
+    bar : tuple of float
+        Lowest and highest allowed value.
+
+    Returns
+    -------
+    Row
+    """
     by_copy = [array.swapaxes(0, 1) for array in arrays]
     found = summarise_sessions(what, compute, by_copy, units=units, rng=numpy_stream(0, "bootstrap"))
     statistic = dataclasses.replace(found, interval="95 % bootstrap over circuits", n_of="circuits")
@@ -110,7 +126,18 @@ def summarise_copies(
 
 
 def measure_events(circuit: MidbrainCircuit, rng: np.random.Generator) -> dict[str, NDArray]:
-    """Rate of the dopamine cells in Hz at each of `EVENTS`, (repeat, copy); the events come in random order."""
+    """Rate of the dopamine cells at each of `EVENTS`, presented in random order.
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict of str to ndarray (repeat, copy)
+        In Hz.
+    """
     order = rng.permutation(np.repeat(np.arange(len(EVENTS)), REPEATS))
     received, expected, ports = zip(*(list(EVENTS.values())[event] for event in order), strict=True)
     stimulation = {name: np.array([[port.get(name, 0.0)] for port in ports]) for name in STIMULATION_MV}
@@ -119,7 +146,7 @@ def measure_events(circuit: MidbrainCircuit, rng: np.random.Generator) -> dict[s
 
 
 def tabulate_events(rates: dict[str, NDArray]) -> list[Row]:
-    """Rates at events, and how stimulation compares with what it is meant to undo or to replace."""
+    """Rates at events, and differences between stimulated and other events with their targets."""
     bars = {"nothing": (3.0, 8.0), "reward, +1": (11.0, 20.0), "omission, -1": (-np.inf, 1.0)}
     rows = [
         summarise_copies(name, _mean, rate, units="Hz", bar=bars.get(name, ANY))
@@ -134,7 +161,22 @@ def tabulate_events(rates: dict[str, NDArray]) -> list[Row]:
 def measure_trials(
     circuit: MidbrainCircuit, rng: np.random.Generator, trials: int
 ) -> tuple[NDArray, NDArray]:
-    """Errors (trial, copy) of reward and expectation drawn from [0, 1], and the dopamine cells' rates (..., cell)."""
+    """Single trials with received and expected reward drawn uniformly from [0, 1].
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+    rng : numpy.random.Generator
+    trials : int
+        Per circuit.
+
+    Returns
+    -------
+    rpe : ndarray (trial, copy)
+        In rewards.
+    rate : ndarray (trial, copy, cell)
+        Of the dopamine cells, in Hz.
+    """
     received, expected = rng.random((2, trials, circuit.copies))
     response = circuit.respond(received, expected)
     counts = response.counts[..., circuit.parameters.cells("da")]
@@ -142,16 +184,27 @@ def measure_trials(
 
 
 def tabulate_trials(cells: DopamineCells, rpe: NDArray, rate: NDArray) -> list[Row]:
-    """Asymmetry, decoding of single trials, and the surrogate against the circuit."""
+    """Asymmetry, decoding of single trials, and the calibrated table compared with the circuit.
+
+    Parameters
+    ----------
+    cells : DopamineCells
+    rpe : ndarray (trial, copy)
+    rate : ndarray (trial, copy, cell)
+
+    Returns
+    -------
+    list of Row
+    """
     population = rate.mean(-1)
     rows = [
         summarise_copies(name, slope, rpe, population, units="Hz / reward")
         for name, slope in (("slope above 0", _slope_above), ("slope below 0", _slope_below))
     ]
     for n in CELLS:
-        told, bar = decode(cells, rate[..., :n].mean(-1)), (0.95, np.inf) if n == max(CELLS) else ANY
+        decoded, bar = decode(cells, rate[..., :n].mean(-1)), (0.95, np.inf) if n == max(CELLS) else ANY
         rows.append(
-            summarise_copies(f"R2 of decoded trials, {n} cells", compute_r2, rpe, told, units="1", bar=bar)
+            summarise_copies(f"R2 of decoded trials, {n} cells", compute_r2, rpe, decoded, units="1", bar=bar)
         )
     errors = torch.tensor(rpe)
     mean = cells.rate(errors).numpy()
@@ -163,7 +216,17 @@ def tabulate_trials(cells: DopamineCells, rpe: NDArray, rate: NDArray) -> list[R
 
 
 def compute_worst_bin(rpe: NDArray, difference: NDArray) -> float:
-    """Largest absolute mean of `difference` over the bins of the error that hold trials."""
+    """Largest absolute mean of a difference over bins of the error.
+
+    Parameters
+    ----------
+    rpe, difference : ndarray
+        Of one shape.
+
+    Returns
+    -------
+    float
+    """
     index = np.digitize(rpe.ravel(), BINS[1:-1])
     sums, n = np.bincount(index, difference.ravel()), np.bincount(index)
     return float(np.abs(sums[n > 0] / n[n > 0]).max())
@@ -207,29 +270,39 @@ def format_rows(rows: list[Row]) -> str:
 
 
 def format_published(rows: list[Row], references: Sequence[ReferenceStatistic]) -> str:
-    """Markdown table of what is told of recorded dopamine cells, each beside the event it is held against."""
+    """Markdown table of the rates of recorded dopamine cells, each with the corresponding event of the circuit.
+
+    Parameters
+    ----------
+    rows : list of Row
+    references : sequence of ReferenceStatistic
+
+    Returns
+    -------
+    str
+    """
     by_event = {row.what: row.statistic for row in rows}
     lines = ["| recorded dopamine cells | recorded | circuit | | source |", "|---|---|---|---|---|"]
     for row in references:
         if row.condition in PUBLISHED:
             ours = dataclasses.replace(by_event[PUBLISHED[row.condition]], n_of="units")
-            told = f"{row.estimate:g}" if np.isfinite(row.estimate) else f"{row.low:g} to {row.high:g}"
+            recorded = f"{row.estimate:g}" if np.isfinite(row.estimate) else f"{row.low:g} to {row.high:g}"
             what = f"{row.condition.removeprefix('dopamine_')}: {row.read_off}"
             source = f"[{row.source}](https://doi.org/{row.doi}), {row.locator}"
             verdict = "; ".join(judge(ours, row))
-            lines.append(f"| {what} | {told} Hz | {ours.estimate:.3g} Hz | {verdict} | {source} |")
+            lines.append(f"| {what} | {recorded} Hz | {ours.estimate:.3g} Hz | {verdict} | {source} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure, print, and with --calibrate write."""
+    """Measure and print; with --calibrate, write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--calibrate", action="store_true", help="make the table, the page and its figures anew"
+        "--calibrate", action="store_true", help="make the table, the page and its figures again"
     )
-    parser.add_argument("--copies", type=int, default=32, help="circuits side by side; 32 unless given")
+    parser.add_argument("--copies", type=int, default=32, help="circuits in parallel; 32 unless given")
     parser.add_argument("--trials", type=int, default=40, help="single trials a circuit; 40 unless given")
     arguments = parser.parse_args()
     if arguments.calibrate:

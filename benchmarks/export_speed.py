@@ -1,8 +1,8 @@
-"""How long an NWB file of 1,000 units and ten million spikes takes to write, and how much memory.
+"""Time and memory for writing an NWB file of 1,000 units and ten million spikes.
 
 python benchmarks/export_speed.py [--units 1000] [--spikes 10000000]
 
-Prints seconds of wall and CPU to draw the spikes and to write the file, its size, and the peak of memory of the process.
+Prints seconds of wall and CPU for drawing the spikes and for writing the file, its size, and the peak memory of the process.
 """
 
 import argparse
@@ -23,7 +23,16 @@ PHASES = [f"phase_{number}" for number in range(PER_TRIAL)]
 
 
 def make_recording(n_units: int, n_spikes: int) -> xr.Dataset:
-    """One session of units that fire at gamma-distributed rates of `RATE_HZ` on average."""
+    """One session of units with gamma-distributed rates, `RATE_HZ` on average.
+
+    Parameters
+    ----------
+    n_units, n_spikes : int
+
+    Returns
+    -------
+    xarray.Dataset
+    """
     rng = np.random.default_rng(0)
     n_trials = round(n_spikes / n_units / RATE_HZ * 10 / PER_TRIAL)
     n_steps = n_trials * PER_TRIAL
@@ -56,7 +65,7 @@ def make_recording(n_units: int, n_spikes: int) -> xr.Dataset:
 
 
 def main() -> None:
-    """Measure, print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

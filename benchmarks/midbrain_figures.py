@@ -1,4 +1,4 @@
-"""Figures of docs/midbrain-circuit.md: what every population does at events, calibration, dose and response."""
+"""Figures of docs/midbrain-circuit.md: rates of all populations at events, calibration, dose-response curves."""
 
 from pathlib import Path
 
@@ -39,7 +39,17 @@ DOSE_EVENTS = {
 
 
 def write_figures(circuit: MidbrainCircuit, rpe: NDArray, rate: NDArray, folder: Path) -> None:
-    """Draw and write the three figures; `rpe` and `rate` are single trials (trial, copy) of dopamine cells in Hz."""
+    """Draw and write the three figures.
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+    rpe : ndarray (trial, copy)
+        Errors in rewards.
+    rate : ndarray (trial, copy)
+        Rate of the dopamine cells on single trials, in Hz.
+    folder : Path
+    """
     with rc_context(STYLE):
         for name, figure in {
             "midbrain-events": draw_events(),
@@ -74,7 +84,19 @@ def draw_events() -> Figure:
 
 
 def select_spikes(circuit: MidbrainCircuit, events: list[int]) -> pd.DataFrame:
-    """Spikes from 200 ms before to 300 ms after the onset of some events: copy, cell, event, time in s from the onset."""
+    """Spikes from 200 ms before to 300 ms after the onset of some events.
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+        Made with `record`.
+    events : list of int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns copy, cell, event, and time in s from the onset.
+    """
     copy, cell, time = circuit.spikes()
     event, since = np.divmod(time + REST_S, EVENT_S + REST_S)
     found = pd.DataFrame({"copy": copy, "cell": cell, "event": event.astype(int), "time": since - REST_S})
@@ -113,7 +135,17 @@ def _draw_rates(spikes: pd.DataFrame, circuit: MidbrainCircuit, ax: Axes) -> Non
 
 
 def draw_calibration(rpe: NDArray, rate: NDArray) -> Figure:
-    """The table, with single trials of circuits it was not made with, and decoded against true errors."""
+    """Calibration table with single trials of other circuits, and decoded against true errors.
+
+    Parameters
+    ----------
+    rpe, rate : ndarray (trial, copy)
+        Errors in rewards, and rates in Hz.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     cells = DopamineCells.calibrated()
     figure = Figure(figsize=(7.4, 3.2))
     left, right = figure.subplots(1, 2)

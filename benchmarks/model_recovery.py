@@ -1,8 +1,8 @@
-"""How well parameters and models of choice are recovered: ``python benchmarks/model_recovery.py [--sessions 1]``.
+"""Recovery of parameters and models of choice: ``python benchmarks/model_recovery.py [--sessions 1]``.
 
-Synthetic agents play the volatile schedule of 240 trials a session (`draw_volatile_schedules`), with parameters from
-the typical ranges of their model. Prints Markdown: the ranges with the correlation of true and fitted values, the
-confusion matrix of all models (row simulated, column of lowest BIC), and those of sets told apart in one session.
+Synthetic agents choose on the volatile schedule of 240 trials per session (`draw_volatile_schedules`), with parameters from
+the typical ranges of their model. Prints Markdown: the ranges with the correlation of true and fitted values, the confusion
+matrix of all models (row simulated, column of lowest BIC), and those of sets that one session can distinguish.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pfc_da.analysis.choice_models.recovery import (
 )
 from pfc_da.rng import numpy_stream
 
-APART = (  # what one session of 240 trials tells apart
+DISTINGUISHABLE = (  # sets that one session of 240 trials distinguishes
     ("ab", "perseveration", "win_stay_lose_shift"),
     ("ab_coupled", "perseveration_coupled", "win_stay_lose_shift"),
     ("ab", "ab_coupled"),
@@ -30,7 +30,19 @@ def markdown(rows: list[list[str]]) -> str:
 
 
 def parameter_table(agents: int, sessions: int, seed: int) -> str:
-    """Correlations of true and fitted values of every parameter of every model."""
+    """Correlations of true and fitted values of every parameter of every model.
+
+    Parameters
+    ----------
+    agents, sessions : int
+        Agents of each model, and sessions of each agent.
+    seed : int
+
+    Returns
+    -------
+    str
+        Markdown table.
+    """
     rows = [["model", "parameter", "drawn from", "Pearson", "Spearman", "at a bound"]]
     p_reward = draw_volatile_schedules(agents, sessions, rng=numpy_stream(seed, "schedules"))
     for name, model in MODELS.items():
@@ -66,7 +78,7 @@ def main() -> None:
         given.agents, given.sessions, rng=numpy_stream(given.seed, "schedules")
     )
     recovery = recover_models(list(MODELS.values()), p_reward, rng=numpy_stream(given.seed, "models"))
-    for names in (tuple(MODELS), *APART):
+    for names in (tuple(MODELS), *DISTINGUISHABLE):
         print(confusion_table(recovery.among(names)), end="\n\n")
 
 

@@ -1,9 +1,10 @@
 """Write measured numbers into the pages, misses included: ``python benchmarks/readme_table.py RUN [RUN ...]``.
 
-The first run gives README's table, all of them ``docs/results.md``, the first of each paradigm the figures of the pages. One
-row a simulated number, in the order of the run's statistics.csv; beside it every number of comparison.csv that it is held
-against. README leaves out numbers that are held against nothing. References without a simulated number are counted below.
-Nothing is chosen by hand.
+The first run gives the table of the README, all runs give ``docs/results.md``, the first of each paradigm the figures of the
+pages. Each row is one simulated number, in the order of statistics.csv, with every number of comparison.csv that it is
+compared with. The README leaves out numbers without a comparison. References without a simulated number are counted
+below the
+table. Nothing is selected by hand.
 """
 
 import csv
@@ -22,13 +23,13 @@ FIGURES = {
     "volatility": ("volatility_rates", "volatility_training"),
     "lever_stimulation": ("p_risky", "p_risky_plastic"),
 }
-"""Drawings that the pages show, of the first run given of each paradigm."""
+"""Figures of the pages, from the first given run of each paradigm."""
 BY_ANIMAL = ("reward_per_trial", "regret", "matching_slope", "firing_rate", "firing_rate_max")
-BESIDE = {
+REPLAYS = {
     "_spiking": "the same animals as spiking neurons (`replay --spiking`; `rate_`: the rate network on the same sessions)",
     "_circuit": "dopamine from the spiking midbrain circuit (`replay --circuit`)",
 }
-"""Replays beside a run's own: endings of their files, and what they are."""
+"""Other replays of a run: endings of their files, and descriptions."""
 RESULTS_HEAD = """# Results
 
 Written by `benchmarks/readme_table.py` from run folders, misses included; each heading says what the run was. Weights
@@ -46,7 +47,22 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def with_interval(estimate: str, low: str, high: str) -> str:
-    """``0.64 [0.61, 0.66]`` to three digits; what is missing is left out."""
+    """``0.64 [0.61, 0.66]`` to three digits; missing numbers are left out.
+
+    Parameters
+    ----------
+    estimate, low, high : str
+        Numbers as text, or empty.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> with_interval("0.6412", "0.61", "0.66"), with_interval("0.6412", "", "")
+    ('0.641 [0.61, 0.66]', '0.641')
+    """
     numbers = [f"{float(text):.3g}" if text not in ("", "nan") else "" for text in (estimate, low, high)]
     if numbers[0] and numbers[0] == numbers[1] == numbers[2]:
         return numbers[0]  # exact
@@ -60,10 +76,19 @@ def describe_source(row: dict[str, str]) -> str:
 
 
 def table(run: Path, everything: bool = False, kind: str = "") -> str:
-    """Markdown table of a run folder's comparisons, one line that counts them, and their sources.
+    """Markdown table of the comparisons of a run folder, one line that counts them, and their sources.
 
-    With `everything` statistics that are held against nothing have a row too. `kind` is that of a replay beside the run's
-    own, one of `BESIDE`.
+    Parameters
+    ----------
+    run : Path
+    everything : bool
+        Include statistics without a comparison.
+    kind : str
+        Ending of the files of another replay, a key of `REPLAYS`; "" for the main one.
+
+    Returns
+    -------
+    str
     """
     compared_to = run / f"comparison{kind}.csv"
     references, sources = rows(compared_to) if compared_to.exists() else [], Sources()
@@ -90,7 +115,7 @@ def table(run: Path, everything: bool = False, kind: str = "") -> str:
 
 
 class Sources:
-    """Sources by the number they got when they were first met."""
+    """Sources, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -104,14 +129,27 @@ class Sources:
 
 
 def verdict(row: dict[str, str]) -> str:
-    """The verdict, a miss in bold; a number quoted from memory is called so."""
+    """The verdict, a miss in bold; "unverified" for a number quoted from memory."""
     if row["kind"] == "unverified":
         return "unverified"
     return f"**{row['verdict']}**" if row["verdict"] in MISSES else row["verdict"]
 
 
 def summary(verdicts: list[str], missing: int, file: str) -> str:
-    """One line that counts the verdicts, and the references the run has no number for."""
+    """One line that counts the verdicts, and the references without a simulated number.
+
+    Parameters
+    ----------
+    verdicts : list of str
+    missing : int
+        References without a simulated number.
+    file : str
+        Name of the file with the reasons.
+
+    Returns
+    -------
+    str
+    """
     inside, outside, holds, fails, undecided, incomparable = map(verdicts.count, VERDICTS)
     counts = f"{inside} inside, {outside} outside, {incomparable} not comparable"
     claims = f"Of claims in words, counted apart: {holds} hold, {fails} fail, {undecided} open."
@@ -121,7 +159,24 @@ def summary(verdicts: list[str], missing: int, file: str) -> str:
 
 
 def replace_table(readme: str, new: str) -> str:
-    """Return the README's text with everything between its two markers replaced."""
+    """Return a text with everything between its two markers replaced.
+
+    Parameters
+    ----------
+    readme : str
+        Text with the lines `BEGIN` and `END`.
+    new : str
+        The table.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the markers are missing.
+    """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -130,12 +185,12 @@ def replace_table(readme: str, new: str) -> str:
 
 
 def section(run: Path) -> str:
-    """What a run was, the numbers of every animal that the title of its paradigm stands on, and its table."""
+    """Settings of a run, the main numbers of every animal, and its table."""
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
     config = manifest["config"]
     changed = {**config["task"], **{f"test {name}": value for name, value in config["test_task"].items()}}
     parts = [f"network {config['network']['kind']}", f"rule {config['rule']['kind']}"]
-    if config["network"].get("critic") == "separate":  # runs of before had no such setting
+    if config["network"].get("critic") == "separate":  # earlier runs have no such setting
         parts.append(f"critic separate, actor told {config['network']['feedback']}")
     parts += [f"{name} {value}" for name, value in changed.items()]
     parts += [f"{config['train']['updates']} updates of {config['train']['sessions']} sessions"]
@@ -147,9 +202,9 @@ def section(run: Path) -> str:
         if own:
             numbers = ", ".join(f"{number:.4g}" for number in own)
             lines.append(f"- `{key}` of every animal: {numbers}; median {statistics.median(own):.4g}")
-    beside = [
+    replays = [
         f"### {config['paradigm']}, {words}\n\n{table(run, True, kind)}"
-        for kind, words in BESIDE.items()
+        for kind, words in REPLAYS.items()
         if (run / f"statistics{kind}.csv").exists()
     ]
     return "\n\n".join(
@@ -157,7 +212,7 @@ def section(run: Path) -> str:
             f"## {config['paradigm']}: {'; '.join(parts)}",
             "\n".join(lines),
             table(run, everything=True),
-            *beside,
+            *replays,
         ]
     )
 

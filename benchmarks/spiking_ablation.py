@@ -1,9 +1,10 @@
-"""What the two things that a network trained in steps needs as neurons are worth to it.
+"""Effect of the synaptic delay and of the reversal potential on the conversion of a trained network to spiking neurons.
 
 python benchmarks/spiking_ablation.py RUN [--sessions 256] [--animals 4]
 
-Prints the share of the optimum that the neurons of a trained run lose to their rate network, by animal, as shipped and
-without the delay of synapses, without the reversal potential of inhibition, without either.
+Prints the share of the optimum that the spiking neurons of a trained run lose relative to their rate network, by
+animal: with
+both, without the delay of synapses, without the reversal potential of inhibition, without either.
 """
 
 import argparse
@@ -34,7 +35,19 @@ VARIANTS = {
 
 
 def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
-    """Share lost, (animal, variant)."""
+    """Share of the optimum that neurons lose.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder with trained animals.
+    sessions, animals : int
+        Sessions per animal, and animals at most.
+
+    Returns
+    -------
+    pandas.DataFrame (animal, variant)
+    """
     settings = RunSettings.model_validate(json.loads((run / "manifest.json").read_text())["config"])
     task = paradigms.load(settings.paradigm).build_task(settings, test=True)
     options, span = SpikingOptions(sessions=sessions), find_observers(settings.paradigm, task)
@@ -46,11 +59,11 @@ def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
                 patch.object(slow_synapses, "DELAY_TICKS", delay),
                 patch.object(spiking_pfc, "INHIBITION", floor),
             ):
-                played = replay_spiking_animal(
+                recording = replay_spiking_animal(
                     settings, task, trained, animal, (), options, lambda done, note: None
                 )
-            set_provenance(played, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
-            shares = compute_shares(played.expand_dims("animal"), span)
+            set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
+            shares = compute_shares(recording.expand_dims("animal"), span)
             lost[name].append(
                 float((shares.sel(condition=BY_RATES) - shares.sel(condition=BY_NEURONS)).mean())
             )
@@ -58,7 +71,7 @@ def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Measure, print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,9 @@
-"""How long spiking sessions take, in closed loop with their task, in one process.
+"""Duration of spiking sessions in closed loop with their task, in one process.
 
 python benchmarks/spiking_speed.py [--sessions 128] [--trials 100]
 
-Plays newborn animals as neurons, all sessions side by side, in trials of 200 and of 300 ms, once the code is compiled, and
+Simulates untrained animals as spiking neurons, all sessions in parallel, in trials of 200 and of 300 ms, after
+compiling, and
 prints seconds of wall and CPU.
 """
 
@@ -21,14 +22,26 @@ from pfc_da.task import STEP_S
 TASKS = ("bandit", "lever_stimulation")
 
 
-def play(paradigm: str, sessions: int, trials: int) -> str:
-    """Play one paradigm and say how long it took."""
+def measure(paradigm: str, sessions: int, trials: int) -> str:
+    """Simulate one paradigm and measure the time.
+
+    Parameters
+    ----------
+    paradigm : str
+    sessions, trials : int
+        Sessions, and trials per session.
+
+    Returns
+    -------
+    str
+        One line with the result.
+    """
     experiment = paradigms.load(paradigm)
     settings = experiment.settings(sets=[f"task.n_trials={trials}"])
     task = experiment.build_task(settings)
     agent = build_agent(settings, task)
     effective = agent.network.effective(agent.network.init(torch_stream(settings.seed, "birth")))
-    neurons = SpikingPFC(agent.network, sessions)  # compiles what is not compiled yet
+    neurons = SpikingPFC(agent.network, sessions)  # compiles if necessary
     loop = close_loop(
         agent.network,
         effective,
@@ -39,12 +52,12 @@ def play(paradigm: str, sessions: int, trials: int) -> str:
     neurons.run(loop, effective, task.n_steps, seed=0)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     trial_ms = 1000 * STEP_S * len(task.phases)
-    played = f"{sessions} sessions x {trials} trials of {trial_ms:.0f} ms, {neurons.n_neurons} neurons each"
-    return f"{played}: {wall:.1f} s wall, {cpu:.1f} s CPU"
+    what = f"{sessions} sessions x {trials} trials of {trial_ms:.0f} ms, {neurons.n_neurons} neurons each"
+    return f"{what}: {wall:.1f} s wall, {cpu:.1f} s CPU"
 
 
 def main() -> None:
-    """Measure, print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -53,7 +66,7 @@ def main() -> None:
     asked = parser.parse_args()
     prepare_processor()
     for paradigm in TASKS:
-        print(play(paradigm, asked.sessions, asked.trials), flush=True)
+        print(measure(paradigm, asked.sessions, asked.trials), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What agents learn by dopamine-gated plasticity of spikes: ``python -m benchmarks.stdp_figure``.
+"""Learning by dopamine-dependent spike-timing plasticity: ``python -m benchmarks.stdp_figure``.
 
-Prints the table of docs/stdp.md; with ``--write`` that page and its figure are brought up to date. Rates of learning were
-chosen on seed 0; the agents here are of another seed. About five CPU-minutes, and one of compiling, once per machine.
+Prints the table of docs/stdp.md; ``--write`` updates that page and its figure. Learning rates were chosen on seed 0; the
+agents here have another seed. Takes about five minutes of CPU, and one for compiling, once per machine.
 """
 
 import argparse
@@ -26,20 +26,41 @@ COLORS = {"told of outcomes": BLUE, "held at baseline": MUTED}
 def measure() -> dict[str, tuple[TwoChoiceCircuit, Learning]]:
     """Both conditions, from the same weights and wiring."""
     measured = {}
-    for name, is_told in zip(COLORS, (True, False), strict=True):
+    for name, with_outcomes in zip(COLORS, (True, False), strict=True):
         circuit = TwoChoiceCircuit(AGENTS, seed=SEED)
-        measured[name] = circuit, circuit.learn(TRIALS, is_told=is_told)
+        measured[name] = circuit, circuit.learn(TRIALS, with_outcomes=with_outcomes)
     return measured
 
 
 def split_weights(circuit: TwoChoiceCircuit, happened: Learning) -> tuple[NDArray, NDArray]:
-    """Mean weight from stimuli to the pool of the right and of the wrong action, (trial, copy)."""
+    """Mean weight from the stimuli to the pools of the correct and of the wrong action.
+
+    Parameters
+    ----------
+    circuit : TwoChoiceCircuit
+    happened : Learning
+
+    Returns
+    -------
+    right, wrong : ndarray (trial, copy)
+    """
     right = np.arange(2) == circuit.right_action[..., None]  # (copy, stimulus, action)
     return (happened.weight * right).sum((2, 3)) / 2, (happened.weight * ~right).sum((2, 3)) / 2
 
 
 def tabulate(circuit: TwoChoiceCircuit, happened: Learning) -> dict[str, tuple[NDArray, str]]:
-    """One number an agent, and how to write it."""
+    """One number per agent in each row of the table.
+
+    Parameters
+    ----------
+    circuit : TwoChoiceCircuit
+    happened : Learning
+
+    Returns
+    -------
+    dict of str to (ndarray (copy,), str)
+        Values and their number format, by the name of the row.
+    """
     right, wrong = split_weights(circuit, happened)
     change = happened.weight.mean((2, 3))
     rows = {
@@ -104,7 +125,7 @@ def draw(measured: dict[str, tuple[TwoChoiceCircuit, Learning]]) -> Figure:
 
 
 def main() -> None:
-    """Print the table; with --write, bring page and figure up to date."""
+    """Print the table; with --write, update the page and its figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="bring docs/stdp.md and its figure up to date")
     write = parser.parse_args().write

@@ -1,9 +1,8 @@
-"""Calibration of the midbrain circuit: which rate of dopamine cells stands for which prediction error.
+"""Calibration of the midbrain circuit: firing rate of the dopamine cells as a function of the prediction error.
 
-`calibrate` plays a grid of errors into a circuit, each as many pairs of received and expected reward as there are trials,
-and gives the surrogate through which networks are trained (`pfc_da.dopamine.DopamineCells`: mean rate and its s.d. at
-each error). `present` plays errors of any kind; decoding them through the surrogate's table tells how much one trial of
-the cells says about the error.
+`calibrate` presents a grid of errors to a circuit, each as several random pairs of received and expected reward. `fit_cells`
+turns the rates into the table that is used in training (`pfc_da.dopamine.DopamineCells`: mean rate and its s.d. at each
+error). `present` presents any errors; decoding them with the table measures the information of single trials.
 """
 
 import numpy as np
@@ -19,9 +18,20 @@ RPE_GRID = np.linspace(-1.5, 1.5, 31).round(10)
 
 
 def draw_terms(rpe: ArrayLike, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Received and expected reward of any trials with these errors, evenly among the pairs within [0, 1].
+    """Draw received and expected reward of trials with given errors, uniformly among the pairs within [0, 1].
 
-    An error beyond -1 or 1 has no such pair; it comes from what was received, or expected, alone.
+    An error beyond -1 or 1 has no such pair; only one of the two terms is then above 0.
+
+    Parameters
+    ----------
+    rpe : array_like
+        Errors in rewards, of any shape.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    received, expected : ndarray
+        In rewards, of the shape of `rpe`.
 
     Examples
     --------
@@ -35,12 +45,38 @@ def draw_terms(rpe: ArrayLike, rng: np.random.Generator) -> tuple[NDArray, NDArr
 
 
 def present(circuit: MidbrainCircuit, rpe: ArrayLike, rng: np.random.Generator) -> NDArray:
-    """Mean rate of the dopamine cells in Hz for errors (event, copy), in that shape."""
+    """Present errors to a circuit.
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+    rpe : array_like (event, copy)
+        Errors in rewards.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray (event, copy)
+        Mean rate of the dopamine cells in Hz.
+    """
     return circuit.respond(*draw_terms(rpe, rng)).rate("da")
 
 
 def calibrate(circuit: MidbrainCircuit, rng: np.random.Generator, repeats: int = 4) -> NDArray:
-    """Rates in Hz at every error of `RPE_GRID`, (error, repeat, copy); the events come in random order."""
+    """Measure rates at every error of `RPE_GRID`, in random order.
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+    rng : numpy.random.Generator
+    repeats : int
+        Presentations of each error to each copy.
+
+    Returns
+    -------
+    ndarray (error, repeat, copy)
+        Mean rate of the dopamine cells in Hz.
+    """
     order = rng.permutation(np.repeat(np.arange(len(RPE_GRID)), repeats))
     rpe = np.broadcast_to(RPE_GRID[order, None], (len(order), circuit.copies))
     rates = present(circuit, rpe, rng)[order.argsort(kind="stable")]
@@ -48,9 +84,9 @@ def calibrate(circuit: MidbrainCircuit, rng: np.random.Generator, repeats: int =
 
 
 def fit_cells(rates: NDArray) -> DopamineCells:
-    """The surrogate of rates (error, repeat, copy) at the errors of `RPE_GRID`.
+    """Table of mean rate and s.d. from rates (error, repeat, copy) in Hz at the errors of `RPE_GRID`.
 
-    Where neighbouring means fall by chance, as they may on the floor, they are pooled until none does.
+    Neighbouring means that decrease by chance, near 0 Hz, are pooled (isotonic regression).
     """
     by_error = rates.reshape(len(RPE_GRID), -1)
     mean, sd = isotonic_regression(by_error.mean(1)).x, by_error.std(1, ddof=1)
@@ -59,11 +95,39 @@ def fit_cells(rates: NDArray) -> DopamineCells:
 
 
 def decode(cells: DopamineCells, rate_hz: ArrayLike) -> NDArray:
-    """Prediction errors, in rewards, read from rates of the population in Hz; any shape."""
+    """Prediction errors decoded from population rates.
+
+    Parameters
+    ----------
+    cells : DopamineCells
+    rate_hz : array_like
+        Of any shape.
+
+    Returns
+    -------
+    ndarray
+        In rewards, of the shape of `rate_hz`.
+    """
     return cells.decode(torch.as_tensor(np.asarray(rate_hz), dtype=torch.float32)).numpy()
 
 
 def compute_r2(true: ArrayLike, decoded: ArrayLike) -> float:
-    """Share of the variance of `true` that `decoded` accounts for, as it stands (no line is fitted)."""
+    """Fraction of the variance of `true` explained by `decoded` as it is; no line is fitted.
+
+    Parameters
+    ----------
+    true, decoded : array_like
+        Of one shape.
+
+    Returns
+    -------
+    float
+        At most 1; below 0 if the mean of `true` is the better prediction.
+
+    Examples
+    --------
+    >>> compute_r2([0.0, 1.0, 2.0], [0.0, 1.0, 2.0]), compute_r2([0.0, 1.0, 2.0], [1.0, 1.0, 1.0])
+    (1.0, 0.0)
+    """
     true, decoded = np.ravel(true), np.ravel(decoded)
     return float(1 - np.sum((true - decoded) ** 2) / np.sum((true - true.mean()) ** 2))

@@ -1,8 +1,8 @@
-"""Dopamine of a rollout from spiking circuits, one a session, in place of the calibrated surrogate.
+"""Dopamine of a rollout from spiking circuits, one per session, in place of the calibrated table.
 
-At every step that a network is told its error, the circuit meets one event: what the error is above 0 as received, what it
-is below as expected (equal parts of the two cancel). What an experimenter injects is not added to the error: it becomes a
-current into LHb where it is negative, into dopamine cells where it is positive, while the event lasts.
+At every step at which a network receives its error, the circuit receives one event: the positive part of the error as
+received reward, the negative part as expected reward (equal parts of the two cancel). Injected dopamine is not added to the
+error. It becomes a current during the event: into LHb cells if negative, into dopamine cells if positive.
 """
 
 import numpy as np
@@ -15,19 +15,19 @@ from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError
 
 MV_PER_UNIT = {"lhb": 32.0, "vta": 10.0}
-"""Current that moves dopamine as an error of 1 does (in units of the cells' scale), read off the dose-response curves of
-docs/midbrain-circuit.md; near enough linear, for doses between."""
+"""Current in mV that changes dopamine as an error of 1 does (in units of the scale of the cells), from the dose-response
+curves of docs/midbrain-circuit.md; linear interpolation for smaller doses is a good approximation."""
 
 
 class CircuitChannel:
-    """A `DopamineChannel` made of a circuit with as many copies as there are sessions.
+    """`DopamineChannel` made of a circuit with one copy per session.
 
     Parameters
     ----------
-    circuit
-        Its state runs on from step to step, and from one rollout to the next.
-    cells
-        The table by which rates are read, and the scale of the rewards.
+    circuit : MidbrainCircuit
+        Its state continues from step to step, and from one rollout to the next.
+    cells : DopamineCells
+        Table for decoding rates, and the scale of the rewards.
     """
 
     def __init__(self, circuit: MidbrainCircuit, cells: DopamineCells) -> None:
@@ -36,11 +36,28 @@ class CircuitChannel:
 
     @property
     def rates(self) -> NDArray:
-        """Rates of the dopamine cells in Hz at every event since the sessions began, (event, session)."""
+        """Rate of the dopamine cells in Hz at every event since the sessions began, (event, session)."""
         return np.concatenate(self._rates)
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
-        """Begin sessions, with no noise to draw: the circuit has its own."""
+        """Start new sessions. The circuit has its own noise, so none is drawn.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+            Not used.
+        n_steps, sessions : int
+
+        Returns
+        -------
+        Tensor (step, session)
+            Zeros.
+
+        Raises
+        ------
+        InputError
+            If the number of sessions is not the number of copies of the circuit.
+        """
         if sessions != self.circuit.copies:
             raise InputError(
                 f"a circuit of {self.circuit.copies} copies serves as many sessions, got {sessions}."
@@ -49,7 +66,20 @@ class CircuitChannel:
         return torch.zeros(n_steps, sessions)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
-        """Present one event a step, (session,) or (step, session), and decode the rates of the dopamine cells."""
+        """Present one event per step and decode the rates of the dopamine cells.
+
+        Parameters
+        ----------
+        rpe, injected : Tensor (session,) or (step, session)
+            Error, and injected dopamine, in rewards.
+        noise : Tensor
+            Not used.
+
+        Returns
+        -------
+        Tensor
+            Dopamine in rewards, of the shape of `rpe`.
+        """
         error, current = (tensor.detach().double().numpy() / self.cells.scale for tensor in (rpe, injected))
         error, current = error.reshape(-1, self.circuit.copies), current.reshape(-1, self.circuit.copies)
         stimulation = {"lhb": (-current).clip(min=0), "vta": current.clip(min=0)}

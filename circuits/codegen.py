@@ -1,9 +1,9 @@
-"""How circuits are turned into machine code: cython by default, numpy where there is no compiler.
+"""Code generation for the circuits: cython by default, numpy if there is no compiler.
 
-The target is chosen explicitly and the reason is logged, because Brian2's own choice is silent. Compiled code is kept by
-Brian2 in its cache, so that every later process starts in a second; `compiling` says when it is not there yet. The cache
-is found by the text of the code: sizes and constants may vary, names and equations may not, so every object of a circuit
-has a fixed ``name`` (clocks too, or the second circuit of a process is compiled anew).
+The target is chosen explicitly and the reason is logged; the own choice of Brian2 is silent. Brian2 keeps compiled code in a
+cache, so every later process starts within a second; `compiling` logs when the code is not in the cache. The key of the
+cache is the text of the code: sizes and constants may vary, names and equations may not. Every object of a circuit
+therefore has a fixed ``name`` (clocks too, otherwise the second circuit of a process is compiled again).
 """
 
 import contextlib
@@ -43,13 +43,19 @@ def prepare_brian2() -> Any:
             f"spiking circuits need {error.name}, which is not installed. pip install 'pfc_da[spiking]' brings it."
         ) from error
     brian2.prefs.codegen.target = choose_target()
-    # Brian2 would end a run at Ctrl-C without an error, and whoever counts its spikes would go on with half an event
+    # otherwise Brian2 ends a run at Ctrl-C without an error, and the caller would continue with half an event
     brian2.prefs.core.stop_on_keyboard_interrupt = False
     return brian2
 
 
 def choose_target() -> str:
-    """Code generation target: what PFC_DA_SPIKING_TARGET says, else cython if it compiles, else numpy."""
+    """Code generation target: PFC_DA_SPIKING_TARGET if set, otherwise cython if it works, otherwise numpy.
+
+    Raises
+    ------
+    InputError
+        If PFC_DA_SPIKING_TARGET names no target.
+    """
     asked = os.environ.get(TARGET_VARIABLE, "")
     if asked not in ("", *TARGETS):
         allowed = " or ".join(TARGETS)
@@ -61,14 +67,14 @@ def choose_target() -> str:
 
 @functools.cache
 def _find_target() -> tuple[str, str]:
-    """Try to compile an empty function, once a process; from the cache after the first time."""
+    """Try to compile an empty function, once per process."""
     import brian2
 
-    with brian2.utils.logger.catch_logs() as told:  # brian2 tells of a failed trial in six lines
+    with brian2.utils.logger.catch_logs() as logged:  # brian2 reports a failed trial in six lines
         works = brian2.codegen.runtime.CythonCodeObject.is_available()
     if works:
         return "cython", "it compiles here"
-    why = str(told[-1][2]).splitlines()[0] if told else "a trial compilation failed"
+    why = str(logged[-1][2]).splitlines()[0] if logged else "a trial compilation failed"
     logger.warning(
         "circuits run on numpy, two to four times slower than compiled: %s. A C++ compiler (g++) mends it.",
         why,
@@ -78,25 +84,25 @@ def _find_target() -> tuple[str, str]:
 
 @contextlib.contextmanager
 def compiling(circuit: str) -> Iterator[None]:
-    """Say, once, that `circuit` (one of `CIRCUITS`) is being compiled, if it is: code from the cache is silent.
+    """Log, once, that `circuit` (one of `CIRCUITS`) is being compiled; nothing is logged if its code is in the cache.
 
-    To be held around the first ``run`` of a network; a ``run`` of 0 s compiles everything.
+    Use it around the first ``run`` of a network; a ``run`` of 0 s compiles everything.
     """
     from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager as manager
 
-    number, told, load = CIRCUITS.index(circuit) + 1, False, manager._load_module
+    number, logged, load = CIRCUITS.index(circuit) + 1, False, manager._load_module
 
-    def load_and_tell(module_path: str, *arguments: Any, **options: Any) -> Any:
-        nonlocal told
-        if not told and not os.path.isfile(module_path):
-            told = True
+    def load_and_log(module_path: str, *arguments: Any, **options: Any) -> Any:
+        nonlocal logged
+        if not logged and not os.path.isfile(module_path):
+            logged = True
             logger.warning(
                 "compiling circuit %d of %d (%s), once per machine: about a minute",
                 number, len(CIRCUITS), circuit,
             )  # fmt: skip
         return load(module_path, *arguments, **options)
 
-    manager._load_module = load_and_tell
+    manager._load_module = load_and_log
     try:
         yield
     finally:

@@ -1,26 +1,27 @@
-r"""The midbrain dopamine circuit as spiking neurons: from reward and expectation to bursts and pauses.
+"""Spiking circuit of midbrain dopamine: bursts and pauses from received and expected reward.
 
-                      +                          received = reward and any rise of value
-    LH / PPTg  ---------------->  dopamine       expected = any fall of value
+                      +                          received = reward and any increase of value
+    LH / PPTg  ---------------->  dopamine       expected = any decrease of value
     VTA GABA   ----------------|  dopamine       delta    = received - expected
     LHb --> RMTg --------------|  dopamine
 
-LH and PPTg fire with what is received, VTA GABA cells with what was expected; dopamine cells take the difference. LHb
-cells fire with the negative error and inhibit dopamine through RMTg. All are leaky integrate-and-fire neurons
+LH and PPTg cells fire in proportion to received reward, VTA GABA cells to expected reward; dopamine cells compute the
+difference. LHb cells fire in proportion to the negative error and inhibit dopamine cells through RMTg. All are leaky
+integrate-and-fire neurons
 
     tau_m dv/dt = E - v + drive + current + g_e - g_i - ahp + sigma sqrt(2 tau_m) xi(t)
     tau_x dg_x/dt = -g_x,  g_x += w at every presynaptic spike;  tau_a dahp/dt = -ahp,  ahp += step at every own spike
 
-in `copies` independent circuits of one network: three compiled objects, however many copies. Wiring and signs are those of
-the references; sizes, weights and drives are ours (`MidbrainParameters`), and rates of dopamine cells were what they
-were tuned by.
+in `copies` independent circuits of one network: three compiled objects for any number of copies. Connections and signs are
+those of the references. Sizes, weights and drives are our choice (`MidbrainParameters`), tuned by the rates of dopamine
+cells.
 
 References
 ----------
-VTA GABA cells carry expectation: Cohen et al. 2012, doi 10.1038/nature10754; dopamine cells subtract it: Eshel et al. 2015,
-doi 10.1038/nature14855. LHb carries the negative error: Matsumoto & Hikosaka 2007, doi 10.1038/nature05860; through RMTg:
-Jhou et al. 2009, doi 10.1016/j.neuron.2009.02.001, Hong et al. 2011, doi 10.1523/JNEUROSCI.1384-11.2011. Pauses bottom out:
-Bayer & Glimcher 2005, doi 10.1016/j.neuron.2005.05.020. Stimulation at chosen outcomes: Stopper et al. 2014,
+VTA GABA cells signal expectation: Cohen et al. 2012, doi 10.1038/nature10754; dopamine cells subtract it: Eshel et al. 2015,
+doi 10.1038/nature14855. LHb signals the negative error: Matsumoto & Hikosaka 2007, doi 10.1038/nature05860; through RMTg:
+Jhou et al. 2009, doi 10.1016/j.neuron.2009.02.001, Hong et al. 2011, doi 10.1523/JNEUROSCI.1384-11.2011. Lower limit of
+pauses: Bayer & Glimcher 2005, doi 10.1016/j.neuron.2005.05.020. Stimulation at chosen outcomes: Stopper et al. 2014,
 doi 10.1016/j.neuron.2014.08.033.
 """
 
@@ -76,10 +77,25 @@ class Response:
 
 
 def split_error(reward: ArrayLike, value: ArrayLike, next_value: ArrayLike) -> tuple[NDArray, NDArray]:
-    """What a circuit is told of r + V' - V: what is received, and what was expected; neither is negative.
+    """Divide the error r + V' - V into received and expected reward; neither is negative.
 
-    Values are discounted already, that is `next_value` is gamma V(t+1). Only the change of value enters, so that cells
-    are not saturated by a value that stands for many trials to come.
+    Only the change of value enters. A value that sums over many future trials would saturate the cells.
+
+    Parameters
+    ----------
+    reward, value, next_value : array_like
+        r, V and V' in rewards, of one shape. V' is discounted already: gamma V(t+1).
+
+    Returns
+    -------
+    received, expected : ndarray
+        In rewards.
+
+    Examples
+    --------
+    >>> received, expected = split_error(reward=1.0, value=0.5, next_value=0.25)
+    >>> float(received), float(expected)
+    (1.0, 0.25)
     """
     reward, rise = np.asarray(reward, dtype=float), np.subtract(next_value, value, dtype=float)
     received = np.maximum(reward, 0) + np.maximum(rise, 0)
@@ -87,18 +103,23 @@ def split_error(reward: ArrayLike, value: ArrayLike, next_value: ArrayLike) -> t
 
 
 class MidbrainCircuit:
-    """`copies` independent circuits in one Brian2 network, each with its own wiring.
+    """`copies` independent circuits in one Brian2 network, each with its own connections.
 
     Parameters
     ----------
-    copies
-        Circuits simulated side by side; one a session.
-    seed
-        Of wiring, initial potentials and noise.
-    parameters
-        Defaults are those the calibration was made with.
-    record
-        Keep the times of all spikes (`spikes`); needs memory, so for few copies and events.
+    copies : int
+        Circuits simulated at the same time; one per session.
+    seed : int
+        Seed of connections, initial potentials and noise.
+    parameters : MidbrainParameters
+        The calibration was made with the defaults.
+    record : bool
+        Keep the times of all spikes (`spikes`). This needs memory and is meant for few copies and events.
+
+    Raises
+    ------
+    InputError
+        If `copies` is below 1, or brian2 is not installed.
 
     Examples
     --------
@@ -107,8 +128,9 @@ class MidbrainCircuit:
 
     Notes
     -----
-    The state runs on from event to event, as in an animal. Brian2 draws noise from one generator of the process, which
-    `respond` seeds; the same sequence of calls gives the same spikes on the same target.
+    The state continues from event to event, as in an animal. Brian2 draws noise from one generator per process, which
+    `respond`
+    seeds; the same sequence of calls gives the same spikes on the same target.
     """
 
     def __init__(
@@ -158,7 +180,20 @@ class MidbrainCircuit:
         return Response(self._counts, self.parameters)
 
     def event_current(self, received: NDArray, expected: NDArray, **stimulation: NDArray) -> NDArray:
-        """Current in mV into each of `POPULATIONS` while an event lasts, (..., population); arguments of one shape."""
+        """Current into each population during an event.
+
+        Parameters
+        ----------
+        received, expected : ndarray
+            In rewards, of one shape.
+        **stimulation : ndarray
+            Current in mV by the name of a port (`PORTS`), of the same shape.
+
+        Returns
+        -------
+        ndarray (..., population)
+            In mV, in the order of `POPULATIONS`.
+        """
         p, current = self.parameters, np.zeros((*received.shape, len(POPULATIONS)))
         current[..., POPULATIONS.index("lh")] = p.event_lh * received
         current[..., POPULATIONS.index("gaba")] = p.event_gaba * expected
@@ -170,8 +205,8 @@ class MidbrainCircuit:
     def set_current(self, current: NDArray) -> None:
         """Switch on a current in mV, (copy, population), until the next call.
 
-        `respond` does so on its own; this and `count_spikes` are for whoever adds cells and an operation of their own to
-        `network` and times events by that.
+        `respond` calls it. It is public, like `count_spikes`, for callers that add cells and an operation of their own to
+        `network` and control the time of events themselves.
         """
         by_cell = np.repeat(current, list(self.parameters.sizes.values()), axis=-1)
         self.neurons.current_ = by_cell.ravel() * 1e-3
@@ -181,7 +216,20 @@ class MidbrainCircuit:
         return np.array(self.neurons.n_spikes[:]).reshape(self.copies, -1)
 
     def spikes(self) -> tuple[NDArray, NDArray, NDArray]:
-        """Copy, cell within the copy, and time in s of every spike; times count from the first event."""
+        """Spikes of all copies.
+
+        Returns
+        -------
+        copy, cell : ndarray (spike,)
+            Index of the copy, and of the cell in it.
+        time : ndarray (spike,)
+            In s, from the first event.
+
+        Raises
+        ------
+        InputError
+            If the circuit was made without `record`.
+        """
         if self._monitor is None:
             raise InputError("spike times were not kept. Make the circuit with record=True.")
         copy, cell = np.divmod(np.array(self._monitor.i), self.parameters.n_cells)

@@ -1,4 +1,4 @@
-"""Every parameter of the midbrain circuit, with units, meaning and source; docs/midbrain-circuit.md is held to it."""
+"""Parameters of the midbrain circuit, with units, meaning and source; tests compare docs/midbrain-circuit.md with them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 POPULATIONS = ("lh", "gaba", "lhb", "rmtg", "da")
 PORTS = {"lhb": "lhb", "rmtg": "rmtg", "vta": "da"}
-"""What an electrode can stimulate, and the cells it reaches (VTA: dopamine cells alone, as with a genetic tag)."""
+"""Sites of stimulation, and the cells that are stimulated (VTA: dopamine cells only, as with a genetic label)."""
 
 STIMULATION_MV = {"lhb": 16.0, "rmtg": 24.0, "vta": 11.0}
-"""Currents that cancel the burst at a reward of 1 of which .5 was expected, or at its omission take the burst's place; ours,
-read off the dose-response curves of docs/midbrain-circuit.md."""
+"""Currents that cancel the burst at a reward of 1 of which .5 was expected, or that replace the burst at its omission.
+From the dose-response curves of docs/midbrain-circuit.md."""
 
 OURS, TUNED = "ours", "ours, tuned by the rates of dopamine cells"
 
@@ -24,7 +24,7 @@ def _is(default: float, units: str, what: str, source: str = OURS) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MidbrainParameters:
-    """Every parameter of the circuit; `dataclasses.fields` gives units, meaning and source of each."""
+    """All parameters of the circuit; `dataclasses.fields` gives units, meaning and source of each."""
 
     n_lh: int = _is(100, "neurons", "LH and PPTg cells of one copy")
     n_gaba: int = _is(100, "neurons", "VTA GABA cells")
@@ -59,19 +59,19 @@ class MidbrainParameters:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Cells of each population of one copy, in their order."""
+        """Number of cells of each population of one copy, in their order."""
         return {name: getattr(self, f"n_{name}") for name in POPULATIONS}
 
     @property
     def n_cells(self) -> int:
-        """Cells of one copy."""
+        """Number of cells of one copy."""
         return sum(self.sizes.values())
 
     def cells(self, population: str) -> slice:
-        """Where the cells of a population lie among those of a copy."""
+        """Slice of the cells of a population among those of a copy."""
         first = sum(self.sizes[name] for name in POPULATIONS[: POPULATIONS.index(population)])
         return slice(first, first + self.sizes[population])
 
     def per_cell(self, by_population: Mapping[str, float]) -> NDArray:
-        """One number a cell of a copy (cell,) from one a population; 0 for those not named."""
+        """Value of each cell of a copy (cell,) from values by population; 0 for populations not named."""
         return np.repeat([by_population.get(name, 0.0) for name in POPULATIONS], list(self.sizes.values()))

@@ -1,9 +1,9 @@
-"""Replay of a trained animal whose dopamine comes from the spiking midbrain circuit, and by arithmetic on the error.
+"""Replay of a trained animal with dopamine from the spiking midbrain circuit, and with the computed error for comparison.
 
-Every condition is played twice on the same problems and draws: through the circuit (`frozen`, `risky_win_blocked`, ...),
-one copy of it a session, where what an experimenter injects is a current into LHb or dopamine cells; and with what is
-injected added to the error (`arithmetic_frozen`, ...), as in `recording.nc`. Weights are frozen, so dopamine acts as the
-error that the network receives. The circuit meets every error that the network receives, one event a step.
+Every condition is simulated twice on the same problems and draws: with the circuit (`frozen`, `risky_win_blocked`, ...), one
+copy per session, in which injected dopamine is a current into LHb or dopamine cells; and with injected dopamine added to the
+error (`arithmetic_frozen`, ...), as in `recording.nc`. Weights are frozen, so dopamine acts only as an input of the
+network. The circuit receives every error that the network receives, one event per step.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from pfc_da.errors import InputError, show
 from pfc_da.network import PFCNetwork
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
+from pfc_da.recording_schema import ARITHMETIC_PREFIX
 from pfc_da.replay import CHUNK, Arrays, ReplayOptions, arrange_sessions, assemble, get_steps, get_totals
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
@@ -29,14 +30,12 @@ from pfc_da.settings import RunSettings
 from pfc_da.task import Task
 from pfc_da.trained import Trained
 
-ARITHMETIC = "arithmetic_{}"
-"""Name of a condition without the circuit."""
 SESSIONS = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CircuitOptions(ReplayOptions):
-    """Options of the circuit replay: sessions of each condition, all simulated at once."""
+    """Options of the replay: sessions of each condition, simulated at the same time."""
 
     sessions: int = SESSIONS
 
@@ -57,17 +56,28 @@ def replay_circuit_animal(
     scale: float,
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
-    """Replay animal `number` with its dopamine from a circuit and by arithmetic, frozen and under `conditions`.
+    """Replay one animal with dopamine from a circuit and with the computed error, frozen and under `conditions`.
 
     Parameters
     ----------
-    scale
-        The error, in rewards, that dopamine cells take for 1.
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    trained : Trained
+    number : int
+        Index of the animal.
+    conditions : sequence of Condition
+        After `FROZEN`, which is always included.
+    options : CircuitOptions
+    scale : float
+        Error in rewards that counts as 1 for the dopamine cells.
+    report : callable
+        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------
     xarray.Dataset
-        The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units are those of `frozen`.
+        Recording of one animal (`pfc_da.recording`), without the dimension `animal`; units are those of `frozen`.
     """
     prepare_processor()
     settings, agent = options.limit(settings), build_agent(settings, task)
@@ -78,13 +88,13 @@ def replay_circuit_animal(
     batches: dict[str, Rollout] = {}
     delivered: list[Arrays] = []
     for condition in (FROZEN, *conditions):
-        channels = {condition.name: by_circuit, ARITHMETIC.format(condition.name): by_arithmetic}
+        channels = {condition.name: by_circuit, ARITHMETIC_PREFIX + condition.name: by_arithmetic}
         for name, channel in channels.items():
             arranged = arrange_sessions(agent, settings, condition, number, 0, options.sessions)
             arranged["dopamine"] = dataclasses.replace(arranged["dopamine"], channel=channel)
             with torch.inference_mode():
                 batches[name] = rollout(network, effective, task, **arranged)
-                delivered.append(_get_delivered_dopamine(batches[name]))
+                delivered.append(get_delivered_dopamine(batches[name]))
             report(len(batches) * options.sessions, name)
     return _assemble(network, settings, task, batches, delivered)
 
@@ -96,7 +106,7 @@ def _assemble(
     batches: dict[str, Rollout],
     delivered: list[Arrays],
 ) -> xr.Dataset:
-    """The recording of one animal from the sessions of each condition and the dopamine delivered in them."""
+    """Recording of one animal from the sessions of each condition and the dopamine delivered in them."""
     sessions = settings.replay.sessions
     kept = [get_totals(batch) | get_steps(task, batch, sessions) for batch in batches.values()]
     activity = network.activity(batches[FROZEN.name].drive).transpose(0, 1)[: settings.replay.unit_sessions]
@@ -107,19 +117,29 @@ def _assemble(
 
 
 def count_sessions(conditions: Sequence[Condition], options: CircuitOptions) -> int:
-    """Sessions that an animal plays in all."""
+    """Sessions of one animal over all conditions.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    options : CircuitOptions
+
+    Returns
+    -------
+    int
+    """
     return 2 * options.sessions * (1 + len(conditions))
 
 
-def _get_delivered_dopamine(batch: Rollout) -> Arrays:
-    """Dopamine that reached the network, (session, step), and the rates it was decoded from; NaN at the last step."""
+def get_delivered_dopamine(batch: Rollout) -> Arrays:
+    """Dopamine delivered to the network at each step, (session, step), and the rates behind it; NaN at the last step."""
     last = torch.full_like(batch.rpe[:1], torch.nan)
     channel = batch.system.channel
     if isinstance(channel, CircuitChannel):
         rate = torch.tensor(channel.rates, dtype=batch.rpe.dtype)
-        decoded = channel.cells.decode(rate)
+        delivered = channel.cells.decode(rate)
     else:
-        decoded = batch.dopamine[:-1]
-        rate = torch.full_like(decoded, torch.nan)
-    both = {"dopamine_told": decoded, "dopamine_rate": rate}
+        delivered = batch.dopamine[:-1]
+        rate = torch.full_like(delivered, torch.nan)
+    both = {"dopamine_told": delivered, "dopamine_rate": rate}
     return {name: torch.cat([tensor, last]).T.numpy() for name, tensor in both.items()}

@@ -1,13 +1,13 @@
-"""The spiking replay of a trained animal, and its rate network on the same problems and draws.
+"""Spiking replay of a trained animal, and of its rate network on the same problems and draws.
 
-Every condition of the paradigm is played twice, by neurons (`frozen`, ...) and by the rate network without noise
-(`rate_frozen`, ...); session i meets the same problem, and the same draws for reward and for choice given the policy, in
-all. Sessions come in chunks of `pfc_da.replay.CHUNK`: whole chunks are the very sessions of `recording.nc`.
+Every condition of the paradigm is simulated twice, by spiking neurons (`frozen`, ...) and by the rate network without noise
+(`rate_frozen`, ...). Session i has the same problem, and the same draws for reward and for choice given the policy, in all
+conditions. Sessions run in chunks of `pfc_da.replay.CHUNK`; whole chunks are the sessions of `recording.nc`.
 
-Two conditions are of neurons only. `recurrence_cut` takes the synapses between neurons away and leaves, as a constant, the
-mean current that they brought in `frozen`: the cells go on firing about as much as before, but the past is kept by
-nothing but the slow decay of each unit's own gating, which the read-outs see. `stimulated` is the animal with a current
-into some of its cells (`pfc_da.circuits.stimulation`).
+Two conditions exist for neurons only. `recurrence_cut` removes the synapses between neurons and replaces them by a constant,
+the mean current that they carried in `frozen`. The cells then fire at about the same rates, but only the slow decay of the
+own gating of each unit, which the read-outs receive, can store the past. `stimulated` is the animal with a current into some
+of its cells (`pfc_da.circuits.stimulation`).
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ from pfc_da.errors import InputError, show
 from pfc_da.network import Weights
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
+from pfc_da.recording_schema import RATE_PREFIX, RECURRENCE_CUT, STIMULATED
 from pfc_da.replay import (
     CHUNK,
     Arrays,
@@ -45,16 +46,13 @@ from pfc_da.settings import RunSettings
 from pfc_da.task import STEP_S, Task
 from pfc_da.trained import Trained
 
-RATE = "rate_{}"
-"""Name of a condition played by the rate network."""
 MOST_SESSIONS, MOST_NEURONS = 100_000, 1000
-"""Of a condition, and of a unit."""
-RECURRENCE_CUT, STIMULATED = "recurrence_cut", "stimulated"
+"""Largest number of sessions of a condition, and of neurons of a unit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpikingOptions(ReplayOptions):
-    """Options of the spiking replay: sessions of each condition, neurons a unit, and what current to inject."""
+    """Options of the replay: sessions of each condition, neurons per unit, and an injected current."""
 
     sessions: int = CHUNK
     neurons_per_unit: int = 1
@@ -79,8 +77,8 @@ class _Chunk(NamedTuple):
     spikes: Spikes | None
 
 
-class _Played(NamedTuple):
-    """What is kept of all chunks of a condition."""
+class _Recorded(NamedTuple):
+    """Results of all chunks of a condition."""
 
     arrays: Arrays
     unit_rate: NDArray  # (unit,) Hz
@@ -112,58 +110,99 @@ def replay_spiking_animal(
     options: SpikingOptions,
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
-    """Replay animal `number` with neurons and with its rate network, frozen and under `conditions`.
+    """Replay one animal with spiking neurons and with its rate network, frozen and under `conditions`.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    trained : Trained
+    number : int
+        Index of the animal.
+    conditions : sequence of Condition
+        After `FROZEN`, which is always included.
+    options : SpikingOptions
+    report : callable
+        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------
     xarray.Dataset
-        The recording of one animal (`pfc_da.recording`), without the dimension `animal`; units, spikes and membranes are
-        those of the neurons, `frozen`.
+        Recording of one animal (`pfc_da.recording`), without the dimension `animal`; units, spikes and membrane
+        potentials are
+        those of the neurons in `frozen`.
+
+    Raises
+    ------
+    InputError
+        For a network without a spiking version.
     """
     prepare_processor()
     animal = _prepare(options.limit(settings), task, trained, number)
     network, recorded = animal.agent.network, animal.settings.replay.unit_sessions
     k = options.neurons_per_unit
     neurons = SpikingPFC(network, min(options.sessions, CHUNK), neurons_per_unit=k, recorded=recorded)
-    played: dict[str, _Played] = {}
+    done: dict[str, _Recorded] = {}
 
     def keep(name: str, chunks: Iterator[_Chunk]) -> None:
-        played[name] = _collect(animal, chunks)
-        report(len(played) * options.sessions, name)
+        done[name] = _collect(animal, chunks)
+        report(len(done) * options.sessions, name)
 
     for condition in (FROZEN, *conditions):
-        own = _play_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
+        own = _replay_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
         keep(condition.name, own)
-        keep(RATE.format(condition.name), _play_rate(animal, condition))
-    cut = cut_recurrence(animal.effective, played[FROZEN.name].mean_state)
-    keep(RECURRENCE_CUT, _play_neurons(neurons, animal, FROZEN, cut))
+        keep(RATE_PREFIX + condition.name, _replay_rate(animal, condition))
+    cut = cut_recurrence(animal.effective, done[FROZEN.name].mean_state)
+    keep(RECURRENCE_CUT, _replay_neurons(neurons, animal, FROZEN, cut))
     chosen = np.zeros(neurons.n_neurons, dtype=bool)
     if options.stimulation is not None:
         chosen = options.stimulation.choose(network, k, numpy_stream(settings.seed, "stimulation", number))
         current = options.stimulation.inject(task, chosen)
-        keep(STIMULATED, _play_neurons(neurons, animal, FROZEN, animal.effective, current))
-    return _assemble(animal, played, chosen.reshape(-1, k).mean(1))
+        keep(STIMULATED, _replay_neurons(neurons, animal, FROZEN, animal.effective, current))
+    return _assemble(animal, done, chosen.reshape(-1, k).mean(1))
 
 
 def count_sessions(conditions: Sequence[Condition], options: SpikingOptions) -> int:
-    """Sessions that an animal plays in all."""
+    """Sessions of one animal over all conditions.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    options : SpikingOptions
+
+    Returns
+    -------
+    int
+    """
     return options.sessions * (2 * len(conditions) + 3 + (options.stimulation is not None))
 
 
 def cut_recurrence(effective: Weights, mean_state: Tensor) -> Weights:
-    """Weights without synapses between units, the mean current they brought at `mean_state` (unit,) left as a constant."""
+    """Weights without synapses between units; their mean current is added to the bias.
+
+    Parameters
+    ----------
+    effective : Weights
+    mean_state : Tensor (unit,)
+        Mean gating in the condition `frozen`.
+
+    Returns
+    -------
+    Weights
+    """
     w = effective["w"]
     return effective | {"w": torch.zeros_like(w), "b": effective["b"] + mean_state @ w}
 
 
 def _prepare(settings: RunSettings, task: Task, trained: Trained, number: int) -> _Animal:
-    # without the noise that stands for spikes in training: neurons have their own, the rate network is to have none
+    # without the noise that represents spikes in training: neurons have their own, the rate network has none
     silent = settings.network.model_copy(update={"neurons_per_unit": 0})
     agent = build_agent(settings.model_copy(update={"network": silent}), task)
     return _Animal(settings, task, agent, agent.network.effective(trained.after[None]), number)
 
 
-def _play_neurons(
+def _replay_neurons(
     neurons: SpikingPFC,
     animal: _Animal,
     condition: Condition,
@@ -184,7 +223,7 @@ def _play_neurons(
         yield _Chunk(batch, batch.drive, spikes)
 
 
-def _play_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
+def _replay_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
     network = animal.agent.network
     for _, arranged in animal.arrange(condition):
         with torch.inference_mode():
@@ -193,7 +232,7 @@ def _play_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
         yield _Chunk(batch, rate, None)
 
 
-def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Played:
+def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Recorded:
     kept: list[Arrays] = []
     rates, states, first = [], [], None
     for chunk in chunks:
@@ -204,17 +243,17 @@ def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Played:
     assert first is not None  # there is a session
     activity = first.rate[:, : animal.settings.replay.unit_sessions].transpose(0, 1).numpy()
     unit_rate, mean_state = torch.cat(rates).mean(0).numpy(), torch.cat(states).mean(0)
-    return _Played(join_chunks(kept), unit_rate, mean_state, activity, first.spikes)
+    return _Recorded(join_chunks(kept), unit_rate, mean_state, activity, first.spikes)
 
 
-def _assemble(animal: _Animal, played: dict[str, _Played], stimulated: NDArray) -> xr.Dataset:
-    network, frozen = animal.agent.network, played[FROZEN.name]
-    by_condition = [each.arrays for each in played.values()]
-    dataset = assemble(network, animal.task, by_condition, frozen.activity, list(played))
+def _assemble(animal: _Animal, done: dict[str, _Recorded], stimulated: NDArray) -> xr.Dataset:
+    network, frozen = animal.agent.network, done[FROZEN.name]
+    by_condition = [each.arrays for each in done.values()]
+    dataset = assemble(network, animal.task, by_condition, frozen.activity, list(done))
     spikes = frozen.spikes
     assert spikes is not None  # frozen neurons are recorded
     variables = {
-        "unit_rate": (("condition", "unit"), np.stack([each.unit_rate for each in played.values()])),
+        "unit_rate": (("condition", "unit"), np.stack([each.unit_rate for each in done.values()])),
         "stimulated": (("unit",), stimulated.astype(np.float32)),
         "spike_episode": ("spike", spikes.copy.astype(np.int16)),
         "spike_unit": ("spike", spikes.unit.astype(np.int16)),

@@ -1,9 +1,9 @@
-"""Synapses of the spiking prefrontal network: one gating variable a unit, slow and late.
+"""Synapses of the spiking prefrontal network: one slow, delayed gating variable per unit.
 
-    tau ds/dt = -s + (spikes of the k neurons of the unit, as a rate) / (k 10 Hz),    what targets see is s(t - d)
+    tau ds/dt = -s + (spikes of the k neurons of the unit, as a rate) / (k 10 Hz),    targets receive s(t - d)
 
-advanced in ticks of `TICK_S`, exactly but for where in a tick a spike lies; the shortest tau is 20 ticks. The delay stands
-for the step of the rate network (`pfc_da.circuits.spiking_pfc`): it is longer than that of one axon and synapse.
+Integrated in ticks of `TICK_S`, exactly except for the time of a spike within a tick; the shortest tau is 20 ticks. The
+delay replaces the step of the rate network (`pfc_da.circuits.spiking_pfc`); it is longer than that of one axon and synapse.
 """
 
 from collections import deque
@@ -21,13 +21,13 @@ DELAY_TICKS = round(DELAY_S / TICK_S)
 
 
 class SlowSynapses:
-    """Gating s of all units in all sessions, (session, unit), and what of it is still under way.
+    """Gating s of all units in all sessions, (session, unit), with its delayed values.
 
     Parameters
     ----------
-    tau
-        Time constants in s, dimension (unit,).
-    neurons_per_unit
+    tau : Tensor (unit,)
+        Time constants in s.
+    neurons_per_unit : int
         Neurons whose spikes are counted together.
     """
 
@@ -37,16 +37,16 @@ class SlowSynapses:
         self._jump = (1 - self._keep) / (neurons_per_unit * TICK_S * RATE_SCALE_HZ)
 
     def set_back(self, state: Tensor) -> None:
-        """Begin with s, also in what is under way."""
+        """Set s, and all delayed values of s, to `state` (session, unit)."""
         self.state = state
         self._under_way = deque([state] * (DELAY_TICKS + 1), maxlen=DELAY_TICKS + 1)
 
     def advance(self, counts: Tensor) -> None:
-        """One tick, in which the neurons of each unit fired `counts` (session, unit) spikes."""
+        """Advance by one tick in which the neurons of each unit fired `counts` (session, unit) spikes."""
         self.state = torch.addcmul(self.state * self._keep, counts, self._jump)
         self._under_way.append(self.state)
 
     @property
     def arriving(self) -> Tensor:
-        """s as targets see it, `DELAY_S` late."""
+        """s as the targets receive it, `DELAY_S` late."""
         return self._under_way[0]

@@ -1,4 +1,4 @@
-r"""A trained rate network as spiking neurons: the same weights, leaky integrate-and-fire cells, in closed loop with a task.
+"""Spiking version of a trained rate network: the same weights, leaky integrate-and-fire cells, in closed loop with a task.
 
 Unit i of the rate network (`pfc_da.network.rate`) becomes k neurons. Rest is 0, threshold 1, both without units:
 
@@ -6,28 +6,28 @@ Unit i of the rate network (`pfc_da.network.rate`) becomes k neurons. Rest is 0,
     I_i(t)        = sum_j W_ji s_j(t - d) + sum_c Win_ci x_c(t) + b_i
     tau_j ds_j/dt = -s_j + (spikes of the k neurons of unit j, as a rate) / (k 10 Hz)
 
-so that s_j is 1 at 10 Hz and every spike brings it up by 1 / (k 10 Hz tau_j). No gain is searched for: the f-I curve of the
-rate network is the one these neurons have. Its step of 100 ms becomes continuous time: inputs x are held for a step, policy
-and value are read from s at its end. Two things keep a network that was trained in steps what it was (docs/spiking-pfc.md
-tells what it loses without them):
+s_j is 1 at 10 Hz, and every spike increases it by 1 / (k 10 Hz tau_j). No gain is fitted: the f-I curve of the rate network
+is that of these neurons. The step of 100 ms becomes continuous time: inputs x are constant during a step; policy and value
+are read from s at its end. Two properties preserve the function of a network that was trained in steps
+(docs/spiking-pfc.md reports the loss without them):
 
-* Through a step the rate network sees s as it was when the step began, on average half a step ago; so synapses have a delay
-  d of that size.
-* A rate follows its drive at once, a membrane only from where it is. So no current brings it further below rest than the
-  reversal potential of inhibition E_inh; below that the neuron is silent anyway.
+* During a step the rate network uses s from the start of the step, on average half a step earlier. The synapses therefore
+  have a delay d of this size.
+* A rate follows its drive at once; a membrane starts from its present potential. Current therefore cannot move the membrane
+  below the reversal potential of inhibition E_inh, where the neuron is silent in any case.
 
-How it is computed. All spikes of unit j reach all its targets with one time course, set by tau_j, so a target would need a
+Computation. All spikes of unit j reach all its targets with one time course, given by tau_j, so a target would need a
 synaptic variable for each of its sources. Synapses are linear, so the current into all neurons is one matrix product s W,
-taken every `TICK_S` by a `NetworkOperation` for all copies at once (`pfc_da.circuits.slow_synapses`). Brian's own way, a
-summed synaptic variable, costs 1.0 ns a synapse and tick, the product .03: 9 s against .2 for 128 copies of 128 units and
-20 s of their time, in which the membranes themselves take 12. These are advanced every `DT_S`, exactly for the current of
-the tick; two corrections are for dt alone: the threshold is lowered by .5826 sigma sqrt(1 - exp(-2 dt / tau_m)) for
-crossings between two moments, and dt is added to the refractory time, as Brian takes a spike for earlier by that. The f-I
-curve is then that of Siegert to 1 % (a test measures it).
+computed every `TICK_S` by a `NetworkOperation` for all copies (`pfc_da.circuits.slow_synapses`). A summed synaptic variable
+of Brian takes 1.0 ns per synapse and tick, the product .03: 9 s against .2 for 128 copies of 128 units and 20 s of
+simulated time, in which the membranes take 12. Membranes are integrated every `DT_S`, exactly for the current of the tick.
+Two corrections are for dt alone: the threshold is lowered by .5826 sigma sqrt(1 - exp(-2 dt / tau_m)) for crossings between
+two steps, and dt is added to the refractory time, because Brian dates a spike earlier by dt. The f-I curve is then that of
+Siegert to 1 % (measured by a test).
 
 References
 ----------
-Rate networks turned into spiking ones, there with a search for the gain: Kim, Li & Sejnowski 2019,
+Conversion of rate networks into spiking ones, with a fitted gain: Kim, Li & Sejnowski 2019,
 doi 10.1073/pnas.1905926116. Lowered threshold: Broadie, Glasserman & Kou 1997, doi 10.1111/1467-9965.00035.
 f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617.
 """
@@ -58,7 +58,7 @@ DT_S = 0.001
 """Step of the membranes."""
 TICKS_PER_STEP = round(STEP_S / TICK_S)
 N_TRACED, TRACED_S = 6, 4.0
-"""Membrane traces: how many neurons of the first copy, and for how long."""
+"""Membrane traces: number of neurons of the first copy, and duration."""
 
 EQUATIONS = """
 dv/dt = leak * (current - v) + noise * xi : 1 (unless refractory)
@@ -72,7 +72,7 @@ n_spikes += 1
 
 
 class Spikes(NamedTuple):
-    """Spikes of the recorded copies, one a row, sorted by copy, unit, neuron and time, and some membranes."""
+    """Spikes of the recorded copies, one per row, sorted by copy, unit, neuron and time, and some membrane potentials."""
 
     copy: NDArray
     unit: NDArray
@@ -83,7 +83,7 @@ class Spikes(NamedTuple):
 
 
 def require_spiking(network: PFCNetwork) -> RateNetwork:
-    """The network, if it can be one of neurons.
+    """Return the network if it has a spiking version.
 
     Raises
     ------
@@ -104,23 +104,29 @@ def require_spiking(network: PFCNetwork) -> RateNetwork:
 
 
 class SpikingPFC:
-    """Neurons for `copies` sessions at once, for any weights of one network; one compiled object.
+    """Neurons for `copies` sessions at the same time, for any weights of one network; one compiled object.
 
     Parameters
     ----------
-    network
-        The rate network; `require_spiking` says which.
-    copies
-        Sessions simulated side by side, at most.
-    neurons_per_unit
-        k above. Weights are those of the unit, divided among its neurons.
-    recorded
-        Keep the spikes of so many copies, the first ones.
+    network : PFCNetwork
+        The rate network; see `require_spiking`.
+    copies : int
+        Largest number of sessions simulated at the same time.
+    neurons_per_unit : int
+        k above. The weights of a unit are divided among its neurons.
+    recorded : int
+        Number of copies whose spikes are kept, the first ones.
+
+    Raises
+    ------
+    InputError
+        For a number below 1, or a network without a spiking version.
 
     Notes
     -----
-    Brian2 draws noise from one generator of the process, which `run` seeds; the same call gives the same spikes on the
-    same target (`codegen`).
+    Brian2 draws noise from one generator per process, which `run` seeds; the same call gives the same spikes on the
+    same target
+    (`codegen`).
     """
 
     def __init__(
@@ -141,7 +147,7 @@ class SpikingPFC:
 
     @property
     def n_neurons(self) -> int:
-        """Neurons of one copy; those of a unit lie side by side."""
+        """Neurons of one copy; those of a unit have consecutive indices."""
         return self.network.n_units * self.neurons_per_unit
 
     def run(
@@ -158,23 +164,29 @@ class SpikingPFC:
 
         Parameters
         ----------
-        loop
+        loop : ClosedLoop
             `pfc_da.rollout.close_loop` of at most `copies` sessions of `n_steps` steps.
-        effective
+        effective : Weights
             `network.effective(weights)`.
-        seed
-            Of the initial potentials and of the noise.
-        injected
-            Current into each neuron through each step (step, neuron), in thresholds, the same in all sessions.
-        record
-            Keep spikes and membranes.
+        n_steps : int
+        seed : int
+            Seed of the initial potentials and of the noise.
+        injected : ndarray (step, neuron), optional
+            Current into each neuron during each step, in thresholds, the same in all sessions.
+        record : bool
+            Keep spikes and membrane potentials.
 
         Returns
         -------
         Rollout
-            As of the rate network, but `drive` is the rate counted in each step, in Hz, mean of a unit's neurons.
+            As of the rate network, but `drive` is the rate counted in each step, in Hz, mean of the neurons of a unit.
         Spikes
             None unless `record`.
+
+        Raises
+        ------
+        ValueError
+            If the sessions of `loop` are longer than `n_steps`.
         """
         self._loop, self._effective, self._injected = loop, effective, injected
         began = self._monitored() if record else None
@@ -183,9 +195,9 @@ class SpikingPFC:
             self._prepare(seed)
             self._brian.run(n_steps * STEP_S * self._b2.second)
             self._advance()
-        if self._played is None:
+        if self._rollout is None:
             raise ValueError(f"the loop goes on after {n_steps} steps.")
-        return self._played, None if began is None else self._get_spikes(*began)
+        return self._rollout, None if began is None else self._get_spikes(*began)
 
     def _build(self) -> Any:
         b2 = self._b2
@@ -220,9 +232,9 @@ class SpikingPFC:
         return network
 
     def _prepare(self, seed: int) -> None:
-        """Begin anew, whatever ran before."""
+        """Reset all variables and start the sessions."""
         state, x, _ = next(self._loop)
-        self._sessions, self._tick, self._step, self._played = len(state), 0, 0, None
+        self._sessions, self._tick, self._step, self._rollout = len(state), 0, 0, None
         self._counts = self._counts_before = torch.zeros_like(state)
         self._synapses.set_back(state)
         self._begin_step(state, x)
@@ -230,10 +242,12 @@ class SpikingPFC:
         self._neurons.v = numpy_stream(seed, "prefrontal", "start").random(len(self._neurons))
         self._neurons.current = 0
         self._neurons.n_spikes = 0
-        self._neurons.variables["lastspike"].set_value(-1e4)  # nobody is refractory; no public way to say so
+        self._neurons.variables["lastspike"].set_value(
+            -1e4
+        )  # no neuron is refractory; Brian2 has no public way
 
     def _on_tick(self) -> None:
-        """What synapses do at the beginning of every tick."""
+        """Update of the synaptic current at the start of every tick."""
         if self._tick > 0:
             self._advance()
         self._tick += 1
@@ -247,7 +261,7 @@ class SpikingPFC:
             self._membrane_monitor.active = False
 
     def _advance(self) -> None:
-        """Let the spikes of the tick that ended reach the synapses; at the end of a step, ask the task what comes."""
+        """Add the spikes of the last tick to the synapses; at the end of a step, advance the task."""
         fired = self._neurons.variables["n_spikes"].get_value().reshape(self.copies, self.network.n_units, -1)
         counts = torch.from_numpy(fired[: self._sessions].sum(-1)).float()
         self._synapses.advance(counts - self._counts)
@@ -259,23 +273,23 @@ class SpikingPFC:
         try:
             state, x, _ = self._loop.send((self._synapses.state, rate))
         except StopIteration as ended:
-            self._played = ended.value
+            self._rollout = ended.value
         else:
             self._step += 1
             self._begin_step(state, x)
 
     def _begin_step(self, state: Tensor, x: Tensor) -> None:
-        """Hold the input for a step; the state may have been set back."""
+        """Set the input of the step; the state may have been reset."""
         self._input = torch.addmm(self._effective["b"], x, self._effective["w_in"])
         if state is not self._synapses.state:
             self._synapses.set_back(state)
 
     def _monitored(self) -> tuple[float, int, int]:
-        """Time, spikes and samples so far."""
+        """Current time, number of spikes and number of samples."""
         return float(self._brian.t_), int(self._spike_monitor.num_spikes), len(self._membrane_monitor.t)
 
     def _get_spikes(self, began: float, n_spikes: int, n_samples: int) -> Spikes:
-        """What was monitored since."""
+        """Spikes and membrane potentials since the given time."""
         copy, cell = np.divmod(np.array(self._spike_monitor.i[n_spikes:]), self.n_neurons)
         unit, neuron = np.divmod(cell, self.neurons_per_unit)
         time = np.array(self._spike_monitor.t_[n_spikes:]) - began

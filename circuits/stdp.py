@@ -1,9 +1,9 @@
-r"""Dopamine-gated plasticity of spikes: a circuit that learns which of two actions a stimulus asks for.
+"""Dopamine-dependent spike-timing plasticity: a circuit that learns which of two actions is correct for a stimulus.
 
-    100 inputs  --w-->  2 pools of 20 neurons, which inhibit each other; the pool that fires more acts
+    100 inputs  --w-->  2 pools of 20 neurons with mutual inhibition; the pool with more spikes determines the action
     reward, value of the stimulus  -->  midbrain circuit  -->  spikes of dopamine cells  -->  every w
 
-Each synapse keeps a trace of its own recent pairs of spikes, its eligibility c, and changes only while dopamine is off
+Each synapse keeps a trace of its recent pairs of spikes, its eligibility c, and changes only while dopamine differs from
 its baseline:
 
     x -> x + 1, c -> c - a y                            at a presynaptic spike
@@ -11,22 +11,21 @@ its baseline:
     dx/dt = -x / tau_x,  dy/dt = -y / tau_y,  dc/dt = -c / tau_c
     dw/dt = eta c (D - D_0),  0 <= w <= w_max
 
-x and y are what the pre- and the postsynaptic neuron left of their last spikes (STDP); D is the mean rate in Hz of the 100
-dopamine cells of `pfc_da.circuits.midbrain`, spike by spike, counted every `TICK_S`; D_0 is the rate of these cells at
-rest, measured before the first trial. The outcome comes after the choice was made, and c holds the pairs until then. The
-midbrain circuit is told the reward and the value of the stimulus; that value is a number a stimulus, not neurons, and
-learns from the same cells,
+x and y are traces of the last spikes of the pre- and the postsynaptic neuron (STDP). D is the mean rate in Hz of the 100
+dopamine cells of `pfc_da.circuits.midbrain`, counted every `TICK_S`. D_0 is the rate of these cells at rest, measured before
+the first trial. The outcome follows the choice; c stores the pairs until then. The midbrain circuit receives the reward and
+the value of the stimulus. This value is one number per stimulus, without neurons, and learns from the same cells,
 
     V -> V + eta_v (D - D_0)                            at the end of a trial
 
-so that mean dopamine comes to rest near its baseline, whatever the asymmetry of bursts and pauses.
+so that mean dopamine returns to its baseline, whatever the asymmetry of bursts and pauses.
 
-A trial is 500 ms: stimulus 200 ms, in which the midbrain rests after the last event, then outcome 300 ms.
+A trial lasts 500 ms: stimulus 200 ms, in which the midbrain recovers from the last event, then outcome 300 ms.
 
 References
 ----------
 STDP, eligibility and dopamine: Izhikevich 2007, doi 10.1093/cercor/bhl152. Three-factor rules, and why dopamine must be
-measured from what was expected: Fremaux & Gerstner 2016, doi 10.3389/fncir.2015.00085.
+relative to expectation: Fremaux & Gerstner 2016, doi 10.3389/fncir.2015.00085.
 """
 
 import dataclasses
@@ -45,10 +44,10 @@ from pfc_da.rng import derive_seed, numpy_stream
 DT_S, TICK_S = 0.001, 0.010
 STIMULUS_S, TRIAL_S = REST_S, EVENT_S + REST_S
 CHOICE_TICK, N_TICKS = round(STIMULUS_S / TICK_S), round(TRIAL_S / TICK_S)
-HEARD_TICK = round((STIMULUS_S + WINDOW_S[0]) / TICK_S)
-"""From here to the end of the trial value hears of dopamine."""
+COUNT_TICK = round((STIMULUS_S + WINDOW_S[0]) / TICK_S)
+"""From this tick to the end of the trial dopamine is counted for learning of value."""
 BASELINE_S = 5.0
-"""How long D_0 is measured: with 16 copies of 100 cells the standard error is .03 Hz, were their spikes Poisson."""
+"""Duration of the measurement of D_0: with 16 copies of 100 Poisson cells the standard error is .03 Hz."""
 
 INPUTS = "rate : Hz"
 NEURONS = """
@@ -118,7 +117,7 @@ class PlasticityParameters:
 
 
 class Learning(NamedTuple):
-    """What happened, trial by trial."""
+    """Results by trial."""
 
     stimulus: NDArray  # (trial, copy) 0 or 1
     choice: NDArray  # (trial, copy) 0 or 1
@@ -135,7 +134,22 @@ class Learning(NamedTuple):
 def make_synapses(
     b2: Any, inputs: Any, neurons: Any, p: PlasticityParameters, index: tuple[NDArray, NDArray]
 ) -> Any:
-    """Plastic synapses from `inputs` to `neurons`, whose variable `dopamine` is D - D_0; c and w move every `TICK_S`."""
+    """Plastic synapses; c and w are updated every `TICK_S`.
+
+    Parameters
+    ----------
+    b2 : module
+        brian2.
+    inputs, neurons : brian2.NeuronGroup
+        Presynaptic group; postsynaptic group, whose variable `dopamine` is D - D_0.
+    p : PlasticityParameters
+    index : tuple of ndarray (synapse,)
+        Indices of the pre- and of the postsynaptic cell.
+
+    Returns
+    -------
+    brian2.Synapses
+    """
     synapses = b2.Synapses(
         inputs,
         neurons,
@@ -164,16 +178,18 @@ class TwoChoiceCircuit:
 
     Parameters
     ----------
-    copies
-        Agents that learn side by side. Which action a stimulus asks for is drawn for each.
-    seed
-        Of weights, stimuli, rewards, potentials and noise.
-    parameters, midbrain
-        Of pools and synapses, and of the midbrain circuit.
+    copies : int
+        Agents that learn in parallel. The correct action for a stimulus is drawn for each.
+    seed : int
+        Seed of weights, stimuli, rewards, potentials and noise.
+    parameters : PlasticityParameters
+        Of pools and synapses.
+    midbrain : MidbrainParameters
+        Of the midbrain circuit.
 
     Notes
     -----
-    Learning goes on from call to call. Brian2 draws noise from one generator of the process, which `learn` seeds; the same
+    Learning continues from call to call. Brian2 draws noise from one generator per process, which `learn` seeds; the same
     calls give the same spikes on the same target.
     """
 
@@ -195,25 +211,30 @@ class TwoChoiceCircuit:
         self.baseline_hz = self._measure_baseline()
         self._build()
 
-    def learn(self, n_trials: int, *, is_told: bool = True) -> Learning:
+    def learn(self, n_trials: int, *, with_outcomes: bool = True) -> Learning:
         """Run trials in all copies.
 
         Parameters
         ----------
-        n_trials
-            Of 500 ms each.
-        is_told
-            Whether the midbrain circuit is told of rewards. If not, its dopamine cells stay at their baseline, with all
-            their noise, and synapses go on listening to them.
+        n_trials : int
+            Trials of 500 ms, at least 1.
+        with_outcomes : bool
+            Whether the midbrain circuit receives the outcomes. If not, its dopamine cells stay at their baseline, with
+            all their
+            noise, and the synapses continue to depend on them.
+
+        Returns
+        -------
+        Learning
 
         Raises
         ------
         InputError
-            For no trial.
+            If `n_trials` is below 1.
         """
         if n_trials < 1:
             raise InputError(f"n_trials must be 1 or more, got {n_trials}.")
-        self._is_told, self._tick = is_told, 0
+        self._with_outcomes, self._tick = with_outcomes, 0
         self._happened: list[tuple[NDArray, ...]] = []
         self._b2.seed(derive_seed(self.seed, "plasticity", "noise", self._calls) % 2**32)
         self._calls += 1
@@ -228,7 +249,7 @@ class TwoChoiceCircuit:
         return w.mean((2, 4))
 
     def _measure_baseline(self) -> float:
-        """Mean rate of the dopamine cells of all copies while nothing happens."""
+        """Mean rate of the dopamine cells of all copies without events."""
         nothing, before = np.zeros((round(BASELINE_S / TRIAL_S), self.copies)), self._count_dopamine()
         self.midbrain.respond(nothing, nothing)
         return float((self._count_dopamine() - before).mean() / BASELINE_S)
@@ -283,7 +304,7 @@ class TwoChoiceCircuit:
         return copy * n_sources + source, copy * n_neurons + neuron
 
     def _on_tick(self) -> None:
-        """Every 10 ms: let synapses hear of dopamine; show stimuli, read choices, tell outcomes."""
+        """Every 10 ms: update dopamine at the synapses; present stimuli, read choices, give outcomes."""
         tick = self._tick % N_TICKS
         if tick == 0:
             if self._tick > 0:
@@ -291,15 +312,15 @@ class TwoChoiceCircuit:
             self._begin_trial()
         elif tick == CHOICE_TICK:
             self._choose()
-        elif tick == HEARD_TICK:
-            self._heard_from = self._count_dopamine()
+        elif tick == COUNT_TICK:
+            self._dopamine_from = self._count_dopamine()
         self._tick += 1
         count = self._count_dopamine()
         since, self._dopamine_count = count - self._dopamine_count, count
         self.neurons.dopamine_ = np.repeat(since / TICK_S - self.baseline_hz, 2 * self.parameters.n_pool)
 
     def _begin_trial(self) -> None:
-        """End the event of the trial before; show a stimulus."""
+        """End the event of the last trial; present a stimulus."""
         p = self.parameters
         self._everyone = np.arange(self.copies)
         self._stimulus = self._rng.integers(2, size=self.copies)
@@ -309,7 +330,7 @@ class TwoChoiceCircuit:
         self._pool_count = self._count_pools()
 
     def _choose(self) -> None:
-        """Let the pool that fired more act, a tie be broken by chance; tell the midbrain of the outcome."""
+        """Action of the pool with more spikes, at random in a tie; send the outcome to the midbrain."""
         p = self.parameters
         self._fired = self._count_pools() - self._pool_count
         self._choice = (self._fired + self._rng.uniform(0, 0.5, self._fired.shape)).argmax(1)
@@ -317,21 +338,21 @@ class TwoChoiceCircuit:
         chance = np.where(self._is_correct, p.p_reward, 1 - p.p_reward)
         self._reward = (self._rng.random(self.copies) < chance).astype(float)
         self._inputs.rate_ = p.rate_off
-        if self._is_told:
+        if self._with_outcomes:
             expected = self.value[self._everyone, self._stimulus]
             self.midbrain.set_current(self.midbrain.event_current(self._reward, expected))
 
     def _end_trial(self) -> None:
-        """Let the value of the stimulus learn, and keep what happened."""
-        where, heard_s = (self._everyone, self._stimulus), (N_TICKS - HEARD_TICK) * TICK_S
-        dopamine = (self._count_dopamine() - self._heard_from) / heard_s - self.baseline_hz
+        """Update the value of the stimulus, and store the trial."""
+        where, counted_s = (self._everyone, self._stimulus), (N_TICKS - COUNT_TICK) * TICK_S
+        dopamine = (self._count_dopamine() - self._dopamine_from) / counted_s - self.baseline_hz
         before = self.value[where].copy()
         self.value[where] = np.clip(before + self.parameters.eta_value * dopamine, 0, 1)
-        told = (self._stimulus, self._choice, self._is_correct, self._reward, before, dopamine)
-        self._happened.append((*told, self._fired / STIMULUS_S / self.parameters.n_pool, self.mean_weight()))
+        trial = (self._stimulus, self._choice, self._is_correct, self._reward, before, dopamine)
+        self._happened.append((*trial, self._fired / STIMULUS_S / self.parameters.n_pool, self.mean_weight()))
 
     def _count_dopamine(self) -> NDArray:
-        """Spikes of a dopamine cell since the circuit was made, mean of those of a copy, (copy,)."""
+        """Spikes of a dopamine cell since the circuit was made, mean over those of a copy, (copy,)."""
         return self.midbrain.count_spikes()[:, self.midbrain.parameters.cells("da")].mean(1)
 
     def _count_pools(self) -> NDArray:

@@ -1,7 +1,7 @@
-"""Current into a chosen share of the cells of the spiking prefrontal network, as light does to cells with a channel.
+"""Current into a chosen fraction of the cells of the spiking prefrontal network, as in optogenetic stimulation.
 
-The same cells in all sessions of an animal, as expression is, and the same current into each; real light and expression
-are uneven.
+The same cells are stimulated in all sessions of an animal, as with stable expression, each by the same current. Light and
+expression in experiments are uneven.
 """
 
 import dataclasses
@@ -17,24 +17,29 @@ from pfc_da.task import Task
 
 NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 MOST_CURRENT = 100
-"""In thresholds; far beyond it a cell fires at every step or never."""
+"""In thresholds; far beyond it a cell fires at every step, or never."""
 CELLS = ("all", "excitatory", "inhibitory")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stimulation:
-    """A current into some cells.
+    """Current into some cells.
 
     Attributes
     ----------
-    current
-        In thresholds (distance from rest to threshold); below 0 to silence.
-    fraction
-        Of the cells, drawn once for an animal.
-    cells
-        One of `CELLS`: which the fraction is of.
-    phase
-        Phase of the trial through which it is on, "" for always.
+    current : float
+        In thresholds (distance from rest to threshold); below 0 to silence. Not 0, at most `MOST_CURRENT` in size.
+    fraction : float
+        Fraction of the cells, above 0 and at most 1; the cells are drawn once for an animal.
+    cells : {"all", "excitatory", "inhibitory"}
+        Cells that the fraction refers to.
+    phase : str
+        Phase of the trial during which the current is on; "" for the whole trial.
+
+    Raises
+    ------
+    InputError
+        For a value that is not allowed.
     """
 
     current: float
@@ -55,7 +60,18 @@ class Stimulation:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From KEY=VALUE,KEY=VALUE..., keys being the fields."""
+        """Build from a text KEY=VALUE,KEY=VALUE..., with the attributes as keys.
+
+        Raises
+        ------
+        InputError
+            For a key or value that is not allowed.
+
+        Examples
+        --------
+        >>> Stimulation.parse("current=0.3,fraction=0.2").cells
+        'all'
+        """
         fields = {field.name: field.type for field in dataclasses.fields(cls)}
         given: dict[str, Any] = {}
         for part in text.split(","):
@@ -80,7 +96,19 @@ class Stimulation:
         return cls(**given)
 
     def choose(self, network: PFCNetwork, neurons_per_unit: int, rng: np.random.Generator) -> NDArray:
-        """Which neurons of a copy are stimulated, (neuron,) bool."""
+        """Draw the stimulated neurons.
+
+        Parameters
+        ----------
+        network : PFCNetwork
+        neurons_per_unit : int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray of bool (neuron,)
+            Of one copy.
+        """
         excitatory = np.repeat(network.is_excitatory.numpy(), neurons_per_unit)
         among = {"all": np.ones_like(excitatory), "excitatory": excitatory, "inhibitory": ~excitatory}
         candidates = rng.permutation(np.flatnonzero(among[self.cells]))
@@ -89,12 +117,24 @@ class Stimulation:
         return chosen
 
     def require_phase(self, task: Task) -> None:
-        """Raise InputError if the trials of the task have no such phase."""
+        """Raise InputError if the trials of the task do not have the phase."""
         if self.phase and self.phase not in task.phases:
             near = nearest(self.phase, task.phases)
             raise InputError(f"no phase {show(self.phase)}.{near} There are: {', '.join(task.phases)}.")
 
     def inject(self, task: Task, chosen: NDArray) -> NDArray:
-        """The current in thresholds, (step, neuron)."""
+        """Current at every step.
+
+        Parameters
+        ----------
+        task : Task
+        chosen : ndarray of bool (neuron,)
+            From `choose`.
+
+        Returns
+        -------
+        ndarray (step, neuron)
+            In thresholds.
+        """
         on = np.array([self.phase in ("", task.phase(step)) for step in range(task.n_steps)])
         return self.current * np.outer(on, chosen).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Train animals on the two-armed bandit, freeze them, and hold them beside the ideal observers.
+"""Train animals on the two-armed bandit, freeze their weights, and compare them with ideal observers.
 
 python examples/run_bandit.py              # four animals, some minutes
 python examples/run_bandit.py --quick      # two animals, half-trained, half a minute

@@ -35,6 +35,7 @@ from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 
@@ -127,7 +128,7 @@ def analyse(
     rewards = behaviour.compute_rewards(recording, condition=arms)
     regret = behaviour.compute_regrets(recording, condition=arms)
     n = recording.sizes["recorded_episode"]
-    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
     p = [
         units.regress_phases(*own, rng=rng)
         for own in zip(activity, choice[:, :n], reward[:, :n], strict=True)

@@ -39,6 +39,7 @@ from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment, Findings
+from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 from pfc_da.trials import per_trial
@@ -232,7 +233,7 @@ def analyse(
     gaps = compute_gaps(recording)
     n = recording.sizes["recorded_episode"]
     recorded = choice[:, :n], reward[:, :n]
-    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
     p = [units.regress_phases(*own, rng=rng) for own in zip(activity, *recorded, strict=True)]
     cue = phases.index("cue")
     selectivity = units.compute_selectivity(p, cue)

@@ -34,7 +34,7 @@ def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
             "rule 'three-factor' needs the eligibility of network 'rate', got network "
             f"{settings.network.kind!r}. Use --network rate, or --rule bptt."
         )
-    channels = input_size(task, settings.network.fed)
+    channels = input_size(task, settings.network.feedback_channels)
     network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
     rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
     return Agent(network, rule, DopamineSystem(rule.discount, channel=_build_channel(settings.dopamine)))

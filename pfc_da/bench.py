@@ -130,7 +130,7 @@ def play_held_out(agent: Agent, settings: RunSettings, task: Task, training: Tra
             task_rng=torch_stream(0, "bench", "task"),
             choice_rng=torch_stream(0, "bench", "choice"),
             noise_rng=torch_stream(0, "bench", "noise"),
-            feedback=settings.network.fed,
+            feedback=settings.network.feedback_channels,
         )
     return float(batch.reward_per_trial.mean())
 

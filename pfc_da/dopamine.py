@@ -1,17 +1,17 @@
-r"""Dopamine: the reward-prediction error, and what an experimenter can do to it.
+"""Reward-prediction error, the dopamine that reaches the synapses, and experimental manipulation of it.
 
     delta(t) = r(t) + gamma V(t+1) - V(t) + injected(t)                      in rewards
 
-`Block` and `Stimulate` stand for stimulation of the lateral habenula and of the ventral tegmental area at
-chosen moments; they are objects given to a `DopamineSystem`, never switches inside it.
+`Block` and `Stimulate` represent stimulation of the lateral habenula and of the ventral tegmental area at
+chosen moments. They are objects that are passed to a `DopamineSystem`.
 
-What reaches synapses is delta itself, delta with errors of the two signs weighed unequally and with noise
-(`UnequalErrors`), or what can be read of it in the firing of dopamine cells (`DopamineCells`):
+The synapses receive delta itself, or delta with unequal weights for the two signs and with noise (`UnequalErrors`), or the
+value decoded from the firing of dopamine cells (`DopamineCells`):
 
     rate(t) = f(delta(t)) + s(delta(t)) noise,    dopamine(t) = f^-1(rate(t))
 
-f, the mean rate of 100 cells, bends at its baseline and has a floor at 0 Hz, s is its s.d. from trial to trial; both were
-measured in the spiking circuit of `pfc_da.circuits.midbrain` and are kept in `data/dopamine_calibration.csv`.
+f is the mean rate of 100 cells. It changes slope at the baseline and cannot fall below 0 Hz. s is its s.d. from trial to
+trial. Both were measured in the spiking circuit of `pfc_da.circuits.midbrain`; see `data/dopamine_calibration.csv`.
 
 References
 ----------
@@ -36,7 +36,7 @@ When = Callable[[Mapping[str, Tensor]], Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Manipulation(abc.ABC):
-    """Change the error of every session in which `when(labels)` holds, by `amount` (rewards, above 0)."""
+    """Change of the error by `amount` (rewards, above 0) in every session in which `when(labels)` holds."""
 
     amount: float
     when: When
@@ -49,77 +49,147 @@ class Manipulation(abc.ABC):
             raise ValueError(f"amount must be above 0 rewards, got {self.amount}. ({self.remedy})")
 
     def injected(self, labels: Mapping[str, Tensor]) -> Tensor:
-        """What is added to the error, dimension (session,), in rewards."""
+        """Change of the error at one step.
+
+        Parameters
+        ----------
+        labels : mapping of str to Tensor (session, ...)
+            Labels of the step, by name.
+
+        Returns
+        -------
+        Tensor (session,)
+            In rewards.
+        """
         return self.direction * self.amount * self.when(labels).float()
 
 
 class Stimulate(Manipulation):
-    """Add `amount` to the error of every session in which `when(labels)` holds."""
+    """Increase of the error by `amount` in every session in which `when(labels)` holds."""
 
     direction, remedy = 1, "To lower dopamine use Block."
 
 
 class Block(Manipulation):
-    """Take `amount` from the error of every session in which `when(labels)` holds."""
+    """Decrease of the error by `amount` in every session in which `when(labels)` holds."""
 
     direction, remedy = -1, "To raise dopamine use Stimulate."
 
 
 class DopamineChannel(Protocol):
-    """What stands between the prediction error and the synapses."""
+    """Transformation of the prediction error into the dopamine that reaches the synapses."""
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
-        """Everything random, drawn before the sessions start, step first."""
+        """Draw all random numbers before the sessions start.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        n_steps, sessions : int
+            Steps of a session, and sessions that run together.
+
+        Returns
+        -------
+        Tensor (step, session)
+        """
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
-        """Dopamine in rewards for errors and what is injected, all of one shape that ends in (session,)."""
+        """Dopamine for given prediction errors.
+
+        Parameters
+        ----------
+        rpe, injected : Tensor (..., session)
+            Computed error, and what the experimenter adds to it, in rewards.
+        noise : Tensor (..., session)
+            The part of `draw_noise` for these steps.
+
+        Returns
+        -------
+        Tensor (..., session)
+            In rewards.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
 class UnequalErrors:
-    """Errors above and below 0 weighed unequally, and noise.
+    """Unequal weights for errors above and below 0, and noise.
 
-        dopamine(t) = (1 + a sign(delta(t))) delta(t) + s n(t),    n(t) standard normal, anew every step and session
+        dopamine(t) = (1 + a sign(delta(t))) delta(t) + s n(t),    n(t) standard normal, independent over steps and sessions
 
-    Weighing makes a critic learn an expectile instead of the mean (Dabney et al. 2020, doi 10.1038/s41586-019-1924-6).
+    With unequal weights a critic learns an expectile instead of the mean (Dabney et al. 2020, doi
+    10.1038/s41586-019-1924-6).
 
     Attributes
     ----------
-    asymmetry
-        a, between -1 (errors below 0 alone) and 1 (those above 0 alone).
-    noise
-        s, in rewards.
+    asymmetry : float
+        a, from -1 (only errors below 0) to 1 (only errors above 0).
+    noise : float
+        s, in rewards, at least 0.
     """
 
     asymmetry: float = 0.0
     noise: float = 0.0
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
-        """Standard normal, (step, session)."""
+        """Draw n.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        n_steps, sessions : int
+
+        Returns
+        -------
+        Tensor (step, session)
+            Standard normal.
+        """
         return torch.randn(n_steps, sessions, generator=rng)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
-        """The weighed error with its noise."""
+        """Weighted error plus noise.
+
+        Parameters
+        ----------
+        rpe, injected, noise : Tensor (..., session)
+            Error and injected error in rewards; n.
+
+        Returns
+        -------
+        Tensor (..., session)
+            In rewards.
+
+        Examples
+        --------
+        >>> errors, none = torch.tensor([1.0, -1.0]), torch.zeros(2)
+        >>> UnequalErrors(asymmetry=0.5).deliver(errors, none, none).tolist()
+        [1.5, -0.5]
+        """
         error = rpe + injected
         return (1 + self.asymmetry * torch.sign(error)) * error + self.noise * noise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DopamineCells:
-    """Prediction errors as the firing of a population of dopamine cells, and read from it again.
+    """Prediction errors encoded in the firing of a population of dopamine cells and decoded from it.
 
-    The surrogate of the spiking circuit: a table with linear interpolation, held at its ends, and normal noise. Its
-    accuracy is tested against the circuit.
+    A fast replacement of the spiking circuit: a table with linear interpolation, constant beyond its ends, and normal noise.
+    Tests compare it with the circuit.
 
     Attributes
     ----------
-    rpe
-        Errors of the table, ascending, dimension (row,), in units of `scale`.
-    rate_hz, sd_hz
-        Mean of the population's rate at each, which nowhere falls, and its s.d. from trial to trial.
-    scale
-        The prediction error in rewards that counts as 1 for the cells: dopamine cells adapt to the range of rewards at
-        hand (Tobler et al. 2005, doi 10.1126/science.1105370).
+    rpe : Tensor (row,)
+        Errors of the table, ascending, in units of `scale`.
+    rate_hz, sd_hz : Tensor (row,)
+        Mean rate of the population at each error, never decreasing, and its s.d. from trial to trial, in Hz.
+    scale : float
+        Prediction error in rewards that corresponds to an error of 1 in the table, above 0. Dopamine cells adapt to the
+        range
+        of available rewards (Tobler et al. 2005, doi 10.1126/science.1105370).
+
+    Raises
+    ------
+    ValueError
+        For a table that is not as described, or a scale that is not above 0.
     """
 
     rpe: Tensor
@@ -135,7 +205,7 @@ class DopamineCells:
 
     @classmethod
     def calibrated(cls, scale: float = 1.0) -> Self:
-        """The cells of the spiking circuit with its default parameters."""
+        """Cells of the spiking circuit with its default parameters; `scale` in rewards."""
         with (files("pfc_da.data") / "dopamine_calibration.csv").open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         rpe, rate_hz, sd_hz = (
@@ -148,20 +218,55 @@ class DopamineCells:
         return _interpolate(rpe / self.scale, self.rpe, self.rate_hz)
 
     def encode(self, rpe: Tensor, noise: Tensor) -> Tensor:
-        """Rate in Hz on one trial, `noise` being standard normal."""
+        """Firing rate on one trial.
+
+        Parameters
+        ----------
+        rpe : Tensor
+            Errors in rewards.
+        noise : Tensor
+            Standard normal, of the same shape.
+
+        Returns
+        -------
+        Tensor
+            Rate in Hz, at least 0, of the same shape.
+        """
         sd = _interpolate(rpe / self.scale, self.rpe, self.sd_hz)
         return (self.rate(rpe) + sd * noise).clamp(min=0)
 
     def decode(self, rate_hz: Tensor) -> Tensor:
-        """Error in rewards at which the mean rate is `rate_hz`; the ends of the table beyond it."""
+        """Error in rewards at which the mean rate is `rate_hz`; beyond the table, the error at its end."""
         return _interpolate(rate_hz, self.rate_hz, self.rpe) * self.scale
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
-        """Standard normal, (step, session)."""
+        """Draw the noise of the rate.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        n_steps, sessions : int
+
+        Returns
+        -------
+        Tensor (step, session)
+            Standard normal.
+        """
         return torch.randn(n_steps, sessions, generator=rng)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
-        """What a reader of the cells takes the error to be."""
+        """Error decoded from the rate of the cells.
+
+        Parameters
+        ----------
+        rpe, injected, noise : Tensor (..., session)
+            Error and injected error in rewards; standard normal noise.
+
+        Returns
+        -------
+        Tensor (..., session)
+            In rewards.
+        """
         return self.decode(self.encode(rpe + injected, noise))
 
 
@@ -175,16 +280,16 @@ def _interpolate(x: Tensor, at: Tensor, values: Tensor) -> Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class DopamineSystem:
-    """Computes the reward-prediction error of every step.
+    """The reward-prediction error of every step, and the dopamine that follows from it.
 
     Attributes
     ----------
-    discount
+    discount : float
         gamma per network step.
-    manipulations
-        What is done to dopamine, applied in order.
-    channel
-        What stands between the error and the synapses; nothing if None.
+    manipulations : tuple of Manipulation
+        Applied in this order.
+    channel : DopamineChannel, optional
+        Transformation of the error; if None, the synapses receive the error itself.
     """
 
     discount: float
@@ -192,22 +297,77 @@ class DopamineSystem:
     channel: DopamineChannel | None = None
 
     def injected(self, labels: Mapping[str, Tensor], like: Tensor) -> Tensor:
-        """Sum of all manipulations at a step with these labels, shaped as `like` (session,)."""
+        """Sum of all manipulations at one step.
+
+        Parameters
+        ----------
+        labels : mapping of str to Tensor (session, ...)
+            Labels of the step.
+        like : Tensor (session,)
+            Gives shape and type of the result.
+
+        Returns
+        -------
+        Tensor (session,)
+            In rewards.
+        """
         total = torch.zeros_like(like)
         for manipulation in self.manipulations:
             total = total + manipulation.injected(labels)
         return total
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor | None:
-        """What the channel needs to be random, step first; None without a channel."""
+        """Draw the random numbers of the channel.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        n_steps, sessions : int
+
+        Returns
+        -------
+        Tensor (step, session) or None
+            None without a channel.
+        """
         return None if self.channel is None else self.channel.draw_noise(rng, n_steps, sessions)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor | None) -> Tensor:
-        """Dopamine at the synapses, in rewards; all arguments of one shape."""
+        """Dopamine at the synapses.
+
+        Parameters
+        ----------
+        rpe, injected : Tensor (..., session)
+            In rewards.
+        noise : Tensor (..., session) or None
+            From `draw_noise`.
+
+        Returns
+        -------
+        Tensor (..., session)
+            In rewards.
+        """
         if self.channel is None or noise is None:
             return rpe + injected
         return self.channel.deliver(rpe, injected, noise)
 
     def rpe(self, reward: Tensor, value: Tensor, next_value: Tensor) -> Tensor:
-        """Reward-prediction error without manipulation; all arguments of one shape, in rewards."""
+        """Reward-prediction error r + gamma V' - V, without manipulation (Schultz et al. 1997, doi
+        10.1126/science.275.5306.1593).
+
+        Parameters
+        ----------
+        reward, value, next_value : Tensor
+            r, V and V', in rewards; all of one shape.
+
+        Returns
+        -------
+        Tensor
+            In rewards, of the same shape.
+
+        Examples
+        --------
+        >>> reward, value, next_value = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5]), torch.tensor([0.0, 0.0])
+        >>> DopamineSystem(discount=0.9).rpe(reward, value, next_value).tolist()
+        [0.5, -0.5]
+        """
         return reward + self.discount * next_value - value

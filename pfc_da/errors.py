@@ -1,6 +1,6 @@
-"""Errors a user can mend, each told in one line.
+"""Errors that a user can correct, each in one line.
 
-A message names what was given, what is allowed and how to mend it. The command line prints it after
+A message states what was given, what is allowed and how to correct it. The command line prints it after
 ``error:`` and exits with code 2; a library user catches it as a plain ``ValueError`` or ``OSError``.
 """
 
@@ -9,28 +9,39 @@ import re
 from collections.abc import Iterable
 
 SHOWN = 60
-"""Most characters of what was given that a message repeats."""
+"""Largest number of characters of a given value that a message repeats."""
 LONGEST = 1500
-"""Most characters of a whole message."""
+"""Largest number of characters of a message."""
 
 
 class InputError(ValueError):
-    """Bad input or configuration: what was given, what is allowed, how to mend it, on one line."""
+    """Bad input or configuration: what was given, what is allowed, how to correct it, in one line."""
 
 
 class DiskFull(OSError):
-    """No space was left while writing; the file that stood there before is whole."""
+    """No space was left while a file was written; the previous file at that path is unchanged."""
 
 
 def damaged(path: object, why: str) -> InputError:
-    """Return the error for a file that cannot be read as what it should be; it was not touched."""
+    """Return the error for a file that cannot be read in its format; the file was not changed.
+
+    Parameters
+    ----------
+    path : path
+    why : str
+        The problem, without a full stop.
+
+    Returns
+    -------
+    InputError
+    """
     return InputError(
         f"{path} is damaged: {why}. It was left as it is; mend or remove it, or give another --out."
     )
 
 
 def show(given: object) -> str:
-    """Return what was given as a message repeats it: as Python writes it, cut to `SHOWN` characters.
+    """Return a given value as a message repeats it: as Python writes it, cut to `SHOWN` characters.
 
     Examples
     --------
@@ -49,7 +60,7 @@ def show(given: object) -> str:
 
 
 def one_line(message: str) -> str:
-    """Return the message as one line of printable characters, its middle left out if it is very long.
+    """Return the message as one line of printable characters; the middle of a very long message is left out.
 
     Examples
     --------
@@ -63,14 +74,34 @@ def one_line(message: str) -> str:
 
 
 def find_nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """Return the allowed name closest to a misspelt one, None if no other is near."""
+    """Return the allowed name that is closest to a misspelt one.
+
+    Parameters
+    ----------
+    name : str
+    allowed : iterable of str
+
+    Returns
+    -------
+    str or None
+        None if no allowed name is similar.
+    """
     plain = {each.strip("-").lower(): each for each in allowed if each != name}
     found = difflib.get_close_matches(name[:SHOWN].strip("-").lower(), plain, n=1, cutoff=0.6)
     return plain[found[0]] if found else None
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the allowed name closest to `name`, or nothing if none is near.
+    """Return ``" Did you mean 'x'?"`` for the allowed name closest to `name`, or an empty string if none is similar.
+
+    Parameters
+    ----------
+    name : str
+    allowed : iterable of str
+
+    Returns
+    -------
+    str
 
     Examples
     --------

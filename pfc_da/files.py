@@ -1,4 +1,4 @@
-"""Files written whole or not at all, read only if they are regular files, and known by the SHA-256 of their bytes."""
+"""Atomic writing of files and folders, safe reading of regular files, and the SHA-256 of their bytes."""
 
 import contextlib
 import errno
@@ -12,7 +12,7 @@ from pathlib import Path
 from pfc_da.errors import DiskFull, InputError
 
 ASIDE = ".writing-"
-"""How the name of a file or folder begins while it is written."""
+"""Prefix of the temporary name of a file or folder."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_IN_WORDS = ("No space left", "File too large")
 _REFUSED = (
@@ -29,19 +29,19 @@ _REFUSED = (
 
 
 def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
-    """Let `writer` write a file aside, then put it in the place of `path` in one step.
+    """Write a file under a temporary name, then move it to `path` in one step.
 
     Parameters
     ----------
     path : Path
-        The file to make or replace; its folder is made if missing.
+        File to make or replace; its folder is made if missing.
     writer : callable
-        Called with the path to write to, in the same folder and with the same suffix.
+        Called with the temporary path, in the same folder and with the same suffix.
 
     Raises
     ------
     DiskFull
-        If no space is left, or the file is larger than it may be. As after any other error, `path` is what it was before.
+        If no space is left, or the file is larger than allowed. After any error `path` is as it was before.
     InputError
         If `path` cannot be written.
     """
@@ -54,7 +54,20 @@ def write_atomic(path: Path, writer: Callable[[Path], object]) -> None:
 
 
 def write_folder_atomic(path: Path, writer: Callable[[Path], object]) -> None:
-    """Let `writer` make a folder aside, then put it at `path`, where nothing may be yet; else as `write_atomic`."""
+    """Write a folder under a temporary name, then move it to `path` in one step.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to make; nothing may exist there.
+    writer : callable
+        Called with the temporary path.
+
+    Raises
+    ------
+    DiskFull, InputError
+        As in `write_atomic`.
+    """
     with _aside(path) as aside:
         writer(aside)
         for part in (*aside.rglob("*"), aside):
@@ -62,13 +75,13 @@ def write_folder_atomic(path: Path, writer: Callable[[Path], object]) -> None:
 
 
 def name_aside(path: Path) -> Path:
-    """Where this process writes what is to stand at `path`."""
+    """Temporary path at which this process writes the file or folder `path`."""
     return path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
 
 
 @contextlib.contextmanager
 def _aside(path: Path) -> Iterator[Path]:
-    """Give a path beside `path`; what stands there at the end takes its place, and goes if anything fails."""
+    """Give a temporary path; what is there at the end is moved to `path`, or removed after an error."""
     aside = name_aside(path)
     with telling_full(path):
         try:
@@ -88,7 +101,7 @@ def _aside(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def telling_full(path: Path) -> Iterator[None]:
-    """Turn whatever a library raises on a full disk while `path` is written into `DiskFull`."""
+    """Convert any error that a library raises on a full disk while `path` is written into `DiskFull`."""
     try:
         yield
     except DiskFull:
@@ -113,14 +126,21 @@ def is_disk_full(error: Exception) -> bool:
 
 
 def reserve(path: Path, size: int) -> None:
-    """Have the disk keep room for the first `size` bytes of a file, which grows to that if it is shorter.
+    """Reserve disk space for the first `size` bytes of a file; a shorter file is extended to this size.
 
-    HDF5 may end the process when a write of it fails; what is written to room that is kept cannot fail for want of it.
+    HDF5 may end the process when writing fails; writing to reserved space cannot fail for lack of space.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file.
+    size : int
+        In bytes.
 
     Raises
     ------
     OSError
-        If there is not that much room.
+        If there is not enough space.
     """
     descriptor = os.open(path, os.O_RDWR)
     try:
@@ -130,13 +150,13 @@ def reserve(path: Path, size: int) -> None:
 
 
 def remove_stale(path: Path) -> None:
-    """Remove what a killed process left half-written; the lock is ours, so nobody is still writing it."""
+    """Remove temporary files of killed processes. The caller holds the lock, so no other process writes them."""
     for aside in [*path.rglob(f"{ASIDE}*")]:
         remove(aside)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it, if there is one."""
+    """Remove a file, a link or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -154,14 +174,14 @@ def hash_file(path: Path) -> str:
 
 
 def require_file(path: str | Path) -> None:
-    """Refuse what is there but is no regular file: to open a pipe would wait for ever.
+    """Refuse a path that is not a regular file: opening a pipe, for example, would wait for ever.
 
     Raises
     ------
     InputError
         If `path` is a folder, a pipe, a device or a link to itself, or if its name is not UTF-8.
     FileNotFoundError, NotADirectoryError
-        If nothing is there.
+        If it does not exist.
     """
     require_name(path)
     try:
@@ -177,7 +197,7 @@ def require_file(path: str | Path) -> None:
 
 
 def require_name(path: str | Path) -> None:
-    """Refuse names that are not UTF-8, which neither JSON nor HDF5 can keep."""
+    """Refuse names that are not UTF-8; JSON and HDF5 cannot store them."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -187,7 +207,7 @@ def require_name(path: str | Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have the file or folder on the disk before going on."""
+    """Wait until the file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The paradigms in Gymnasium's registry, `pfc_da/Bandit-v0` and so on; importing this module registers them.
+"""Registration of the paradigms in Gymnasium, as `pfc_da/Bandit-v0` and so on, by importing this module.
 
     import gymnasium
     import pfc_da.gymnasium_env
@@ -6,8 +6,8 @@
     env = gymnasium.make("pfc_da/MonkeyJuice-v0", n_trials=50)
     envs = gymnasium.make_vec("pfc_da/MonkeyJuice-v0", num_envs=64)
 
-Registering loads neither torch nor a task; `gymnasium.make("pfc_da.gymnasium_env:pfc_da/Bandit-v0")` does both in one line.
-Environments of a task of one's own: `pfc_da.task_env.TaskEnv(task)`.
+Registration imports neither torch nor a task; `gymnasium.make("pfc_da.gymnasium_env:pfc_da/Bandit-v0")` registers and makes
+an environment in one line. Environment of another task: `pfc_da.task_env.TaskEnv(task)`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -25,18 +25,22 @@ except ImportError as error:
 
 
 def make_env(paradigm: str, *, test: bool = False, render_mode: str | None = None, **task: Any) -> "TaskEnv":
-    """One session of a paradigm's task.
+    """Environment of one session of a paradigm.
 
     Parameters
     ----------
     paradigm : str
-        As `pfc-da list` names it.
+        As listed by `pfc-da list`.
     test : bool
-        The task of test sessions, not of training; in some paradigms they differ.
+        Use the task of the test sessions instead of that of training; in some paradigms they differ.
     render_mode : None
         There is nothing to draw.
     **task
-        Settings of the task, as `--set task.NAME=VALUE` takes them on the command line.
+        Settings of the task, as in `--set task.NAME=VALUE` on the command line.
+
+    Returns
+    -------
+    TaskEnv
 
     Raises
     ------
@@ -51,14 +55,50 @@ def make_env(paradigm: str, *, test: bool = False, render_mode: str | None = Non
 def make_vector_env(
     paradigm: str, *, num_envs: int = 1, test: bool = False, render_mode: str | None = None, **task: Any
 ) -> "TaskVectorEnv":
-    """`num_envs` sessions that advance together; the other parameters are those of `make_env`."""
+    """Environment of `num_envs` sessions that advance together.
+
+    Parameters
+    ----------
+    paradigm : str
+    num_envs : int
+        At least 1.
+    test, render_mode, **task
+        As in `make_env`.
+
+    Returns
+    -------
+    TaskVectorEnv
+
+    Raises
+    ------
+    InputError
+        As in `make_env`.
+    """
     from pfc_da.task_env import TaskVectorEnv
 
     return TaskVectorEnv(build_task(paradigm, test=test, **task), num_envs)
 
 
 def build_task(paradigm: str, *, test: bool = False, **task: Any) -> "Task":
-    """The task of a paradigm with some of its settings changed."""
+    """Task of a paradigm with changed settings.
+
+    Parameters
+    ----------
+    paradigm : str
+    test : bool
+        Use the task of the test sessions.
+    **task
+        Settings of the task.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    InputError
+        As in `make_env`.
+    """
     experiment = paradigms.load(paradigm)
     settings = experiment.settings()
     changed = {"task": settings.task | task, "test_task": settings.test_task | task if test else {}}
@@ -66,7 +106,13 @@ def build_task(paradigm: str, *, test: bool = False, **task: Any) -> "Task":
 
 
 def name_env(paradigm: str) -> str:
-    """Id of a paradigm: monkey_juice is pfc_da/MonkeyJuice-v0."""
+    """Id of a paradigm in Gymnasium.
+
+    Examples
+    --------
+    >>> name_env("monkey_juice")
+    'pfc_da/MonkeyJuice-v0'
+    """
     return f"pfc_da/{paradigm.title().replace('_', '')}-v0"
 
 

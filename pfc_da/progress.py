@@ -1,7 +1,7 @@
-"""How far the work is: a live bar with rate and time left on a terminal, one plain line a minute otherwise.
+"""Progress of long work: a live bar with rate and remaining time on a terminal, otherwise one plain line per minute.
 
-Work reports through a small callable, here or in another process. It appends one line to a scratch file
-that the parent reads: that needs no server process, survives a killed worker, and cannot make a worker wait.
+Work reports through a small callable, in this or another process. The callable appends one line to a temporary file that
+the parent reads. This needs no server process, works after a worker is killed, and never makes a worker wait.
 """
 
 import contextlib
@@ -20,13 +20,21 @@ _LINE_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class Report:
-    """Tells how far one task is. Can be pickled and called from any process: ``report(done, note)``."""
+    """Reports the progress of one task: ``report(done, note)``. Can be pickled and called from any process."""
 
     scratch: str
     task: int
 
     def __call__(self, done: int, note: str = "") -> None:
-        """Report that `done` parts of the task are done in all; `note` is a short word on how it goes."""
+        """Report progress.
+
+        Parameters
+        ----------
+        done : int
+            Finished parts of the task in total.
+        note : str
+            A short word on the current state.
+        """
         line = f"{self.task}\t{done}\t{' '.join(note.split())[:200]}\n"
         with contextlib.suppress(OSError):  # a full disk must not end the work because of its progress bar
             descriptor = os.open(self.scratch, os.O_WRONLY | os.O_APPEND)
@@ -52,17 +60,24 @@ class _Task:
         self.done, self.note = done, note or self.note
 
     def rate(self, now: float) -> float:
-        """Parts done per second since the first report, in this process."""
+        """Parts per second since the first report, in this process."""
         if self.first_done is None or now <= self.first_at:
             return 0.0
         return (self.done - self.first_done) / (now - self.first_at)
 
 
 class Progress:
-    """Shows the tasks under way on `stream` while it is open as a context manager.
+    """Display of the running tasks on `stream`, while open as a context manager.
 
-    The first word of a task's name is its stage (``train animal 0``); a plain line sums over the latest
+    The first word of the name of a task is its stage (``train animal 0``); a plain line sums over the latest
     stage.
+
+    Parameters
+    ----------
+    stream : text stream, optional
+        stderr if not given.
+    line_every : float
+        Time between two plain lines, in s.
 
     Examples
     --------
@@ -102,13 +117,35 @@ class Progress:
             self._write_line()
 
     def task(self, name: str, total: int) -> Report:
-        """Add a task of `total` parts and return what reports on it."""
+        """Add a task.
+
+        Parameters
+        ----------
+        name : str
+            Stage first, such as ``train animal 0``.
+        total : int
+            Parts of the task.
+
+        Returns
+        -------
+        Report
+        """
         with self._lock:
             self._tasks.append(_Task(name, total, time.monotonic()))
             return Report(self._scratch, len(self._tasks) - 1)
 
     def advance(self, name: str, n: int = 1, note: str = "") -> None:
-        """Report `n` more parts of the task `name` done, from this process."""
+        """Report more finished parts of a task, from this process.
+
+        Parameters
+        ----------
+        name : str
+            Of a task added before.
+        n : int
+            Parts finished since the last report.
+        note : str
+            A short word on the current state.
+        """
         with self._lock:
             task = next(task for task in self._tasks if task.name == name)
             if task.first_done is None:
@@ -140,7 +177,7 @@ class Progress:
 
 
 class _Bars:
-    """The live bars, drawn by rich; only a terminal pays for importing it."""
+    """Live bars, drawn by rich, which is imported only on a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
@@ -172,7 +209,7 @@ class _Bars:
 
 
 def _summary(tasks: list[_Task], now: float) -> str:
-    """Say in one line how far the latest stage is."""
+    """One line on the progress of the latest stage."""
     stage = tasks[-1].name.split()[0]
     tasks = [task for task in tasks if task.name.split()[0] == stage]
     done, total = sum(task.done for task in tasks), sum(task.total for task in tasks)
@@ -181,7 +218,7 @@ def _summary(tasks: list[_Task], now: float) -> str:
 
 
 def _speed(tasks: list[_Task], now: float) -> str:
-    """Say the rate and the time left; nothing while neither is known, no time left once all is done."""
+    """Rate and remaining time; empty while the rate is unknown or when all is done."""
     rate = sum(task.rate(now) for task in tasks if task.done < task.total)
     left = sum(task.total - task.done for task in tasks)
     return f"{rate:.3g}/s, {_duration(left / rate)} left" if rate > 0 and left > 0 else ""

@@ -1,8 +1,9 @@
-"""The recording: an `xarray.Dataset` of what frozen animals did and what their units did. No torch here.
+"""Recording of sessions: an `xarray.Dataset` of the choices of animals and the activity of their units. No torch here.
 
-Dimensions are singular: animal, condition, episode, step, unit, action, recorded_episode, and what a task adds (object).
-Every variable has `units` and `long_name`; dataset attributes are strings and numbers, the configuration one JSON string.
-`activity` is kept for the first episodes of the condition `frozen` only, along `recorded_episode`.
+Dimensions are singular: animal, condition, episode, step, unit, action, recorded_episode, and those of the task (object).
+Every variable has `units` and `long_name`. Attributes of the dataset are strings and numbers; the configuration is one JSON
+string. `activity` is kept for the first episodes of the condition `frozen` only, along `recorded_episode`. Accessors of
+conditions, phases and units are in `pfc_da.recording_schema`.
 """
 
 import contextlib
@@ -20,35 +21,35 @@ from pfc_da.files import require_file, reserve
 
 SCHEMA_VERSION = 1
 CHUNK_BYTES = 1 << 16
-"""Bytes of a compressed chunk, at most."""
+"""Largest size of a compressed chunk, in bytes."""
 PIECE_BYTES = 1 << 23
-"""Bytes of a variable that are read and written at once, at most."""
+"""Largest part of a variable that is read or written at once, in bytes."""
 MARGIN = 1 << 20
-"""Bytes kept for what HDF5 itself writes with a piece."""
+"""Bytes reserved for the metadata that HDF5 writes with a piece."""
 
 DESCRIPTIONS = {
     "choice": ("1", "index of the chosen action, -1 on steps without a choice"),
     "reward": ("rewards", "reward earned on the step"),
     "value": ("rewards", "value read out by the critic"),
-    "rpe": ("rewards", "reward-prediction error the agent computed, without what was injected"),
-    "dopamine_injected": ("rewards", "what the experimenter added to the reward-prediction error"),
+    "rpe": ("rewards", "reward-prediction error the agent computed, without the injected error"),
+    "dopamine_injected": ("rewards", "added by the experimenter to the reward-prediction error"),
     "policy": ("1", "probability of each action, nan on steps without a choice"),
     "trial": ("1", "trial of the step within its session, from 0"),
     "phase": ("1", "phase of the trial"),
     "time_in_trial": ("s", "time of the end of the step within its trial"),
     "tau": ("s", "synaptic time constant of the unit"),
     "is_excitatory": ("1", "whether the unit is excitatory"),
-    "is_critic": ("1", "whether the unit belongs to a critic of its own"),
+    "is_critic": ("1", "whether the unit belongs to a separate critic"),
     "animal": ("1", "index of the animal"),
-    "condition": ("1", "what was done to the animal"),
+    "condition": ("1", "experimental condition"),
     "recorded_episode": ("1", "episodes whose unit activity is kept"),
     "dopamine_told": (
         "rewards",
-        "reward-prediction error the network was told, nan for one that comes too late",
+        "reward-prediction error delivered to the network, nan at the last step",
     ),
-    "dopamine_rate": ("Hz", "rate of the circuit's dopamine cells at it, nan without a circuit"),
+    "dopamine_rate": ("Hz", "rate of the dopamine cells of the circuit at this step, nan without a circuit"),
     "unit_rate": ("Hz", "mean firing rate of the unit over all sessions"),
-    "stimulated": ("1", "share of the unit's neurons that current is injected into"),
+    "stimulated": ("1", "fraction of the neurons of the unit that receive the current"),
     "spike_animal": ("1", "animal of the spike"),
     "spike_episode": ("1", "episode of the spike, one of recorded_episode"),
     "spike_unit": ("1", "unit of the spike"),
@@ -62,7 +63,27 @@ DESCRIPTIONS = {
 
 
 def describe(dataset: xr.Dataset, extra: Mapping[str, tuple[str, str]], activity_units: str) -> xr.Dataset:
-    """Give every variable and coordinate its `units` and `long_name`; raise KeyError for one without."""
+    """Set `units` and `long_name` of every variable and coordinate.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Changed in place.
+    extra : mapping of str to (str, str)
+        Units and long name of the variables of the task.
+    activity_units : str
+        Units of the variable `activity`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same dataset.
+
+    Raises
+    ------
+    KeyError
+        For a variable without a description.
+    """
     described = {
         **DESCRIPTIONS,
         **extra,
@@ -74,7 +95,22 @@ def describe(dataset: xr.Dataset, extra: Mapping[str, tuple[str, str]], activity
 
 
 def set_provenance(dataset: xr.Dataset, *, config: Mapping[str, Any], choice_phase: str) -> xr.Dataset:
-    """Store the configuration and what a reader needs to find trials."""
+    """Store the configuration, and the phase that holds the choice of a trial.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Its attributes are changed in place.
+    config : mapping
+        Settings of the run, by group.
+    choice_phase : str
+        Phase of the step with the choice.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same dataset.
+    """
     dataset.attrs |= {
         "schema_version": SCHEMA_VERSION,
         "paradigm": config["paradigm"],
@@ -88,18 +124,18 @@ def set_provenance(dataset: xr.Dataset, *, config: Mapping[str, Any], choice_pha
 
 
 class RecordingFile:
-    """A recording written piece by piece, so that it may be larger than memory; netCDF4, lightly compressed.
+    """Recording that is written piece by piece, so that it may be larger than memory; netCDF4, lightly compressed.
 
-    Room on the disk is taken before every piece (`pfc_da.files.reserve`). As a context manager it ends the file.
+    Space on the disk is reserved before every piece (`pfc_da.files.reserve`). Leaving the context closes the file.
 
     Parameters
     ----------
     path : Path
         File to write.
     whole : xarray.Dataset
-        What is written at once: all coordinates and attributes, and variables that are no numbers.
+        Written at once: all coordinates and attributes, and variables that are not numeric.
     sizes : mapping of str to int
-        Sizes of the dimensions; those left out have the size they have in the first piece.
+        Sizes of the dimensions; a dimension that is not given has its size in the first piece.
     """
 
     def __init__(self, path: Path, whole: xr.Dataset, sizes: Mapping[str, int]) -> None:
@@ -118,10 +154,17 @@ class RecordingFile:
         import h5py
 
         self._file.close()
-        h5py.File(self._path, "r+").close()  # HDF5 cuts off the room that was not needed
+        h5py.File(self._path, "r+").close()  # HDF5 removes the unused reserved space
 
     def write(self, piece: xr.Dataset, **at: int) -> None:
-        """Write variables of numbers; `at` is where the piece begins along dimensions, 0 where not given."""
+        """Write numeric variables.
+
+        Parameters
+        ----------
+        piece : xarray.Dataset
+        **at : int
+            Index at which the piece begins along a dimension, by name; 0 if not given.
+        """
         for name, values in piece.data_vars.items():
             if not values.size:
                 continue
@@ -146,7 +189,7 @@ class RecordingFile:
         made.attrs.update(values.attrs)
 
     def _get_size(self) -> int:
-        """Bytes of the file that HDF5 has given away; the file itself is longer by the room kept."""
+        """Size of the file in bytes without the reserved space."""
         size: int = self._file._h5file.id.get_filesize()
         return size
 
@@ -161,7 +204,7 @@ def _choose_chunks(shape: Sequence[int], itemsize: int, size: int = CHUNK_BYTES)
 
 
 def iterate_pieces(dataset: xr.Dataset) -> Iterator[tuple[xr.Dataset, dict[str, int]]]:
-    """Variables of numbers in pieces of at most `PIECE_BYTES`, each with where it begins (`RecordingFile.write`)."""
+    """Numeric variables in pieces of at most `PIECE_BYTES`, each with its first indices (`RecordingFile.write`)."""
     for name in list_numbers(dataset):
         values = dataset[name].variable
         steps = _choose_chunks(values.shape, values.dtype.itemsize, PIECE_BYTES)
@@ -173,12 +216,20 @@ def iterate_pieces(dataset: xr.Dataset) -> Iterator[tuple[xr.Dataset, dict[str, 
 
 
 def list_numbers(dataset: xr.Dataset) -> list[str]:
-    """Variables that are written in pieces."""
+    """Names of the numeric variables, which are written in pieces."""
     return [str(name) for name, values in dataset.data_vars.items() if values.dtype.kind in "fiu"]
 
 
 def write_recording(dataset: xr.Dataset, path: Path) -> None:
-    """Write a recording, in memory or open, as netCDF4, lightly compressed."""
+    """Write a recording as netCDF4, lightly compressed.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        In memory, or open.
+    path : Path
+        File to write.
+    """
     sizes = {str(name): n for name, n in dataset.sizes.items()}
     with RecordingFile(path, dataset.drop_vars(list_numbers(dataset)), sizes) as file:
         for piece, at in iterate_pieces(dataset):
@@ -186,7 +237,7 @@ def write_recording(dataset: xr.Dataset, path: Path) -> None:
 
 
 def join_recordings(parts: Sequence[Path], path: Path, shared: Collection[str]) -> None:
-    """Write recordings of one animal each as one of all, piece by piece.
+    """Join recordings of one animal each into one file, piece by piece.
 
     Parameters
     ----------
@@ -194,8 +245,8 @@ def join_recordings(parts: Sequence[Path], path: Path, shared: Collection[str]) 
         Files of one animal each, without the dimension `animal`.
     path : Path
         File to write.
-    shared : names of variables
-        The same for all animals; those of the first are kept.
+    shared : collection of str
+        Variables that are the same for all animals; those of the first are kept.
     """
     with open_recording(parts[0]) as first:
         labels = load(first.drop_vars(list_numbers(first)))
@@ -212,15 +263,16 @@ def join_recordings(parts: Sequence[Path], path: Path, shared: Collection[str]) 
 
 
 def open_recording(path: str | Path) -> xr.Dataset:
-    """Open a recording without reading its numbers, for one larger than memory; close it, or use it with `with`.
+    """Open a recording without reading its arrays, for a recording larger than memory. Close it, or use it in a `with`
+    statement.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged or not a recording; it is left as it is.
+        If the file is missing, damaged or not a recording; it is left unchanged.
     """
     path = Path(path)
-    with _telling_damage(path):
+    with _reporting_damage(path):
         require_file(path)
         dataset = xr.open_dataset(path, engine="h5netcdf")
     missing = [name for name in ("choice", "reward", "trial", "phase") if name not in dataset.variables]
@@ -233,7 +285,7 @@ def open_recording(path: str | Path) -> xr.Dataset:
 
 def load(part: xr.Dataset) -> xr.Dataset:
     """Read a part of an open recording into memory; errors as in `open_recording`."""
-    with _telling_damage(Path(part.encoding.get("source", "the recording"))):
+    with _reporting_damage(Path(part.encoding.get("source", "the recording"))):
         return part.load()
 
 
@@ -244,7 +296,7 @@ def read_recording(path: str | Path) -> xr.Dataset:
 
 
 @contextlib.contextmanager
-def _telling_damage(path: Path) -> Iterator[None]:
+def _reporting_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:

@@ -1,11 +1,11 @@
-"""Replay: sessions with the weights frozen, under one condition after another, recorded.
+"""Replay: recorded sessions of a trained animal with frozen weights, under one condition after another.
 
-Every animal and condition meets the same problems, with the same draws for reward and for choice given the policy, so
-that what differs between two of them is the animal or the condition. Weights are bit-identical afterwards: nothing here
-writes to them, and `replay_animal` checks it.
+All animals and conditions have the same problems and the same random draws for reward and for choice given the policy.
+Differences between two recordings are therefore due to the animal or the condition. Replay does not change the weights;
+they are compared bit by bit at the end.
 
-Under a `plastic` condition alone a copy of the weights goes on changing, after every `PLASTIC_CHUNK` sessions, as it did
-in training; such conditions meet the same draws as one another, not as the frozen ones.
+Only under a `plastic` condition does a copy of the weights change, after every `PLASTIC_CHUNK` sessions, by the rule of
+the training. Plastic conditions share their random draws with each other, but not with the frozen conditions.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from pfc_da.train import take_step
 from pfc_da.trained import Trained
 
 CHUNK = 200
-"""Sessions advanced together. Bounds memory, and is part of which random numbers a session gets."""
+"""Sessions that run together. Limits memory, and determines the random numbers of a session."""
 
 PLASTIC_CHUNK = 8
 """Sessions between two changes of the weights under a plastic condition."""
@@ -41,14 +41,14 @@ PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy")
 
 
 class Chunk(NamedTuple):
-    """Sessions advanced together under one condition."""
+    """Sessions that ran together under one condition."""
 
     condition: int
     first: int
     arrays: Arrays
-    """Numbers by session; those kept step by step of the first `replay.sessions` only."""
+    """Arrays by session; step by step for the first `replay.sessions` only."""
     activity: np.ndarray
-    """(recorded episode, step, unit) of those sessions that are recorded with units, maybe none."""
+    """(recorded episode, step, unit) of the sessions that are recorded with units; there may be none."""
 
 
 def replay_animal(
@@ -59,13 +59,31 @@ def replay_animal(
     conditions: Sequence[Condition],
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
-    """Replay one animal under every condition, the first of which is recorded with its units.
+    """Replay one animal under every condition; the activity of units is recorded under the first.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    trained : Trained
+        Weights by the number of updates.
+    animal : int
+        Index of the animal; selects its stream of network noise.
+    conditions : sequence of Condition
+    report : callable
+        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------
     xarray.Dataset
-        The recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret are of
-        all held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step by step.
+        Recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret cover all
+        held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step by step.
+
+    Raises
+    ------
+    RuntimeError
+        If the weights changed.
     """
     agent = build_agent(settings, task)
     chunks: list[list[Arrays]] = [[] for _ in conditions]
@@ -86,7 +104,23 @@ def record_animal(
     conditions: Sequence[Condition],
     report: Callable[[int, str], None],
 ) -> None:
-    """Write what `replay_animal` returns to a file with its provenance, chunk by chunk: never is all of it in memory."""
+    """Write the result of `replay_animal` and its provenance to a file, chunk by chunk, so that it may be larger than
+    memory.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    settings, task, trained, animal, conditions, report
+        As for `replay_animal`.
+
+    Raises
+    ------
+    DiskFull
+        If no space is left.
+    RuntimeError
+        If the weights changed.
+    """
     agent, names = build_agent(settings, task), [condition.name for condition in conditions]
     sizes = {
         "episode": settings.replay.sessions,
@@ -121,7 +155,7 @@ def _replay_chunks(
     conditions: Sequence[Condition],
     report: Callable[[int, str], None],
 ) -> Iterator[Chunk]:
-    """Every condition, chunk by chunk; the weights are looked at again at the end."""
+    """Every condition, chunk by chunk; the weights are compared with their copies at the end."""
     prepare_processor()
     done, replay = 0, settings.replay
     before = {
@@ -129,9 +163,9 @@ def _replay_chunks(
         for updates, kept in trained.after.items()
     }
     for place, condition in enumerate(conditions):
-        play = _replay_plastic if condition.plastic else _replay
+        replay_condition = _replay_plastic if condition.plastic else _replay
         own_task, weights = dataclasses.replace(task, **dict(condition.task)), trained.after[condition.after]
-        for first, batch in play(agent, settings, own_task, weights, condition, animal):
+        for first, batch in replay_condition(agent, settings, own_task, weights, condition, animal):
             arrays = get_totals(batch)
             if first < replay.sessions:
                 arrays |= get_steps(task, batch, replay.sessions - first)
@@ -153,13 +187,13 @@ def _replay(
     with torch.inference_mode():
         effective = agent.network.effective(weights)
         for first, sessions in chunk_sessions(settings, CHUNK):
-            yield first, _play(agent, settings, task, effective, condition, animal, first, sessions)
+            yield first, _run_sessions(agent, settings, task, effective, condition, animal, first, sessions)
 
 
 def _replay_plastic(
     agent: Agent, settings: RunSettings, task: Task, weights: Weights, condition: Condition, animal: int
 ) -> Iterator[tuple[int, Rollout]]:
-    """As `_replay`, a copy of the weights learning from every chunk at the rate at which training ended."""
+    """As `_replay`; a copy of the weights learns from every chunk at the final learning rate of training."""
     memory: Weights = {}
     learning_rate = settings.rule.learning_rate * settings.rule.final_learning_rate
     for first, sessions in chunk_sessions(settings, PLASTIC_CHUNK):
@@ -167,7 +201,7 @@ def _replay_plastic(
             weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
         with torch.set_grad_enabled(agent.rule.needs_autograd):
             effective = agent.network.effective(weights)
-            batch = _play(agent, settings, task, effective, condition, animal, first, sessions)
+            batch = _run_sessions(agent, settings, task, effective, condition, animal, first, sessions)
             change = agent.rule.change(agent.network, weights, batch, 0.0)
         with torch.no_grad():
             weights, memory, _ = take_step(settings.rule, weights, change, memory, learning_rate)
@@ -193,20 +227,43 @@ class ReplayOptions:
 
 
 def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:
-    """Settings of a run with so many sessions of replay, all of them kept step by step."""
+    """Settings of a run with a given number of replayed sessions, all of them kept step by step.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    sessions : int
+        At least 2.
+
+    Returns
+    -------
+    RunSettings
+    """
     recorded = min(settings.replay.unit_sessions, sessions, CHUNK)
     replay = ReplaySettings(held_out_sessions=sessions, sessions=sessions, unit_sessions=recorded)
     return settings.model_copy(update={"replay": replay})
 
 
 def chunk_sessions(settings: RunSettings, size: int) -> Iterator[tuple[int, int]]:
-    """First session and number of sessions of each chunk."""
+    """Divide the replayed sessions into chunks.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    size : int
+        Largest number of sessions in a chunk.
+
+    Yields
+    ------
+    tuple of int
+        First session, and number of sessions.
+    """
     n_sessions = max(settings.replay.held_out_sessions, settings.replay.sessions)
     for first in range(0, n_sessions, size):
         yield first, min(size, n_sessions - first)
 
 
-def _play(
+def _run_sessions(
     agent: Agent,
     settings: RunSettings,
     task: Task,
@@ -223,20 +280,35 @@ def _play(
 def arrange_sessions(
     agent: Agent, settings: RunSettings, condition: Condition, animal: int, first: int, sessions: int
 ) -> dict[str, Any]:
-    """What makes sessions `first`, `first` + 1... what they are, as arguments of `pfc_da.rollout.close_loop`."""
+    """Arguments of `pfc_da.rollout.close_loop` for given sessions of an animal, with their random streams.
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+    condition : Condition
+    animal : int
+        Index of the animal.
+    first, sessions : int
+        First session of the chunk, and number of sessions.
+
+    Returns
+    -------
+    dict
+    """
     return {
         "dopamine": dataclasses.replace(agent.dopamine, manipulations=condition.manipulations),
         "sessions": sessions,
         "task_rng": torch_stream(settings.seed, "replay", "task", first),
         "choice_rng": torch_stream(settings.seed, "replay", "choice", first),
         "noise_rng": torch_stream(settings.seed, "replay", "noise", first, animal),
-        "feedback": settings.network.fed,
+        "feedback": settings.network.feedback_channels,
         "condition": condition,
     }
 
 
 def get_totals(batch: Rollout) -> Arrays:
-    """One number a session."""
+    """Mean reward per trial of each session and, if the task labels it, the summed regret; (session,) each."""
     totals = {"held_out_reward": batch.reward_per_trial.numpy()}
     if "regret" in batch.labels:
         totals["held_out_regret"] = batch.labels["regret"].sum(0).numpy()
@@ -244,7 +316,20 @@ def get_totals(batch: Rollout) -> Arrays:
 
 
 def get_steps(task: Task, batch: Rollout, kept: int) -> Arrays:
-    """Everything kept step by step of the first `kept` sessions, session first."""
+    """Arrays that are kept step by step.
+
+    Parameters
+    ----------
+    task : Task
+    batch : Rollout
+    kept : int
+        Number of sessions to keep, the first ones.
+
+    Returns
+    -------
+    dict of str to ndarray
+        (session, step, ...) each; labels of a session are (session, ...).
+    """
     policy = torch.softmax(batch.logits.detach(), -1).masked_fill(~batch.is_choice[:, None, None], torch.nan)
     by_step = {
         "choice": batch.action.to(torch.int8),
@@ -256,7 +341,7 @@ def get_steps(task: Task, batch: Rollout, kept: int) -> Arrays:
         **{name: batch.labels[name] for name in task.step_labels},
     }
     for name, tensor in by_step.items():
-        if tensor.dtype == torch.int64:  # what a task labels are small numbers
+        if tensor.dtype == torch.int64:  # labels of tasks are small numbers
             by_step[name] = tensor.to(torch.int16)
     fixed = {name: batch.problem[name].numpy() for name in task.session_labels}
     arrays = {name: tensor.transpose(0, 1).numpy() for name, tensor in by_step.items()} | fixed
@@ -264,14 +349,31 @@ def get_steps(task: Task, batch: Rollout, kept: int) -> Arrays:
 
 
 def join_chunks(chunks: list[Arrays]) -> Arrays:
-    """Chunks one after another; what only the first of them keep is joined of these."""
+    """Concatenate chunks along sessions; a variable that only the first chunks hold is joined over these."""
     return {name: np.concatenate([chunk[name] for chunk in chunks if name in chunk]) for name in chunks[0]}
 
 
 def assemble(
     network: PFCNetwork, task: Task, by_condition: list[Arrays], activity: np.ndarray, names: list[str]
 ) -> xr.Dataset:
-    """The recording of one animal from the arrays of each condition (`names`), and the activity of its units."""
+    """Recording of one animal.
+
+    Parameters
+    ----------
+    network : PFCNetwork
+    task : Task
+    by_condition : list of dict
+        Arrays of each condition (`get_steps`, `get_totals`).
+    activity : ndarray (recorded_episode, step, unit)
+        Activity of the units under the first condition.
+    names : list of str
+        Names of the conditions.
+
+    Returns
+    -------
+    xarray.Dataset
+        Without the dimension `animal`.
+    """
     by_step = dict.fromkeys(PER_STEP, ()) | {"policy": ("action",)} | dict(task.step_labels)
     dims: dict[str, tuple[str, ...]]
     dims = {name: ("condition", "episode", "step", *more) for name, more in by_step.items()}

@@ -1,8 +1,7 @@
 """Settings of a run: frozen, validated when built, saved with every result. No torch here.
 
-`resolve` merges, in this order, the defaults below, those of the paradigm, those of the network and rule
-asked for, a YAML file, and `--set key=value`. Whatever is wrong is said in one line: what was given, what is
-allowed, how to mend it.
+`resolve` merges, in this order: the defaults below, those of the paradigm, those of the chosen network and rule, a YAML
+file, and `--set key=value`. An error is one line: what was given, what is allowed, how to correct it.
 """
 
 import contextlib
@@ -17,14 +16,14 @@ from pfc_da.errors import InputError, find_nearest, show
 
 
 def refuse_yes_or_no(value: Any) -> Any:
-    """Raise ValueError for true and false, which pydantic takes for 1 and 0; YAML reads yes, no, on and off so."""
+    """Raise ValueError for true and false (YAML: yes, no, on, off), which pydantic would accept as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("it should be a number or a name, not true or false")
     return value
 
 
 class Settings(pydantic.BaseModel):
-    """Base: immutable, unknown names refused."""
+    """Base class: immutable; unknown names are refused."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -48,17 +47,20 @@ class NetworkSettings(Settings):
     )
     recurrent_gain: float = Field(0.8, ge=0, le=5, description="spectral radius of the linearised start")
     input_gain: float = Field(1.5, ge=0, le=5, description="s.d. of input weights at the start, thresholds")
-    read_out_gain: float = Field(0.1, ge=0, le=10, description="s.d. of the read-outs' sum at the start")
+    read_out_gain: float = Field(
+        0.1, ge=0, le=10, description="s.d. of the sum of the read-outs at the start"
+    )
     feedback: Literal["reward", "rpe", "both", "none"] = Field(
-        "reward", description="what the network is told of an outcome; the actor alone if critic is separate"
+        "reward",
+        description="input of the network about an outcome; of the actor alone if critic is separate",
     )
     critic: Literal["shared", "separate"] = Field(
-        "shared", description="whether the critic has units of its own, which are told the reward"
+        "shared", description="whether the critic has units of its own, with the reward as input"
     )
 
     @property
-    def fed(self) -> Literal["reward", "rpe", "both", "none"]:
-        """Feedback channels of the network as a whole."""
+    def feedback_channels(self) -> Literal["reward", "rpe", "both", "none"]:
+        """Feedback channels in the input of the whole network, actor and critic."""
         if self.critic == "shared":
             return self.feedback
         return "both" if self.feedback in ("rpe", "both") else "reward"
@@ -76,17 +78,19 @@ class NetworkSettings(Settings):
 
 
 class DopamineSettings(Settings):
-    """What stands between the prediction error and the synapses."""
+    """Transformation of the prediction error into dopamine."""
 
     channel: Literal["none", "cells"] = Field(
-        "none", description="whether the error is told by spiking dopamine cells, with their floor and noise"
+        "none", description="whether the error passes through dopamine cells, with their floor and noise"
     )
-    scale: float = Field(1.0, gt=0, le=1e6, description="rewards, the error that dopamine cells take for 1")
+    scale: float = Field(
+        1.0, gt=0, le=1e6, description="rewards, the error that counts as 1 for dopamine cells"
+    )
     asymmetry: float = Field(
         0.0, ge=-1, le=1, description="errors above 0 count 1 + asymmetry times, those below 0 1 - asymmetry"
     )
     noise: float = Field(
-        0.0, ge=0, le=1e6, description="rewards, s.d. of what is added to dopamine at a step"
+        0.0, ge=0, le=1e6, description="rewards, s.d. of noise added to dopamine at every step"
     )
 
     @pydantic.model_validator(mode="after")
@@ -124,7 +128,7 @@ class RuleSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """How long and on what to train."""
+    """Length of training and of its sessions."""
 
     updates: int = Field(1000, ge=0, le=10_000_000, description="weight updates")
     sessions: int = Field(32, ge=1, le=100_000, description="sessions an update")
@@ -139,7 +143,7 @@ class TrainSettings(Settings):
         Field(
             (),
             max_length=100,
-            description="shares of training after which the weights are kept, to be replayed as they were then",
+            description="shares of training after which the weights are kept for replay",
         )
     )
 
@@ -151,7 +155,7 @@ class TrainSettings(Settings):
 
 
 class ReplaySettings(Settings):
-    """What to record with the weights frozen."""
+    """Sessions that are recorded with frozen weights."""
 
     held_out_sessions: int = Field(
         1000, ge=2, le=1_000_000, description="sessions behind mean reward and regret"
@@ -169,7 +173,7 @@ class ReplaySettings(Settings):
 
 
 class RunSettings(Settings):
-    """Everything a run depends on."""
+    """All settings that a run depends on."""
 
     paradigm: str
     animals: int = Field(4, ge=1, le=10_000, description="trained seeds")
@@ -190,17 +194,32 @@ def resolve(
     options: Mapping[str, Any] = {},
     sets: Iterable[str] = (),
 ) -> RunSettings:
-    """Merge `layers`, then a YAML file, `options`, then `key=value` texts, later ones winning, and validate.
+    """Merge settings and validate them; later ones replace earlier ones.
+
+    Parameters
+    ----------
+    layers : iterable of mapping
+        Settings by group, in the order of merging.
+    config_file : Path, optional
+        YAML file, merged after `layers`.
+    options : mapping
+        Settings by group, merged after the file.
+    sets : iterable of str
+        Texts `key=value`, merged last.
+
+    Returns
+    -------
+    RunSettings
+
+    Raises
+    ------
+    InputError
+        With the nearest name for a misspelt setting, and the range and units for a bad value.
 
     Examples
     --------
     >>> resolve([{"paradigm": "bandit"}], sets=["train.updates=20"]).train.updates
     20
-
-    Raises
-    ------
-    InputError
-        In one line, with the nearest name for a misspelt setting and the range and unit for a bad value.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -239,7 +258,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _names(content: Mapping[Any, Any]) -> bool:
-    """Whether what a file maps are names, in groups too."""
+    """Whether all keys of a mapping, and of the groups in it, are text."""
     inner = (value for value in content.values() if isinstance(value, Mapping))
     return all(isinstance(key, str) for key in content) and all(map(_names, inner))
 
@@ -269,7 +288,7 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _explain(error: Any) -> str:
-    """One line for the first problem pydantic found."""
+    """One line for the first problem that pydantic found."""
     path = ".".join(map(str, error["loc"]))
     owner, field = _find(error["loc"])
     if error["type"] == "extra_forbidden":
@@ -278,22 +297,22 @@ def _explain(error: Any) -> str:
         }
         hint = _nearest(str(error["loc"][-1]), siblings)
         return f"no setting {show(path)}.{hint} There are: {', '.join(siblings.values())}."
-    told = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    allowed = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     if error["type"] in ("model_type", "dict_type"):
-        told = f"it is a group of settings, to be set one by one, such as {path}.NAME=VALUE"
+        allowed = f"it is a group of settings, to be set one by one, such as {path}.NAME=VALUE"
     elif error["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        told = f"it must be {_range(field)}" if _range(field) else told
+        allowed = f"it must be {_range(field)}" if _range(field) else allowed
     about = f" ({field.description})" if field is not None and field.description else ""
     given = f" got {show(error['input'])};"
     if isinstance(
         error["input"], Mapping
     ):  # a group, of which something else is said, or in place of a value
         given = "" if error["type"] == "value_error" else " got a group;"
-    return f"setting {show(path)}{about}:{given} {told}."
+    return f"setting {show(path)}{about}:{given} {allowed}."
 
 
 def _nearest(name: str, siblings: Mapping[str, str]) -> str:
-    """Hint at the sibling with the nearest name, else at a setting of another group."""
+    """Suggest the sibling with the most similar name, otherwise a setting of another group."""
     groups = {group: field.annotation for group, field in RunSettings.model_fields.items()}
     elsewhere = {
         leaf: f"{group}.{leaf}"
@@ -316,7 +335,7 @@ def _range(field: Any) -> str:
 
 
 def _find(location: tuple[Any, ...]) -> tuple[type[Settings], Any]:
-    """The settings class a location lies in, and its field if there is one."""
+    """Settings class that contains a location, and its field if there is one."""
     owner: type[Settings] = RunSettings
     for part in location[:-1]:
         field = owner.model_fields.get(part)

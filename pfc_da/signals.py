@@ -1,6 +1,6 @@
-"""The signals that end a command: the first raises KeyboardInterrupt, and no other disturbs what that sets off.
+"""Signals that end a command: the first raises KeyboardInterrupt; later ones do not disturb the clean-up.
 
-A command catches them before anything else, so the imports here are few.
+A command installs the handlers before anything else, so this module imports little.
 """
 
 import os
@@ -10,14 +10,14 @@ import time
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_S = 10.0
-"""A signal this long after the first raises again, should the first have been lost."""
+"""A signal this long after the first raises again, in case the first was lost."""
 INTERRUPTED = "interrupted: give the same command to begin again."
 
 _first_at = -float("inf")
 
 
 def catch() -> None:
-    """Have the signals raise KeyboardInterrupt from now on; SIGHUP not under nohup, which ignores it."""
+    """Make the signals raise KeyboardInterrupt from now on; SIGHUP only if nohup does not ignore it."""
     sys.unraisablehook = _end_if_interrupted
     for number in ENDING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
@@ -25,7 +25,7 @@ def catch() -> None:
 
 
 def ignore() -> None:
-    """Take no notice of the signals any more; for a command that has ended and whose interpreter is yet to."""
+    """Ignore the signals from now on; for a command that has finished while its interpreter has not ended yet."""
     global _first_at
     _first_at = time.monotonic()  # for those that come before the next line has its effect
     for number in ENDING:
@@ -36,7 +36,7 @@ def ignore() -> None:
 
 
 def caused(error: BaseException | type[BaseException]) -> bool:
-    """Whether a signal is behind an error: it is a KeyboardInterrupt, or came after one, as when workers were ended too."""
+    """Whether a signal caused an error: it is a KeyboardInterrupt, or came after one (workers end too)."""
     kind = error if isinstance(error, type) else type(error)
     return issubclass(kind, KeyboardInterrupt) or _first_at > 0
 
@@ -51,7 +51,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _end_if_interrupted(unraisable: "sys.UnraisableHookArgs") -> None:
-    """End here if the interrupt was raised where nothing can be, as in a destructor, where it would be lost."""
+    """End the process if the interrupt was raised where Python would drop it, as in a destructor."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         return sys.__unraisablehook__(unraisable)
     os.write(2, f"{INTERRUPTED}\n".encode())

@@ -1,8 +1,8 @@
-"""A task is a distribution of problems; all its sessions advance together as torch tensors.
+"""Task: a distribution of problems. All sessions advance together as torch tensors.
 
-`Task.reset(rng, batch)` draws one problem a session with every random number the session will need, `Task.step(state,
-action)` is then deterministic: conditions that share a generator seed see the same problems and the same draws, and a
-session can be replayed elsewhere (spiking, NumPy) from its draws alone.
+`Task.reset(rng, batch)` draws one problem per session and all random numbers of the session. `Task.step(state, action)` is
+then deterministic. Conditions with the same seed therefore have the same problems and the same draws, and a session can be
+replayed elsewhere (spiking, NumPy) from its draws alone.
 """
 
 import abc
@@ -19,19 +19,18 @@ STEP_S = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What the animal meets at one step.
+    """Observation and reward at one step.
 
     Attributes
     ----------
-    observation
-        Sensory input, dimensions (session, feature).
-    reward
-        Reward earned by the action of the step before, dimension (session,), in rewards (1 = one drop of juice).
-    labels
-        What the experimenter knows of the step before (chosen object, true probability...), each (session, ...);
-        the animal never sees them.
-    barred
-        1 for every action that cannot be taken now (session, action), None if a task never bars any.
+    observation : Tensor (session, feature)
+        Sensory input.
+    reward : Tensor (session,)
+        Reward earned by the action of the step before, in rewards (1 = one drop of juice).
+    labels : mapping of str to Tensor (session, ...)
+        Variables of the step before that only the experimenter knows (chosen object, true probability...).
+    barred : Tensor (session, action), optional
+        1 for every action that is not available now; None if the task has no such actions.
     """
 
     observation: Tensor
@@ -42,9 +41,10 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task(abc.ABC):
-    """Distribution of problems, `n_trials` trials a session, `len(phases)` steps a trial.
+    """Distribution of problems with `n_trials` trials per session and `len(phases)` steps per trial.
 
-    The action taken on the step whose phase is `choice_phase` counts; on all others the network is only updated.
+    The choice of a trial is the action on the step whose phase is `choice_phase`; on all other steps only the network is
+    updated.
     """
 
     n_trials: int = 100
@@ -71,11 +71,38 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def reset(self, rng: torch.Generator, batch: int) -> tuple[Any, Step]:
-        """Draw `batch` problems; return the state and the first step (reward 0, no labels)."""
+        """Draw problems.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        batch : int
+            Number of sessions.
+
+        Returns
+        -------
+        state
+            State of the task, of any type.
+        step : Step
+            The first step, with reward 0 and without labels.
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, action: Tensor) -> tuple[Any, Step]:
-        """Advance every session by one step with actions (session,)."""
+        """Advance every session by one step.
+
+        Parameters
+        ----------
+        state
+            From `reset` or `step`; not changed.
+        action : Tensor (session,)
+            -1 on steps without a choice.
+
+        Returns
+        -------
+        state
+        step : Step
+        """
 
     @abc.abstractmethod
     def problem_labels(self, state: Any) -> dict[str, Tensor]:

@@ -1,21 +1,21 @@
-"""A task as Gymnasium environments: one session, or a batch of sessions that advance together.
+"""Gymnasium environments of a task: one session, or a batch of sessions that advance together.
 
-A step of the environment is a step of the task (100 ms), an episode is a session, which ends after its last trial
-(`terminated`, never `truncated`). An agent sees what the networks of this package see with `feedback = reward`: the task's
-observation, its last action (one-hot) and the last reward, the last two on the step after the choice. Without them no
-agent could learn within a session. An action counts on the steps of the choice phase only; one that is barred then (a
-forced trial) is replaced by the first that is not.
+A step of the environment is a step of the task (100 ms). An episode is a session, which ends after its last trial
+(`terminated`, never `truncated`). The observation is the input of the networks of this package with `feedback = reward`: the
+observation of the task, the last action (one-hot) and the last reward, the latter two on the step after the choice. They are
+necessary for learning within a session. Only the action on a step of the choice phase counts. An unavailable action (on a
+forced trial) is replaced by the first available one.
 
-`info` has the keys of NeuroGym and one of ours:
+`info` has the keys of NeuroGym and one more, `action_mask`:
 
-new_trial     whether the step just taken ended a trial; False where a session has just begun
-gt            the best action of the step just taken, -1 where none counted or a session has just begun: the one of least
-              regret, which the agent cannot know from what it saw
-action_mask   1 for every action that can be taken now, as `Discrete.sample(mask=...)` takes it
-performance   at the end of a trial: 1.0 if no allowed action had less regret, else 0.0
-trial         at the end of a trial: what the experimenter knows of it, by label
+new_trial     whether the step ended a trial; False at the start of a session
+gt            the best action of the step, -1 where none counted or a session has just begun: the one of least
+              regret, which the agent cannot know from its observations
+action_mask   1 for every available action, in the format of `Discrete.sample(mask=...)`
+performance   at the end of a trial: 1.0 if no available action had less regret, else 0.0
+trial         at the end of a trial: the variables that the experimenter knows, by label
 
-`gt` and `performance` are there for tasks that label `regret`. Reference for the keys: Molano-Mazon et al. 2022, NeuroGym,
+`gt` and `performance` exist for tasks that label `regret`. Reference for the keys: Molano-Mazon et al. 2022, NeuroGym,
 doi 10.31234/osf.io/aqc9n.
 """
 
@@ -37,7 +37,7 @@ except ImportError as error:
     raise ImportError(f"{error}: the environments need gymnasium; pip install 'pfc_da[tasks]'.") from None
 
 LARGEST = 10.0
-"""No observation and no reward of a paradigm is larger; a contract test holds it for all of them."""
+"""Bound of all observations and rewards; a contract test checks it for every paradigm."""
 
 
 class TaskEnv(gymnasium.Env[Any, Any]):
@@ -45,8 +45,8 @@ class TaskEnv(gymnasium.Env[Any, Any]):
 
     Parameters
     ----------
-    task
-        Whose problems `reset` draws; sessions are as long as it says.
+    task : Task
+        Its problems are drawn by `reset`; it sets the length of a session.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}
@@ -59,7 +59,20 @@ class TaskEnv(gymnasium.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Draw a problem; the same seed draws the same one."""
+        """Draw a problem.
+
+        Parameters
+        ----------
+        seed : int, optional
+            The same seed draws the same problem.
+        options : dict, optional
+            Not used.
+
+        Returns
+        -------
+        observation : ndarray (feature,)
+        info : dict
+        """
         super().reset(seed=seed)
         observation, info = self._sessions.reset(self.np_random)
         return observation[0], _first(info)
@@ -71,11 +84,23 @@ class TaskEnv(gymnasium.Env[Any, Any]):
 
 
 class TaskVectorEnv(VectorEnv[Any, Any, Any]):
-    """`num_envs` sessions of `task`, one tensor operation for all of them.
+    """`num_envs` sessions of `task`, computed together.
 
-    All sessions are equally long and end together; the step after the last begins new ones, whatever its actions
-    (Gymnasium's next-step mode). A session here is not the one that `TaskEnv` would draw from the same seed: the batch is
+    All sessions have the same length and end together; the step after the last one begins new sessions, whatever its actions
+    (next-step mode of Gymnasium). A session differs from the one that `TaskEnv` draws from the same seed, because the
+    batch is
     drawn as one.
+
+    Parameters
+    ----------
+    task : Task
+    num_envs : int
+        At least 1.
+
+    Raises
+    ------
+    InputError
+        If `num_envs` is below 1.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
@@ -92,7 +117,25 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Draw a problem a session; one seed serves the whole batch."""
+        """Draw a problem for every session.
+
+        Parameters
+        ----------
+        seed : int, optional
+            One seed for the whole batch.
+        options : dict, optional
+            Not used.
+
+        Returns
+        -------
+        observation : ndarray (num_envs, feature)
+        info : dict
+
+        Raises
+        ------
+        InputError
+            If `seed` is a list.
+        """
         if seed is not None and not isinstance(seed, int):
             raise InputError(f"seed must be one whole number for the whole batch, got {type(seed).__name__}.")
         super().reset(seed=seed)
@@ -113,14 +156,14 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
 
 
 def build_spaces(task: Task) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Discrete]:
-    """Spaces of observations (task, last action, last reward) and of actions."""
+    """Spaces of the observations (task, last action, last reward) and of the actions."""
     size = task.observation_size + task.n_actions + 1
     box = gymnasium.spaces.Box(-LARGEST, LARGEST, shape=(size,), dtype=np.float32)
     return box, gymnasium.spaces.Discrete(task.n_actions)
 
 
 class _Sessions:
-    """A batch of sessions of a task, numpy in and out."""
+    """A batch of sessions of a task, with NumPy arrays as input and output."""
 
     def __init__(self, task: Task, batch: int) -> None:
         self.task, self.batch = task, batch
@@ -140,7 +183,7 @@ class _Sessions:
         self.problem = self.task.problem_labels(self.state)
         self.t, self.chosen = 0, {}
         observation = self._observe(step, torch.zeros(self.batch, self.task.n_actions))
-        return observation, self._tell(False, torch.full((self.batch,), -1))
+        return observation, self._get_info(False, torch.full((self.batch,), -1))
 
     def step(self, action: NDArray) -> tuple[NDArray[np.float32], NDArray, dict[str, Any]]:
         if self.over:
@@ -159,16 +202,16 @@ class _Sessions:
         self.t += 1
         ended = self.t % len(self.task.phases) == 0
         observation = self._observe(step, seen)
-        info = self._tell(ended, gt) | (self.chosen if ended else {})
+        info = self._get_info(ended, gt) | (self.chosen if ended else {})
         return observation, step.reward.double().numpy(), info
 
-    def _tell(self, new_trial: bool, gt: Tensor) -> dict[str, Any]:
-        """What `info` holds whenever there is an observation, a session's first one among them."""
+    def _get_info(self, new_trial: bool, gt: Tensor) -> dict[str, Any]:
+        """Parts of `info` that exist at every step, also at the start of a session."""
         info: dict[str, Any] = {"new_trial": np.full(self.batch, new_trial), "action_mask": self._mask()}
         return info | {"gt": gt.numpy()} if "regret" in self.task.step_labels else info
 
     def _take(self, action: NDArray) -> tuple[Tensor, Tensor]:
-        """What the task is told (-1 on steps without a choice), and how the agent sees its own action, one-hot."""
+        """Actions for the task (-1 on steps without a choice), and the actions as observed, one-hot."""
         n_actions = self.task.n_actions
         whole = action.shape == (self.batch,) and np.issubdtype(action.dtype, np.integer)
         if not whole or ((action < 0) | (action >= n_actions)).any():
@@ -183,9 +226,9 @@ class _Sessions:
         return taken, torch.eye(n_actions)[taken]
 
     def _regrets(self) -> Tensor:
-        """Regret of every action now, (session, action), infinite where barred.
+        """Regret of every action at this step, (session, action), infinite if unavailable.
 
-        Steps of a task draw nothing and change no state, so each action can be tried.
+        A step of a task draws no random number and does not change the state, so every action can be evaluated.
         """
         tried = []
         for action in range(self.task.n_actions):
@@ -210,7 +253,7 @@ class _Sessions:
 
 
 def _first(info: dict[str, Any]) -> dict[str, Any]:
-    """`info` of a batch of one as that of its only session: plain numbers, and arrays of what is not one number."""
+    """`info` of a batch of one as that of its only session: plain numbers, and arrays otherwise."""
     plain: dict[str, Any] = {}
     for name, value in info.items():
         if isinstance(value, dict):
@@ -221,7 +264,7 @@ def _first(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_masks(info: dict[str, Any], n: int) -> dict[str, Any]:
-    """Gymnasium's layout: beside each key, `_key` tells which sessions have it, here all."""
+    """Layout of Gymnasium: for each key, `_key` marks the sessions that have it, here all."""
     masked: dict[str, Any] = {}
     for name, value in info.items():
         masked[name] = _with_masks(value, n) if isinstance(value, dict) else value

@@ -94,7 +94,7 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
             task_rng=torch_stream(seed, "train", "task", update),
             choice_rng=torch_stream(seed, "train", "choice", update),
             noise_rng=torch_stream(seed, "train", "noise", update),
-            feedback=settings.network.fed,
+            feedback=settings.network.feedback_channels,
         )
         change = agent.rule.change(agent.network, weights, batch, entropy)
     weights, memory, finite = take_step(rule, training.weights, change, training.memory, learning_rate)

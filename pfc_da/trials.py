@@ -1,7 +1,7 @@
-"""From network steps to trials: the per-trial view of a recording, and the past of a trial.
+"""Variables of a recording by trial instead of by network step, and their values on earlier trials.
 
-A recording runs in steps; behaviour is told in trials. One step a trial belongs to the phase in which the
-choice is made (named by the recording's attribute `choice_phase`), and choice and reward are stored there.
+One step of each trial belongs to the phase in which the choice is made (`choice_phase` of the recording); choice and
+reward are stored at that step.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.errors import InputError, nearest
+from pfc_da.recording_schema import get_choice_phase, is_choice_step
 
 
 def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
@@ -17,8 +18,7 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
     Parameters
     ----------
     recording : xarray.Dataset
-        With the dimension `step`, the coordinates `trial` and `phase` along it, and the attribute
-        `choice_phase`.
+        With the dimension `step`, the coordinates `trial` and `phase` along it, and the attribute `choice_phase`.
     name : str
         A variable along `step`, e.g. "choice" (animal, condition, episode, step).
 
@@ -26,6 +26,11 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
     -------
     xarray.DataArray
         The same variable with `step` replaced by `trial`, e.g. (animal, condition, episode, trial).
+
+    Raises
+    ------
+    InputError
+        If there is no such variable, it has no steps, or the choice phase is not one step of every trial.
     """
     if name not in recording:
         names = sorted(map(str, recording.data_vars))
@@ -33,23 +38,37 @@ def per_trial(recording: xr.Dataset, name: str) -> xr.DataArray:
     if "step" not in recording[name].dims:
         dims = ", ".join(map(str, recording[name].dims))
         raise InputError(f"{name!r} has the dimensions ({dims}) and no steps; use it as it is.")
-    phase = recording.attrs["choice_phase"]
-    at_choice = recording[name].isel(step=np.flatnonzero(recording["phase"].values == phase))
+    at_choice = recording[name].isel(step=np.flatnonzero(is_choice_step(recording)))
     trial = at_choice["trial"].values
     if not trial.size or len(np.unique(trial)) < len(trial):
+        phase = get_choice_phase(recording)
         raise InputError(f"phase {phase!r} must be one step a trial, got {trial.size} steps for its trials.")
     return at_choice.swap_dims(step="trial").reset_coords(drop=True)
 
 
 def lag_trials(values: NDArray, lag: int) -> NDArray:
-    """What `values` were `lag` trials ago; -1 (integers) or NaN (floats) before the first trial.
+    """Values of earlier trials; -1 (integers) or NaN (floats) before the first trial.
 
     Parameters
     ----------
-    values : (session, trial, ...)
-        Booleans cannot mark what is missing and are refused.
+    values : ndarray (session, trial, ...)
+        Signed integers or floats; booleans are refused because they have no missing value.
     lag : int
         At least 0, in trials.
+
+    Returns
+    -------
+    ndarray (session, trial, ...)
+
+    Raises
+    ------
+    InputError
+        For another type of values, or a negative lag.
+
+    Examples
+    --------
+    >>> lag_trials(np.array([[3, 4, 5]]), 1).tolist()
+    [[-1, 3, 4]]
     """
     if lag < 0 or values.dtype.kind not in "if":
         raise InputError(

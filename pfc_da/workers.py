@@ -1,8 +1,8 @@
-"""Worker processes: they end with the process they work for, and hold the folder they write in until they have ended.
+"""Worker processes: they end with their parent process, and lock the folder they write in until they have ended.
 
-Signals are left to the parent, which kills its workers when it is interrupted. If the parent itself is killed, Linux kills
-them; elsewhere a thread in each of them sees to it. The folder stays locked, by a file of its own, until the last has
-ended, so that the next command never writes beside one.
+The parent handles signals and kills its workers when it is interrupted. If the parent itself is killed, Linux kills the
+workers; on other systems a thread in each worker does. The folder is locked by a file of its own until the last worker has
+ended, so the next command never writes to it at the same time.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from pfc_da import signals
 
 LOCK = ".workers"
 PATIENCE_S = 30.0
-"""How long a command waits for workers of one that was killed; they take a moment, or as long as a disk that hangs."""
+"""How long a command waits for the workers of a killed command; they end at once unless the disk does not respond."""
 _PR_SET_PDEATHSIG = 1
 _ONE_THREAD = {
     name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -42,30 +42,37 @@ def work(
     folder: Path | None = None,
     done: Callable[[T], Any] = lambda result: None,
 ) -> list[T]:
-    """Do the jobs, several processes at once unless `workers` is 1.
+    """Run jobs, in several processes unless `workers` is 1.
 
     Parameters
     ----------
-    workers
-        How many at once; None for one a CPU core.
-    folder
-        Where the jobs write: held by every worker until it has ended.
-    done
-        Called with each result when it is there.
+    jobs : sequence of callable
+        Without arguments; picklable if they run in other processes.
+    workers : int, optional
+        Processes at the same time; None for one per CPU core.
+    folder : Path, optional
+        Folder that the jobs write in; every worker locks it until it has ended.
+    done : callable
+        Called with each result as soon as it is available.
 
     Returns
     -------
     list
-        Results in the order of the jobs. The first that fails ends all others.
+        Results in the order of the jobs. The first job that fails ends all others.
+
+    Examples
+    --------
+    >>> work([lambda: 1, lambda: 2], workers=1)
+    [1, 2]
     """
     n = min(workers or os.cpu_count() or 1, len(jobs))
-    if n == 1 or multiprocessing.current_process().daemon:  # a daemonic process may have no children
-        results = []
-        for job in jobs:
-            results.append(job())
-            done(results[-1])
-        return results
-    return _work_in_processes(jobs, n, folder, done)
+    if n > 1 and not multiprocessing.current_process().daemon:  # a daemonic process may have no children
+        return _work_in_processes(jobs, n, folder, done)
+    results = []
+    for job in jobs:
+        results.append(job())
+        done(results[-1])
+    return results
 
 
 def _work_in_processes(
@@ -78,20 +85,30 @@ def _work_in_processes(
         executor = loky.ProcessPoolExecutor(n, initializer=begin, env=_ONE_THREAD | os.environ)
         resource_tracker.ensure_running()
     try:
-        with _signals_blocked():  # anew: the start of the two trackers of resources above has ended the block
+        with _signals_blocked():  # again: the start of the two resource trackers above has ended the block
             futures = [executor.submit(job) for job in jobs]
         for future in as_completed(futures):
             done(future.result())
         return [future.result() for future in futures]
     finally:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # where there is no pgrep, loky says so and kills them all the same
+        with warnings.catch_warnings(action="ignore"):  # without pgrep, loky warns but kills its workers too
             executor.shutdown(kill_workers=True)
 
 
 def wait_for_workers(folder: Path, patience_s: float = PATIENCE_S) -> bool:
-    """Wait until no worker of an earlier command holds the folder; False if one still does when patience is over."""
+    """Wait until no worker of an earlier command locks the folder.
+
+    Parameters
+    ----------
+    folder : Path
+    patience_s : float
+        Longest wait, in s.
+
+    Returns
+    -------
+    bool
+        False if a worker still locks the folder after this time.
+    """
     if not (folder / LOCK).exists():
         return True
     until = time.monotonic() + patience_s
@@ -109,7 +126,7 @@ def wait_for_workers(folder: Path, patience_s: float = PATIENCE_S) -> bool:
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Hold signals back inside. Processes and threads begun inside never get them."""
+    """Block signals inside the context. Processes and threads started inside never receive them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)
     try:
         yield
@@ -118,7 +135,7 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _begin(parent: int, folder: Path | None) -> None:
-    """Begin as a worker of the process `parent`."""
+    """Start as a worker of the process `parent`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
@@ -126,7 +143,7 @@ def _begin(parent: int, folder: Path | None) -> None:
     if folder is not None:
         _held.append((folder / LOCK).open("a"))
         fcntl.flock(_held[-1], fcntl.LOCK_SH)
-    if os.getppid() != parent:  # it ended before the lines above had their effect
+    if os.getppid() != parent:  # the parent ended before the lines above took effect
         os._exit(1)
 
 

@@ -1,7 +1,7 @@
-"""YAML that a user writes, read in one bounded way: names, numbers, text, lists and groups.
+"""Reading of YAML files and texts with limits: names, numbers, text, lists and groups.
 
 Refused are tags, names given twice, more than `MAX_BYTES` bytes, more than `MAX_DEPTH` levels, and aliases that refer to
-themselves or stand for more than `MAX_VALUES` values. Numbers are read as they look: 010 is ten and 1e-4 a number, while
+themselves or represent more than `MAX_VALUES` values. Numbers are decimal: 010 is ten and 1e-4 is a number, while
 1:30, 0x10 and dates are text.
 """
 
@@ -26,11 +26,11 @@ _REAL = re.compile(
 
 
 class Refused(ValueError):
-    """YAML that is not read here, and why; no sentence."""
+    """YAML that is not accepted, with the reason as a part of a sentence."""
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's, with numbers as the module docstring says."""
+    """Loader of PyYAML, with numbers as described at the top of this module."""
 
     yaml_implicit_resolvers = {  # by first letter  # noqa: RUF012
         letter: [(tag, pattern) for tag, pattern in found if tag.split(":")[-1] in ("bool", "null", "merge")]
@@ -50,12 +50,23 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
 
 
 def read_yaml(path: Path, what: str) -> Any:
-    """Read a file of `what` ("settings"); what it holds may be of any kind, None if it is empty.
+    """Read a YAML file.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        Content of the file, for messages ("settings").
+
+    Returns
+    -------
+    object
+        Of any kind that YAML has; None if the file is empty.
 
     Raises
     ------
     InputError
-        If it cannot be read or is refused as the module docstring says, in one line.
+        If it cannot be read, or is refused as described at the top of this module.
     """
     try:
         require_file(path)
@@ -77,14 +88,19 @@ def read_yaml(path: Path, what: str) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """Read a text.
+    """Parse a text.
 
     Raises
     ------
     Refused
-        As the module docstring says.
+        As described at the top of this module.
     yaml.YAMLError
         If it is not YAML.
+
+    Examples
+    --------
+    >>> parse_yaml("{updates: 010, rate: 1e-4, start: 1:30}")
+    {'updates': 10, 'rate': 0.0001, 'start': '1:30'}
     """
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):  # knows no recursion, unlike what comes after
@@ -105,9 +121,9 @@ def parse_yaml(text: str) -> Any:
 
 
 def _measure(node: yaml.Node, known: dict[yaml.Node, tuple[int, int]]) -> tuple[int, int]:
-    """How many values a node stands for, aliases written out, and on how many levels; no name may be given twice.
+    """Number of values and of levels of a node with its aliases expanded; no name may be given twice.
 
-    Aliases come after what they stand for, which is known by then, unless they are within it.
+    An alias follows the node it refers to, which is known by then unless the alias is inside it.
     """
     if node in known:
         if not known[node][0]:

@@ -24,9 +24,9 @@ from pfc_da.analysis.behaviour.matching import (
 )
 from pfc_da.analysis.interval import mean_of_finite, split_sessions
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise_crossed, summarise_grouped
+from pfc_da.recording_schema import FROZEN
 from pfc_da.trials import per_trial
 
-FROZEN = "frozen"
 LAGS = 5
 RASTER_EPISODES = 6
 

@@ -21,10 +21,18 @@ from numpy.typing import NDArray
 from pfc_da.analysis.cells.firing import compute_cv, compute_cv2, compute_fano, compute_lv
 from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
+from pfc_da.recording_schema import (
+    FROZEN,
+    HIDDEN_RESET,
+    RATE_PREFIX,
+    RECURRENCE_CUT,
+    count_neurons,
+    get_step_s,
+)
 from pfc_da.trials import per_trial
 
-BY_NEURONS, BY_RATES = "frozen", "rate_frozen"
-CONTROLS = ("recurrence_cut", "hidden_reset")
+BY_NEURONS, BY_RATES = FROZEN, RATE_PREFIX + FROZEN
+CONTROLS = (RECURRENCE_CUT, HIDDEN_RESET)
 """Neurons without synapses between them; neurons whose synapses forget at every trial."""
 MAY_LOSE = 0.05
 """Share of the optimum that a network may lose as neurons and still count as converted; a declared bar of ours."""
@@ -106,11 +114,6 @@ def get_trains(recording: xr.Dataset, animal: int) -> list[list[NDArray]]:
     return [trains[first : first + n_episodes] for first in range(0, n_trains, n_episodes)]
 
 
-def count_neurons(recording: xr.Dataset) -> int:
-    """Neurons a unit."""
-    return int(recording.attrs["neurons_per_unit"])
-
-
 Cut = Callable[[NDArray], list[NDArray]]
 """From the spikes of a session to stretches between which no interval is taken."""
 
@@ -147,7 +150,7 @@ def tabulate_neurons(recording: xr.Dataset, animal: int, cut: Cut = keep_whole) 
         what the task does to the rates counts in both.
     """
     per_unit = count_neurons(recording)
-    step_s = float(recording["time_in_trial"][0])
+    step_s = get_step_s(recording)
     n_trials = int(recording["trial"].max()) + 1
     session_s = step_s * recording.sizes["step"]
     rows = [_describe(sessions, n_trials, session_s, cut) for sessions in get_trains(recording, animal)]

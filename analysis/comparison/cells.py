@@ -29,11 +29,12 @@ from pfc_da.analysis.cells.summary import (
 )
 from pfc_da.analysis.cells.timescale import compute_timescales
 from pfc_da.analysis.comparison.difference import Difference, leave_open, pair_up
-from pfc_da.analysis.comparison.simulated import Windows, get_cell_sessions, get_windows, has_spikes
+from pfc_da.analysis.comparison.simulated import Windows, get_cell_sessions, get_windows
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units.selectivity import compute_fraction_selective
 from pfc_da.analysis.units.summary import VARIABLES
 from pfc_da.errors import InputError
+from pfc_da.recording_schema import has_rates, has_spikes
 
 MIN_TRIALS_OF_CELL = 20
 LONE_BASELINE: Window = (-1.0, 0.0)
@@ -75,7 +76,7 @@ def compare_cells(
     n_sessions = min(-(-n_trials // length), recording.sizes["recorded_episode"])
     n_trials = min(n_trials, n_sessions * length)
     simulated: list[CellSession] = []
-    if recording["activity"].attrs["units"] == "Hz":  # those of an LSTM are no rates
+    if has_rates(recording):  # those of an LSTM are no rates
         simulated = get_cell_sessions(recording, n_sessions, rng=rng)
     excitatory = recording["is_excitatory"].values.astype(bool)
     return [

@@ -11,12 +11,13 @@ from threadpoolctl import threadpool_limits
 from pfc_da.analysis.comparison.cells import compare_cells
 from pfc_da.analysis.comparison.choices import compare_choices, count
 from pfc_da.analysis.comparison.difference import Difference
-from pfc_da.analysis.comparison.simulated import get_choice_sessions, is_baited
+from pfc_da.analysis.comparison.simulated import get_choice_sessions
 from pfc_da.analysis.readers.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.readers.dataset import Recorded, read_recorded
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 from pfc_da.recording import read_recording
+from pfc_da.recording_schema import get_seed, is_baited
 from pfc_da.rng import numpy_stream
 
 
@@ -68,7 +69,7 @@ def compare_recording(
     known : sequence of Statistic
         What an earlier comparison with as many trials and sessions found of the recorded choices.
     """
-    rng = numpy_stream(int(recording.attrs["seed"]), "recorded")
+    rng = numpy_stream(get_seed(recording), "recorded")
     source = recorded.source
     rows: list[Difference] = []
     refused = []

@@ -12,11 +12,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.behaviour.summary import FROZEN
-from pfc_da.analysis.cells.conversion import count_neurons, get_trains
+from pfc_da.analysis.cells.conversion import get_trains
 from pfc_da.analysis.cells.sessions import CellSession, Window, cut_around, find_regressors
 from pfc_da.analysis.readers.choice_table import ChoiceSessions
-from pfc_da.analysis.units.summary import get_phases
+from pfc_da.recording_schema import (
+    FROZEN,
+    count_neurons,
+    get_choice_phase,
+    get_phase_of_steps,
+    get_step_s,
+    has_spikes,
+)
 from pfc_da.trials import per_trial
 
 ORDER = ("animal", "episode", "trial")
@@ -60,16 +66,11 @@ def get_choice_sessions(recording: xr.Dataset) -> ChoiceSessions:
 
 def get_windows(recording: xr.Dataset) -> Windows:
     """Where in the trial activity is looked at."""
-    step_s, phases = _step_s(recording), np.array(get_phases(recording))
+    step_s, phases = get_step_s(recording), np.array(get_phase_of_steps(recording))
     before, during = (phases == _event_phase(recording)).argmax(), (phases == _event_phase(recording)).sum()
     seconds = step_s * np.array([-before, during, len(phases) - before])
     start, length, end = seconds.round(6).tolist()
     return Windows(trial=(start, end), coding=(0.0, length), baseline=(start, 0.0))
-
-
-def has_spikes(recording: xr.Dataset) -> bool:
-    """Whether it is of spiking neurons."""
-    return "spike_time" in recording
 
 
 def get_cell_sessions(
@@ -79,7 +80,7 @@ def get_cell_sessions(
 
     Cells of an animal are the same in all its sessions; `rng` draws spikes where there are none.
     """
-    step_s, phase = _step_s(recording), _event_phase(recording)
+    step_s, phase = get_step_s(recording), _event_phase(recording)
     first = np.flatnonzero((recording["phase"].values == phase) & _begins(recording["phase"].values))
     event, end = first * step_s, recording.sizes["step"] * step_s
     sessions = get_choice_sessions(recording)
@@ -110,11 +111,6 @@ def get_cell_sessions(
     return found
 
 
-def is_baited(recording: xr.Dataset) -> bool:
-    """Whether the task lets reward wait until it is taken."""
-    return "p_object" in recording
-
-
 def _better(frozen: xr.Dataset) -> xr.DataArray | None:
     """The option with the larger reward probability, -1 where none is larger, by trial or by session."""
     name = next((name for name in ("p0", "p_reward") if name in frozen), None)
@@ -133,12 +129,8 @@ def _draw(rates: NDArray, step_s: float, rng: np.random.Generator) -> list[NDArr
     return [np.sort((np.repeat(steps, own) + rng.random(own.sum())) * step_s) for own in counts]
 
 
-def _step_s(recording: xr.Dataset) -> float:
-    return float(recording["time_in_trial"][0])
-
-
 def _event_phase(recording: xr.Dataset) -> str:
-    return CUE if CUE in get_phases(recording) else str(recording.attrs["choice_phase"])
+    return CUE if CUE in get_phase_of_steps(recording) else get_choice_phase(recording)
 
 
 def _begins(phase: NDArray) -> NDArray:

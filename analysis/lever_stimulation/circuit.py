@@ -20,9 +20,10 @@ from pfc_da.analysis.lever_stimulation.numbers import (
     get_trials,
 )
 from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_crossed
+from pfc_da.recording_schema import ARITHMETIC_PREFIX, get_condition_names
 from pfc_da.trials import per_trial
 
-ARITHMETIC = "arithmetic_"
+ARITHMETIC = ARITHMETIC_PREFIX
 ACTS_AT = dict(zip(MANIPULATIONS, ("risky_win", "safe_reward", "risky_loss"), strict=True))
 """Manipulation -> the outcome at which it acts."""
 BASELINE = "no_outcome"
@@ -53,7 +54,7 @@ def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
 
 def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
     """Conditions through the circuit (no prefix) or by arithmetic, under the names that `lever` knows."""
-    names = [str(name) for name in recording["condition"].values]
+    names = get_condition_names(recording)
     chosen = [name for name in names if name.startswith(ARITHMETIC) == bool(prefix)]
     plain = [name.removeprefix(prefix) for name in chosen]
     return recording.sel(condition=chosen).assign_coords(condition=plain)
@@ -61,7 +62,7 @@ def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
 
 def compute_session_p_risky(trials: xr.Dataset) -> BySession:
     """P(risky) of every session; probabilities of a win that only one session had are left out."""
-    names = [str(name) for name in trials["condition"].values]
+    names = get_condition_names(trials)
     found = {}
     for name, p, free in get_free_choices(trials, names):
         values = compute_p_risky(free[:, :, None])

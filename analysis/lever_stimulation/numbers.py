@@ -43,9 +43,10 @@ from pfc_da.analysis.behaviour.history import fit_logistic
 from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.statistic import SHARE, Statistic, summarise_grouped
 from pfc_da.errors import InputError
+from pfc_da.recording_schema import FROZEN
 from pfc_da.trials import lag_trials, per_trial
 
-CONTROL, PLASTIC = "frozen", "plastic_"
+CONTROL, PLASTIC = FROZEN, "plastic_"
 MANIPULATIONS = ("risky_win_blocked", "safe_reward_blocked", "risky_loss_stimulated")
 LAGS = 5
 EARLY, LATE = 10, 3  # early: the first tenth of the plastic sessions; late: their last third

@@ -22,6 +22,7 @@ from pfc_da.analysis.lever_stimulation.numbers import CONTROL
 from pfc_da.analysis.statistic import SHARE, Statistic, summarise
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.units.selectivity import compute_null_p, regress_units
+from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.trials import per_trial
 
 OUTCOMES = ("loss", "safe", "win")  # from the poorest on; loss and win of the risky lever
@@ -41,7 +42,7 @@ def analyse_units(
         .transpose(*order)
     )
     lever, reward, rpe = (frozen[name].values for name in ("lever", "reward", "rpe"))
-    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
     told = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
     p = [regress_outcomes(*own, rng=rng) for own in told]
     selectivity = summarise_selectivity(p, get_populations(recording))

@@ -99,7 +99,7 @@ def simulate_choices(
     >>> from pfc_da.analysis.observers.bandit import Thompson
     >>> rng = np.random.default_rng(0)
     >>> schedule = np.tile([0.2, 0.8], (50, 100, 1))
-    >>> float(simulate_choices(Thompson(), schedule, rng=rng).expected_reward.mean().round(1))
+    >>> round(float(simulate_choices(Thompson(), schedule, rng=rng).expected_reward.mean()), 1)
     0.8
     """
     schedule = np.asarray(schedule, dtype=float)

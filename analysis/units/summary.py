@@ -32,11 +32,6 @@ def get_activity(recording: xr.Dataset) -> NDArray:
     return activity.reshape(*activity.shape[:2], n_trials, -1, activity.shape[-1])
 
 
-def get_phases(recording: xr.Dataset) -> list[str]:
-    """Phases of a trial in their order."""
-    return [str(name) for name in recording["phase"].values[recording["trial"].values == 0]]
-
-
 def compute_rates(recording: xr.Dataset) -> list[Statistic]:
     """Median over excitatory units of their mean rate, and the largest mean rate of any unit, in units of activity."""
     rate = recording["activity"].mean("step").transpose("animal", "recorded_episode", "unit").values

@@ -45,9 +45,9 @@ from pfc_da.analysis.statistic import (
     summarise_crossed,
     summarise_grouped,
 )
+from pfc_da.recording_schema import FROZEN
 from pfc_da.trials import per_trial
 
-FROZEN = "frozen"
 PHASES = ("stable", "volatile")
 CHANCE = 0.5
 TWINS = {"fixed_alpha": "ab_coupled", "kalman": "kalman_coupled", "pearce_hall": "pearce_hall_coupled"}

@@ -19,7 +19,6 @@ from pfc_da.analysis.behaviour.learning import compute_updates_to_criterion
 from pfc_da.analysis.behaviour.reversals import CRITERION
 from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
 from pfc_da.analysis.volatility.numbers import (
-    FROZEN,
     VolatileSessions,
     fit_rates,
     get_sessions,
@@ -27,6 +26,7 @@ from pfc_da.analysis.volatility.numbers import (
     summarise_ratio,
     summarise_reversals,
 )
+from pfc_da.recording_schema import FROZEN, UNTRAINED, get_condition_names
 from pfc_da.settings import RuleSettings, RunSettings
 
 SESSIONS = 80  # of every condition: thousands of choices an animal, at the price of one fit a condition
@@ -51,9 +51,9 @@ def follow_training(
 
 def find_moments(recording: xr.Dataset, updates: int) -> dict[int, str]:
     """Conditions of a recording by the updates their weights had, in order."""
-    names = [str(name) for name in recording["condition"].values]
+    names = get_condition_names(recording)
     moments = {int(name.removeprefix("after_")): name for name in names if name.startswith("after_")}
-    moments |= {0: "untrained"} if "untrained" in names else {}
+    moments |= {0: UNTRAINED} if UNTRAINED in names else {}
     return dict(sorted((moments | {updates: FROZEN}).items()))
 
 

@@ -26,6 +26,7 @@ from pfc_da.analysis.units.decoding import compute_accuracy, compute_decoding
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.units.selectivity import compute_null_p
 from pfc_da.analysis.volatility.numbers import PHASES, VolatileSessions
+from pfc_da.recording_schema import get_phase_of_steps
 
 VARIABLES = ("volatile", "believed_volatility")
 PAIRINGS = 5  # of wrong sessions decoded: only their mean is asked for
@@ -36,7 +37,7 @@ def analyse_units(
 ) -> tuple[list[Statistic], dict[str, pd.DataFrame]]:
     """Selectivity, decoding and direction in the sessions recorded with units, and the tables of their panels."""
     recorded = sessions.select(np.arange(recording.sizes["recorded_episode"]))
-    activity, phases = units.get_activity(recording), units.get_phases(recording)
+    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
     before = phases.index("choice")
     at_choice = activity[..., before : before + 1, :]  # (animal, session, trial, 1, unit)
     belief = compute_believed_volatility(recorded, observer)

@@ -3,9 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from pfc_da.export.neurons import count_neurons
 from pfc_da.export.session import count_sessions, get_run_name
 from pfc_da.recording import load
+from pfc_da.recording_schema import count_neurons
 
 
 def name_export(recording: xr.Dataset) -> str:

@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from pfc_da.export.spikes import Spikes
+from pfc_da.recording_schema import count_neurons
 
 HOW_FIRED = (
     "Simulated spikes of leaky integrate-and-fire neurons in closed loop with the task. They have the weights of a "
@@ -16,11 +17,6 @@ COLUMNS = {
     "unit_of_network": "unit of the trained network whose weights the neuron has",
     "neuron_of_unit": "which of the neurons of that unit",
 }
-
-
-def count_neurons(recording: xr.Dataset) -> int:
-    """Neurons of each unit; 0 where units were no neurons."""
-    return int(recording.attrs.get("neurons_per_unit", 0))
 
 
 def read_spikes(recording: xr.Dataset, animal: int, episode: int) -> Spikes:

@@ -15,10 +15,11 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from pfc_da.errors import InputError
-from pfc_da.export.neurons import COLUMNS, HOW_FIRED, count_neurons, read_spikes, tabulate_neurons
+from pfc_da.export.neurons import COLUMNS, HOW_FIRED, read_spikes, tabulate_neurons
 from pfc_da.export.spikes import HOW_DRAWN, TICKS_PER_S, Spikes, draw_spikes
 from pfc_da.manifest import hash_config
 from pfc_da.recording import load
+from pfc_da.recording_schema import count_neurons, get_phases, get_seed, get_step_s, has_rates, is_choice_step
 from pfc_da.rng import numpy_stream
 from pfc_da.trials import per_trial
 
@@ -172,19 +173,14 @@ def list_labels(recording: xr.Dataset) -> list[str]:
     ]
 
 
-def get_step_s(recording: xr.Dataset) -> float:
-    """Duration of a step in s: the end of the first."""
-    return float(recording["time_in_trial"][0])
-
-
 def _get_spikes(recording: xr.Dataset, own: xr.Dataset) -> tuple[Spikes | None, str]:
     """Spikes of a session, the same in every export of a run, and how they came about; none if activity is not in Hz."""
     animal, episode = int(own["animal"]), int(own["recorded_episode"])
     if neurons := count_neurons(recording):
         return read_spikes(recording, animal, episode), HOW_FIRED.format(neurons=neurons)
-    if own["activity"].attrs["units"] != "Hz":
+    if not has_rates(own):
         return None, ""
-    rng = numpy_stream(int(own.attrs["seed"]), "export", "spikes", animal, episode)
+    rng = numpy_stream(get_seed(own), "export", "spikes", animal, episode)
     rates = own["activity"].transpose("step", "unit").values
     try:
         return draw_spikes(rates, step_s=get_step_s(own), rng=rng), HOW_DRAWN
@@ -202,17 +198,12 @@ def _tabulate_trials(own: xr.Dataset) -> tuple[pd.DataFrame, dict[str, str]]:
         begins = np.flatnonzero(own["phase"].values == phase)
         table[f"{phase}_time"] = to_seconds(begins, step_s)
         columns[f"{phase}_time"] = f"begin of the phase {phase} (s)"
-    made = np.flatnonzero(own["phase"].values == own.attrs["choice_phase"]) + 1
+    made = np.flatnonzero(is_choice_step(own)) + 1
     table["response_time"] = to_seconds(made, step_s)
     columns["response_time"] = "end of the step of the choice (s)"
     for name, values in iterate_columns(own):
         table[name], columns[name] = _shrink(name, values.values), describe(values)
     return pd.DataFrame(table), columns
-
-
-def get_phases(recording: xr.Dataset) -> tuple[str, ...]:
-    """Phases of a trial in their order."""
-    return tuple(dict.fromkeys(map(str, recording["phase"].values)))
 
 
 def iterate_columns(own: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:

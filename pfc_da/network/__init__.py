@@ -1,7 +1,7 @@
-"""Prefrontal networks: observation, last action and feedback in; policy, value and next state out.
+"""Prefrontal networks: from observation, last action and feedback to policy, value and the next state.
 
-A network object holds settings only. Its weights are a plain dict of tensors, so that they can be saved, frozen, shared
-by sessions and compared bit for bit; its state is a tensor with sessions along the first dimension.
+A network object holds settings only. Its weights are a plain dict of tensors that can be saved, frozen, shared by sessions
+and compared bit by bit. Its state is a tensor whose first dimension is the session.
 """
 
 import abc
@@ -18,18 +18,16 @@ Weights = dict[str, Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Wiring:
-    """Which connections there may be, 1 or 0, and which units belong to a critic of its own.
+    """Which connections exist (1 or 0), and which units belong to a separate critic.
 
     Attributes
     ----------
-    recurrent
-        Dimensions (unit, unit), presynaptic first.
-    inputs
-        Dimensions (channel, unit).
-    read_out
-        Dimensions (unit, action + value).
-    is_critic
-        Dimension (unit,); all False where actor and critic share their units.
+    recurrent : Tensor (unit, unit)
+        Presynaptic unit first.
+    inputs : Tensor (channel, unit)
+    read_out : Tensor (unit, action + value)
+    is_critic : Tensor (unit,)
+        All False if actor and critic share their units.
     """
 
     recurrent: Tensor
@@ -39,10 +37,21 @@ class Wiring:
 
 
 def wire(n_inputs: int, n_actions: int, settings: NetworkSettings) -> Wiring:
-    """Connections of one network, or of an actor and a critic that only share what they see (`settings.critic`).
+    """Connections of one network, or of an actor and a critic that share only their input (`settings.critic`).
 
-    Every second unit is then the critic's. The last channels are feedback: a critic of its own is told the reward and never
-    the error, the actor what `settings.feedback` says.
+    With a separate critic every second unit belongs to it. The last input channels are feedback: the critic always
+    receives the
+    reward and never the error; the actor receives what `settings.feedback` names.
+
+    Parameters
+    ----------
+    n_inputs, n_actions : int
+        Input channels and actions.
+    settings : NetworkSettings
+
+    Returns
+    -------
+    Wiring
     """
     n = settings.n_units
     is_critic = torch.arange(n) % 2 == 1
@@ -51,7 +60,7 @@ def wire(n_inputs: int, n_actions: int, settings: NetworkSettings) -> Wiring:
         return Wiring(torch.ones(n, n), torch.ones(n_inputs, n), torch.ones(n, n_actions + 1), is_critic)
     critic, actor = is_critic.float(), 1.0 - is_critic.float()
     inputs = torch.ones(n_inputs, n)
-    reward = n_inputs - (2 if settings.fed == "both" else 1)
+    reward = n_inputs - (2 if settings.feedback_channels == "both" else 1)
     inputs[reward] = critic + actor * (settings.feedback in ("reward", "both"))
     inputs[reward + 1 :] = actor
     read_out = torch.stack([actor] * n_actions + [critic], 1)
@@ -59,7 +68,7 @@ def wire(n_inputs: int, n_actions: int, settings: NetworkSettings) -> Wiring:
 
 
 class PFCNetwork(abc.ABC):
-    """Recurrent network with a policy and a value read-out."""
+    """Recurrent network with a read-out of policy and value."""
 
     name: ClassVar[str]
     activity_units: ClassVar[str] = "Hz"
@@ -76,29 +85,79 @@ class PFCNetwork(abc.ABC):
 
     @abc.abstractmethod
     def effective(self, weights: Weights) -> Weights:
-        """What `step` and `read_out` use, derived once from `weights` (signs, masks); differentiable."""
+        """Weights as `step` and `read_out` use them, with signs and masks applied; differentiable."""
 
     @abc.abstractmethod
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """State before the first step, first dimension session."""
+        """State before the first step.
+
+        Parameters
+        ----------
+        effective : Weights
+        batch : int
+            Number of sessions.
+
+        Returns
+        -------
+        Tensor (session, ...)
+        """
 
     @abc.abstractmethod
     def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> Tensor | None:
-        """Noise of a block of steps (step, session, unit), or None for a network without noise."""
+        """Draw the noise of a block of steps.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        batch, n_steps : int
+            Sessions and steps.
+
+        Returns
+        -------
+        Tensor (step, session, unit) or None
+            None for a network without noise.
+        """
 
     @abc.abstractmethod
     def step(
         self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """One step from input x (session, channel): next state, and drive (session, unit)."""
+        """Advance all sessions by one step.
+
+        Parameters
+        ----------
+        effective : Weights
+        state : Tensor (session, ...)
+        x : Tensor (session, channel)
+            Input.
+        noise : Tensor (session, unit) or None
+
+        Returns
+        -------
+        state : Tensor (session, ...)
+            After the step.
+        drive : Tensor (session, unit)
+        """
 
     @abc.abstractmethod
     def activity(self, drive: Tensor) -> Tensor:
-        """What an electrode would see, in `activity_units`; same shape as `drive`."""
+        """Recorded activity for a drive, in `activity_units`; same shape as `drive`."""
 
     @abc.abstractmethod
     def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Policy logits (session, action) and value (session,)."""
+        """Read policy and value out of a state.
+
+        Parameters
+        ----------
+        effective : Weights
+        state : Tensor (session, ...)
+
+        Returns
+        -------
+        logits : Tensor (session, action)
+        value : Tensor (session,)
+            In rewards.
+        """
 
     @property
     @abc.abstractmethod

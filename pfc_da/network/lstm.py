@@ -1,4 +1,4 @@
-"""The reference network: one LSTM layer with linear policy and value, as in Wang et al. 2018.
+"""Reference network: one LSTM layer with a linear read-out of policy and value, as in Wang et al. 2018.
 
     i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of (x U + h W + b);   c = f c + i g;   h = o tanh(c)
 
@@ -16,7 +16,7 @@ from pfc_da.settings import NetworkSettings
 
 
 class LSTMNetwork(PFCNetwork):
-    """`state` holds h and c side by side, dimensions (session, 2 unit); `drive` and activity are h."""
+    """`state` is h and c in one tensor, (session, 2 unit); `drive` and activity are h."""
 
     name = "lstm"
     activity_units = "1"
@@ -32,7 +32,7 @@ class LSTMNetwork(PFCNetwork):
 
     @property
     def is_excitatory(self) -> Tensor:
-        """An LSTM unit may excite and inhibit; all are marked excitatory, which means not inhibitory."""
+        """An LSTM unit may excite and inhibit; all units are marked as excitatory."""
         return torch.ones(self.n_units, dtype=torch.bool)
 
     def init(self, rng: torch.Generator) -> Weights:
@@ -55,7 +55,7 @@ class LSTMNetwork(PFCNetwork):
         }
 
     def effective(self, weights: Weights) -> Weights:
-        """The weights of the connections there are, those of all four gates alike."""
+        """Weights with absent connections set to 0, the same in all four gates."""
         return {
             **weights,
             "w": weights["w"] * self.wiring.recurrent.repeat(1, 4),
@@ -64,17 +64,53 @@ class LSTMNetwork(PFCNetwork):
         }
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """The learned initial state."""
+        """The learned initial state, (session, 2 unit).
+
+        Parameters
+        ----------
+        effective : Weights
+        batch : int
+            Number of sessions.
+
+        Returns
+        -------
+        Tensor (session, ...)
+        """
         return effective["start"].expand(batch, -1)
 
     def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> None:
-        """The reference network has no noise."""
+        """The reference network has no noise.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        batch, n_steps : int
+            Sessions and steps.
+
+        Returns
+        -------
+        None
+        """
         return None
 
     def step(
         self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """One LSTM step."""
+        """One step of an LSTM layer (Hochreiter & Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735).
+
+        Parameters
+        ----------
+        effective : Weights
+        state : Tensor (session, ...)
+        x : Tensor (session, channel)
+            Input.
+        noise : Tensor (session, unit) or None
+
+        Returns
+        -------
+        state : Tensor (session, ...)
+        drive : Tensor (session, unit)
+        """
         h, c = state.chunk(2, 1)
         gates = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), h, effective["w"])
         i, f, g, o = gates.chunk(4, 1)
@@ -87,6 +123,18 @@ class LSTMNetwork(PFCNetwork):
         return drive
 
     def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Linear in h."""
+        """Policy and value, linear in h.
+
+        Parameters
+        ----------
+        effective : Weights
+        state : Tensor (session, ...)
+
+        Returns
+        -------
+        logits : Tensor (session, action)
+        value : Tensor (session,)
+            In rewards.
+        """
         out = torch.addmm(effective["b_read"], state[:, : self.n_units], effective["w_read"])
         return out[:, :-1], out[:, -1]

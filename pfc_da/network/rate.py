@@ -35,14 +35,14 @@ RESTING_RATE_HZ = 4.0
 FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH = 4.7576, 0.4657, 0.1095
 """Softplus fit to the Siegert curve: r = gain * softplus((I - threshold) / width)."""
 REFRACTORY_LIMIT_HZ = 500.0
-"""1 / t_ref: far outside what trained units do, but it keeps a network that runs away finite, as it would a real one."""
+"""1 / t_ref. Far above the rates of trained units; keeps the rates of an unstable network finite."""
 TANH_MAX_HZ = 50.0
 BYTE_SD = math.sqrt((256**2 - 1) / 12)
 """S.d. of a uniformly random byte."""
 
 
 def lif_rate(drive: Tensor) -> Tensor:
-    """Rate in Hz of a LIF neuron driven by `drive` (1 = distance from rest to threshold)."""
+    """Rate in Hz of a leaky integrate-and-fire neuron for `drive` (1: from rest to threshold); same shape as `drive`."""
     current = functional.softplus(drive - FI_THRESHOLD, beta=1 / FI_WIDTH)
     return (current * (FI_GAIN_HZ / FI_WIDTH)).clamp(max=REFRACTORY_LIMIT_HZ)
 
@@ -53,7 +53,7 @@ def lif_slope(drive: Tensor) -> Tensor:
 
 
 def rectified_tanh_rate(drive: Tensor) -> Tensor:
-    """Plain curve, 50 Hz times tanh of the rectified drive: no noise-driven foot, saturates."""
+    """50 Hz times tanh of the rectified drive: no firing below threshold, saturation at high drive."""
     return TANH_MAX_HZ * torch.tanh(torch.relu(drive))
 
 
@@ -106,7 +106,7 @@ class RateNetwork(PFCNetwork):
         return low
 
     def init(self, rng: torch.Generator) -> Weights:
-        """Balanced start: inhibition cancels excitation onto every unit, so no eigenvalue stands out."""
+        """Balanced initial weights: inhibition cancels excitation of every unit, so there is no outlier eigenvalue."""
         n, n_e = self.n_units, self.n_excitatory
         magnitude = torch.empty(n, n).exponential_(generator=rng) * self.mask
         magnitude[n_e:] *= magnitude[:n_e].sum(0) / magnitude[n_e:].sum(0).clamp(min=1e-9)
@@ -123,7 +123,7 @@ class RateNetwork(PFCNetwork):
         }
 
     def effective(self, weights: Weights) -> Weights:
-        """Signed recurrent weights under Dale's law; read-out from excitatory units only."""
+        """Signed recurrent weights (Dale's law); read-out from excitatory units only."""
         return {
             "w": weights["w"].abs() * self.sign[:, None] * self.mask,
             "w_in": weights["w_in"] * self.wiring.inputs,
@@ -133,14 +133,37 @@ class RateNetwork(PFCNetwork):
         }
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """Gating at the resting rate of every unit."""
+        """Gating at the resting rate of every unit.
+
+        Parameters
+        ----------
+        effective : Weights
+        batch : int
+            Number of sessions.
+
+        Returns
+        -------
+        Tensor (session, ...)
+        """
         return torch.full((batch, self.n_units), RESTING_RATE_HZ / RATE_SCALE_HZ)
 
     def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> Tensor | None:
-        """Zero-mean numbers with the s.d. of shot noise at 1 Hz, dimensions (step, session, unit).
+        """Draw zero-mean noise with the s.d. of shot noise at 1 Hz.
 
-        They are uniform: synapses filter them into something near normal, and random bytes cost a seventh of normal
-        numbers, which would otherwise be the dearest part of a step.
+        The numbers are uniform; the synapses filter them to a nearly normal distribution. Random bytes take a seventh
+        of the time
+        of normal numbers, which would otherwise be the slowest part of a step.
+
+        Parameters
+        ----------
+        rng : torch.Generator
+        batch, n_steps : int
+            Sessions and steps.
+
+        Returns
+        -------
+        Tensor (step, session, unit) or None
+            None if `neurons_per_unit` is 0.
         """
         if self.noise_sd is None:
             return None
@@ -152,7 +175,21 @@ class RateNetwork(PFCNetwork):
     def step(
         self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """One step of 100 ms."""
+        """One step of 100 ms, by the equations at the top of this module.
+
+        Parameters
+        ----------
+        effective : Weights
+        state : Tensor (session, ...)
+        x : Tensor (session, channel)
+            Input.
+        noise : Tensor (session, unit) or None
+
+        Returns
+        -------
+        state : Tensor (session, ...)
+        drive : Tensor (session, unit)
+        """
         drive = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), state, effective["w"])
         rate = self.rate(drive)
         state = torch.addcmul(state * self.keep, rate, self.a_per_hz)
@@ -165,6 +202,18 @@ class RateNetwork(PFCNetwork):
         return self.rate(drive)
 
     def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Linear in the gating of the excitatory units."""
+        """Policy and value, linear in the gating of the excitatory units.
+
+        Parameters
+        ----------
+        effective : Weights
+        state : Tensor (session, ...)
+
+        Returns
+        -------
+        logits : Tensor (session, action)
+        value : Tensor (session,)
+            In rewards.
+        """
         out = torch.addmm(effective["b_read"], state, effective["w_read"])
         return out[:, :-1], out[:, -1]

@@ -1,8 +1,8 @@
-"""Plasticity rules: what a batch of sessions and its dopamine do to the weights.
+"""Plasticity rules: change of the weights by a batch of sessions and its dopamine.
 
-A rule turns a rollout into a wanted change of every weight (`change`); a synaptic step
-(`pfc_da.plasticity.synaptic_step`) turns wanted changes into new weights. Neither keeps anything of its own, so a
-run can be resumed bit for bit.
+A rule computes a proposed change of every weight from a rollout (`change`). A synaptic step
+(`pfc_da.plasticity.synaptic_step`) applies the change to the weights. Neither has a state of its own, so a run can be
+resumed with identical results.
 """
 
 import abc
@@ -16,7 +16,7 @@ from pfc_da.settings import RuleSettings
 
 
 class PlasticityRule(abc.ABC):
-    """Dopamine-driven change of the weights of one kind of network; `discount` and `trace_decay` are per step."""
+    """Dopamine-dependent change of the weights of one kind of network; `discount` and `trace_decay` are per step."""
 
     name: ClassVar[str]
     needs_autograd: ClassVar[bool] = False
@@ -29,19 +29,43 @@ class PlasticityRule(abc.ABC):
 
     @abc.abstractmethod
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
-        """Wanted change (ascent direction) of every weight, by name: mean over steps and sessions.
+        """Proposed change (ascent direction) of every weight, mean over steps and sessions.
 
         Parameters
         ----------
-        rollout
+        network : PFCNetwork
+        weights : Weights
+        rollout : Rollout
             Made with `network.effective(weights)`; with gradients enabled if the rule `needs_autograd`.
-        entropy
-            Weight of policy entropy now.
+        entropy : float
+            Current weight of policy entropy.
+
+        Returns
+        -------
+        Weights
+            By the names of `weights`.
         """
 
 
 def discounted_sum(delta: Tensor, decay: float) -> Tensor:
-    """sum_k decay^k delta(t+k), along the first dimension (step)."""
+    """sum_k decay^k delta(t+k), along the first dimension.
+
+    Parameters
+    ----------
+    delta : Tensor (step, ...)
+    decay : float
+        From 0 to 1, per step.
+
+    Returns
+    -------
+    Tensor (step, ...)
+
+    Examples
+    --------
+    >>> import torch
+    >>> discounted_sum(torch.tensor([0.0, 0.0, 1.0]), 0.5).tolist()
+    [0.25, 0.5, 1.0]
+    """
     total = delta.clone()
     for t in range(len(total) - 2, -1, -1):
         total[t].add_(total[t + 1], alpha=decay)

@@ -1,10 +1,10 @@
-r"""The reference rule: advantage actor-critic by backpropagation through time, as in Wang et al. 2018.
+"""Reference rule: advantage actor-critic by backpropagation through time, as in Wang et al. 2018.
 
     grad L = sum_t  g A(t) grad log pi(a_t)  +  g c (G(t) - V(t)) grad V(t)  +  beta grad H(pi_t)
 
-A(t) = sum_k (gamma lambda)^k delta(t+k) is the advantage, for the actor with the mean and s.d. of the batch's
-choices taken out; G(t) = A(t) + V(t) is the return, g is `dopamine_gain`. Gradients pass through V only in the second
-term: the target G is held fixed. The sums over choices and over steps are means.
+A(t) = sum_k (gamma lambda)^k delta(t+k) is the advantage. For the actor it is standardised over the choices of the batch.
+G(t) = A(t) + V(t) is the return and g is `dopamine_gain`. Gradients pass through V in the second term only: the target G is
+a constant. The sums over choices and over steps are means.
 
 References
 ----------
@@ -26,7 +26,19 @@ class ActorCriticBPTT(PlasticityRule):
     needs_autograd = True
 
     def objective(self, rollout: Rollout, entropy: float) -> torch.Tensor:
-        """What one update climbs: actor and entropy averaged over choices, the critic over steps."""
+        """Objective that an update increases: actor and entropy averaged over choices, critic over steps.
+
+        Parameters
+        ----------
+        rollout : Rollout
+            With gradients.
+        entropy : float
+            Weight of policy entropy.
+
+        Returns
+        -------
+        Tensor ()
+        """
         advantage = discounted_sum(rollout.dopamine, self.discount * self.trace_decay)
         target = advantage + rollout.value.detach()
         log_policy = torch.log_softmax(rollout.logits[rollout.is_choice], -1)  # (trial, session, action)
@@ -39,7 +51,20 @@ class ActorCriticBPTT(PlasticityRule):
         return self.settings.dopamine_gain * taught + entropy * uncertainty
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
-        """Gradient of the objective with respect to every weight."""
+        """Gradient of the objective with respect to every weight.
+
+        Parameters
+        ----------
+        network : PFCNetwork
+        weights : Weights
+        rollout : Rollout
+        entropy : float
+            Current weight of policy entropy.
+
+        Returns
+        -------
+        Weights
+        """
         objective = self.objective(rollout, entropy)
         gradients = torch.autograd.grad(objective, list(weights.values()), allow_unused=True)
         return {

@@ -2,21 +2,21 @@ r"""Three-factor rule: eligibility of a synapse, times its neuron's learning sig
 
     e_ij(t) = (1 - a_j) e_ij(t-1) + a_j phi'(I_j(t)) s_i(t-1) / 10 Hz        eligibility, local to synapse ij
     L_j(t)  = sum_k B_jk (chosen_k(t) - policy_k(t)) + c B_jV                sensitivity, through feedback weights
-    z_ij(t) = gamma lambda z_ij(t-1) + L_j(t) e_ij(t)                        trace waiting for dopamine
+    z_ij(t) = gamma lambda z_ij(t-1) + L_j(t) e_ij(t)                        trace of eligibility
     dW_ij   = eta sum_t g delta(t) z_ij(t)
 
 delta is dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_gain` / s.d. of the discounted
-sum of delta). B are the read-out weights (`symmetric`) or fixed random ones (`random`). To this come two terms without
-dopamine, local to the postsynaptic unit: policy entropy through the same feedback, and homeostasis of its rate.
+sum of delta). B are the read-out weights (`symmetric`) or fixed random weights (`random`). Two terms without dopamine are
+added, both local to the postsynaptic unit: policy entropy through the same feedback, and homeostasis of its rate.
 
 Over a finished batch the sums can be exchanged. With A(t) = sum_k (gamma lambda)^k delta(t+k) and
 Q_j(s) = sum_{t >= s} (1 - a_j)^(t-s) L_j(t) A(t),
 
     dW_ij = eta sum_s s_i(s-1) phi'(I_j(s)) a_j Q_j(s) / 10 Hz,
 
-one matrix product for all steps (`ThreeFactor.change`). Where the hidden state is reset, eligibility is set to 0 with it,
-so that the sum of Q ends there; z keeps waiting for dopamine. The test holds the closed form equal to the first one,
-written there synapse by synapse, and its direction to the exact gradient.
+one matrix product for all steps (`ThreeFactor.change`). A reset of the hidden state also sets eligibility to 0, so the sum
+of Q ends there; z is kept. A test compares the closed form with the equations above, computed synapse by synapse, and its
+direction with the exact gradient.
 
 References
 ----------
@@ -35,9 +35,9 @@ from pfc_da.rollout import Rollout
 
 PEAK_HZ = 60.0
 LOG_RATE_OFFSET = 0.03
-"""Added to a mean gating (1 = 10 Hz) before its logarithm, so that a silent unit is pulled with finite force."""
+"""Added to a mean gating (1 = 10 Hz) before its logarithm, so that the term is finite for a silent unit."""
 BLOCK = 32
-"""Steps worked on at once: what they need stays in the processor's cache."""
+"""Steps per matrix product: their arrays fit into the cache of the processor."""
 
 
 class ThreeFactor(PlasticityRule):
@@ -46,7 +46,17 @@ class ThreeFactor(PlasticityRule):
     name = "three-factor"
 
     def feedback(self, network: RateNetwork, effective: Weights) -> Tensor:
-        """Feedback weights B (unit, action + value)."""
+        """Feedback weights B.
+
+        Parameters
+        ----------
+        network : RateNetwork
+        effective : Weights
+
+        Returns
+        -------
+        Tensor (unit, action + value)
+        """
         if self.settings.feedback_weights == "symmetric":
             return effective["w_read"]
         rng = torch_stream(self.seed, "feedback")  # drawn again at every update, and the same every time
@@ -54,7 +64,25 @@ class ThreeFactor(PlasticityRule):
         return random * network.wiring.read_out
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
-        """Closed form over the whole batch: two matrix products."""
+        """Closed form over the whole batch, as two matrix products.
+
+        Parameters
+        ----------
+        network : PFCNetwork
+        weights : Weights
+        rollout : Rollout
+        entropy : float
+            Current weight of policy entropy.
+
+        Returns
+        -------
+        Weights
+
+        Raises
+        ------
+        TypeError
+            If the network is not a `RateNetwork`.
+        """
         if not isinstance(network, RateNetwork):
             raise TypeError(f"the three-factor rule needs a RateNetwork, got {type(network).__name__}.")
         effective = network.effective(weights)
@@ -92,7 +120,21 @@ class ThreeFactor(PlasticityRule):
         return self.settings.dopamine_gain * (total / (total.std() + 1e-6))
 
     def read_out_signal(self, rollout: Rollout, advantage: Tensor, entropy: float) -> Tensor:
-        """Learning signal at the read-outs (step, session, action + 1), value last."""
+        """Learning signal at the read-outs.
+
+        Parameters
+        ----------
+        rollout : Rollout
+        advantage : Tensor (step, session)
+            From `dopamine_sum`.
+        entropy : float
+            Current weight of policy entropy.
+
+        Returns
+        -------
+        Tensor (step, session, action + 1)
+            The value is last.
+        """
         log_policy = torch.log_softmax(rollout.logits, -1)
         policy = log_policy.exp()
         chosen = torch.zeros_like(policy).scatter_(-1, rollout.action.clamp(min=0)[..., None], 1.0)
@@ -102,7 +144,17 @@ class ThreeFactor(PlasticityRule):
         return torch.cat([actor, self.settings.value_weight * advantage[..., None]], -1)
 
     def homeostasis(self, network: RateNetwork, rollout: Rollout) -> Tensor:
-        """Pull of each unit's mean gating towards its resting value, on a logarithmic scale, dimension (unit,)."""
+        """Change of drive that moves the mean gating of each unit towards its resting value, on a logarithmic scale.
+
+        Parameters
+        ----------
+        network : RateNetwork
+        rollout : Rollout
+
+        Returns
+        -------
+        Tensor (unit,)
+        """
         mean = rollout.state.mean((0, 1)).clamp(min=0) + LOG_RATE_OFFSET
         rest = RESTING_RATE_HZ / RATE_SCALE_HZ + LOG_RATE_OFFSET
         return -2 * self.settings.rate_penalty / RATE_SCALE_HZ * torch.log(mean / rest) / mean

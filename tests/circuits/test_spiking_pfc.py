@@ -38,7 +38,7 @@ def build(task, seed=0, **settings):
     settings = NetworkSettings(
         **{"n_units": 10, "input_gain": 0.3, "read_out_gain": 2.0, "neurons_per_unit": 0} | settings
     )
-    network = RateNetwork(input_size(task, settings.fed), task.n_actions, settings)
+    network = RateNetwork(input_size(task, settings.feedback_channels), task.n_actions, settings)
     return network, network.effective(network.init(torch_stream(seed, "birth")))
 
 

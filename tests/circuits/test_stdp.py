@@ -144,7 +144,7 @@ def test_untold_dopamine_rests_at_its_baseline_and_weights_with_it(told):
     circuit = TwoChoiceCircuit(6, seed=2, midbrain=dataclasses.replace(SMALL, drive_da=9.3))
     assert circuit.baseline_hz > told[0].baseline_hz + 1
     start = circuit.mean_weight()
-    happened = circuit.learn(6, is_told=False)
+    happened = circuit.learn(6, with_outcomes=False)
     assert np.abs(happened.dopamine_hz.mean()) < 3 * happened.dopamine_hz.std() / np.sqrt(36) + 0.1
     change, learned = (happened.weight[-1] - start), (told[2].weight[-1] - told[1])
     assert np.abs(change).mean() < 0.3 * np.abs(learned).mean()
@@ -163,14 +163,14 @@ def test_every_parameter_is_on_its_page():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("is_told", "low", "high"), [(True, 0.85, 1.0), (False, 0.4, 0.6)])
-def test_agents_learn_if_dopamine_tells_of_outcomes_and_only_then(is_told, low, high, monkeypatch):
+@pytest.mark.parametrize(("with_outcomes", "low", "high"), [(True, 0.85, 1.0), (False, 0.4, 0.6)])
+def test_agents_learn_if_dopamine_tells_of_outcomes_and_only_then(with_outcomes, low, high, monkeypatch):
     """P(correct) of trials 61 to 80, mean of 32 agents."""
     monkeypatch.setenv(TARGET_VARIABLE, "cython")
     circuit = TwoChoiceCircuit(32, seed=1)
-    happened = circuit.learn(80, is_told=is_told)
+    happened = circuit.learn(80, with_outcomes=with_outcomes)
     assert low <= happened.is_correct[60:].mean() <= high
-    if not is_told:  # weights of right and wrong actions stay alike
+    if not with_outcomes:  # weights of right and wrong actions stay alike
         is_right = np.arange(2) == circuit.right_action[..., None]
         difference = (happened.weight[-1] * np.where(is_right, 0.5, -0.5)).sum((1, 2))
         below, above = compute_mean_interval(difference)

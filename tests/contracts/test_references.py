@@ -1,6 +1,8 @@
 """Rows of data/reference_statistics.csv: where they stand, what they are worth; derived ones are right."""
 
+import importlib
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = load_references()
 IDS = [f"{row.paradigm}-{row.key}-{row.condition}-{row.source}" for row in ROWS]
 TRIALS = 100
+CODE = re.compile(r"pfc_da(?:\.\w+)+")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
@@ -41,6 +44,15 @@ def test_row_says_where_it_stands_and_what_carries_it(row):
     assert row.interval and row.interval != NONE.strip() and row.interval != BOUND.strip()
     assert (row.n or 0) > 0 or row.n_of.removeprefix(NONE).strip()
     assert row.paradigm in {path.stem for path in (ROOT / "paradigms").iterdir()} | {"monkey_juice", "bandit"}
+
+
+@pytest.mark.parametrize("name", sorted({name for row in ROWS for name in CODE.findall(row.locator)}))
+def test_the_code_that_a_derived_number_names_is_there(name):
+    module, _, attribute = name.rpartition(".")
+    if attribute[0].isupper():
+        assert hasattr(importlib.import_module(module), attribute)
+    else:
+        importlib.import_module(name)
 
 
 def test_no_two_rows_say_the_same():

@@ -39,7 +39,7 @@ def play(condition=CONDITIONS[0], task=None, settings=SETTINGS):
         task,
         dopamine,
         sessions=SESSIONS,
-        feedback=settings.network.fed,
+        feedback=settings.network.feedback_channels,
         condition=condition,
         **streams,
     )

@@ -68,7 +68,11 @@ def train_and_play(*sets, seed=0):
     before = {name: tensor.clone() for name, tensor in trained.items()}
     rewards = {
         condition.name: play_frozen(
-            agent, trained if condition.after is None else born, task, condition, settings.network.fed
+            agent,
+            trained if condition.after is None else born,
+            task,
+            condition,
+            settings.network.feedback_channels,
         )
         for condition in CONTROLS
         if condition.name in ("frozen", *AT_CHANCE)

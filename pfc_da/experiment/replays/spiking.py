@@ -24,13 +24,14 @@ from pfc_da.analysis.cells.summary import load_firing_by_area
 from pfc_da.analysis.comparison.published import Comparison, compare
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.circuits.replay_spiking import RATE, SpikingOptions, count_sessions, replay_spiking_animal
+from pfc_da.circuits.replay_spiking import SpikingOptions, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cost import Cost, estimate_replay_on_demand
 from pfc_da.experiment.experiment import Findings
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
 from pfc_da.recording import describe
+from pfc_da.recording_schema import RATE_PREFIX
 from pfc_da.replay import CHUNK
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import Condition
@@ -125,14 +126,14 @@ class SpikingReplay(ReplayOnDemand):
 
     def _analyse_choices(self, recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
         """Statistics of the choices of neurons, and of the rate network on the same sessions (``rate_``)."""
-        by_rates = [name for name in recording["condition"].values if name.startswith(RATE.format(""))]
+        by_rates = [name for name in recording["condition"].values if name.startswith(RATE_PREFIX)]
         neurons = recording.drop_sel(condition=by_rates)
-        plain = [name.removeprefix(RATE.format("")) for name in by_rates]
+        plain = [name.removeprefix(RATE_PREFIX) for name in by_rates]
         rates = recording.sel(condition=by_rates).assign_coords(condition=plain)
         by_neurons, by_rate = (self.experiment.analyse_choices(own, rng) for own in (neurons, rates))
         return [
             *by_neurons,
-            *(dataclasses.replace(each, condition=RATE.format(each.condition)) for each in by_rate),
+            *(dataclasses.replace(each, condition=RATE_PREFIX + each.condition) for each in by_rate),
         ]
 
 

@@ -19,6 +19,7 @@ from pfc_da.export.cut import name_export
 from pfc_da.export.jobs import Job
 from pfc_da.export.session import count_sessions, iterate_columns, list_labels, name_subject
 from pfc_da.recording import load
+from pfc_da.recording_schema import get_condition_names
 
 
 def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
@@ -26,7 +27,7 @@ def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     name = name_export(recording)
     part = recording[list_labels(recording)]
     part = part.isel(episode=slice(count_sessions(recording, "episode", sessions)))
-    for place, condition in enumerate(map(str, recording["condition"].values)):
+    for place, condition in enumerate(get_condition_names(recording)):
         own = part.isel(condition=place)
         yield Job(Path(f"{name}_{condition}.csv"), functools.partial(_write_table, own))
 

@@ -27,6 +27,7 @@ from pfc_da.export.session import (
     read_session,
 )
 from pfc_da.export.spikes import Spikes
+from pfc_da.recording_schema import has_rates
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -43,7 +44,7 @@ def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     """One file a recorded session."""
     with importing("nwb"):
         import pynwb  # noqa: F401
-    kind = "behavior+ecephys" if recording["activity"].attrs["units"] == "Hz" else "behavior"
+    kind = "behavior+ecephys" if has_rates(recording) else "behavior"
     for animal, session in list_sessions(recording, sessions):
         subject = f"sub-{name_subject(recording.attrs, int(recording['animal'][animal]))}"
         name = name_session(recording.attrs, int(recording["recorded_episode"][session]))

@@ -13,11 +13,12 @@ from pfc_da.analysis.behaviour.history import compute_win_stay
 from pfc_da.analysis.behaviour.sessions import compute_choice_numbers
 from pfc_da.analysis.comparison.choices import compare_choices, count
 from pfc_da.analysis.comparison.difference import compute_difference, format_differences
-from pfc_da.analysis.comparison.simulated import get_choice_sessions, is_baited
+from pfc_da.analysis.comparison.simulated import get_choice_sessions
 from pfc_da.analysis.interval import compute_wilson_interval
 from pfc_da.analysis.readers.choice_table import ChoiceSessions
 from pfc_da.analysis.statistic import Statistic, summarise_sessions
 from pfc_da.errors import InputError
+from pfc_da.recording_schema import is_baited
 
 
 def fraction(n_true, n):

@@ -6,6 +6,7 @@ import xarray as xr
 
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
+from pfc_da.recording_schema import get_phase_of_steps
 
 PHASES = ["fixation", "cue", "saccade", "outcome"]
 N_EPISODES, N_TRIALS = 30, 60
@@ -182,7 +183,7 @@ def test_activity_is_told_by_trial_and_phase():
                 np.testing.assert_array_equal(
                     found[:, :, trial, phase], recording["activity"].values[:, :, 4 * trial + phase]
                 )
-    assert units.get_phases(recording) == PHASES
+    assert get_phase_of_steps(recording) == PHASES
 
 
 @pytest.mark.parametrize("unit", ["Hz", "1"])
