@@ -18,11 +18,11 @@ import pandas as pd
 from pfc_da import paradigms
 from pfc_da.analysis.cells.conversion import BY_NEURONS, BY_RATES, compute_shares
 from pfc_da.circuits import slow_synapses, spiking_pfc
-from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
+from pfc_da.circuits.replay_spiking import SpikingOptions, replay_spiking_animal
 from pfc_da.experiment.replays.spiking import find_observers
 from pfc_da.recording import set_provenance
 from pfc_da.settings import RunSettings
-from pfc_da.train import load_trained
+from pfc_da.trained import load_trained
 
 DELAY, FLOOR = slow_synapses.DELAY_TICKS, spiking_pfc.INHIBITION
 VARIANTS = {
@@ -50,7 +50,7 @@ def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
     """
     settings = RunSettings.model_validate(json.loads((run / "manifest.json").read_text())["config"])
     task = paradigms.load(settings.paradigm).build_task(settings, test=True)
-    how, span = SpikingReplay(sessions=sessions), find_observers(settings.paradigm, task)
+    options, span = SpikingOptions(sessions=sessions), find_observers(settings.paradigm, task)
     lost: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for animal in range(min(animals, settings.animals)):
         trained = load_trained(settings, task, animal, run / "animals" / f"{animal:03d}")
@@ -60,7 +60,7 @@ def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
                 patch.object(spiking_pfc, "INHIBITION", floor),
             ):
                 recording = replay_spiking_animal(
-                    settings, task, trained, animal, (), how, lambda done, note: None
+                    settings, task, trained, animal, (), options, lambda done, note: None
                 )
             set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
             shares = compute_shares(recording.expand_dims("animal"), span)

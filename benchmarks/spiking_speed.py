@@ -11,13 +11,13 @@ import argparse
 import time
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.circuits.spiking_pfc import SpikingPFC
 from pfc_da.processor import prepare_processor
 from pfc_da.replay import arrange_sessions
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, close_loop
 from pfc_da.task import STEP_S
-from pfc_da.train import build_agent
 
 TASKS = ("bandit", "lever_stimulation")
 

@@ -11,9 +11,8 @@ of its cells (`pfc_da.circuits.stimulation`).
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pfc_da.agent import Agent, build_agent
 from pfc_da.circuits.slow_synapses import DELAY_S, TICK_S
 from pfc_da.circuits.spiking_pfc import DT_S, Spikes, SpikingPFC
 from pfc_da.circuits.stimulation import Stimulation
@@ -32,31 +32,33 @@ from pfc_da.recording_schema import RATE_PREFIX, RECURRENCE_CUT, STIMULATED
 from pfc_da.replay import (
     CHUNK,
     Arrays,
+    ReplayOptions,
     arrange_sessions,
     assemble,
     chunk_sessions,
     get_steps,
     get_totals,
     join_chunks,
-    limit_sessions,
 )
 from pfc_da.rng import derive_seed, numpy_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, close_loop, rollout
 from pfc_da.settings import RunSettings
 from pfc_da.task import STEP_S, Task
-from pfc_da.train import Agent, Trained, build_agent
+from pfc_da.trained import Trained
 
 MOST_SESSIONS, MOST_NEURONS = 100_000, 1000
 """Largest number of sessions of a condition, and of neurons of a unit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpikingReplay:
+class SpikingOptions(ReplayOptions):
     """Options of the replay: sessions of each condition, neurons per unit, and an injected current."""
 
     sessions: int = CHUNK
     neurons_per_unit: int = 1
     stimulation: Stimulation | None = None
+
+    constants: ClassVar = {"dt_s": DT_S, "tick_s": TICK_S, "delay_s": DELAY_S}
 
     def __post_init__(self) -> None:
         if not 2 <= self.sessions <= MOST_SESSIONS:
@@ -67,39 +69,6 @@ class SpikingReplay:
             raise InputError(
                 f"neurons must be 1 to {MOST_NEURONS} a unit, got {show(self.neurons_per_unit)}."
             )
-
-    @classmethod
-    def ask(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str | None = None) -> Self:
-        """Build from the options of the command line.
-
-        Parameters
-        ----------
-        sessions : int
-            Sessions of each condition.
-        neurons : int
-            Neurons per unit.
-        stimulate : str, optional
-            KEY=VALUE,... of a `Stimulation`.
-
-        Returns
-        -------
-        SpikingReplay
-
-        Raises
-        ------
-        InputError
-            For a number out of range or a bad stimulation.
-        """
-        stimulation = None if stimulate is None else Stimulation.parse(stimulate)
-        return cls(sessions=sessions, neurons_per_unit=neurons, stimulation=stimulation)
-
-    def limit(self, settings: RunSettings) -> RunSettings:
-        """Settings of a run with this number of replayed sessions, all kept step by step."""
-        return limit_sessions(settings, self.sessions)
-
-    def tell(self) -> str:
-        """All options as JSON, to be stored in a recording."""
-        return json.dumps(dataclasses.asdict(self) | {"dt_s": DT_S, "tick_s": TICK_S, "delay_s": DELAY_S})
 
 
 class _Chunk(NamedTuple):
@@ -138,7 +107,7 @@ def replay_spiking_animal(
     trained: Trained,
     number: int,
     conditions: Sequence[Condition],
-    how: SpikingReplay,
+    options: SpikingOptions,
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
     """Replay one animal with spiking neurons and with its rate network, frozen and under `conditions`.
@@ -153,7 +122,7 @@ def replay_spiking_animal(
         Index of the animal.
     conditions : sequence of Condition
         After `FROZEN`, which is always included.
-    how : SpikingReplay
+    options : SpikingOptions
     report : callable
         Called with the number of finished sessions and the name of the condition.
 
@@ -170,15 +139,15 @@ def replay_spiking_animal(
         For a network without a spiking version.
     """
     prepare_processor()
-    animal = _prepare(how.limit(settings), task, trained, number)
+    animal = _prepare(options.limit(settings), task, trained, number)
     network, recorded = animal.agent.network, animal.settings.replay.unit_sessions
-    k = how.neurons_per_unit
-    neurons = SpikingPFC(network, min(how.sessions, CHUNK), neurons_per_unit=k, recorded=recorded)
+    k = options.neurons_per_unit
+    neurons = SpikingPFC(network, min(options.sessions, CHUNK), neurons_per_unit=k, recorded=recorded)
     done: dict[str, _Recorded] = {}
 
     def keep(name: str, chunks: Iterator[_Chunk]) -> None:
         done[name] = _collect(animal, chunks)
-        report(len(done) * how.sessions, name)
+        report(len(done) * options.sessions, name)
 
     for condition in (FROZEN, *conditions):
         own = _replay_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
@@ -187,26 +156,26 @@ def replay_spiking_animal(
     cut = cut_recurrence(animal.effective, done[FROZEN.name].mean_state)
     keep(RECURRENCE_CUT, _replay_neurons(neurons, animal, FROZEN, cut))
     chosen = np.zeros(neurons.n_neurons, dtype=bool)
-    if how.stimulation is not None:
-        chosen = how.stimulation.choose(network, k, numpy_stream(settings.seed, "stimulation", number))
-        current = how.stimulation.inject(task, chosen)
+    if options.stimulation is not None:
+        chosen = options.stimulation.choose(network, k, numpy_stream(settings.seed, "stimulation", number))
+        current = options.stimulation.inject(task, chosen)
         keep(STIMULATED, _replay_neurons(neurons, animal, FROZEN, animal.effective, current))
     return _assemble(animal, done, chosen.reshape(-1, k).mean(1))
 
 
-def count_sessions(conditions: Sequence[Condition], how: SpikingReplay) -> int:
+def count_sessions(conditions: Sequence[Condition], options: SpikingOptions) -> int:
     """Sessions of one animal over all conditions.
 
     Parameters
     ----------
     conditions : sequence of Condition
-    how : SpikingReplay
+    options : SpikingOptions
 
     Returns
     -------
     int
     """
-    return how.sessions * (2 * len(conditions) + 3 + (how.stimulation is not None))
+    return options.sessions * (2 * len(conditions) + 3 + (options.stimulation is not None))
 
 
 def cut_recurrence(effective: Weights, mean_state: Tensor) -> Weights:

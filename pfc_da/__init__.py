@@ -22,8 +22,8 @@ _HOME = {
     "ThreeFactor": "plasticity.three_factor",
     "ActorCriticBPTT": "plasticity.actor_critic_bptt",
     "Condition": "rollout",
-    "Agent": "train",
-    "Trained": "train",
+    "Agent": "agent",
+    "Trained": "trained",
     "RunSettings": "settings",
     "InputError": "errors",
 }

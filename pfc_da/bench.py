@@ -24,13 +24,15 @@ import numpy as np
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import Agent, build_agent
 from pfc_da.files import write_atomic
 from pfc_da.processor import prepare_processor
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import Agent, Training, animal_seed, build_agent, train_update
+from pfc_da.train import Training, train_update
+from pfc_da.trained import animal_seed
 from pfc_da.workers import work
 
 CRITERIA = (0.607, 0.639)
@@ -108,7 +110,7 @@ def forget_peak_memory() -> None:
 def read_peak_memory() -> float:
     """Largest resident memory of this process in MB since `forget_peak_memory`.
 
-    Where Linux does not tell, the peak since the process began.
+    Where Linux does not report it, the peak since the process began.
     """
     status = Path("/proc/self/status")
     if found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else ""):

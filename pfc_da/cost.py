@@ -1,4 +1,4 @@
-"""What a command will cost, told before it starts: time, memory and disk, from figures measured once.
+"""What a command will cost, estimated before it starts: time, memory and disk, from figures measured once.
 
 Time goes into steps of networks. A step of a batch of sessions costs a fixed part, and a part per session that grows with
 units and with their pairs; animals, updates, sessions, trials and conditions multiply it. The figures below were measured
@@ -156,7 +156,7 @@ def combine(
     )
 
 
-def estimate_beside(
+def estimate_replay_on_demand(
     settings: RunSettings,
     task: Task,
     conditions: int,
@@ -164,7 +164,7 @@ def estimate_beside(
     own_bytes: float,
     workers: int | None,
 ) -> Cost:
-    """Cost of a replay in another way, of so many conditions and sessions; `animal_s` and `own_bytes` as of `combine`."""
+    """Cost of a replay made on demand, of so many conditions; `animal_s` and `own_bytes` as of `combine`."""
     held, disk = _measure_recording(settings, task, conditions)
     return combine(
         settings.animals,

@@ -9,14 +9,16 @@ the training. Plastic conditions share their random draws with each other, but n
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from pfc_da.agent import Agent, build_agent
 from pfc_da.files import telling_full
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.processor import prepare_processor
@@ -25,7 +27,8 @@ from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
 from pfc_da.settings import ReplaySettings, RunSettings
 from pfc_da.task import STEP_S, Task
-from pfc_da.train import Agent, Trained, build_agent, take_step
+from pfc_da.train import take_step
+from pfc_da.trained import Trained
 
 CHUNK = 200
 """Sessions that run together. Limits memory, and determines the random numbers of a session."""
@@ -203,6 +206,24 @@ def _replay_plastic(
         with torch.no_grad():
             weights, memory, _ = take_step(settings.rule, weights, change, memory, learning_rate)
         yield first, batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """Options of a replay; every condition is played in so many sessions, all of them kept step by step."""
+
+    sessions: int
+
+    constants: ClassVar[Mapping[str, Any]] = {}
+    """Constants of the simulator, kept with the options."""
+
+    def limit(self, settings: RunSettings) -> RunSettings:
+        """Settings of a run with as many sessions of replay."""
+        return limit_sessions(settings, self.sessions)
+
+    def format(self) -> str:
+        """All of it as JSON, for a recording to carry."""
+        return json.dumps({**dataclasses.asdict(self), **self.constants})
 
 
 def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:

@@ -8,161 +8,35 @@ whole. Nothing here imports torch.
 """
 
 import contextlib
-import fcntl
-import fnmatch
-import hashlib
-import importlib.metadata
 import itertools
 import json
 import os
-import platform
 import resource
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-
-from pfc_da import signals, workers
-from pfc_da.errors import DiskFull, InputError, damaged
+from pfc_da import signals
+from pfc_da.errors import DiskFull, InputError
 from pfc_da.files import (
     ASIDE,
     hash_file,
-    is_disk_full,
     name_aside,
     remove,
     remove_stale,
-    require_file,
     require_name,
     reserve,
     telling_full,
     write_atomic,
 )
+from pfc_da.folder_lock import LOCKS, lock_folder
+from pfc_da.manifest import Manifest, format_manifest, hash_config, new_manifest, read_manifest, require_whole
+from pfc_da.request import require_same_request
+from pfc_da.run_files import MADE_FROM, ON_DEMAND, OURS, OUTPUTS, STAGES, fits
 
-SCHEMA_VERSION = 2
-STAGES = ("train", "replay", "compare", "report")
-_NEURONS = "figures/neurons_*"
-_OUTPUTS = {
-    "train": (
-        "animals/*/weights.safetensors",
-        "animals/*/after_*.safetensors",
-        "animals/*/learning_curve.csv",
-    ),
-    "replay": ("recording.nc",),
-    "compare": ("statistics.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
-    "report": ("report.html",),
-}
-"""Files that each stage makes; of `figures`, those of neurons are made on demand."""
-_REMEDIES = {
-    **dict.fromkeys(
-        _OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"
-    ),
-    "recording.nc": "'pfc-da replay {run} --force' makes it anew",
-    "*_spiking.*": "'pfc-da replay {run} --spiking --force' makes it anew",
-    _NEURONS: "'pfc-da replay {run} --spiking --force' makes it anew",
-    "*_circuit.*": "'pfc-da replay {run} --circuit --force' makes it anew",
-    "comparison_recorded.csv": "'pfc-da compare {run} --recorded ...' makes it anew",
-    "report.html": "'pfc-da report {run} --force' makes it anew",
-    "*": "'pfc-da compare {run} --force' makes it anew",
-}
-"""How a damaged file is mended; the first pattern that fits counts."""
-_MADE_FROM = {
-    "recording.nc": ("comparison_recorded.csv", "exports"),
-    "recording_spiking.nc": (
-        "statistics_spiking.csv",
-        "comparison_spiking.csv",
-        "comparison_recorded.csv",
-        "exports_spiking",
-        _NEURONS,
-    ),
-    "recording_circuit.nc": ("statistics_circuit.csv", "comparison_circuit.csv"),
-}
-"""What is made on demand from a recording, by no stage, and so must go when that recording is made anew; may hold a *."""
-_ON_DEMAND = {*_MADE_FROM, *itertools.chain(*_MADE_FROM.values())} - {"recording.nc"}
-_OURS = (
-    "animals",
-    "figures",
-    "recording.nc",
-    "statistics.csv",
-    "statistics_by_animal.csv",
-    "comparison.csv",
-    "report.html",
-    *_ON_DEMAND,
-    "error.txt",
-    "manifest.json",  # last: while it stands, the folder is known to be a run folder
-)
-LOCKS = (".lock", workers.LOCK)
 SPARE = 1 << 17
 """Bytes kept for the last manifest while a run is under way."""
-_PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf", "safetensors", "pydantic")
-
-
-class Manifest(BaseModel):
-    """What a run folder holds: its configuration, where it came from, how far it got, what it cost.
-
-    `status` is ``running`` while a stage is under way (or was killed there), ``waiting`` when a command
-    ended well with stages still to do, and ``finished`` when every stage is done. `files` are the SHA-256 of finished
-    files by their path in the folder. The file itself ends with the SHA-256 of all this.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    schema_version: int = SCHEMA_VERSION
-    status: Literal["running", "waiting", "finished", "interrupted", "failed"]
-    paradigm: str
-    config: dict[str, JsonValue]
-    seed: int
-    animals: int = Field(ge=1)
-    versions: dict[str, str]
-    commit: str
-    wall_s: float = Field(ge=0)
-    cpu_s: float = Field(ge=0)
-    stages: dict[str, str] = {}
-    files: dict[str, str] = {}
-
-
-def read_manifest(path: str | Path) -> Manifest:
-    """Read ``manifest.json`` of the run folder `path`.
-
-    Raises
-    ------
-    InputError
-        If `path` is no run folder or its manifest is damaged; the file is left as it is.
-    """
-    require_name(path)
-    file = Path(path) / "manifest.json"
-    try:
-        require_file(file)
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"{path} is not a run folder: it has no manifest.json. "
-            "Give the --out of an earlier run, or make one with 'pfc-da run PARADIGM --out FOLDER'."
-        ) from None
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}.") from error
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise damaged(file, f"it is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise damaged(file, f"it holds a {type(content).__name__}, not an object")
-    if content.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(
-            f"{file} has schema_version {content.get('schema_version')!r}; this version of pfc_da reads "
-            f"{SCHEMA_VERSION}. The file was left as it is; use the pfc_da that wrote it, or another --out."
-        )
-    checksum = content.pop("sha256", None)
-    try:
-        manifest = Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise damaged(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    if checksum != _hash(content):
-        raise damaged(file, "its content is not what was written (SHA-256)")
-    return manifest
 
 
 class RunFolder:
@@ -198,13 +72,18 @@ class RunFolder:
         lock = lock_folder(path)
         try:
             if _is_new(path):
-                manifest = _new_manifest(config)
+                manifest = new_manifest(config)
             else:
                 manifest = read_manifest(path)
                 if force:
                     _remove_run(path)
-                    manifest = _new_manifest(config)
-                _require_same(path, manifest.config, config)
+                    manifest = new_manifest(config)
+                require_same_request(
+                    f"{path} holds a run with another configuration",
+                    manifest.config,
+                    config,
+                    "Give another --out, or --force to start over.",
+                )
             remove_stale(path)
         except BaseException:
             lock.close()
@@ -243,7 +122,7 @@ class RunFolder:
             self._write_manifest(self._status_after(kind))
         except (DiskFull, InputError, OSError):
             if kind is None:
-                raise  # otherwise the first error is the one to tell
+                raise  # otherwise the first error is the one to report
         finally:
             self.close()
 
@@ -280,7 +159,7 @@ class RunFolder:
         """
         if not self._has(stage):
             return False
-        self.require_whole(*_OUTPUTS[stage])
+        self.require_whole(*OUTPUTS[stage])
         return True
 
     def require_whole(self, *patterns: str) -> None:
@@ -306,10 +185,10 @@ class RunFolder:
         kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
         self._change(stages=kept)
         if stage == "train":  # later stages replace what they made of the weights of before
-            self._remove(_ON_DEMAND)
-        after = itertools.chain(*(_OUTPUTS[name] for name in STAGES if name not in (*earlier, stage)))
+            self._remove(ON_DEMAND)
+        after = itertools.chain(*(OUTPUTS[name] for name in STAGES if name not in (*earlier, stage)))
         try:
-            with self.making(*_OUTPUTS[stage], also=after):
+            with self.making(*OUTPUTS[stage], also=after):
                 yield
         except InputError:
             self._change(stages=before.stages, files=before.files)
@@ -324,7 +203,7 @@ class RunFolder:
         self._change(files={name: known for name, known in self.manifest.files.items() if name not in gone})
         yield
         there = [path.relative_to(self.path).as_posix() for each in patterns for path in self.path.glob(each)]
-        found = sorted(name for name in there if any(_fits(name, pattern) for pattern in patterns))
+        found = sorted(name for name in there if any(fits(name, pattern) for pattern in patterns))
         made = {name: hash_file(self.path / name) for name in found}
         self._whole |= made.keys()
         self._change(files=self.manifest.files | made)
@@ -335,7 +214,7 @@ class RunFolder:
 
     def write_atomic(self, name: str, writer: Callable[[Path], object]) -> None:
         """Let `writer` write the file `name` of this folder, less what was made from an earlier one; see `write_atomic`."""
-        self._remove(_MADE_FROM.get(name, ()))
+        self._remove(MADE_FROM.get(name, ()))
         write_atomic(self.path / name, writer)
 
     def kept(self) -> str:
@@ -361,11 +240,11 @@ class RunFolder:
     def _has(self, stage: str) -> bool:
         if self.manifest.stages.get(stage) != hash_config(self.manifest.config):
             return False
-        return all((self.path / name).exists() for name in self._list(_OUTPUTS[stage]))
+        return all((self.path / name).exists() for name in self._list(OUTPUTS[stage]))
 
     def _list(self, patterns: Iterable[str]) -> list[str]:
         """Recorded files that fit a pattern; those made on demand fit no pattern of a stage but their own."""
-        return [name for name in self.manifest.files if any(_fits(name, pattern) for pattern in patterns)]
+        return [name for name in self.manifest.files if any(fits(name, pattern) for pattern in patterns)]
 
     @property
     def _spare(self) -> Path:
@@ -386,111 +265,6 @@ class RunFolder:
         self.write_atomic("manifest.json", lambda file: file.write_text(text, encoding="utf-8"))
 
 
-def format_manifest(manifest: Manifest) -> str:
-    """The text of ``manifest.json``."""
-    content = manifest.model_dump(mode="json")
-    return json.dumps({**content, "sha256": _hash(content)}, indent=2, ensure_ascii=False) + "\n"
-
-
-def require_whole(run: Path, manifest: Manifest, name: str) -> None:
-    """Refuse the file `name` of a run folder if its SHA-256 is recorded and is another one.
-
-    Raises
-    ------
-    InputError
-        With the file and how to mend it.
-    """
-    if name in manifest.files and hash_file(run / name) != manifest.files[name]:
-        remedy = next(told for pattern, told in _REMEDIES.items() if fnmatch.fnmatch(name, pattern))
-        raise InputError(
-            f"{run / name} is damaged: its bytes are not those that were written (SHA-256). It was left as it is. "
-            f"{remedy.format(run=run)}."
-        )
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return fnmatch.fnmatch(name, pattern) and (pattern != "figures/*" or not fnmatch.fnmatch(name, _NEURONS))
-
-
-def _new_manifest(config: dict[str, Any]) -> Manifest:
-    return Manifest(
-        status="running",
-        paradigm=config["paradigm"],
-        config=config,
-        seed=config["seed"],
-        animals=config["animals"],
-        versions=_versions(),
-        commit=_commit(),
-        wall_s=0.0,
-        cpu_s=0.0,
-    )
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit() -> str:
-    """Return the commit of the source tree this package runs from, ending in ``-dirty`` if changed since."""
-    package = Path(__file__).resolve().parent
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(package), *words], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        # an installed copy may lie inside some other project's repository, whose commit says nothing about it
-        if Path(git("rev-parse", "--show-toplevel")) != package.parent:
-            return "unknown"
-        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-
-
-def lock_folder(path: Path) -> IO[str]:
-    """Make the folder if needed and hold it for this process, until the returned file is closed."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = (path / ".lock").open("a+", encoding="utf-8")
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{path} is not a folder: a file is in the way. Give another --out.") from None
-    except OSError as error:
-        if is_disk_full(error):
-            raise DiskFull(
-                f"no space left on the disk to make {path}. Free some space or give another --out."
-            ) from error
-        raise InputError(
-            f"cannot write in {path}: {error.strerror}. Make it writable or give another --out."
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        holder = lock.read().strip()
-        lock.close()
-        raise InputError(
-            f"{path} is being written by another process{f' ({holder})' if holder else ''}. "
-            "Wait for it to end, or give another --out."
-        ) from None
-    if not workers.wait_for_workers(path):
-        lock.close()
-        raise InputError(
-            f"{path} is still being written by workers of a command that was killed. "
-            "Wait for them to end, or give another --out."
-        )
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()}\n")
-    lock.flush()
-    return lock
-
-
 def _is_new(path: Path) -> bool:
     """Whether nothing is in the folder yet but what a start that was killed may have left."""
     if (path / "manifest.json").exists():
@@ -506,42 +280,10 @@ def _is_new(path: Path) -> bool:
     return True
 
 
-def _require_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    before, after = _flat(old), _flat(new)
-    for key in [*after, *(before.keys() - after.keys())]:
-        if before.get(key) != after.get(key):
-            raise InputError(
-                f"{path} holds a run with another configuration: {key} is {_told(before, key)} there and "
-                f"{_told(after, key)} was asked for. Give another --out, or --force to start over."
-            )
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Name nested settings by their dotted path, as ``--set`` does."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _told(flat: dict[str, Any], key: str) -> str:
-    return json.dumps(flat[key], ensure_ascii=False) if key in flat else "absent"
-
-
 def _remove_run(path: Path) -> None:
     """Remove what a run writes, and nothing else that may lie in the folder."""
-    for name in _OURS:
+    for name in OURS:
         remove(path / name)
-
-
-def hash_config(config: dict[str, Any]) -> str:
-    """Sixteen hexadecimal digits that stand for a configuration."""
-    return _hash(config)[:16]
-
-
-def _hash(content: Any) -> str:
-    """SHA-256 of what can be written as JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _clock() -> tuple[float, float]:
@@ -551,7 +293,7 @@ def _clock() -> tuple[float, float]:
 
 
 def _workers_cpu_s() -> float:
-    """CPU time in s of child processes still alive, as Linux tells it; 0 elsewhere."""
+    """CPU time in s of child processes still alive, as Linux reports it; 0 elsewhere."""
     ticks = 0
     for children in Path("/proc/self/task").glob("*/children"):
         for process in children.read_text().split():

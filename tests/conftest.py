@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 
 from pfc_da.recording import SCHEMA_VERSION
-from pfc_da.run_folder import STAGES, RunFolder
+from pfc_da.run_files import STAGES
+from pfc_da.run_folder import RunFolder
 from pfc_da.settings import resolve
 
 

@@ -1,7 +1,7 @@
 """An experiment: a task, how animals are trained on it, what is recorded, and how that is analysed.
 
 The stages are separate, each reads what the one before wrote into the run folder, and each can be run alone:
-train -> replay (weights frozen) -> compare (statistics beside references) -> report.
+train -> replay (weights frozen) -> compare (statistics with references) -> report.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from pfc_da.agent import build_agent
 from pfc_da.analysis.behaviour.history import LAGS
 from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
 from pfc_da.analysis.comparison.published import compare
@@ -27,17 +28,19 @@ from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.analysis.units.nulls import MIN_SESSIONS
 from pfc_da.cost import Cost, estimate_run
 from pfc_da.errors import InputError, nearest, show
-from pfc_da.files import name_aside, remove
+from pfc_da.experiment.replays.rate import RateReplay
+from pfc_da.experiment.result import Result, read_result, tabulate_by_animal, tabulate_statistics
+from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
 from pfc_da.progress import Progress
-from pfc_da.recording import join_recordings, open_recording, read_recording
-from pfc_da.replay import record_animal
+from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
-from pfc_da.tables import COMPARISON, STATISTIC, read_table
+from pfc_da.tables import read_table
 from pfc_da.task import Task
-from pfc_da.train import CURVE, CURVE_COLUMNS, build_agent, load_trained, train_animal
+from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
+from pfc_da.trained import load_trained
 from pfc_da.workers import work
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
@@ -85,11 +88,11 @@ class Experiment:
     analyse
         From the recording to numbers.
     analyse_choices
-        The part of it that needs neither units nor training, for whatever plays the task, neurons for one.
+        The part of it that needs neither units nor training, for whatever plays the task, such as spiking neurons.
     conditions
         What is replayed; the first is the frozen animal. The snapshots of training come after these.
     spiking
-        Names of those that spiking neurons play too, beside the frozen animal; of trained weights in the task of test.
+        Names of those in the spiking replay, in addition to the frozen animal; of trained weights in the task of test.
     largest_reward
         What dopamine cells of a spiking circuit take for an error of 1, in rewards.
     """
@@ -188,31 +191,12 @@ class Experiment:
     def replay(
         self, settings: RunSettings, folder: RunFolder, progress: Progress, workers: int | None
     ) -> None:
-        """Replay every animal under every condition with frozen weights; write the recording.
-
-        Animals are written to files of their own, chunk by chunk, and these joined: never is all in memory.
-        """
-        task, jobs = self.build_task(settings, test=True), []
-        parts = [name_aside(folder.animal(animal) / "recording.nc") for animal in range(settings.animals)]
-        conditions = self.list_conditions(settings)
-        total = len(conditions) * max(settings.replay.held_out_sessions, settings.replay.sessions)
-        for animal, part in enumerate(parts):
-            trained = load_trained(settings, task, animal, folder.animal(animal))
-            report = progress.task(f"replay animal {animal}", total)
-            arguments = (part, settings, task, trained, animal, conditions, report)
-            jobs.append(functools.partial(record_animal, *arguments))
-        try:
-            work(jobs, workers, folder.path)
-            folder.write_atomic(
-                "recording.nc", lambda aside: join_recordings(parts, aside, task.session_labels)
-            )
-        finally:
-            for part in parts:
-                remove(part)
+        """Replay every animal under every condition with frozen weights; write the recording."""
+        RateReplay(self, settings).run(folder, progress, workers)
 
     @threadpool_limits.wrap(limits=1)
     def compare(self, settings: RunSettings, folder: RunFolder) -> None:
-        """Analyse the recording and hold its statistics against references; write tables and figures.
+        """Analyse the recording and compare its statistics with references; write tables and figures.
 
         With one thread, as sums of several differ in their last digits with how many there are.
         """
@@ -246,7 +230,7 @@ class Experiment:
             "fraction_diverged", diverged, n_of="animals", by_animal=[float(own) for own in diverged]
         )
 
-    def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> "Result":
+    def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> Result:
         """Train, freeze, replay and compare; `arguments` as for `settings`.
 
         Examples
@@ -260,73 +244,9 @@ class Experiment:
             path = Path(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
             folder = stack.enter_context(RunFolder.open(path, settings.model_dump(mode="json")))
             progress = stack.enter_context(Progress())
-            for stage in ("train", "replay", "compare"):
-                if not folder.is_done(stage):
-                    with folder.doing(stage):
-                        arguments_of = () if stage == "compare" else (progress, workers)
-                        getattr(self, stage)(settings, folder, *arguments_of)
+            work = plan_stages(self, settings, folder, progress, workers)
+            run_stages(folder, work, list_to_do(folder, [*work]))
             return read_result(path, settings)
-
-
-def join_animals(animals: Sequence[xr.Dataset], task: Task) -> xr.Dataset:
-    """Recordings of animals as one; the problems they met are shared."""
-    own = [name for name in animals[0].data_vars if name not in task.session_labels]
-    index = pd.Index(range(len(animals)), name="animal")
-    recording = xr.concat(animals, index, own, "minimal", "override")
-    recording["animal"].attrs |= {"units": "1", "long_name": "index of the animal"}
-    return recording
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a run found."""
-
-    settings: RunSettings
-    recording: xr.Dataset
-    statistics: pd.DataFrame
-    comparison: pd.DataFrame
-
-    def table(self) -> str:
-        """Simulated beside published, recorded and derived numbers, as text."""
-        shown = self.comparison.dropna(subset="simulated")
-        lines = []
-        for row in shown.itertuples():
-            simulated = f"{row.simulated:.3g} [{row.sim_low:.3g}, {row.sim_high:.3g}]"
-            reference = f"{row.reference:.3g} [{row.ref_low:.3g}, {row.ref_high:.3g}]"
-            name = f"{row.key} {row.condition}" if isinstance(row.condition, str) else row.key
-            doi = row.doi if isinstance(row.doi, str) else ""
-            lines.append(
-                f"{name:42} {simulated:24} {reference:24} {row.kind:10} {row.verdict:15} {row.source} {doi}"
-            )
-        return "\n".join(lines)
-
-
-def read_result(path: str | Path, settings: RunSettings) -> Result:
-    """Read the recording and the tables of a run folder into memory."""
-    path = Path(path)
-    columns = {"statistics": STATISTIC, "comparison": COMPARISON}
-    tables = (read_table(path / f"{name}.csv", needed) for name, needed in columns.items())
-    return Result(settings, read_recording(path / "recording.nc"), *tables)
-
-
-def tabulate_statistics(statistics: Sequence[Statistic], settings: RunSettings) -> pd.DataFrame:
-    """The rows of statistics.csv."""
-    told = {"paradigm": settings.paradigm, "network": settings.network.kind, "rule": settings.rule.kind}
-    rows = [dataclasses.asdict(statistic) | told for statistic in statistics]
-    columns = ["key", "paradigm", "network", "rule", "condition", "estimate", "low", "high"]
-    return pd.DataFrame(rows)[[*columns, "interval", "n", "n_of", "units"]]
-
-
-def tabulate_by_animal(statistics: Sequence[Statistic]) -> pd.DataFrame:
-    """The rows of statistics_by_animal.csv."""
-    rows = [
-        (animal, statistic.key, statistic.condition, value)
-        for statistic in statistics
-        for animal, value in enumerate(statistic.by_animal)
-    ]
-    return pd.DataFrame(rows, columns=["animal", "key", "condition", "estimate"]).sort_values(
-        "animal", kind="stable"
-    )
 
 
 def _require(name: str, given: int, least: int, why: str) -> None:

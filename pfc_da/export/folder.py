@@ -1,23 +1,20 @@
 """Exporting a run: which files there will be, each written whole, those that are there already left alone.
 
-Beside the files stands one JSON file with the recording they are of, the settings, the versions and the commit. It also
+With the files is one JSON file of the recording they are of, the settings, the versions and the commit. It also
 keeps exports apart: a folder that holds one of another recording is refused, never mixed. A second file keeps the SHA-256
 of every file that is finished, as the program `sha256sum` writes it; a finished file that has changed since is refused.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from pfc_da.errors import InputError, damaged, nearest
-from pfc_da.export.arrays import plan_netcdf, plan_zarr
-from pfc_da.export.choices import plan_csv
+from pfc_da.errors import InputError, damaged
+from pfc_da.export import formats
+from pfc_da.export.cut import name_export
 from pfc_da.export.jobs import Job
-from pfc_da.export.nwb import plan_nwb
-from pfc_da.export.session import get_run_name
 from pfc_da.files import (
     hash_file,
     remove,
@@ -27,22 +24,13 @@ from pfc_da.files import (
     write_atomic,
     write_folder_atomic,
 )
+from pfc_da.folder_lock import lock_folder
+from pfc_da.manifest import Manifest, read_manifest
 from pfc_da.progress import Progress
 from pfc_da.recording import open_recording
-from pfc_da.run_folder import (
-    Manifest,
-    RunFolder,
-    lock_folder,
-    read_manifest,
-)
-
-FORMATS: Mapping[str, Callable[[xr.Dataset, int | None], Iterator[Job]]] = {
-    "nwb": plan_nwb,
-    "netcdf": plan_netcdf,
-    "zarr": plan_zarr,
-    "csv": plan_csv,
-}
-"""Name -> what is to be written of a recording's first sessions."""
+from pfc_da.request import require_same_request
+from pfc_da.run_files import STAGE_REPLAY, name_exports, name_recording
+from pfc_da.run_folder import RunFolder
 
 
 def export_run(
@@ -51,7 +39,7 @@ def export_run(
     *,
     out: str | Path | None = None,
     sessions: int | None = None,
-    spiking: bool = False,
+    replay: str = STAGE_REPLAY,
     force: bool = False,
 ) -> tuple[Path, list[Path]]:
     """Write a run for other people's tools, or go on where that was interrupted.
@@ -59,66 +47,59 @@ def export_run(
     Parameters
     ----------
     run : path
-        Run folder; it must have been replayed.
     format : str
-        One of `FORMATS`.
+        A module of `pfc_da.export.formats`.
     out : path, optional
-        Folder to write; ``exports/FORMAT`` in the run folder unless given, ``exports_spiking/FORMAT`` of neurons. Runs
-        may share one.
+        Folder to write; ``exports/FORMAT`` or ``exports_REPLAY/FORMAT`` in the run folder unless given.
     sessions : int, optional
-        Only the first of every animal: of those recorded with units for NWB, of all kept step by step otherwise.
-    spiking : bool
-        What neurons played (``recording_spiking.nc``), not the rate network.
+        Only the first of every animal, in NWB of those recorded with units.
+    replay : str
+        ``rate`` (``recording.nc``) or ``spiking`` (``recording_spiking.nc``).
     force : bool
         Write anew what this run has exported to `out`.
 
     Returns
     -------
-    folder : Path
-    written : list of Path
-        Files written now, in the order written; those already there are not among them.
+    (Path, list of Path)
+        The folder, and the files written now; those already there are not among them.
 
     Raises
     ------
     InputError
         If the run has no such recording, the format is none, or `out` holds an export of something else.
     """
-    if format not in FORMATS:
-        raise InputError(f"no format {format!r}.{nearest(format, FORMATS)} There are: {', '.join(FORMATS)}.")
-    run = Path(run)
-    out = Path(out) if out else run / ("exports_spiking" if spiking else "exports") / format
+    plan, run = formats.load(format), Path(run)
+    out = Path(out) if out else run / name_exports(replay) / format
     require_name(out)
     manifest = read_manifest(run)
-    source = _find_recording(run, manifest, spiking)
+    source = _find_recording(run, manifest, replay)
     with open_recording(source) as recording:
         recording.attrs |= {"commit": manifest.commit, "versions": json.dumps(manifest.versions)}
-        jobs = [job._replace(path=out / job.path) for job in FORMATS[format](recording, sessions)]
-        within = out.resolve().is_relative_to(run.resolve())
-        with lock_folder(run if within else out):
-            remove_stale(out)
-            known = manifest.files.get(source.name) or hash_file(source)
-            of: dict[str, Any] = {"format": format, "recording_sha256": known}
-            if format != "nwb":  # an NWB file is the same, however many sessions are exported
-                of["sessions"] = sessions or "all"
-            name = f"{recording.attrs['paradigm']}-{get_run_name(recording.attrs)}"
-            if force:
-                _remove(out, name)
-            finished = _Finished(out, f"{name}.sha256")
-            _prepare(out / f"{name}.json", finished, recording, of)
+        jobs = [job._replace(path=out / job.path) for job in plan(recording, sessions)]
+        known = manifest.files.get(source.name) or hash_file(source)
+        with lock_folder(run if out.resolve().is_relative_to(run.resolve()) else out):
+            finished = _prepare(out, recording, _describe(format, known, sessions), force)
             return out, _write(jobs, finished)
 
 
-def _find_recording(run: Path, manifest: Manifest, spiking: bool) -> Path:
+def _describe(format: str, recording_sha256: str, sessions: int | None) -> dict[str, Any]:
+    """What is exported, as the JSON file of the export keeps it."""
+    of: dict[str, Any] = {"format": format, "recording_sha256": recording_sha256}
+    if format != "nwb":  # an NWB file is the same, however many sessions are exported
+        of["sessions"] = sessions or "all"
+    return of
+
+
+def _find_recording(run: Path, manifest: Manifest, replay: str) -> Path:
     """The recording to export, if it was made."""
-    if spiking:
-        source, command = run / "recording_spiking.nc", f"pfc-da replay {run} --spiking"
-        done = source.exists()  # it is no stage
-        RunFolder(run, manifest, None).require_whole(source.name)
+    source, folder = run / name_recording(replay), RunFolder(run, manifest, None)
+    if replay == STAGE_REPLAY:
+        done, what, command = folder.is_done("replay"), "replay", f"pfc-da replay {run}"
     else:
-        source, command = run / "recording.nc", f"pfc-da replay {run}"
-        done = RunFolder(run, manifest, None).is_done("replay")
+        folder.require_whole(source.name)
+        done = source.exists()  # it is no stage
+        what, command = f"the {replay} replay", f"pfc-da replay {run} --{replay}"
     if not done:
-        what = "replay as neurons" if spiking else "replay"
         raise InputError(f"{run}: export needs {what}, which is not done; '{command}' does it.")
     return source
 
@@ -171,16 +152,28 @@ def _remove(out: Path, name: str) -> None:
         remove(old)
 
 
-def _prepare(stamp: Path, finished: _Finished, recording: xr.Dataset, of: dict[str, Any]) -> None:
-    """Have the folder hold the JSON file of this export and nothing of another export of the same run."""
+def _prepare(out: Path, recording: xr.Dataset, of: dict[str, Any], force: bool) -> _Finished:
+    """Have the folder hold nothing of another export of the same run; what is finished of this one."""
+    remove_stale(out)
+    name = name_export(recording)
+    if force:
+        _remove(out, name)
+    finished = _Finished(out, f"{name}.sha256")
+    _write_stamp(out / f"{name}.json", finished, recording, of)
+    return finished
+
+
+def _write_stamp(stamp: Path, finished: _Finished, recording: xr.Dataset, of: dict[str, Any]) -> None:
+    """Write the JSON file of the export; refuse one of another export of the same run."""
     if stamp.exists():
         whole = finished.has(stamp)
         _require_same(stamp, of)
         if whole:
             return
-    told = {str(key): value for key, value in recording.attrs.items()}
-    told |= {key: json.loads(told[key]) for key in ("config", "versions", "spiking") if key in told}
-    text = json.dumps({"export": of, **told}, indent=2, default=int) + "\n"
+    attributes = {str(key): value for key, value in recording.attrs.items()}
+    as_json = attributes.keys() & {"config", "versions", "spiking"}
+    attributes |= {key: json.loads(attributes[key]) for key in as_json}
+    text = json.dumps({"export": of, **attributes}, indent=2, default=int) + "\n"
     write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
     finished.add(stamp)
 
@@ -190,12 +183,8 @@ def _require_same(stamp: Path, of: dict[str, Any]) -> None:
         before = dict(json.loads(stamp.read_text(encoding="utf-8"))["export"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(stamp, "it does not say what was exported") from error
-    for key in of:
-        if before.get(key) != of[key]:
-            raise InputError(
-                f"{stamp.parent} holds an export of this run with another {key.removesuffix('_sha256')}: "
-                f"{before.get(key)} there, {of[key]} now. Give another --out, or --force to write it anew."
-            )
+    holds = f"{stamp.parent} holds another export of this run"
+    require_same_request(holds, before, of, "Give another --out, or --force to write it anew.")
 
 
 def _write(jobs: list[Job], finished: _Finished) -> list[Path]:

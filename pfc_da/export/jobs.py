@@ -12,7 +12,7 @@ class Job(NamedTuple):
     """One file of an export."""
 
     path: Path  # within the folder of the export
-    write: Callable[[Path], object]  # writes it where it is told to
+    write: Callable[[Path], object]  # writes it to this path
     is_folder: bool = False
 
 

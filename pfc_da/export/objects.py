@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from pfc_da.export.jobs import importing
 from pfc_da.export.session import Session, to_seconds
@@ -23,7 +24,6 @@ def to_neo(session: Session) -> "neo.Block":
     """
     with importing("ephys"):
         import neo
-        import quantities as pq
 
     block = neo.Block(name=session.subject_id, description=session.how_spiked)
     segment = neo.Segment(name=session.session_id)
@@ -32,29 +32,41 @@ def to_neo(session: Session) -> "neo.Block":
     for (unit, known), times in zip(session.units.iterrows(), trains, strict=False):
         train = neo.SpikeTrain(times, units="s", t_stop=session.stop_s, name=str(unit), **known.to_dict())
         segment.spiketrains.append(train)
-    for name, values in session.series.items():
-        signal = neo.AnalogSignal(
+    segment.analogsignals.extend(_make_signals(session))
+    segment.epochs.append(_make_epoch(session.trials))
+    for phase in session.phases:
+        times = session.trials[f"{phase}_time"].to_numpy()
+        segment.events.append(neo.Event(times=times, units="s", name=phase))
+    return block
+
+
+def _make_signals(session: Session) -> "list[neo.AnalogSignal]":
+    import neo
+    import quantities as pq
+
+    return [
+        neo.AnalogSignal(
             values.transpose("step", ...).values,
             units="Hz" if values.attrs["units"] == "Hz" else "dimensionless",
             sampling_rate=1 / session.step_s * pq.Hz,
             name=str(name),
             unit=values.attrs["units"],
         )
-        segment.analogsignals.append(signal)
-    trials = session.trials
-    segment.epochs.append(
-        neo.Epoch(
-            times=trials["start_time"].to_numpy(),
-            durations=(trials["stop_time"] - trials["start_time"]).to_numpy(),
-            labels=trials.index.astype(str).to_numpy(),
-            units="s",
-            name="trials",
-            array_annotations={str(name): column.to_numpy() for name, column in trials.items()},
-        )
+        for name, values in session.series.items()
+    ]
+
+
+def _make_epoch(trials: pd.DataFrame) -> "neo.Epoch":
+    import neo
+
+    return neo.Epoch(
+        times=trials["start_time"].to_numpy(),
+        durations=(trials["stop_time"] - trials["start_time"]).to_numpy(),
+        labels=trials.index.astype(str).to_numpy(),
+        units="s",
+        name="trials",
+        array_annotations={str(name): column.to_numpy() for name, column in trials.items()},
     )
-    for phase in session.phases:
-        segment.events.append(neo.Event(times=trials[f"{phase}_time"].to_numpy(), units="s", name=phase))
-    return block
 
 
 def to_pynapple(session: Session) -> dict[str, Any]:

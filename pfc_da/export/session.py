@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from pfc_da.errors import InputError
 from pfc_da.export.neurons import COLUMNS, HOW_FIRED, read_spikes, tabulate_neurons
 from pfc_da.export.spikes import HOW_DRAWN, TICKS_PER_S, Spikes, draw_spikes
+from pfc_da.manifest import hash_config
 from pfc_da.recording import load
 from pfc_da.recording_schema import count_neurons, get_phases, get_seed, get_step_s, has_rates, is_choice_step
 from pfc_da.rng import numpy_stream
-from pfc_da.run_folder import hash_config
 from pfc_da.trials import per_trial
 
 SERIES = ("value", "rpe", "dopamine_injected", "regret", "policy", "activity")
@@ -31,7 +31,7 @@ AREA = "PFC"
 
 Provenance = Mapping[Hashable, Any]
 """Attributes of a recording: paradigm, network, rule, seed, config (JSON), commit and versions of a run, and spiking (JSON)
-if neurons played."""
+of a spiking replay."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def get_run_name(provenance: Provenance) -> str:
 
 
 def name_subject(provenance: Provenance, animal: int) -> str:
-    """The animal, told apart from those of runs with other settings or seeds."""
+    """The animal; those of runs with other settings or seeds have other names."""
     return f"simmonkey-{get_run_name(provenance)}-{animal:03d}"
 
 
@@ -165,7 +165,7 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
 
 
 def list_labels(recording: xr.Dataset) -> list[str]:
-    """Variables told of a session by step or as a whole; what else a recording may hold is not of sessions, or of units."""
+    """Variables of a session, by step or as a whole; what else a recording may hold is not of sessions, or of units."""
     return [
         str(name)
         for name, values in recording.data_vars.items()

@@ -14,12 +14,13 @@ from string import Template
 import pandas as pd
 
 from pfc_da.files import write_atomic
+from pfc_da.manifest import Manifest, read_manifest, require_whole
 from pfc_da.report.html import asset, describe, find, tag, text, value, words
 from pfc_da.report.panels import panels_section
 from pfc_da.report.recorded import recorded_section
 from pfc_da.report.tables import comparison_table, misses, statistics_table
 from pfc_da.report.units import BROWSER_COLUMNS, unit_browser
-from pfc_da.run_folder import STAGES, Manifest, read_manifest, require_whole
+from pfc_da.run_files import FIGURE_PREFIXES, REPLAYS, STAGES
 from pfc_da.tables import COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, VERDICTS, read_table
 
 
@@ -48,11 +49,17 @@ def _build_page(folder: Path, manifest: Manifest) -> str:
     def read(name: str, columns: Collection[str] = ()) -> pd.DataFrame | None:
         return _read_table(folder, manifest, name, columns)
 
-    statistics, of_neurons = (read(f"statistics{kind}.csv", STATISTIC) for kind in ("", "_spiking"))
-    compared, areas = (read(f"comparison{kind}.csv", COMPARISON) for kind in ("", "_spiking"))
-    comparison = _join(compared, areas)
-    held = _join(statistics, None if areas is None or of_neurons is None else _select(of_neurons, areas))
-    index = _join(*(read(f"figures/{kind}index.csv", INDEX) for kind in ("", "neurons_")))
+    statistics, comparison = read("statistics.csv", STATISTIC), read("comparison.csv", COMPARISON)
+    compared = statistics
+    for replay in REPLAYS:
+        own, references = (
+            read(f"{name}_{replay}.csv", columns)
+            for name, columns in (("statistics", STATISTIC), ("comparison", COMPARISON))
+        )
+        comparison = _join(comparison, references)
+        if own is not None and references is not None:
+            compared = _join(compared, _select(own, references))
+    index = _join(*(read(f"figures/{prefix}index.csv", INDEX) for prefix in ("", *FIGURE_PREFIXES)))
     units = [read(f"figures/{name}.csv", columns) for name, columns in BROWSER_COLUMNS.items()]
     panels, left_out = panels_section(index, folder, manifest)
     return Template(asset("template.html")).substitute(
@@ -63,7 +70,7 @@ def _build_page(folder: Path, manifest: Manifest) -> str:
         banner=_banner(manifest),
         tiles=_tiles(manifest, statistics, comparison),
         misses=misses(comparison),
-        comparison=comparison_table(comparison, held),
+        comparison=comparison_table(comparison, compared),
         recorded=recorded_section(read("comparison_recorded.csv", RECORDED)),
         panels=panels,
         left_out=left_out,

@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.circuits import replay_circuit
 from pfc_da.circuits.channel import MV_PER_UNIT
 from pfc_da.circuits.codegen import TARGET_VARIABLE
-from pfc_da.circuits.replay_circuit import CircuitReplay, count_sessions, replay_circuit_animal
+from pfc_da.circuits.replay_circuit import CircuitOptions, count_sessions, replay_circuit_animal
 from pfc_da.cli import exit_code
 from pfc_da.dopamine import DopamineCells
 from pfc_da.experiment.replays import circuit as _circuit
-from pfc_da.experiment.replays.circuit import BesideThroughCircuit
+from pfc_da.experiment.replays.circuit import CircuitReplay
 from pfc_da.paradigms import lever_stimulation
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
@@ -24,7 +25,7 @@ from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
 from pfc_da.run_folder import RunFolder
 from pfc_da.settings import resolve
-from pfc_da.train import Trained, build_agent
+from pfc_da.trained import Trained
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["frozen", "risky_win_blocked", "safe_reward_blocked", "risky_loss_stimulated"]
@@ -87,13 +88,16 @@ def trained(settings):
 def play(settings, trained):
     def play(circuit, n_trials=8):
         made.clear()
-        task, how = lever_stimulation.LeverStimulation(n_trials=n_trials), CircuitReplay(sessions=SESSIONS)
+        task, options = (
+            lever_stimulation.LeverStimulation(n_trials=n_trials),
+            CircuitOptions(sessions=SESSIONS),
+        )
         reports = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(replay_circuit, "MidbrainCircuit", circuit)
-            arguments = (settings, task, trained, 0, CONDITIONS, how, SCALE)
+            arguments = (settings, task, trained, 0, CONDITIONS, options, SCALE)
             found = replay_circuit_animal(*arguments, lambda done, note: reports.append(done))
-        assert reports[-1] == count_sessions(CONDITIONS, how)
+        assert reports[-1] == count_sessions(CONDITIONS, options)
         return found
 
     return play
@@ -213,9 +217,9 @@ def test_a_finished_one_is_left_alone_and_another_is_refused(run, monkeypatch, c
     assert all(f"`{key}`" in page for key in set(statistics["key"]))
     assert {"risky_win_blocked p=0.5", "arithmetic_risky_win_blocked p=0.5"} <= set(statistics["condition"])
     assert replay(run, "--circuit", "--sessions", "12") == 0
-    assert "replayed through the circuit already" in capfd.readouterr().out
+    assert "the circuit replay is done already" in capfd.readouterr().out
     assert replay(run, "--circuit", "--sessions", "8") == 2
-    assert "was replayed with sessions 12, and 8 was asked for" in capfd.readouterr().err
+    assert "another circuit replay: sessions is 12 there and 8 was asked for." in capfd.readouterr().err
     assert (run / "recording_circuit.nc").read_bytes() == kept
 
 
@@ -241,7 +245,7 @@ def test_the_estimate_grows_with_sessions_and_animals():
 
     def estimate(sessions, animals):
         settings = experiment.settings(quick=True, animals=animals)
-        return BesideThroughCircuit(experiment, settings, CircuitReplay.ask(sessions)).estimate(1).cpu_s
+        return CircuitReplay(experiment, settings, CircuitOptions(sessions=sessions)).estimate(1).cpu_s
 
     assert 1.5 * 60 < estimate(24, 1) < 5 * 60  # three to four minutes
     assert estimate(200, 1) > 6 * estimate(24, 1)
@@ -253,9 +257,12 @@ def test_the_estimate_grows_with_sessions_and_animals():
     [
         (["--circuit", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
         (["--circuit", "--sessions", "201"], "sessions through the circuit must be 2 to 200, got 201"),
-        (["--circuit", "--spiking"], "--spiking and --circuit are two replays"),
-        (["--circuit", "--neurons", "4"], "--neurons is of spiking neurons; give --spiking with it"),
-        (["--sessions", "4"], "--sessions is of spiking neurons; give --spiking or --circuit with it"),
+        (["--circuit", "--spiking"], "--circuit and --spiking are two replays"),
+        (["--circuit", "--neurons", "4"], "--neurons is an option of --spiking; give --spiking with it"),
+        (
+            ["--sessions", "4"],
+            "--sessions is an option of --circuit or --spiking; give --circuit or --spiking with it",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, told):
@@ -287,8 +294,8 @@ def test_runs_without_a_stimulation_that_reaches_anybody_are_refused(
 
 
 def test_cells_take_for_1_what_they_were_trained_with_or_the_largest_reward(settings):
-    experiment, how = paradigms.load("lever_stimulation"), CircuitReplay()
-    assert BesideThroughCircuit(experiment, settings, how).scale == lever_stimulation.RISKY_REWARD
+    experiment, options = paradigms.load("lever_stimulation"), CircuitOptions()
+    assert CircuitReplay(experiment, settings, options).scale == lever_stimulation.RISKY_REWARD
     cells = settings.dopamine.model_copy(update={"channel": "cells", "scale": 2.5})
     trained_so = settings.model_copy(update={"dopamine": cells})
-    assert BesideThroughCircuit(experiment, trained_so, how).scale == 2.5
+    assert CircuitReplay(experiment, trained_so, options).scale == 2.5

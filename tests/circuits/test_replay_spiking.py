@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_spiking import (
-    SpikingReplay,
+    SpikingOptions,
     count_sessions,
     cut_recurrence,
     replay_spiking_animal,
@@ -20,17 +21,17 @@ from pfc_da.circuits.replay_spiking import (
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
-from pfc_da.experiment.replays import beside as _beside
-from pfc_da.experiment.replays.spiking import BesideAsNeurons
+from pfc_da.experiment.replays.spiking import SpikingReplay
+from pfc_da.manifest import read_manifest
 from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
-from pfc_da.run_folder import RunFolder, read_manifest
+from pfc_da.run_folder import RunFolder
 from pfc_da.settings import NetworkSettings, RunSettings, resolve
-from pfc_da.train import WEIGHTS, Trained, build_agent, load_trained
+from pfc_da.trained import WEIGHTS, Trained, load_trained
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = Bandit(n_trials=6)
@@ -59,7 +60,7 @@ def trained(settings):
 @pytest.fixture(scope="module")
 def recording(settings, trained):
     """Four sessions, of which two are recorded, two neurons a unit, and current in the choice phase."""
-    how = SpikingReplay(
+    options = SpikingOptions(
         sessions=4,
         neurons_per_unit=2,
         stimulation=Stimulation(current=1.0, fraction=0.5, cells="excitatory", phase="choice"),
@@ -68,9 +69,9 @@ def recording(settings, trained):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TARGET_VARIABLE, "numpy")
         found = replay_spiking_animal(
-            settings, TASK, trained, 0, (), how, lambda done, note: reports.append((done, note))
+            settings, TASK, trained, 0, (), options, lambda done, note: reports.append((done, note))
         )
-    assert reports[-1] == (count_sessions((), how), "stimulated")
+    assert reports[-1] == (count_sessions((), options), "stimulated")
     return found
 
 
@@ -182,9 +183,9 @@ def test_the_command_writes_a_recording_and_statistics_and_tells_which_convert(r
     assert not list(run.glob("animals/*/spiking.nc"))
     kept = (run / "recording_spiking.nc").read_bytes()
     assert replay(run, "--sessions", "2") == 0
-    assert "replayed as neurons already" in capfd.readouterr().out
+    assert "the spiking replay is done already" in capfd.readouterr().out
     assert replay(run, "--sessions", "4") == 2
-    assert "was replayed with sessions 2, and 4 was asked for" in capfd.readouterr().err
+    assert "another spiking replay: sessions is 2 there and 4 was asked for." in capfd.readouterr().err
     assert (run / "recording_spiking.nc").read_bytes() == kept
 
 
@@ -231,7 +232,7 @@ def test_the_estimate_grows_with_sessions_and_neurons():
     settings = experiment.settings(quick=True, animals=1)
 
     def estimate(**asked):
-        return BesideAsNeurons(experiment, settings, SpikingReplay.ask(**asked)).estimate(1)
+        return SpikingReplay(experiment, settings, SpikingReplay.parse(**asked)).estimate(1)
 
     assert estimate(sessions=2000).cpu_s > 7 * estimate(sessions=200).cpu_s
     assert estimate(neurons=100).cpu_s > 20 * estimate(neurons=1).cpu_s
@@ -241,17 +242,17 @@ def test_the_estimate_grows_with_sessions_and_neurons():
 
 def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatch, capfd):
     def ask(**asked):
-        return BesideAsNeurons(experiment, settings, SpikingReplay.ask(sessions=2, **asked))
+        return SpikingReplay(experiment, settings, SpikingReplay.parse(sessions=2, **asked))
 
     experiment = paradigms.load("bandit")
     settings = RunSettings.model_validate(read_manifest(run).config)
     plain, stimulated = ask(), ask(stimulate="current=0.3,fraction=0.5")
     part, weights = run / "animals/001/spiking.nc", run / "animals/001" / WEIGHTS
     trained = load_trained(settings, plain.task, 1, part.parent)
-    _beside._replay_part(stimulated, trained, 1, lambda *_: None, part)
+    stimulated.play_part(trained, 1, lambda *_: None, part)
     assert stimulated.holds(part) and not plain.holds(part)
     with pytest.raises(InputError, match="spiking.nc is damaged: it is not of this replay"):
-        plain.read_part(part)
+        plain.require_part(part)
 
     kept = weights.read_bytes()
     weights.write_bytes((run / "animals/000" / WEIGHTS).read_bytes())
@@ -268,7 +269,7 @@ def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatc
         (["--spiking", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
         (["--spiking", "--sessions", "100000000000"], "must be 2 to 100000 sessions, got 100000000000"),
         (["--spiking", "--neurons", "100000000000"], "must be 1 to 1000 neurons, got 100000000000"),
-        (["--neurons", "4"], "--neurons is of spiking neurons; give --spiking with it"),
+        (["--neurons", "4"], "--neurons is an option of --spiking; give --spiking with it"),
         (["--spiking", "--stimulate", "current=1,fraction=1,phase=cue"], "no phase 'cue'."),
     ],
 )

@@ -17,10 +17,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.gymnasium_env import build_task, name_env
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
-from pfc_da.train import build_agent
 
 TRIALS, SESSIONS = 12, 40
 

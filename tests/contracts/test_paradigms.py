@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.recording import DESCRIPTIONS, describe
 from pfc_da.replay import replay_animal
@@ -15,7 +16,7 @@ from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import Trained, build_agent
+from pfc_da.trained import Trained
 
 SESSIONS, TRIALS = 7, 12
 SMALL = [

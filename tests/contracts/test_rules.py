@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from pfc_da import plasticity
+from pfc_da.agent import NETWORKS, RULES, build_agent
 from pfc_da.plasticity import PlasticityRule
 from pfc_da.plasticity.synaptic_step import STEPS
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
 from pfc_da.settings import resolve
 from pfc_da.task import Step, Task
-from pfc_da.train import NETWORKS, RULES, Training, build_agent, train_update
+from pfc_da.train import Training, train_update
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

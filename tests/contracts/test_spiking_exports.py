@@ -15,9 +15,9 @@ from nwbinspector import inspect_nwbfile, load_config
 
 from pfc_da import paradigms
 from pfc_da.circuits.codegen import TARGET_VARIABLE
-from pfc_da.circuits.replay_spiking import SpikingReplay
-from pfc_da.experiment.replays import beside as _beside
-from pfc_da.experiment.replays.spiking import BesideAsNeurons
+from pfc_da.circuits.replay_spiking import SpikingOptions
+from pfc_da.experiment import replay as _replay
+from pfc_da.experiment.replays.spiking import SpikingReplay
 from pfc_da.export import export_run, read_session, to_neo, to_pynapple
 from pfc_da.progress import Progress
 from pfc_da.recording import read_recording, write_recording
@@ -43,7 +43,7 @@ def run(request, tmp_path_factory):
     experiment = dataclasses.replace(paradigms.load(request.param), spiking=())
     settings = experiment.settings(sets=SMALL, animals=2 if request.param == WHOLE else 1)
     path = tmp_path_factory.mktemp("run") / "run"
-    how = SpikingReplay(sessions=SESSIONS, neurons_per_unit=NEURONS)
+    options = SpikingOptions(sessions=SESSIONS, neurons_per_unit=NEURONS)
     with (
         RunFolder.open(path, settings.model_dump(mode="json")) as folder,
         Progress() as progress,
@@ -51,11 +51,11 @@ def run(request, tmp_path_factory):
     ):
         patch.setenv(TARGET_VARIABLE, "numpy")
         patch.setattr(
-            _beside, "write_figures", lambda *_, **__: None
+            _replay, "write_figures", lambda *_, **__: None
         )  # a second of drawing, and nothing of it here
         with folder.doing("train"):
             experiment.train(settings, folder, progress, 1)
-        BesideAsNeurons(experiment, settings, how).replay(folder, progress, 1)
+        SpikingReplay(experiment, settings, options).run(folder, progress, 1)
     return path
 
 
@@ -66,7 +66,7 @@ def recording(run):
 
 @pytest.fixture(scope="module")
 def files(run):
-    folder, files = export_run(run, "nwb", spiking=True)
+    folder, files = export_run(run, "nwb", replay="spiking")
     assert folder == run / "exports_spiking" / "nwb"
     return files
 
@@ -158,14 +158,14 @@ def read_array(format, path):
 
 @pytest.mark.parametrize("format", ["netcdf", "zarr"])
 def test_arrays_are_the_recording(run, recording, format):
-    _, (path,) = export_run(run, format, spiking=True)
+    _, (path,) = export_run(run, format, replay="spiking")
     xr.testing.assert_equal(read_array(format, path), recording)
 
 
 @only_once
 @pytest.mark.parametrize("format", ["netcdf", "zarr"])
 def test_the_first_sessions_come_with_their_spikes_and_no_others(run, recording, tmp_path, format):
-    _, (path,) = export_run(run, format, spiking=True, sessions=1, out=tmp_path)
+    _, (path,) = export_run(run, format, replay="spiking", sessions=1, out=tmp_path)
     first = read_array(format, path)
     assert set(first["spike_episode"].values) == {0} and set(first["spike_animal"].values) == {0, 1}
     assert first.sizes["spike"] == int(recording["spike_count"].isel(recorded_episode=0).sum())
@@ -175,7 +175,7 @@ def test_the_first_sessions_come_with_their_spikes_and_no_others(run, recording,
 
 
 def test_tables_of_choices_hold_what_neurons_and_their_rate_network_chose(run, recording):
-    _, files = export_run(run, "csv", spiking=True)
+    _, files = export_run(run, "csv", replay="spiking")
     conditions = list(map(str, recording["condition"].values))
     assert all(file.stem.endswith(f"_{name}") for file, name in zip(files, conditions, strict=True))
     for place in (conditions.index("frozen"), conditions.index("rate_frozen")):
@@ -201,7 +201,7 @@ def test_what_an_export_does_not_know_is_left_out_of_tables_and_kept_in_arrays(r
         with RunFolder.existing(run) as folder, folder.making("recording_spiking.nc"):
             write_recording(more, run / "recording_spiking.nc")
         for format in ("nwb", "csv", "netcdf"):
-            _, files = export_run(run, format, spiking=True, sessions=1, out=tmp_path / format)
+            _, files = export_run(run, format, replay="spiking", sessions=1, out=tmp_path / format)
         assert read_recording(files[0])["foreperiod_spike_time"].values.tolist() == [0, 1, 2, 3, 4]
         ours = read_session(recording), read_session(read_recording(run / "recording_spiking.nc"))
         pd.testing.assert_frame_equal(*(each.trials for each in ours))

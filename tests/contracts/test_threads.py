@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from pfc_da import paradigms
 from pfc_da.analysis.comparison import run as compare_recorded
 from pfc_da.experiment import experiment as _experiment
-from pfc_da.experiment.replays import beside as _beside
+from pfc_da.experiment.replay import ReplayOnDemand
 
 
 class Reached(Exception):
@@ -31,9 +31,8 @@ def analyse_run(monkeypatch):
 
 
 def analyse_replay(monkeypatch):
-    monkeypatch.setattr(_beside, "work", lambda *_: [])
-    beside = SimpleNamespace(settings=SimpleNamespace(animals=0), find=tell)
-    _beside.Beside.replay(beside, SimpleNamespace(path=Path()), None, 1)
+    replay = SimpleNamespace(join=lambda parts: None, analyse=tell)
+    ReplayOnDemand.write(replay, SimpleNamespace(path=Path()), [])
 
 
 def compare_with_recordings(monkeypatch):

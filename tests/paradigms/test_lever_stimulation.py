@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pfc_da.agent import build_agent
 from pfc_da.errors import InputError
 from pfc_da.network import wire
 from pfc_da.paradigms.lever_stimulation import (
@@ -20,7 +21,6 @@ from pfc_da.paradigms.lever_stimulation import (
 )
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
-from pfc_da.train import build_agent
 
 SETTINGS = EXPERIMENT.settings(sets=("network.n_units=16",))
 SESSIONS = 200

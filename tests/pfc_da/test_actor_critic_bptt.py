@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 import torch
 
+from pfc_da.agent import NETWORKS
 from pfc_da.dopamine import DopamineSystem
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.plasticity.actor_critic_bptt import ActorCriticBPTT
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import input_size, rollout
 from pfc_da.settings import NetworkSettings, RuleSettings
-from pfc_da.train import NETWORKS
 
 TASK = Bandit(n_trials=5)
 SESSIONS = 7

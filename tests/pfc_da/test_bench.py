@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from pfc_da import bench, paradigms, train
+from pfc_da.agent import build_agent
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.bench import Seed, forget_peak_memory, read_peak_memory, summarise_bench, write_json
 from pfc_da.rng import torch_stream
-from pfc_da.train import CURVE_COLUMNS, Training, animal_seed, build_agent
+from pfc_da.train import CURVE_COLUMNS, Training
+from pfc_da.trained import animal_seed
 
 SETS = ("network.n_units=16", "train.updates=6", "train.sessions=4", "task.n_trials=10")
 

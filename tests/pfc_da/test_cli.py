@@ -19,7 +19,7 @@ import pytest
 from pfc_da import cli, paradigms
 from pfc_da.cost import Cost
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.run_folder import format_manifest, read_manifest
+from pfc_da.manifest import format_manifest, read_manifest
 from pfc_da.settings import resolve
 
 
@@ -111,6 +111,22 @@ def test_run_does_every_stage_once_and_then_leaves_the_run_alone(experiment, cal
 
     assert call(*command, "--force")[0] == 0
     assert experiment.done == 2 * STAGES_OF_TWO
+
+
+@pytest.mark.parametrize(
+    "lost, again",
+    [("recording.nc", ["replay", "compare", "report"]), ("animals/001/weights.safetensors", STAGES_OF_TWO)],
+)
+def test_of_a_run_that_lost_a_file_all_stages_after_it_are_done_again(
+    experiment, call, tmp_path, lost, again
+):
+    command = ("run", "bandit", "--animals", 2, "--out", tmp_path / "run")
+    assert call(*command)[0] == 0
+    experiment.done.clear()
+    (tmp_path / "run" / lost).unlink()
+    assert call(*command)[0] == 0
+    assert experiment.done == again
+    assert read_manifest(tmp_path / "run").status == "finished"
 
 
 def test_stages_one_by_one(experiment, call, tmp_path):
@@ -309,7 +325,7 @@ def test_whatever_is_set_is_taken_or_refused_in_one_line(text, as_file):
     """In a file as on the command line; nothing is trained here."""
     name, equals, value = text
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "_work", lambda folder, *_: folder.close())
+        patch.setattr("pfc_da.cli.run.do_stages", lambda folder, *_: folder.close())
         file = Path(folder, "mine.yaml")
         group, _, leaf = name.rpartition(".")
         content = f"{group}: {{{leaf}: {value}}}" if group else f"{name}: {value}"
@@ -495,6 +511,8 @@ class Slow:
         folder.write_atomic("animals/001/state.safetensors", lambda file: file.write_text("s"))
         print("ready", flush=True)
         time.sleep(60)
+
+    replay = compare = train
 
 paradigms.load = lambda name: Slow()
 main()

@@ -18,6 +18,7 @@ from pfc_da.errors import InputError
 from pfc_da.export import (
     build_nwb,
     export_run,
+    formats,
     list_sessions,
     read_session,
     to_neo,
@@ -336,7 +337,8 @@ def test_an_export_is_done_once_and_goes_on_with_more_sessions(run):
 
 KILLED = """
 import sys, time
-from pfc_da.export import export_run, nwb
+from pfc_da.export import export_run
+from pfc_da.export.formats import nwb
 whole = nwb.write_nwb
 
 def slow(session, path):
@@ -367,14 +369,14 @@ def test_a_killed_export_leaves_whole_files_and_is_continued(run):
 
 
 def test_what_fails_leaves_nothing_half_written(run, monkeypatch):
-    from pfc_da.export import arrays, nwb
+    from pfc_da.export.formats import nwb, zarr
 
     def half(session, path):
         path.write_text("half")
         raise OSError("planted")
 
     monkeypatch.setattr(nwb, "write_nwb", half)
-    monkeypatch.setattr(arrays, "load", half_store)
+    monkeypatch.setattr(zarr, "load", half_store)
     for format, kind in (("nwb", "*.nwb"), ("zarr", "*.zarr")):
         with pytest.raises(OSError, match="planted"):
             export_run(run, format)
@@ -401,15 +403,16 @@ def test_an_export_of_something_else_is_not_mixed_in(run, recording, tmp_path):
     out = tmp_path / "out"
     export_run(run, "csv", out=out, sessions=2)
     with pytest.raises(
-        InputError, match="with another sessions: 2 there, 3 now. Give another --out, or --force"
+        InputError,
+        match="holds another export of this run: sessions is 2 there and 3 was asked for. Give another --out, or",
     ):
         export_run(run, "csv", out=out, sessions=3)
-    with pytest.raises(InputError, match="with another format: csv there, netcdf now"):
+    with pytest.raises(InputError, match='format is "csv" there and "netcdf" was asked for'):
         export_run(run, "netcdf", out=out)
     other = recording.assign(rpe=recording["rpe"] + 1)
     with RunFolder.existing(run) as folder, folder.doing("replay"):
         folder.write_atomic("recording.nc", functools.partial(write_recording, other))
-    with pytest.raises(InputError, match="with another recording: [0-9a-f]+ there, [0-9a-f]+ now"):
+    with pytest.raises(InputError, match='recording_sha256 is "[0-9a-f]+" there and'):
         export_run(run, "csv", out=out, sessions=2)
     assert len(export_run(run, "csv", out=out, force=True)[1]) == 2
 
@@ -471,12 +474,12 @@ def test_the_command_says_what_it_wrote(run, call):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ("--format nbw", "no format 'nbw'. Did you mean 'nwb'? There are: nwb, netcdf, zarr, csv."),
+        ("--format nbw", "no format 'nbw'. Did you mean 'nwb'? There are: csv, netcdf, nwb, zarr."),
         ("", "Missing option '--format'"),
         ("--format nwb --sessions 4", "--sessions must lie from 1 to 3, the sessions kept an animal, got 4."),
         ("--format csv --sessions 5", "--sessions must lie from 1 to 4, the sessions kept an animal, got 5."),
         ("--format csv --sessions 0", "'--sessions': must be 1 to 100000 sessions, got 0."),
-        ("--format csv --spiking", "needs replay as neurons, which is not done; 'pfc-da replay"),
+        ("--format csv --spiking", "needs the spiking replay, which is not done; 'pfc-da replay"),
         ("--format csv --out taken", "taken is not a folder: a file is in the way"),
     ],
 )
@@ -521,7 +524,7 @@ def test_a_missing_extra_of_objects_is_named(session, monkeypatch):
 
 
 def test_an_interrupted_command_says_that_it_goes_on(run, call, monkeypatch):
-    from pfc_da.export import nwb
+    from pfc_da.export.formats import nwb
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -540,8 +543,8 @@ def test_exporting_needs_no_simulator():
 
 def test_sessions_are_read_one_at_a_time(run, monkeypatch):
     """Streaming: no more than one session's activity is in memory."""
-    from pfc_da.export import nwb
     from pfc_da.export import session as module
+    from pfc_da.export.formats import nwb
 
     sizes = []
 
@@ -553,3 +556,31 @@ def test_sessions_are_read_one_at_a_time(run, monkeypatch):
     monkeypatch.setattr(nwb, "write_nwb", lambda session, path: None)
     export_run(run, "nwb")
     assert sizes == [STEPS * UNITS] * ANIMALS * RECORDED
+
+
+FORMAT = '''"""Sums of reward, one file."""
+
+from pathlib import Path
+
+from pfc_da.export.jobs import Job
+
+
+def plan(recording, sessions):
+    total = float(recording["reward"].isel(episode=slice(sessions)).sum())
+    yield Job(Path("total.txt"), lambda path: path.write_text(str(total)))
+'''
+
+
+def test_a_format_is_a_file_in_the_folder(run, recording, call, tmp_path, monkeypatch):
+    (tmp_path / "total.py").write_text(FORMAT)
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    assert formats.names() == ("csv", "netcdf", "nwb", "total", "zarr")
+    assert call(run, "--format", "total", "--sessions", "2")[0] == 0
+    written = float((run / "exports" / "total" / "total.txt").read_text())
+    assert written == float(recording["reward"].isel(episode=slice(2)).sum())
+    assert "There are: csv, netcdf, nwb, total, zarr." in call(run, "--format", "nwa")[2]
+
+
+def test_a_replay_without_exports_is_refused(run):
+    with pytest.raises(InputError, match=r"no replay 'circuit' to export. There are: rate, spiking\."):
+        export_run(run, "csv", replay="circuit")

@@ -9,6 +9,7 @@ import pytest
 import torch
 import xarray as xr
 
+from pfc_da.agent import build_agent
 from pfc_da.dopamine import Block
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.monkey_juice import MonkeyJuice
@@ -17,7 +18,8 @@ from pfc_da.replay import arrange_sessions, record_animal, replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS, FROZEN, Condition, rollout
 from pfc_da.settings import resolve
-from pfc_da.train import Trained, build_agent, take_step
+from pfc_da.train import take_step
+from pfc_da.trained import Trained
 
 TASKS = {"bandit": Bandit(n_trials=5), "monkey_juice": MonkeyJuice(n_trials=5)}
 every_task = pytest.mark.parametrize("name", TASKS)
@@ -357,7 +359,8 @@ from pfc_da.paradigms.bandit import Bandit
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
 from pfc_da.settings import resolve
-from pfc_da.train import Trained, build_agent
+from pfc_da.agent import build_agent
+from pfc_da.trained import Trained
 
 small = {"network": {"n_units": 8}, "replay": {"unit_sessions": 3}}
 n = sys.argv[2]

@@ -14,7 +14,9 @@ import pytest
 from pfc_da import run_folder
 from pfc_da.errors import DiskFull, InputError
 from pfc_da.files import write_atomic
-from pfc_da.run_folder import STAGES, Manifest, RunFolder, format_manifest, read_manifest
+from pfc_da.manifest import Manifest, format_manifest, read_manifest
+from pfc_da.run_files import STAGES
+from pfc_da.run_folder import RunFolder
 
 CONFIG = {"paradigm": "bandit", "seed": 3, "animals": 2, "train": {"updates": 30, "sessions": 8}, "task": {}}
 

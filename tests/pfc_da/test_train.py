@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pfc_da import train
+from pfc_da.agent import RULES, build_agent
 from pfc_da.dopamine import DopamineCells, UnequalErrors
 from pfc_da.errors import InputError
 from pfc_da.paradigms.bandit import Bandit
@@ -21,15 +22,8 @@ from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
 from pfc_da.settings import resolve
-from pfc_da.train import (
-    GIVE_UP_AFTER,
-    Training,
-    animal_seed,
-    build_agent,
-    load_trained,
-    shorten,
-    train_animal,
-)
+from pfc_da.train import GIVE_UP_AFTER, Training, shorten, train_animal
+from pfc_da.trained import animal_seed, load_trained
 
 TASK = Bandit(n_trials=5)
 TINY = {
@@ -472,7 +466,7 @@ class Silent:
         return torch.zeros_like(rpe)
 
 
-@pytest.mark.parametrize("rule", train.RULES)
+@pytest.mark.parametrize("rule", RULES)
 def test_synapses_change_by_what_the_channel_delivers(rule):
     settings = settings_of(f"rule.kind={rule}", "rule.rate_penalty=0", "rule.peak_penalty=0")
     agent = build_agent(settings, TASK)

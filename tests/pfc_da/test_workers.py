@@ -12,12 +12,12 @@ import pytest
 
 from pfc_da import signals, workers
 from pfc_da.errors import InputError
-from pfc_da.run_folder import lock_folder
+from pfc_da.folder_lock import lock_folder
 from pfc_da.workers import LOCK, wait_for_workers, work
 
 PARENT = """
 import functools, pathlib, sys, time
-from pfc_da.run_folder import lock_folder
+from pfc_da.folder_lock import lock_folder
 from pfc_da.workers import work
 
 def linger(folder, number):

@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
-from pfc_da.train import Training, animal_seed, build_agent, train_update
+from pfc_da.train import Training, train_update
+from pfc_da.trained import animal_seed
 
 SESSIONS = 1000
 GOAL = 0.607

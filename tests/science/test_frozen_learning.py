@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS, rollout
-from pfc_da.train import Training, animal_seed, build_agent, train_update
+from pfc_da.train import Training, train_update
+from pfc_da.trained import animal_seed
 
 CHANCE = 0.5
 SESSIONS = 1000

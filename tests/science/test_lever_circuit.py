@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.analysis.lever_stimulation.circuit import ARITHMETIC, summarise_circuit
 from pfc_da.circuits.codegen import TARGET_VARIABLE
-from pfc_da.circuits.replay_circuit import CircuitReplay
-from pfc_da.experiment.replays.circuit import BesideThroughCircuit
+from pfc_da.circuits.replay_circuit import CircuitOptions
+from pfc_da.experiment.replays.circuit import CircuitReplay
 from pfc_da.processor import prepare_processor
 from pfc_da.recording import set_provenance
 from pfc_da.rng import torch_stream
-from pfc_da.train import Trained, Training, animal_seed, build_agent, train_update
+from pfc_da.train import Training, train_update
+from pfc_da.trained import Trained, animal_seed
 
 FAST = ("task.n_trials=30", "train.updates=400", "rule.learning_rate=8e-3")
 SIGNS = {
@@ -38,9 +40,9 @@ def test_stimulated_circuits_shift_choices_as_arithmetic_does(monkeypatch):
     while training.update < settings.train.updates:
         training = train_update(agent, settings, task, training, seed)
     trained = Trained({None: training.weights}, diverged=False)
-    beside = BesideThroughCircuit(experiment, settings, CircuitReplay(sessions=32))
-    beside.check()
-    played = beside.play_animal(trained, 0, lambda done, note: None)
+    replay = CircuitReplay(experiment, settings, CircuitOptions(sessions=32))
+    replay.check()
+    played = replay.play_animal(trained, 0, lambda done, note: None)
     set_provenance(played, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
     statistics = summarise_circuit(played.expand_dims("animal"))
     shifts = {each.condition: each for each in statistics if each.key == "p_risky_shift"}

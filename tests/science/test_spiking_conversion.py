@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from pfc_da import paradigms
+from pfc_da.agent import build_agent
 from pfc_da.analysis.cells.conversion import Span, compute_shares
 from pfc_da.circuits.codegen import TARGET_VARIABLE
-from pfc_da.circuits.replay_spiking import SpikingReplay, replay_spiking_animal
+from pfc_da.circuits.replay_spiking import SpikingOptions, replay_spiking_animal
 from pfc_da.recording import set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS
-from pfc_da.train import Trained, Training, animal_seed, build_agent, train_update
+from pfc_da.train import Training, train_update
+from pfc_da.trained import Trained, animal_seed
 
 FAST = (
     "network.n_units=64",
@@ -48,8 +50,8 @@ def test_frozen_neurons_learn_as_their_rate_network_does(animal, target, monkeyp
     monkeypatch.setenv(TARGET_VARIABLE, target)
     settings, task, trained = animal
     reset = [condition for condition in CONTROLS if condition.name == "hidden_reset"]
-    how = SpikingReplay(sessions=120)
-    recording = replay_spiking_animal(settings, task, trained, 0, reset, how, lambda done, note: None)
+    options = SpikingOptions(sessions=120)
+    recording = replay_spiking_animal(settings, task, trained, 0, reset, options, lambda done, note: None)
     set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
     shares = compute_shares(recording.expand_dims("animal"), SPAN)
     lost = (shares.sel(condition="rate_frozen") - shares.sel(condition="frozen")).values.ravel()

@@ -35,7 +35,7 @@ class Population:
         Of the comparison, with the columns of ``comparison_recorded.csv``.
     animals, failed
         How many there are, and how many of them learned nothing.
-    without
+    leave_one_out
         Of populations with fresh seeds, the comparisons without each animal in turn.
     """
 
@@ -44,11 +44,11 @@ class Population:
     rows: pd.DataFrame
     animals: int
     failed: int
-    without: tuple[pd.DataFrame, ...] = ()
+    leave_one_out: tuple[pd.DataFrame, ...] = ()
 
 
-class Ruler:
-    """Which statistics make the distance, and their scales: told by the default and the candidates drawn blindly."""
+class DistanceMetric:
+    """Which statistics make the distance, and their scales, from the default and the candidates drawn blindly."""
 
     def __init__(self, space: Space, pilots: Sequence[Population]) -> None:
         rows = [pilot.rows for pilot in pilots[: PILOTS + 1]]
@@ -56,11 +56,11 @@ class Ruler:
         self.held_out, held_out_not = choose_statistics(rows[0], space.held_out)
         self.left_out = fitted_not | held_out_not
         if not self.fitted:
-            told = "; ".join(
+            reasons = "; ".join(
                 f"{', '.join(name for name in fitted_not if fitted_not[name] == why)}: {why}"
                 for why in dict.fromkeys(fitted_not.values())
             )
-            raise InputError(f"none of the fitted statistics can be compared ({told}).")
+            raise InputError(f"none of the fitted statistics can be compared ({reasons}).")
         self._scales = {"": compute_scale(rows, self.fitted), "held_out_": compute_scale(rows, self.held_out)}
 
     def measure(self, population: Population) -> float:
@@ -69,20 +69,20 @@ class Ruler:
 
     def measure_fresh(self, population: Population) -> dict[str, float]:
         """Distances with their intervals over animals, over fitted and over held-out statistics."""
-        told: dict[str, float] = {}
+        distances: dict[str, float] = {}
         for name, scale in self._scales.items():
             if len(scale):
                 distance = compute_distance(population.rows, scale)
-                without = [compute_distance(rows, scale) for rows in population.without]
-                low, high = compute_distance_interval(distance, without)
-                told |= {
+                leave_one_out = [compute_distance(rows, scale) for rows in population.leave_one_out]
+                low, high = compute_distance_interval(distance, leave_one_out)
+                distances |= {
                     f"fresh_{name}distance": distance,
                     f"fresh_{name}low": low,
                     f"fresh_{name}high": high,
                 }
-        return told
+        return distances
 
-    def find_again(self, fresh: Population, found: Sequence[Population]) -> int:
+    def recovery_rank(self, fresh: Population, found: Sequence[Population]) -> int:
         """Place of the settings of `fresh` among all candidates, were its animals the recorded ones; 1 is the nearest."""
         truth = fresh.rows.set_index(get_names(fresh.rows))["simulated"]
         distances = [
@@ -95,7 +95,7 @@ class Ruler:
 
 
 def rank_candidates(
-    ruler: Ruler, default: Mapping[str, Any], names: Sequence[str], found: Sequence[Population]
+    metric: DistanceMetric, default: Mapping[str, Any], names: Sequence[str], found: Sequence[Population]
 ) -> pd.DataFrame:
     """The rows of ranking.csv, nearest first, indexed by number; `names` are the settings that were drawn."""
     rows = []
@@ -104,11 +104,11 @@ def rank_candidates(
         rows.append(
             {
                 "candidate": population.number or "default",
-                "distance": ruler.measure(population),
+                "distance": metric.measure(population),
                 "animals": population.animals,
                 "animals_failed": population.failed,
                 **{name: population.values.get(name, default[name]) for name in names},
-                **{name: simulated[name] for name in ruler.fitted},
+                **{name: simulated[name] for name in metric.fitted},
             }
         )
     table = pd.DataFrame(rows).sort_values("distance", kind="stable")
@@ -117,21 +117,21 @@ def rank_candidates(
 
 
 def add_fresh(
-    ranking: pd.DataFrame, ruler: Ruler, found: Sequence[Population], fresh: Sequence[Population]
+    ranking: pd.DataFrame, metric: DistanceMetric, found: Sequence[Population], fresh: Sequence[Population]
 ) -> pd.DataFrame:
-    """The ranking with what populations with fresh seeds tell."""
+    """The ranking with the distances of populations with fresh seeds."""
     table = ranking.copy()
     for population in fresh:
-        told = ruler.measure_fresh(population) | {"fresh_place": ruler.find_again(population, found)}
-        for name, value in told.items():
+        columns = metric.measure_fresh(population) | {"fresh_place": metric.recovery_rank(population, found)}
+        for name, value in columns.items():
             table.loc[population.number, name] = value
     return table
 
 
-def tabulate_fresh(ruler: Ruler, fresh: Sequence[Population]) -> pd.DataFrame:
+def tabulate_fresh(metric: DistanceMetric, fresh: Sequence[Population]) -> pd.DataFrame:
     """The rows of fresh.csv: comparisons of the nearest and of the default, and what part each statistic has."""
-    roles = dict.fromkeys(ruler.fitted, "fitted") | dict.fromkeys(ruler.held_out, "held out")
-    roles |= dict.fromkeys(ruler.left_out, "left out")
+    roles = dict.fromkeys(metric.fitted, "fitted") | dict.fromkeys(metric.held_out, "held out")
+    roles |= dict.fromkeys(metric.left_out, "left out")
     tables = []
     for population in fresh:
         table = population.rows.drop(columns="source")
@@ -141,24 +141,24 @@ def tabulate_fresh(ruler: Ruler, fresh: Sequence[Population]) -> pd.DataFrame:
     return pd.concat(tables)
 
 
-def format_fit(ruler: Ruler, ranking: pd.DataFrame, fresh: pd.DataFrame) -> str:
+def format_fit(metric: DistanceMetric, ranking: pd.DataFrame, fresh: pd.DataFrame) -> str:
     """What is printed: the nearest candidates, the default, and both with fresh seeds."""
     default = ranking[ranking["candidate"] == "default"]
     shown = pd.concat([ranking.head(SHOWN), default]).drop_duplicates("candidate")
-    last = list(ranking.columns).index(ruler.fitted[0])
+    last = list(ranking.columns).index(metric.fitted[0])
     parts = [
-        f"distance over {', '.join(ruler.fitted)}",
-        *(f"left out: {name}: {why}" for name, why in ruler.left_out.items()),
+        f"distance over {', '.join(metric.fitted)}",
+        *(f"left out: {name}: {why}" for name, why in metric.left_out.items()),
         "",
         shown.iloc[:, :last].to_string(index=False, float_format="{:.3g}".format),
     ]
     for row in ranking[ranking["fresh_distance"].notna()].itertuples():
-        told = f"candidate {row.candidate} with fresh seeds: distance {_interval(row, 'fresh_')}"
-        if ruler.held_out:
-            told += f", over held-out statistics {_interval(row, 'fresh_held_out_')}"
-        told += f"; as recordings they would find their own settings as number {row.fresh_place:.0f} of {len(ranking)}"
+        line = f"candidate {row.candidate} with fresh seeds: distance {_interval(row, 'fresh_')}"
+        if metric.held_out:
+            line += f", over held-out statistics {_interval(row, 'fresh_held_out_')}"
+        line += f"; as recordings they would find their own settings as number {row.fresh_place:.0f} of {len(ranking)}"
         held_out = fresh[(fresh["candidate"] == row.candidate) & (fresh["role"] == "held out")]
-        parts += ["", told, format_differences(held_out)] if len(held_out) else ["", told]
+        parts += ["", line, format_differences(held_out)] if len(held_out) else ["", line]
     candidates = ranking[ranking["candidate"] != "default"]
     some, whole = candidates["animals_failed"] > 0, candidates["animals_failed"] == candidates["animals"]
     parts += [

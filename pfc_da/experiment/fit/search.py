@@ -1,7 +1,7 @@
 """Which settings of a simulated population bring its statistics closest to recorded ones.
 
 A candidate is a population of animals with settings drawn from a declared space (`space`), trained, replayed frozen
-and held against the recordings by the functions of ``pfc-da compare --recorded``; its distance is that of
+and compared with the recordings by the functions of ``pfc-da compare --recorded``; its distance is that of
 `pfc_da.analysis.comparison.distance`. Candidate 0 has the default settings. All candidates have the same seeds, so that
 they differ by their settings; the nearest and the default are then simulated again with other seeds, for the nearest of
 many is so in part by luck. Statistics that are held out enter no distance that is searched.
@@ -32,20 +32,23 @@ from pfc_da.cost import Cost
 from pfc_da.errors import InputError, damaged
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit.ranking import (
+    DistanceMetric,
     Population,
-    Ruler,
     add_fresh,
     format_fit,
     rank_candidates,
     tabulate_fresh,
 )
 from pfc_da.experiment.fit.space import PILOTS, Space, Values, draw_values, read_space, require_optuna
+from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
 from pfc_da.files import remove, remove_stale, require_name, write_atomic
+from pfc_da.folder_lock import LOCKS, lock_folder
 from pfc_da.progress import Progress, Report
 from pfc_da.recording import read_recording
+from pfc_da.request import flatten, require_same_request
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import LOCKS, RunFolder, lock_folder
+from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")
@@ -116,9 +119,6 @@ class Fit:
         `begin` is called once the folder is known to be ours, before anything in it is changed.
         """
         with lock_folder(self.out):
-            for running in self.out.glob("running/*"):  # a killed fit may have left workers in one
-                lock_folder(running).close()
-            remove_stale(self.out)
             self._check(force)
             begin()
             self._prepare(force)
@@ -126,24 +126,24 @@ class Fit:
             report(0, "default settings")
             worked = self._simulate("candidates", 0, {}, (), workers)
             found = [self._read("candidates", 0)]
-            ruler = Ruler(self.space, found)
+            metric = DistanceMetric(self.space, found)
             for number in range(1, candidates + 1):
-                report(number, f"nearest {min(map(ruler.measure, found)):.3g}")
-                values = self._draw(found, ruler)
+                report(number, f"nearest {min(map(metric.measure, found)):.3g}")
+                values = self._draw(found, metric)
                 worked |= self._simulate("candidates", number, values, found[:1], workers)
                 found.append(self._read("candidates", number))
                 if number <= PILOTS:
-                    ruler = Ruler(self.space, found)
-            ranking = rank_candidates(ruler, _flat(self.asked["settings"]), [*self.space.settings], found)
+                    metric = DistanceMetric(self.space, found)
+            ranking = rank_candidates(metric, flatten(self.asked["settings"]), [*self.space.settings], found)
             again = dict.fromkeys([ranking.index[0], 0])
             for done, number in enumerate(again):
                 report(candidates + 1 + done, "fresh seeds")
                 worked |= self._simulate("fresh", number, found[number].values, found[:1], workers)
             report(candidates + 3, "")
             fresh = [self._read("fresh", number) for number in again]
-            ranking, table = add_fresh(ranking, ruler, found, fresh), tabulate_fresh(ruler, fresh)
+            ranking, table = add_fresh(ranking, metric, found, fresh), tabulate_fresh(metric, fresh)
             self._write(ranking, table, found[ranking.index[0]].values)
-            return worked, format_fit(ruler, ranking, table)
+            return worked, format_fit(metric, ranking, table)
 
     def estimate(self, candidates: int, workers: int | None, force: bool = False) -> Cost:
         """What the populations will cost that are not there yet; one after another, so only time adds up."""
@@ -163,19 +163,17 @@ class Fit:
 
     def _check(self, force: bool) -> None:
         """Refuse a folder that holds something else, or, unless it is to go, another fit."""
+        for running in self.out.glob("running/*"):  # a killed fit may have left workers in one
+            lock_folder(running).close()
+        remove_stale(self.out)
         stamp = self.out / "fit.json"
         foreign = [file.name for file in self.out.iterdir() if file.name not in (*_OURS, *LOCKS)]
         if foreign and not stamp.exists():
             raise InputError(f"{self.out} holds other files ({foreign[0]}). Give a new or empty folder.")
         if force or not stamp.exists():
             return
-        before, now = _flat(_read_json(stamp)), _flat(json.loads(json.dumps(self.asked)))
-        for key in [*now, *before]:
-            if before.get(key) != now.get(key):
-                raise InputError(
-                    f"{self.out} holds another fit: {key} is {before.get(key, 'absent')} there and "
-                    f"{now.get(key, 'absent')} was asked for. Give another --out, or --force to start over."
-                )
+        remedy = "Give another --out, or --force to start over."
+        require_same_request(f"{self.out} holds another fit", _read_json(stamp), self.asked, remedy)
 
     def _prepare(self, force: bool) -> None:
         """Have the folder hold this fit and no other."""
@@ -186,11 +184,11 @@ class Fit:
             text = json.dumps(self.asked, indent=2) + "\n"
             write_atomic(stamp, lambda file: file.write_text(text, encoding="utf-8"))
 
-    def _draw(self, found: Sequence[Population], ruler: Ruler) -> dict[str, Any]:
+    def _draw(self, found: Sequence[Population], metric: DistanceMetric) -> dict[str, Any]:
         """Values of the next candidate."""
-        default = _flat(self.asked["settings"])
+        default = flatten(self.asked["settings"])
         whole = [name for name in self.space.settings if isinstance(default[name], int)]
-        before = [(population.values, ruler.measure(population)) for population in found[1:]]
+        before = [(population.values, metric.measure(population)) for population in found[1:]]
         return draw_values(self.space, whole, before, self.asked["settings"]["seed"])
 
     def _simulate(
@@ -206,10 +204,8 @@ class Fit:
         path = self.out / "running" / f"{kind}-{number:04d}"
         folder, quiet = RunFolder.open(path, settings.model_dump(mode="json")), _Quiet()
         with folder:
-            for stage in ("train", "replay"):
-                if not folder.is_done(stage):
-                    with folder.doing(stage):
-                        getattr(self.experiment, stage)(settings, folder, quiet, workers)
+            work = plan_stages(self.experiment, settings, folder, quiet, workers)
+            run_stages(folder, work, list_to_do(folder, ("train", "replay")))
         recording = read_recording(path / "recording.nc")
         learned = find_learners(recording)
         diverged = np.array(self.experiment.count_diverged(settings, folder).by_animal, bool)
@@ -243,10 +239,10 @@ class Fit:
         kept = _read_json(file)
         try:
             tables = [_table(rows) for rows in (kept["rows"], *kept["without"])]
-            told = kept["values"], tables[0], kept["animals"], kept["failed"], tuple(tables[1:])
+            found = kept["values"], tables[0], kept["animals"], kept["failed"], tuple(tables[1:])
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(file, f"it is no population of a fit ({error})") from None
-        return Population(number, *told)
+        return Population(number, *found)
 
     def _write(self, ranking: pd.DataFrame, fresh: pd.DataFrame, best: Values) -> None:
         text = yaml.safe_dump(_nest(best))
@@ -269,7 +265,7 @@ class _Quiet(Progress):
     """The trainings of all candidates are too many to show."""
 
     def task(self, name: str, total: int) -> Report:
-        """What reports to nobody."""
+        """A report that is not shown."""
         return Report(os.devnull, 0)
 
 
@@ -308,13 +304,6 @@ def _digest(path: Path) -> str:
 
 def _merge(old: Any, new: Any) -> dict[str, Any]:
     return {**old, **{group: {**old.get(group, {}), **values} for group, values in new.items()}}
-
-
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _nest(values: Values) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Space(pydantic.BaseModel):
 
 
 def read_space(path: str | Path | None) -> Space:
-    """Read a YAML file as the module docstring tells; without a path the one of `pfc_da.data`."""
+    """Read a YAML file as the module docstring describes; without a path the one of `pfc_da.data`."""
     file = Path(str(files("pfc_da.data") / "fit_space.yaml")) if path is None else Path(path)
     try:
         return Space.model_validate(read_yaml(file, "space"))
@@ -181,5 +181,5 @@ def _explain(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"] if part not in ("range", "list"))
     if error["type"] == "extra_forbidden":
         return f"no entry {show(place)}; there are settings, fitted and held_out, and of a range low, high and log"
-    told = error["msg"].removeprefix("Value error, ")
-    return f"{show(place)[1:-1]}: {told}" if place else told
+    reason = error["msg"].removeprefix("Value error, ")
+    return f"{show(place)[1:-1]}: {reason}" if place else reason

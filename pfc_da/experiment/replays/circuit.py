@@ -1,34 +1,38 @@
-"""The circuit replay of a run: every animal with its dopamine from a spiking midbrain circuit, stimulated for real."""
+"""Dopamine from a spiking midbrain circuit that is stimulated, and by arithmetic in the same sessions."""
 
 from typing import Any, ClassVar
 
 import xarray as xr
 
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.lever_stimulation.circuit import summarise_circuit, tabulate_rates, tabulate_shifts
 from pfc_da.circuits.codegen import prepare_brian2
-from pfc_da.circuits.replay_circuit import CircuitReplay, count_sessions, replay_circuit_animal
-from pfc_da.cost import Cost, estimate_beside
+from pfc_da.circuits.replay_circuit import SESSIONS, CircuitOptions, count_sessions, replay_circuit_animal
+from pfc_da.cost import Cost, estimate_replay_on_demand
 from pfc_da.errors import InputError
-from pfc_da.experiment.experiment import join_animals
-from pfc_da.experiment.replays.beside import Beside, Found, Report
+from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
 from pfc_da.rollout import NEEDS_RPE, Condition
-from pfc_da.train import Trained
+from pfc_da.trained import Trained
 
 STEP_S, SESSION_STEP_S = 0.05, 0.014
 """CPU-s of a step of a circuit, and more of a session in it (docs/midbrain-circuit.md); arithmetic costs next to none."""
 
 
-class BesideThroughCircuit(Beside):
-    """`how` is a `CircuitReplay`."""
+class CircuitReplay(ReplayOnDemand):
+    """Written to ``recording_circuit.nc``."""
 
-    how: CircuitReplay
-    kind: ClassVar = "circuit"
-    way: ClassVar = "through the circuit"
-    of: ClassVar = "circuits"
+    options: CircuitOptions
+
+    name: ClassVar = "circuit"
+
+    @classmethod
+    def parse(cls, sessions: int = SESSIONS) -> CircuitOptions:
+        """Options from those of the command line."""
+        return CircuitOptions(sessions=sessions)
 
     @property
     def conditions(self) -> list[Condition]:
-        """The manipulations of dopamine at full size, weights frozen, played beside the control."""
+        """The manipulations of dopamine at full size, weights frozen; the control is played too."""
         named = [each for each in self.experiment.conditions if each.name in self.experiment.spiking]
         return [each for each in named if each.manipulations]
 
@@ -39,7 +43,7 @@ class BesideThroughCircuit(Beside):
         return dopamine.scale if dopamine.channel == "cells" else self.experiment.largest_reward
 
     def check(self) -> None:
-        """Refuse where there is nothing to stimulate at, or stimulation would reach nobody."""
+        """Refuse where there is nothing to stimulate at, or stimulation would not reach the network."""
         if not self.conditions:
             raise InputError(
                 f"paradigm {self.experiment.name!r} stimulates no dopamine; --circuit is for runs of lever_stimulation."
@@ -53,32 +57,39 @@ class BesideThroughCircuit(Beside):
 
     def count_sessions(self) -> int:
         """Sessions that an animal plays in all."""
-        return count_sessions(self.conditions, self.how)
+        return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
         """What the replay will cost."""
-        settings, sessions = self.how.limit(self.settings), self.how.sessions
+        settings, sessions = self.options.limit(self.settings), self.options.sessions
         conditions = self.count_sessions() // sessions  # half of them through the circuit
         own_s = conditions / 2 * self.task.n_steps * (STEP_S + SESSION_STEP_S * sessions)
-        return estimate_beside(settings, self.task, conditions, own_s, 0.0, workers)
+        return estimate_replay_on_demand(settings, self.task, conditions, own_s, 0.0, workers)
 
-    def tell(self) -> dict[str, Any]:
+    @property
+    def attributes(self) -> dict[str, Any]:
         """Attributes of the recording that say how it was made."""
-        return {**super().tell(), "dopamine_scale": self.scale}
+        return {**super().attributes, "dopamine_scale": self.scale}
 
     def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
         """The recording of one animal."""
         return replay_circuit_animal(
-            self.settings, self.task, trained, animal, self.conditions, self.how, self.scale, report
+            self.settings, self.task, trained, animal, self.conditions, self.options, self.scale, report
         )
 
-    def find(self, parts: list[xr.Dataset]) -> Found:
-        """The recording of all animals, what stimulation did to their choices and to their dopamine cells."""
-        recording = join_animals(parts, self.task)
+    def join(self, parts: list[xr.Dataset]) -> xr.Dataset:
+        """One recording of all animals."""
+        return join_animals(parts, self.task)
+
+    def analyse(self, recording: xr.Dataset) -> Findings:
+        """What stimulation did to choices and to dopamine cells."""
         statistics = summarise_circuit(recording)
         shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
         text = (
             f"Shift of P(risky)\n{shifts.to_string(index=False)}\n"
             f"Dopamine cells, Hz\n{rates.to_string(index=False)}"
         )
-        return Found(recording, statistics, text)
+        return Findings(statistics, text=text)
+
+
+REPLAY = CircuitReplay

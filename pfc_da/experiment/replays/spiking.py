@@ -1,4 +1,4 @@
-"""The spiking replay of a run: every animal as neurons, one recording, and how many of the networks converted."""
+"""Spiking neurons in place of the units of the rate network, which plays the same sessions."""
 
 import dataclasses
 import math
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pfc_da.agent import build_agent
 from pfc_da.analysis.cells.conversion import (
     MAY_LOSE,
     Span,
@@ -23,76 +24,84 @@ from pfc_da.analysis.cells.summary import load_firing_by_area
 from pfc_da.analysis.comparison.published import Comparison, compare
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.figures.spiking import make_membranes_panel, make_share_panel, make_spikes_panel
+from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.circuits.replay_spiking import SpikingReplay, count_sessions, replay_spiking_animal
+from pfc_da.circuits.replay_spiking import SpikingOptions, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
-from pfc_da.cost import Cost, estimate_beside
-from pfc_da.experiment.experiment import join_animals
-from pfc_da.experiment.replays.beside import Beside, Found, Report
+from pfc_da.circuits.stimulation import Stimulation
+from pfc_da.cost import Cost, estimate_replay_on_demand
+from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
 from pfc_da.recording import describe
 from pfc_da.recording_schema import RATE_PREFIX
 from pfc_da.replay import CHUNK
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import Condition
 from pfc_da.task import Task
-from pfc_da.train import Trained, build_agent
+from pfc_da.trained import Trained
 
 COMPILE_S = 20.0
-"""CPU-s until Brian has made a network, beside what an animal plays: 8 and 40 sessions of monkey_juice."""
+"""CPU-s until Brian has made a network, without what an animal plays: 8 and 40 sessions of monkey_juice."""
 NEURON_STEP_S = 1e-6
 """CPU-s of a neuron, session and step, of which the rate network plays about half at next to no cost: .6 to 1.5e-6."""
 NEURON_BYTES = 200.0
 """Memory of a neuron and session."""
 
 
-class BesideAsNeurons(Beside):
-    """`how` is a `SpikingReplay`."""
+class SpikingReplay(ReplayOnDemand):
+    """Written to ``recording_spiking.nc``."""
 
-    how: SpikingReplay
-    kind: ClassVar = "spiking"
-    way: ClassVar = "as neurons"
-    of: ClassVar = "neurons"
+    options: SpikingOptions
+
+    name: ClassVar = "spiking"
+    figure_prefix: ClassVar = "neurons_"
+
+    @classmethod
+    def parse(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str | None = None) -> SpikingOptions:
+        """Options from those of the command line."""
+        stimulation = None if stimulate is None else Stimulation.parse(stimulate)
+        return SpikingOptions(sessions=sessions, neurons_per_unit=neurons, stimulation=stimulation)
 
     @property
     def conditions(self) -> list[Condition]:
-        """What is played beside the frozen animal."""
+        """What is played in addition to the frozen animal."""
         return [each for each in self.experiment.conditions if each.name in self.experiment.spiking]
 
     def check(self) -> None:
         """Refuse a network that has no neurons, and a current at no time."""
         require_spiking(build_agent(self.settings, self.task).network)
-        if self.how.stimulation is not None:
-            self.how.stimulation.require_phase(self.task)
+        if self.options.stimulation is not None:
+            self.options.stimulation.require_phase(self.task)
 
     def count_sessions(self) -> int:
         """Sessions that an animal plays in all."""
-        return count_sessions(self.conditions, self.how)
+        return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
         """What the replay will cost."""
-        settings, played = self.how.limit(self.settings), self.count_sessions()
-        neurons = settings.network.n_units * self.how.neurons_per_unit
+        settings, played = self.options.limit(self.settings), self.count_sessions()
+        neurons = settings.network.n_units * self.options.neurons_per_unit
         own_s = COMPILE_S + NEURON_STEP_S * neurons * played * self.task.n_steps
-        conditions, together = played // self.how.sessions, min(self.how.sessions, CHUNK)
-        return estimate_beside(
+        conditions, together = played // self.options.sessions, min(self.options.sessions, CHUNK)
+        return estimate_replay_on_demand(
             settings, self.task, conditions, own_s, NEURON_BYTES * neurons * together, workers
         )
 
-    def tell(self) -> dict[str, Any]:
+    @property
+    def attributes(self) -> dict[str, Any]:
         """Attributes of the recording that say how it was made."""
-        return {**super().tell(), "neurons_per_unit": self.how.neurons_per_unit}
+        return {**super().attributes, "neurons_per_unit": self.options.neurons_per_unit}
 
     def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
         """The recording of one animal."""
         return replay_spiking_animal(
-            self.settings, self.task, trained, animal, self.conditions, self.how, report
+            self.settings, self.task, trained, animal, self.conditions, self.options, report
         )
 
-    def find(self, parts: list[xr.Dataset]) -> Found:
-        """The recording of all animals and what it shows."""
-        return self.analyse(_join(parts, self.task))
+    def join(self, parts: list[xr.Dataset]) -> xr.Dataset:
+        """One recording of all animals, the spikes of one after those of the other."""
+        return _join(parts, self.task)
 
-    def analyse(self, recording: xr.Dataset) -> Found:
+    def analyse(self, recording: xr.Dataset) -> Findings:
         """What neurons keep of the rate network's skill and choices, and how they fire."""
         rng = numpy_stream(self.settings.seed, "analysis", "spiking")
         shares = compute_shares(recording, find_observers(self.experiment.name, self.task))
@@ -104,12 +113,11 @@ class BesideAsNeurons(Beside):
             *by_area,
         ]
         conversion = tabulate_conversion(shares)
-        beside = compare(by_area, load_firing_by_area(self.experiment.name))
-        return Found(
-            recording,
+        comparisons = compare(by_area, load_firing_by_area(self.experiment.name))
+        return Findings(
             statistics,
-            text=f"{format_conversion(conversion)}\n\n{format_areas(beside)}",
-            comparisons=beside,
+            text=f"{format_conversion(conversion)}\n\n{format_areas(comparisons)}",
+            comparisons=comparisons,
             figures=[
                 make_share_panel(tabulate_shares(conversion)),
                 make_spikes_panel(tabulate_raster(recording)),
@@ -123,10 +131,10 @@ class BesideAsNeurons(Beside):
         neurons = recording.drop_sel(condition=by_rates)
         plain = [name.removeprefix(RATE_PREFIX) for name in by_rates]
         rates = recording.sel(condition=by_rates).assign_coords(condition=plain)
-        found, beside = (self.experiment.analyse_choices(own, rng) for own in (neurons, rates))
+        by_neurons, by_rate = (self.experiment.analyse_choices(own, rng) for own in (neurons, rates))
         return [
-            *found,
-            *(dataclasses.replace(each, condition=RATE_PREFIX + each.condition) for each in beside),
+            *by_neurons,
+            *(dataclasses.replace(each, condition=RATE_PREFIX + each.condition) for each in by_rate),
         ]
 
 
@@ -142,7 +150,7 @@ def format_conversion(table: pd.DataFrame) -> str:
 
 
 def format_areas(comparisons: Sequence[Comparison]) -> str:
-    """Firing beside that of recorded areas, one line a number that both have."""
+    """Firing, and that of recorded areas, one line a number that both have."""
     shown = [row for row in comparisons if math.isfinite(row.simulated)]
     return "\n".join(
         f"{row.key:12} {row.simulated:6.2f} [{row.sim_low:.2f}, {row.sim_high:.2f}]   "
@@ -175,3 +183,6 @@ def _join(parts: list[xr.Dataset], task: Task) -> xr.Dataset:
     joined = recording.merge(spikes.drop_vars(spikes.coords)).assign(spike_animal=("spike", animal))
     units = str(recording["activity"].attrs["units"])
     return describe(joined, task.descriptions, units).assign_attrs(parts[0].attrs)
+
+
+REPLAY = SpikingReplay

@@ -19,7 +19,7 @@ from pfc_da.analysis.comparison.difference import missing_statistic
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit import search as _fit
-from pfc_da.experiment.fit.ranking import Ruler
+from pfc_da.experiment.fit.ranking import DistanceMetric
 from pfc_da.experiment.fit.search import Fit, find_learners
 from pfc_da.experiment.fit.space import PILOTS, Space, draw_values, read_space
 from pfc_da.progress import Progress
@@ -151,10 +151,10 @@ def test_simulated_animals_taken_for_recordings_find_their_own_settings(played, 
     assert ranking.loc["default", "fresh_place"] == 1  # far from all others
     asked = Fit.ask(played, [folder / "a.csv"], out=whole[0], space_file=folder / "space.yaml", animals=3)
     found = [asked._read("candidates", number) for number in range(5)]
-    ruler, exact = Ruler(asked.space, found), [dataclasses.replace(each) for each in found]
-    assert [ruler.find_again(each, found) for each in exact] == [1] * 5
+    ruler, exact = DistanceMetric(asked.space, found), [dataclasses.replace(each) for each in found]
+    assert [ruler.recovery_rank(each, found) for each in exact] == [1] * 5
     moved = [found[0], found[3], *found[2:]]  # number 1 is not itself
-    assert ruler.find_again(exact[1], moved) > 1
+    assert ruler.recovery_rank(exact[1], moved) > 1
 
 
 def test_held_out_statistics_do_not_move_the_distance(played, folder, whole):
@@ -164,7 +164,7 @@ def test_held_out_statistics_do_not_move_the_distance(played, folder, whole):
         rows = population.rows.copy()
         rows.loc[rows["key"] == "history_reward", ["simulated", "sim_high"]] += 100
         other = dataclasses.replace(population, rows=rows)
-        ruler, moved = Ruler(asked.space, found), Ruler(asked.space, [found[0], other])
+        ruler, moved = DistanceMetric(asked.space, found), DistanceMetric(asked.space, [found[0], other])
         assert ruler.measure(other) == ruler.measure(population)
         assert moved.held_out and "history_reward" not in " ".join(moved.fitted)
 

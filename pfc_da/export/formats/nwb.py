@@ -40,7 +40,7 @@ CHUNK = 1 << 17
 """Numbers a compressed chunk; what is shorter is not compressed."""
 
 
-def plan_nwb(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
+def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     """One file a recorded session."""
     with importing("nwb"):
         import pynwb  # noqa: F401
@@ -72,27 +72,29 @@ def build_nwb(session: Session) -> "NWBFile":
     """Put a session into an NWB file in memory."""
     with importing("nwb"):
         from pynwb import NWBFile
-    told = session.provenance
-    versions = json.loads(told.get("versions", "{}"))
+    made_by = session.provenance
+    versions = json.loads(made_by.get("versions", "{}"))
     file = NWBFile(
-        session_description=f"{NO_ANIMAL} Paradigm {told['paradigm']}, condition {session.condition}, weights "
+        session_description=f"{NO_ANIMAL} Paradigm {made_by['paradigm']}, condition {session.condition}, weights "
         f"frozen. {session.how_spiked or NO_SPIKES}",
         identifier=f"{session.subject_id}-{session.session_id}",
         session_start_time=STARTED,
         session_id=session.session_id,
-        experiment_description=f"{NO_ANIMAL} A prefrontal network ({told['network']}), trained by a dopamine prediction "
-        f"error (rule {told['rule']}), learns within the session by its activity alone.",
+        experiment_description=f"{NO_ANIMAL} A prefrontal network ({made_by['network']}), trained by a dopamine prediction "
+        f"error (rule {made_by['rule']}), learns within the session by its activity alone.",
         experimenter=["pfc_da, simulator"],
         institution="in silico",
-        keywords=["simulation", "in silico", "dopamine", "prefrontal cortex", str(told["paradigm"])],
+        keywords=["simulation", "in silico", "dopamine", "prefrontal cortex", str(made_by["paradigm"])],
         related_publications=["doi:10.1038/s41593-018-0147-8"],
         was_generated_by=[list(pair) for pair in versions.items()] or None,
-        notes=f"Seed {told['seed']}; pfc_da at commit {told.get('commit', 'unknown')}; settings in scratch/settings.",
+        notes=f"Seed {made_by['seed']}; pfc_da at commit {made_by.get('commit', 'unknown')}; settings in scratch/settings.",
         subject=_make_subject(session),
     )
-    file.add_scratch(str(told["config"]), name="settings", description="every setting of the run, as JSON")
-    if "spiking" in told:
-        file.add_scratch(str(told["spiking"]), name="spiking", description="how neurons replayed it, as JSON")
+    file.add_scratch(str(made_by["config"]), name="settings", description="every setting of the run, as JSON")
+    if "spiking" in made_by:
+        file.add_scratch(
+            str(made_by["spiking"]), name="spiking", description="how neurons replayed it, as JSON"
+        )
     file.trials = _make_trials(session)
     for table in _make_events(session):
         file.add_events_table(table)

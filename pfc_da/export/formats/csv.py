@@ -15,15 +15,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pfc_da.export.cut import name_export
 from pfc_da.export.jobs import Job
-from pfc_da.export.session import count_sessions, get_run_name, iterate_columns, list_labels, name_subject
+from pfc_da.export.session import count_sessions, iterate_columns, list_labels, name_subject
 from pfc_da.recording import load
 from pfc_da.recording_schema import get_condition_names
 
 
-def plan_csv(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
+def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     """One table a condition."""
-    name = f"{recording.attrs['paradigm']}-{get_run_name(recording.attrs)}"
+    name = name_export(recording)
     part = recording[list_labels(recording)]
     part = part.isel(episode=slice(count_sessions(recording, "episode", sessions)))
     for place, condition in enumerate(get_condition_names(recording)):

@@ -1,0 +1,48 @@
+"""An agent: a network, the dopamine it computes and the rule that trains it, put together from settings."""
+
+import dataclasses
+
+from pfc_da.dopamine import DopamineCells, DopamineChannel, DopamineSystem, UnequalErrors
+from pfc_da.errors import InputError
+from pfc_da.network import PFCNetwork
+from pfc_da.network.lstm import LSTMNetwork
+from pfc_da.network.rate import RateNetwork
+from pfc_da.plasticity import PlasticityRule
+from pfc_da.plasticity.actor_critic_bptt import ActorCriticBPTT
+from pfc_da.plasticity.three_factor import ThreeFactor
+from pfc_da.rollout import input_size
+from pfc_da.settings import DopamineSettings, RunSettings
+from pfc_da.task import Task
+
+NETWORKS: dict[str, type[RateNetwork] | type[LSTMNetwork]] = {"rate": RateNetwork, "lstm": LSTMNetwork}
+RULES: dict[str, type[PlasticityRule]] = {"three-factor": ThreeFactor, "bptt": ActorCriticBPTT}
+
+
+@dataclasses.dataclass(frozen=True)
+class Agent:
+    """A network, the dopamine it computes, and the rule that trains it, for one task."""
+
+    network: PFCNetwork
+    rule: PlasticityRule
+    dopamine: DopamineSystem
+
+
+def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
+    """Put together what `settings` name; `seed` (of the animal) fixes random feedback weights."""
+    if settings.rule.kind == "three-factor" and settings.network.kind != "rate":
+        raise InputError(
+            "rule 'three-factor' needs the eligibility of network 'rate', got network "
+            f"{settings.network.kind!r}. Use --network rate, or --rule bptt."
+        )
+    channels = input_size(task, settings.network.feedback_channels)
+    network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
+    rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
+    return Agent(network, rule, DopamineSystem(rule.discount, channel=_build_channel(settings.dopamine)))
+
+
+def _build_channel(settings: DopamineSettings) -> DopamineChannel | None:
+    if settings.channel == "cells":
+        return DopamineCells.calibrated(settings.scale)
+    if settings.asymmetry or settings.noise:
+        return UnequalErrors(settings.asymmetry, settings.noise)
+    return None

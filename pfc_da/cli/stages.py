@@ -1,0 +1,120 @@
+"""Work on a run folder: its stages, what has to be done before them, and what they will cost."""
+
+import functools
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pfc_da.cli.ending import say, saying_how_it_ended
+from pfc_da.errors import InputError, damaged
+
+if TYPE_CHECKING:
+    from pfc_da.cost import Cost
+    from pfc_da.run_folder import RunFolder
+    from pfc_da.settings import RunSettings
+
+
+def do_stages(
+    folder: "RunFolder", settings: "RunSettings", stages: Sequence[str], force: bool, workers: int | None
+) -> None:
+    """Do those of `stages` that are not done, or all under `force`, and say what there is now."""
+    from pfc_da import paradigms
+    from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
+    from pfc_da.progress import Progress
+
+    with closed_on_error(folder):
+        to_do = list_to_do(folder, stages, force)
+        experiment = paradigms.load(settings.paradigm) if {*to_do} - {"report"} else None
+        if experiment:
+            check_cost(experiment.estimate(settings, to_do, workers), folder.path)
+    if not to_do:
+        say(
+            f"{folder.path}: {', '.join(stages)} finished already{locate_report(folder)}. --force does it again."
+        )
+        return folder.close()
+    (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
+    with saying_how_it_ended(folder.path, folder.kept), folder, Progress() as progress:
+        work = plan_stages(experiment, settings, folder, progress, workers) if experiment else {}
+        run_stages(folder, work | {"report": functools.partial(_write_report, folder.path)}, to_do)
+    say(f"{folder.path}: {', '.join(stages)} finished{locate_report(folder)}.")
+
+
+def redo_stage(run: Path, stage: str, force: bool, workers: int | None = None) -> None:
+    """Do one stage of an earlier run, with the configuration that run was made with."""
+    from pfc_da.run_folder import RunFolder
+
+    folder = RunFolder.existing(run)
+    with closed_on_error(folder):
+        settings = read_settings(folder)
+        require_before(stage, folder)
+    do_stages(folder, settings, (stage,), force, workers)
+
+
+def write_report_again(folder: "RunFolder") -> None:
+    """Write the report of a run that had one: it may show what is new in the folder."""
+    with folder.doing("report"):
+        _write_report(folder.path)
+
+
+def _write_report(run: Path) -> None:
+    from pfc_da.report.page import write_report
+
+    write_report(run)
+
+
+@contextmanager
+def closed_on_error(folder: "RunFolder") -> Iterator[None]:
+    """Let the lock of a folder go if anything inside fails."""
+    try:
+        yield
+    except BaseException:
+        folder.close()
+        raise
+
+
+def check_cost(cost: "Cost", path: Path) -> None:
+    """Refuse what there is no room for, and say what will take long."""
+    from pfc_da.cost import SHORT_S
+
+    cost.require_room(path)
+    if cost.wall_s > SHORT_S:
+        say(f"{path}: estimated to take {cost.describe()}.", sys.stderr)
+
+
+def require_before(stage: str, folder: "RunFolder") -> None:
+    """Refuse a stage that needs an earlier one, which is not done."""
+    from pfc_da.run_files import STAGES
+
+    run = folder.path
+    for earlier in STAGES[: STAGES.index(stage)]:
+        if not folder.is_done(earlier):
+            remedy = (
+                "the command that made it goes on"
+                if earlier == "train"
+                else f"'pfc-da {earlier} {run}' does it"
+            )
+            raise InputError(
+                f"{run}: {stage} needs {earlier}, which is not done ({folder.kept()}); {remedy}."
+            )
+
+
+def read_settings(folder: "RunFolder") -> "RunSettings":
+    """Settings that the run in the folder was made with."""
+    from pydantic import ValidationError
+
+    from pfc_da.settings import RunSettings
+
+    try:
+        return RunSettings.model_validate(folder.manifest.config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, ("config", *first["loc"])))
+        raise damaged(folder.path / "manifest.json", f"{key}: {first['msg']}") from error
+
+
+def locate_report(folder: "RunFolder") -> str:
+    """Where the report is, for the end of a sentence; nothing if there is none."""
+    report = folder.path / "report.html"
+    return f", report in {report}" if folder.is_done("report") else ""

@@ -1,0 +1,65 @@
+"""What a run found: its tables as they are written, and all of it read back."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from pfc_da.analysis.statistic import Statistic
+from pfc_da.recording import read_recording
+from pfc_da.settings import RunSettings
+from pfc_da.tables import COMPARISON, STATISTIC, read_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run found."""
+
+    settings: RunSettings
+    recording: xr.Dataset
+    statistics: pd.DataFrame
+    comparison: pd.DataFrame
+
+    def table(self) -> str:
+        """Simulated numbers with published, recorded and derived ones, as text."""
+        shown = self.comparison.dropna(subset="simulated")
+        lines = []
+        for row in shown.itertuples():
+            simulated = f"{row.simulated:.3g} [{row.sim_low:.3g}, {row.sim_high:.3g}]"
+            reference = f"{row.reference:.3g} [{row.ref_low:.3g}, {row.ref_high:.3g}]"
+            name = f"{row.key} {row.condition}" if isinstance(row.condition, str) else row.key
+            doi = row.doi if isinstance(row.doi, str) else ""
+            lines.append(
+                f"{name:42} {simulated:24} {reference:24} {row.kind:10} {row.verdict:15} {row.source} {doi}"
+            )
+        return "\n".join(lines)
+
+
+def read_result(path: str | Path, settings: RunSettings) -> Result:
+    """Read the recording and the tables of a run folder into memory."""
+    path = Path(path)
+    columns = {"statistics": STATISTIC, "comparison": COMPARISON}
+    tables = (read_table(path / f"{name}.csv", needed) for name, needed in columns.items())
+    return Result(settings, read_recording(path / "recording.nc"), *tables)
+
+
+def tabulate_statistics(statistics: Sequence[Statistic], settings: RunSettings) -> pd.DataFrame:
+    """The rows of statistics.csv."""
+    made_with = {"paradigm": settings.paradigm, "network": settings.network.kind, "rule": settings.rule.kind}
+    rows = [dataclasses.asdict(statistic) | made_with for statistic in statistics]
+    columns = ["key", "paradigm", "network", "rule", "condition", "estimate", "low", "high"]
+    return pd.DataFrame(rows)[[*columns, "interval", "n", "n_of", "units"]]
+
+
+def tabulate_by_animal(statistics: Sequence[Statistic]) -> pd.DataFrame:
+    """The rows of statistics_by_animal.csv."""
+    rows = [
+        (animal, statistic.key, statistic.condition, value)
+        for statistic in statistics
+        for animal, value in enumerate(statistic.by_animal)
+    ]
+    return pd.DataFrame(rows, columns=["animal", "key", "condition", "estimate"]).sort_values(
+        "animal", kind="stable"
+    )

@@ -1,0 +1,50 @@
+"""The stages of a run, done one after another: train, replay, compare, and whatever a command adds."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pfc_da.progress import Progress
+from pfc_da.run_folder import RunFolder
+from pfc_da.settings import RunSettings
+
+if TYPE_CHECKING:
+    from pfc_da.experiment.experiment import Experiment
+
+Stages = Mapping[str, Callable[[], object]]
+"""Stages in their order, with what does them."""
+
+
+def plan_stages(
+    experiment: "Experiment",
+    settings: RunSettings,
+    folder: RunFolder,
+    progress: Progress,
+    workers: int | None,
+) -> dict[str, Callable[[], object]]:
+    """The stages of an experiment."""
+    arguments = settings, folder, progress, workers
+    return {
+        "train": functools.partial(experiment.train, *arguments),
+        "replay": functools.partial(experiment.replay, *arguments),
+        "compare": functools.partial(experiment.compare, settings, folder),
+    }
+
+
+def list_to_do(folder: RunFolder, stages: Sequence[str], force: bool = False) -> list[str]:
+    """Those of `stages` that are to be done: all under `force`, else the first that is not done and all after it.
+
+    Raises
+    ------
+    InputError
+        If a file of a finished stage is damaged.
+    """
+    done = [not force and folder.is_done(stage) for stage in stages]
+    return [*stages[done.index(False) :]] if False in done else []
+
+
+def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str]) -> None:
+    """Do stages one after another; each is recorded as done when it has ended."""
+    for stage in to_do:
+        with folder.doing(stage):
+            work[stage]()

@@ -1,0 +1,68 @@
+"""Replays are found by their files, and resume animal by animal."""
+
+import json
+
+import pytest
+import xarray as xr
+
+from pfc_da.cli import exit_code
+from pfc_da.errors import InputError
+from pfc_da.experiment import replays
+from pfc_da.experiment.replays import rate
+from pfc_da.recording import read_recording
+from pfc_da.replay import record_animal
+from pfc_da.run_files import MADE_FROM, REPLAYS
+
+SMALL = ["network.n_units=12", "train.updates=0", "task.n_trials=8"]
+SMALL += [f"replay.{name}=12" for name in ("held_out_sessions", "sessions", "unit_sessions")]
+
+
+def test_every_replay_has_its_files_among_those_of_a_run():
+    assert set(replays.names()) == set(REPLAYS)
+    for name in replays.names():
+        replay = replays.load(name)
+        made = MADE_FROM[f"recording_{name}.nc"]
+        assert replay.name == name and set(replay.figures) <= set(made)
+        assert {f"statistics_{name}.csv", f"comparison_{name}.csv"} <= set(made)
+        assert len(replays.describe(name)) > 20
+
+
+def test_a_name_that_is_no_replay_is_refused():
+    with pytest.raises(InputError, match="no replay 'spikin'. Did you mean 'spiking'?"):
+        replays.load("spikin")
+
+
+@pytest.fixture
+def run(tmp_path):
+    sets = [word for text in SMALL for word in ("--set", text)]
+    assert exit_code(["train", "bandit", "--animals", "3", "--out", str(tmp_path / "run"), *sets]) == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("spoilt", [None, "recording", "request", "weights"])
+def test_the_replay_of_the_rate_network_resumes_with_the_next_animal(run, monkeypatch, spoilt):
+    command = ["replay", str(run), "--workers", "1", "--force"]
+    assert exit_code(command) == 0
+    whole, played = read_recording(run / "recording.nc"), []
+
+    def record(path, settings, task, trained, animal, *rest):
+        played.append(animal)
+        if len(played) == 3:
+            raise KeyboardInterrupt
+        record_animal(path, settings, task, trained, animal, *rest)
+
+    monkeypatch.setattr(rate, "record_animal", record)
+    assert exit_code(command) == 130
+    part = run / "animals" / "001" / "rate.nc"
+    request = part.with_name("rate.nc.json")
+    assert part.exists() and not (run / "animals" / "002" / "rate.nc").exists()
+    kept = json.loads(request.read_text())
+    if spoilt == "recording":
+        part.write_bytes(part.read_bytes()[:-1] + b"\0\0")
+    elif spoilt:
+        kept["weights_sha256" if spoilt == "weights" else "config"] = "another"
+        request.write_text(json.dumps(kept))
+    assert exit_code(command) == 0
+    assert played == [0, 1, 2, *([1] if spoilt else []), 2]
+    xr.testing.assert_identical(whole, read_recording(run / "recording.nc"))
+    assert not list(run.glob("animals/*/rate.nc*"))
