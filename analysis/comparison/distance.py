@@ -129,8 +129,8 @@ def compute_distance_interval(distance: float, leave_one_out: Sequence[float]) -
     Examples
     --------
     >>> low, high = compute_distance_interval(2.0, [1.9, 2.0, 2.1])
-    >>> round(low, 2), round(high, 2)
-    (1.5, 2.5)
+    >>> print(round(low, 2), round(high, 2))
+    1.5 2.5
     """
     from scipy.special import stdtrit
 

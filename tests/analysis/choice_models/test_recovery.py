@@ -3,7 +3,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from benchmarks.model_recovery import APART
+from benchmarks.model_recovery import DISTINGUISHABLE
 from pfc_da.analysis.choice_models.models import MODELS, get_model
 from pfc_da.analysis.choice_models.recovery import (
     ModelRecovery,
@@ -15,9 +15,9 @@ from pfc_da.analysis.choice_models.recovery import (
 
 def recover_sets(agents, rng):
     """The sets of models that one session tells apart, from one recovery of all that are in them."""
-    models = [get_model(name) for name in dict.fromkeys(chain(*APART))]
+    models = [get_model(name) for name in dict.fromkeys(chain(*DISTINGUISHABLE))]
     recovery = recover_models(models, draw_volatile_schedules(agents, rng=rng), rng=rng)
-    return [recovery.among(names) for names in APART]
+    return [recovery.among(names) for names in DISTINGUISHABLE]
 
 
 def test_schedules_are_those_of_the_experiment():
