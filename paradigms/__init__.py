@@ -4,26 +4,26 @@ A paradigm is any ``paradigms/NAME.py`` or ``paradigms/NAME/`` whose name does n
 it holds an ``EXPERIMENT``. Listing and describing them reads only their docstrings, without importing torch.
 """
 
-import ast
-import importlib
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
-from pfc_da.errors import InputError, nearest, show
+from pfc_da import discovery
 
 if TYPE_CHECKING:
     from pfc_da.experiment.experiment import Experiment
 
+_PACKAGE = sys.modules[__name__]
+
 
 def names() -> tuple[str, ...]:
     """Return the names of all paradigms, in alphabetical order."""
-    return tuple(sorted(_files()))
+    return discovery.list_modules(_PACKAGE)
 
 
 def describe(name: str) -> str:
     """Return the first paragraph of a paradigm's docstring, on one line."""
-    docstring = ast.get_docstring(ast.parse(_file(name).read_text(encoding="utf-8"))) or ""
-    return " ".join(docstring.split("\n\n")[0].split())
+    discovery.require_module(_PACKAGE, name, "paradigm")
+    return discovery.describe_module(_PACKAGE, name)
 
 
 def load(name: str) -> "Experiment":
@@ -31,25 +31,9 @@ def load(name: str) -> "Experiment":
 
     Examples
     --------
-    >>> load("bandti")
+    >>> load("bandti")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     pfc_da.errors.InputError: no paradigm 'bandti'. Did you mean 'bandit'? There are: ...
     """
-    _file(name)
-    return importlib.import_module(f"pfc_da.paradigms.{name}").EXPERIMENT
-
-
-def _file(name: str) -> Path:
-    found = _files()
-    if name not in found:
-        raise InputError(
-            f"no paradigm {show(name)}.{nearest(name, found)} There are: {', '.join(sorted(found))}."
-        )
-    return found[name]
-
-
-def _files() -> dict[str, Path]:
-    folder = Path(__file__).parent
-    single = {file.stem: file for file in folder.glob("[!_]*.py")}
-    packages = {file.parent.name: file for file in folder.glob("[!_]*/__init__.py")}
-    return single | packages
+    experiment: Experiment = discovery.load_module(_PACKAGE, name, "paradigm").EXPERIMENT
+    return experiment

@@ -37,6 +37,8 @@ def load_module(package: ModuleType, name: str, kind: str) -> Any:
 
 def describe_module(package: ModuleType, name: str) -> str:
     """First paragraph of a module's docstring on one line; the module is not imported."""
-    files = (Path(folder, f"{name}.py") for folder in package.__path__)
+    files = (
+        Path(folder, file) for folder in package.__path__ for file in (f"{name}.py", f"{name}/__init__.py")
+    )
     tree = ast.parse(next(file for file in files if file.exists()).read_text(encoding="utf-8"))
     return " ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split())

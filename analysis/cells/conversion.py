@@ -19,7 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.cells.firing import compute_cv, compute_cv2, compute_fano, compute_lv
-from pfc_da.analysis.interval import compute_mean_interval
+from pfc_da.analysis.interval import compute_mean_interval, mean_or_nan
 from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
 from pfc_da.recording_schema import (
     FROZEN,
@@ -197,13 +197,8 @@ def _describe(sessions: list[NDArray], n_trials: int, session_s: float, cut: Cut
     joined = [stretch for own in stretches for stretch in own]
     return {
         "firing_rate": float(counts.sum() / (session_s * len(sessions))),
-        "cv": _mean(np.array([compute_cv(own) for own in stretches])),
+        "cv": mean_or_nan(np.array([compute_cv(own) for own in stretches])),
         "cv2": compute_cv2(joined),
         "lv": compute_lv(joined),
-        "fano": _mean(compute_fano(counts.T)),
+        "fano": mean_or_nan(compute_fano(counts.T)),
     }
-
-
-def _mean(values: NDArray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else np.nan

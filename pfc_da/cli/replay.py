@@ -29,7 +29,7 @@ def _with_a_flag_each(function: Callable[..., None]) -> Callable[..., None]:
     for name in replays.names():
         kind = Annotated[bool, typer.Option(f"--{name}", help=replays.describe(name))]
         keep.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind))
-    function.__signature__ = signature.replace(parameters=keep)  # type: ignore[attr-defined]
+    function.__signature__ = signature.replace(parameters=keep)  # type: ignore[attr-defined]  # typer reads it
     function.__annotations__ = {each.name: each.annotation for each in keep} | {"return": None}
     return function
 

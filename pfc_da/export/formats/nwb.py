@@ -43,7 +43,7 @@ CHUNK = 1 << 17
 def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     """One file a recorded session."""
     with importing("nwb"):
-        import pynwb  # noqa: F401
+        import pynwb  # noqa: F401  # a missing extra is refused before any file is written
     kind = "behavior+ecephys" if has_rates(recording) else "behavior"
     for animal, session in list_sessions(recording, sessions):
         subject = f"sub-{name_subject(recording.attrs, int(recording['animal'][animal]))}"
