@@ -14,7 +14,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from pfc_da.tables import MISSES, VERDICTS
+from pfc_da.storage.tables import MISSES, VERDICTS
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {

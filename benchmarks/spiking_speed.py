@@ -13,7 +13,7 @@ import time
 from pfc_da import paradigms
 from pfc_da.agent import build_agent
 from pfc_da.circuits.spiking_pfc import SpikingPFC
-from pfc_da.processor import prepare_processor
+from pfc_da.jobs.processor import prepare_processor
 from pfc_da.replay import arrange_sessions
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, close_loop

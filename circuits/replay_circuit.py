@@ -19,8 +19,8 @@ from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel
 from pfc_da.circuits.midbrain import MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError, show
+from pfc_da.jobs.processor import prepare_processor
 from pfc_da.network import PFCNetwork
-from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
 from pfc_da.recording_schema import ARITHMETIC_PREFIX
 from pfc_da.replay import CHUNK, Arrays, ReplayOptions, arrange_sessions, assemble, get_steps, get_totals

@@ -25,8 +25,8 @@ from pfc_da.circuits.slow_synapses import DELAY_S, TICK_S
 from pfc_da.circuits.spiking_pfc import DT_S, Spikes, SpikingPFC
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.errors import InputError, show
+from pfc_da.jobs.processor import prepare_processor
 from pfc_da.network import Weights
-from pfc_da.processor import prepare_processor
 from pfc_da.recording import describe
 from pfc_da.recording_schema import RATE_PREFIX, RECURRENCE_CUT, STIMULATED
 from pfc_da.replay import (

@@ -2,7 +2,7 @@
 
 import sys
 
-from pfc_da import signals
+from pfc_da.jobs import signals
 
 
 def main() -> None:

@@ -25,15 +25,15 @@ import torch
 
 from pfc_da import paradigms
 from pfc_da.agent import Agent, build_agent
-from pfc_da.files import write_atomic
-from pfc_da.processor import prepare_processor
+from pfc_da.jobs.processor import prepare_processor
+from pfc_da.jobs.workers import work
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
 from pfc_da.settings import RunSettings
+from pfc_da.storage.files import write_atomic
 from pfc_da.task import Task
 from pfc_da.train import Training, train_update
 from pfc_da.trained import animal_seed
-from pfc_da.workers import work
 
 CRITERIA = (0.607, 0.639)
 """Reward a trial on independent bandits: 95 % of Thompson sampling's, and Thompson sampling's (derived)."""

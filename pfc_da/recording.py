@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from pfc_da.errors import InputError, damaged
-from pfc_da.files import require_file, reserve
+from pfc_da.storage.files import require_file, reserve
 
 SCHEMA_VERSION = 1
 CHUNK_BYTES = 1 << 16
@@ -126,7 +126,7 @@ def set_provenance(dataset: xr.Dataset, *, config: Mapping[str, Any], choice_pha
 class RecordingFile:
     """Recording that is written piece by piece, so that it may be larger than memory; netCDF4, lightly compressed.
 
-    Space on the disk is reserved before every piece (`pfc_da.files.reserve`). Leaving the context closes the file.
+    Space on the disk is reserved before every piece (`pfc_da.storage.files.reserve`). Leaving the context closes the file.
 
     Parameters
     ----------

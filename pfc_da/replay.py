@@ -19,13 +19,13 @@ import torch
 import xarray as xr
 
 from pfc_da.agent import Agent, build_agent
-from pfc_da.files import telling_full
+from pfc_da.jobs.processor import prepare_processor
 from pfc_da.network import PFCNetwork, Weights
-from pfc_da.processor import prepare_processor
 from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, Rollout, rollout
 from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.storage.files import telling_full
 from pfc_da.task import STEP_S, Task
 from pfc_da.train import take_step
 from pfc_da.trained import Trained

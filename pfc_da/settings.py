@@ -244,7 +244,7 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    from pfc_da.yaml_file import read_yaml
+    from pfc_da.storage.yaml_file import read_yaml
 
     content = read_yaml(path, "settings")
     if content is None:
@@ -266,7 +266,7 @@ def _names(content: Mapping[Any, Any]) -> bool:
 def _parse(text: str) -> dict[str, Any]:
     import yaml
 
-    from pfc_da.yaml_file import Refused, parse_yaml
+    from pfc_da.storage.yaml_file import Refused, parse_yaml
 
     name, equals, content = text.partition("=")
     name = name.strip()

@@ -17,13 +17,13 @@ import torch
 
 from pfc_da.agent import Agent, build_agent
 from pfc_da.errors import damaged
-from pfc_da.files import require_file, write_atomic
+from pfc_da.jobs.processor import prepare_processor
 from pfc_da.network import Weights
 from pfc_da.plasticity.synaptic_step import STEPS
-from pfc_da.processor import prepare_processor
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Rollout, rollout
 from pfc_da.settings import RuleSettings, RunSettings
+from pfc_da.storage.files import require_file, write_atomic
 from pfc_da.task import Task
 from pfc_da.trained import (
     SNAPSHOT,

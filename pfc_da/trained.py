@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 
 from pfc_da.agent import build_agent
 from pfc_da.errors import InputError, damaged
-from pfc_da.files import require_file, write_atomic
-from pfc_da.manifest import hash_config
 from pfc_da.network import Weights
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.settings import RunSettings
+from pfc_da.storage.files import require_file, write_atomic
+from pfc_da.storage.manifest import hash_config
 from pfc_da.task import Task
 
 WEIGHTS = "weights.safetensors"

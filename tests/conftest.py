@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 from pfc_da.recording import SCHEMA_VERSION
-from pfc_da.run_files import STAGES
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import resolve
+from pfc_da.storage.run_files import STAGES
+from pfc_da.storage.run_folder import RunFolder
 
 
 def play(rng, stay, shape):

@@ -17,8 +17,8 @@ import pandas as pd
 from pfc_da.analysis.figures.style import STYLE
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError, show
-from pfc_da.files import write_atomic
-from pfc_da.tables import INDEX
+from pfc_da.storage.files import write_atomic
+from pfc_da.storage.tables import INDEX
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +109,7 @@ def write_figures(
 
 
 def tabulate_panels(panels: Sequence[Panel]) -> pd.DataFrame:
-    """A row a panel with the columns of `pfc_da.tables.INDEX`; `drawn` is 0 where its table is empty, else 1."""
+    """A row a panel with the columns of `pfc_da.storage.tables.INDEX`; `drawn` is 0 where its table is empty, else 1."""
     rows = [
         (
             each.name,

@@ -51,7 +51,7 @@ from pfc_da.analysis.readers.entries import (
 from pfc_da.analysis.readers.path_labels import check_pattern
 from pfc_da.analysis.readers.propose_columns import NEEDED, find_labels, propose_map, propose_values
 from pfc_da.errors import InputError, nearest
-from pfc_da.yaml_file import read_yaml
+from pfc_da.storage.yaml_file import read_yaml
 
 OURS = ("animal", "session", "trial", "choice", "reward", "block", "better_side", "p_0", "p_1", "event")
 TEXT = ("animal", "session")

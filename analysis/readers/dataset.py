@@ -32,7 +32,7 @@ from pfc_da.analysis.readers.session_labels import (
     separate_sessions,
 )
 from pfc_da.errors import InputError
-from pfc_da.files import require_file, require_name
+from pfc_da.storage.files import require_file, require_name
 
 
 @dataclass(frozen=True, kw_only=True)

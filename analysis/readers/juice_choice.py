@@ -31,7 +31,7 @@ from pfc_da.analysis.cells.sessions import CellSession, to_ticks
 from pfc_da.analysis.readers.column_map import ColumnMap
 from pfc_da.analysis.readers.formats import RecordedFile
 from pfc_da.errors import InputError
-from pfc_da.files import require_file
+from pfc_da.storage.files import require_file
 
 WINDOWS = {  # name -> event, start and end after it in ms; the windows of the publication's own analysis
     "pre_offer": ("offer", -500, 0),

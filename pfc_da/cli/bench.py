@@ -17,7 +17,7 @@ def bench(
     import pandas as pd
 
     from pfc_da.bench import AGENTS, run_bench, summarise_bench, write_json
-    from pfc_da.progress import Progress
+    from pfc_da.jobs.progress import Progress
 
     with Progress() as progress:
         found = run_bench(seeds, workers, progress.task("bench seeds", seeds * len(AGENTS)))

@@ -36,7 +36,7 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     """Compare a run with recordings; a file of its own, and the report again if there is one."""
     from pfc_da.analysis.comparison.difference import format_differences
     from pfc_da.analysis.comparison.run import compare_recorded
-    from pfc_da.run_folder import RunFolder
+    from pfc_da.storage.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
     with closed_on_error(folder):

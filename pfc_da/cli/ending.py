@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pfc_da import signals
 from pfc_da.errors import DiskFull, InputError, one_line
+from pfc_da.jobs import signals
 
 
 class Ended(Exception):

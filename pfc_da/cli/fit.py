@@ -42,7 +42,7 @@ def fit(
     """Search settings that come close to recordings; or continue that."""
     from pfc_da import paradigms
     from pfc_da.experiment.fit.search import Fit
-    from pfc_da.progress import Progress
+    from pfc_da.jobs.progress import Progress
 
     out = out or Path("runs") / f"fit-{paradigm}"
     files: dict[str, Any] = {"space_file": space, "columns_file": columns, "config_file": config}

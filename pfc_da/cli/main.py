@@ -10,7 +10,6 @@ from typing import Any
 
 import typer
 
-from pfc_da import signals
 from pfc_da.cli.bench import bench
 from pfc_da.cli.compare import compare
 from pfc_da.cli.ending import Ended, describe_failure, say
@@ -20,6 +19,7 @@ from pfc_da.cli.options import Command
 from pfc_da.cli.replay import replay
 from pfc_da.cli.run import list_paradigms, report, run, train
 from pfc_da.errors import SHOWN, DiskFull, InputError, nearest
+from pfc_da.jobs import signals
 
 app = typer.Typer(
     help="A prefrontal network trained by dopamine, in the experiments of recorded animals.",

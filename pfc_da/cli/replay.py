@@ -77,8 +77,8 @@ def _has(replay: str, option: str) -> bool:
 def _replay_on_demand(run: Path, name: str, given: dict[str, Any], force: bool, workers: int | None) -> None:
     """Replay the animals of a run in another way; its files have names of their own."""
     from pfc_da import paradigms
-    from pfc_da.progress import Progress
-    from pfc_da.run_folder import RunFolder
+    from pfc_da.jobs.progress import Progress
+    from pfc_da.storage.run_folder import RunFolder
 
     options = replays.load(name).parse(**given)
     folder = RunFolder.existing(run)

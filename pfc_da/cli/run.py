@@ -21,7 +21,7 @@ from pfc_da.cli.options import (
     Workers,
 )
 from pfc_da.cli.stages import do_stages, redo_stage
-from pfc_da.run_files import STAGES
+from pfc_da.storage.run_files import STAGES
 
 
 def list_paradigms() -> None:
@@ -67,7 +67,7 @@ def _run(
     arguments: dict[str, Any],
 ) -> None:
     from pfc_da import paradigms
-    from pfc_da.run_folder import RunFolder
+    from pfc_da.storage.run_folder import RunFolder
 
     experiment = paradigms.load(paradigm)
     settings = experiment.settings(**arguments)

@@ -11,9 +11,9 @@ from pfc_da.cli.ending import say, saying_how_it_ended
 from pfc_da.errors import InputError, damaged
 
 if TYPE_CHECKING:
-    from pfc_da.cost import Cost
-    from pfc_da.run_folder import RunFolder
+    from pfc_da.jobs.cost import Cost
     from pfc_da.settings import RunSettings
+    from pfc_da.storage.run_folder import RunFolder
 
 
 def do_stages(
@@ -22,7 +22,7 @@ def do_stages(
     """Do those of `stages` that are not done, or all under `force`, and say what there is now."""
     from pfc_da import paradigms
     from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
-    from pfc_da.progress import Progress
+    from pfc_da.jobs.progress import Progress
 
     with closed_on_error(folder):
         to_do = list_to_do(folder, stages, force)
@@ -43,7 +43,7 @@ def do_stages(
 
 def redo_stage(run: Path, stage: str, force: bool, workers: int | None = None) -> None:
     """Do one stage of an earlier run, with the configuration that run was made with."""
-    from pfc_da.run_folder import RunFolder
+    from pfc_da.storage.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
     with closed_on_error(folder):
@@ -76,7 +76,7 @@ def closed_on_error(folder: "RunFolder") -> Iterator[None]:
 
 def check_cost(cost: "Cost", path: Path) -> None:
     """Refuse what there is no room for, and say what will take long."""
-    from pfc_da.cost import SHORT_S
+    from pfc_da.jobs.cost import SHORT_S
 
     cost.require_room(path)
     if cost.wall_s > SHORT_S:
@@ -85,7 +85,7 @@ def check_cost(cost: "Cost", path: Path) -> None:
 
 def require_before(stage: str, folder: "RunFolder") -> None:
     """Refuse a stage that needs an earlier one, which is not done."""
-    from pfc_da.run_files import STAGES
+    from pfc_da.storage.run_files import STAGES
 
     run = folder.path
     for earlier in STAGES[: STAGES.index(stage)]:

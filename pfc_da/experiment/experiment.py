@@ -26,22 +26,22 @@ from pfc_da.analysis.figures.panel import write_figures
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.analysis.units.nulls import MIN_SESSIONS
-from pfc_da.cost import Cost, estimate_run
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.replays.rate import RateReplay
 from pfc_da.experiment.result import Result, read_result, tabulate_by_animal, tabulate_statistics
 from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
-from pfc_da.progress import Progress
+from pfc_da.jobs.cost import Cost, estimate_run
+from pfc_da.jobs.progress import Progress
+from pfc_da.jobs.workers import work
 from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings, resolve
-from pfc_da.tables import read_table
+from pfc_da.storage.run_folder import RunFolder
+from pfc_da.storage.tables import read_table
 from pfc_da.task import Task
 from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
 from pfc_da.trained import load_trained
-from pfc_da.workers import work
 
 REFERENCE_SETTINGS: Mapping[str, Any] = {
     "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},

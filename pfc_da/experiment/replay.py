@@ -19,20 +19,20 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from pfc_da.analysis.figures.panel import write_figures
-from pfc_da.cost import Cost
 from pfc_da.errors import damaged
 from pfc_da.experiment.result import tabulate_statistics
-from pfc_da.files import hash_file, remove, require_file, write_atomic
-from pfc_da.progress import Progress
+from pfc_da.jobs.cost import Cost
+from pfc_da.jobs.progress import Progress
+from pfc_da.jobs.workers import work
 from pfc_da.recording import open_recording, read_recording, set_provenance, write_recording
 from pfc_da.replay import ReplayOptions
-from pfc_da.request import require_same_request
 from pfc_da.rollout import Condition
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
+from pfc_da.storage.files import hash_file, remove, require_file, write_atomic
+from pfc_da.storage.request import require_same_request
+from pfc_da.storage.run_folder import RunFolder
 from pfc_da.task import Task
 from pfc_da.trained import WEIGHTS, Trained, load_trained
-from pfc_da.workers import work
 
 if TYPE_CHECKING:
     from pfc_da.analysis.findings import Findings

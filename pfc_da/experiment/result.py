@@ -10,7 +10,7 @@ import xarray as xr
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.recording import read_recording
 from pfc_da.settings import RunSettings
-from pfc_da.tables import COMPARISON, STATISTIC, read_table
+from pfc_da.storage.tables import COMPARISON, STATISTIC, read_table
 
 
 @dataclasses.dataclass(frozen=True)

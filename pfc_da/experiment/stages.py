@@ -4,9 +4,9 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pfc_da.progress import Progress
-from pfc_da.run_folder import RunFolder
+from pfc_da.jobs.progress import Progress
 from pfc_da.settings import RunSettings
+from pfc_da.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pfc_da.experiment.experiment import Experiment

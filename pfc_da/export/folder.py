@@ -15,7 +15,9 @@ from pfc_da.errors import InputError, damaged
 from pfc_da.export import formats
 from pfc_da.export.cut import name_export
 from pfc_da.export.jobs import Job
-from pfc_da.files import (
+from pfc_da.jobs.progress import Progress
+from pfc_da.recording import open_recording
+from pfc_da.storage.files import (
     hash_file,
     remove,
     remove_stale,
@@ -24,13 +26,11 @@ from pfc_da.files import (
     write_atomic,
     write_folder_atomic,
 )
-from pfc_da.folder_lock import lock_folder
-from pfc_da.manifest import Manifest, read_manifest
-from pfc_da.progress import Progress
-from pfc_da.recording import open_recording
-from pfc_da.request import require_same_request
-from pfc_da.run_files import STAGE_REPLAY, name_exports, name_recording
-from pfc_da.run_folder import RunFolder
+from pfc_da.storage.folder_lock import lock_folder
+from pfc_da.storage.manifest import Manifest, read_manifest
+from pfc_da.storage.request import require_same_request
+from pfc_da.storage.run_files import STAGE_REPLAY, name_exports, name_recording
+from pfc_da.storage.run_folder import RunFolder
 
 
 def export_run(

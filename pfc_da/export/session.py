@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from pfc_da.errors import InputError
 from pfc_da.export.neurons import COLUMNS, HOW_FIRED, read_spikes, tabulate_neurons
 from pfc_da.export.spikes import HOW_DRAWN, TICKS_PER_S, Spikes, draw_spikes
-from pfc_da.manifest import hash_config
 from pfc_da.recording import load
 from pfc_da.recording_schema import count_neurons, get_phases, get_seed, get_step_s, has_rates, is_choice_step
 from pfc_da.rng import numpy_stream
+from pfc_da.storage.manifest import hash_config
 from pfc_da.trials import per_trial
 
 SERIES = ("value", "rpe", "dopamine_injected", "regret", "policy", "activity")

@@ -13,15 +13,15 @@ from string import Template
 
 import pandas as pd
 
-from pfc_da.files import write_atomic
-from pfc_da.manifest import Manifest, read_manifest, require_whole
 from pfc_da.report.html import asset, describe, find, tag, text, value, words
 from pfc_da.report.panels import panels_section
 from pfc_da.report.recorded import recorded_section
 from pfc_da.report.tables import comparison_table, misses, statistics_table
 from pfc_da.report.units import BROWSER_COLUMNS, unit_browser
-from pfc_da.run_files import FIGURE_PREFIXES, REPLAYS, STAGES
-from pfc_da.tables import COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, VERDICTS, read_table
+from pfc_da.storage.files import write_atomic
+from pfc_da.storage.manifest import Manifest, read_manifest, require_whole
+from pfc_da.storage.run_files import FIGURE_PREFIXES, REPLAYS, STAGES
+from pfc_da.storage.tables import COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, VERDICTS, read_table
 
 
 def write_report(run_folder: str | Path) -> Path:

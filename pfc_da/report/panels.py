@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from pfc_da.errors import InputError, damaged
-from pfc_da.files import require_file
-from pfc_da.manifest import Manifest, require_whole
 from pfc_da.report.html import tag, text
+from pfc_da.storage.files import require_file
+from pfc_da.storage.manifest import Manifest, require_whole
 
 # Colours of the drawings, and their names in report.css, through which they follow a light or dark setting.
 THEMED = {

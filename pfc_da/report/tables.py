@@ -7,7 +7,7 @@ The n of a reference is shown if the columns `ref_n` and `ref_n_of` are there.
 import pandas as pd
 
 from pfc_da.report.html import count, describe, doi_link, find, label, tag, text, value, words
-from pfc_da.tables import MISSES
+from pfc_da.storage.tables import MISSES
 
 KINDS = {  # column of the page: kinds of comparison.csv in it
     "recorded": ("recorded",),

@@ -4,8 +4,8 @@ from benchmarks.spiking_ablation import DELAY, FLOOR, VARIANTS, measure
 from pfc_da import paradigms
 from pfc_da.circuits import slow_synapses, spiking_pfc
 from pfc_da.circuits.codegen import TARGET_VARIABLE
-from pfc_da.progress import Progress
-from pfc_da.run_folder import RunFolder
+from pfc_da.jobs.progress import Progress
+from pfc_da.storage.run_folder import RunFolder
 
 
 def test_every_variant_is_played_with_its_own_neurons(tmp_path, monkeypatch):

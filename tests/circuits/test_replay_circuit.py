@@ -23,8 +23,8 @@ from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import resolve
+from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trained import Trained
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -172,7 +172,7 @@ def make_run(out, paradigm="lever_stimulation", animals=2, **more):
     layers = [{"paradigm": paradigm, "animals": animals}, experiment.defaults, {"network": NETWORK}]
     settings = resolve([*layers, small, more])
     with RunFolder.open(out, settings.model_dump(mode="json")) as folder, folder.doing("train"):
-        from pfc_da.progress import Progress
+        from pfc_da.jobs.progress import Progress
 
         with Progress() as progress:
             experiment.train(settings, folder, progress, 1)

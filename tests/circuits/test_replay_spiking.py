@@ -22,15 +22,15 @@ from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.experiment.replays.spiking import SpikingReplay
-from pfc_da.manifest import read_manifest
 from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import NetworkSettings, RunSettings, resolve
+from pfc_da.storage.manifest import read_manifest
+from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trained import WEIGHTS, Trained, load_trained
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +153,7 @@ def run(tmp_path_factory):
     experiment = paradigms.load("bandit")
     settings = experiment.settings(sets=small, animals=2)
     with RunFolder.open(out, settings.model_dump(mode="json")) as folder, folder.doing("train"):
-        from pfc_da.progress import Progress
+        from pfc_da.jobs.progress import Progress
 
         with Progress() as progress:
             experiment.train(settings, folder, progress, 1)

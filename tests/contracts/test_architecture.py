@@ -114,7 +114,7 @@ def test_processes_are_started_in_one_place():
     """Where they are made to end with their parent."""
     starting = {"joblib", "loky", "multiprocessing", "concurrent"}
     found = {module for module in FILES for _, name in imports_of(module) if name.split(".")[0] in starting}
-    assert found == {"pfc_da.workers"}
+    assert found == {"pfc_da.jobs.workers"}
 
 
 LISTING = "import sys, importlib; importlib.import_module({!r}); print(*sys.modules)"

@@ -11,9 +11,9 @@ from nwbinspector import inspect_nwbfile, load_config
 from pfc_da import paradigms
 from pfc_da.analysis.readers.choice_table import read_choices
 from pfc_da.export import export_run
-from pfc_da.progress import Progress
+from pfc_da.jobs.progress import Progress
 from pfc_da.recording import read_recording
-from pfc_da.run_folder import RunFolder
+from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trials import per_trial
 
 SMALL = [

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 
 from pfc_da import cli
 from pfc_da.circuits.codegen import TARGET_VARIABLE
-from pfc_da.manifest import read_manifest
+from pfc_da.jobs.workers import LOCK, wait_for_workers
 from pfc_da.recording import read_recording
-from pfc_da.workers import LOCK, wait_for_workers
+from pfc_da.storage.manifest import read_manifest
 
 SIZES = (
     "network.n_units=16",

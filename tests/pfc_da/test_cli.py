@@ -17,10 +17,10 @@ import hypothesis.strategies as st
 import pytest
 
 from pfc_da import cli, paradigms
-from pfc_da.cost import Cost
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.manifest import format_manifest, read_manifest
+from pfc_da.jobs.cost import Cost
 from pfc_da.settings import resolve
+from pfc_da.storage.manifest import format_manifest, read_manifest
 
 
 class FakeExperiment:
@@ -496,7 +496,7 @@ SLOW_TRAINING = """
 import time
 from pfc_da import paradigms
 from pfc_da.__main__ import main
-from pfc_da.cost import Cost
+from pfc_da.jobs.cost import Cost
 from pfc_da.settings import resolve
 
 class Slow:
@@ -569,7 +569,8 @@ def test_a_folder_one_may_not_write(tmp_path):
         if parent != Path("/") and parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
             parent.chmod(0o755)
     code = (
-        "import os, sys; from pfc_da import cli, paradigms, run_folder, progress\n"
+        "import os, sys; from pfc_da import cli, paradigms\n"
+        "from pfc_da.jobs import progress; from pfc_da.storage import run_folder\n"
         "paradigms.load('bandit'); os.setuid(65534)\n"
         "sys.exit(cli.exit_code(sys.argv[1:]))"
     )

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from pfc_da import cli
-from pfc_da.manifest import read_manifest
-from pfc_da.run_folder import RunFolder
+from pfc_da.storage.manifest import read_manifest
+from pfc_da.storage.run_folder import RunFolder
 
 COLUMNS = (
     "key condition units simulated sim_low sim_high sim_n sim_n_of recorded rec_low rec_high rec_n rec_n_of "

@@ -26,8 +26,8 @@ from pfc_da.export import (
     write_nwb,
 )
 from pfc_da.recording import describe, read_recording, set_provenance, write_recording
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import resolve
+from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trials import per_trial
 
 ANIMALS, EPISODES, RECORDED, TRIALS, UNITS = 2, 4, 3, 6, 5

@@ -11,7 +11,7 @@ from pfc_da.analysis.lever_stimulation.circuit import ARITHMETIC, summarise_circ
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitOptions
 from pfc_da.experiment.replays.circuit import CircuitReplay
-from pfc_da.processor import prepare_processor
+from pfc_da.jobs.processor import prepare_processor
 from pfc_da.recording import set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.train import Training, train_update

@@ -28,7 +28,6 @@ from pfc_da.analysis.comparison.distance import get_recorded
 from pfc_da.analysis.comparison.run import compare_recording
 from pfc_da.analysis.readers.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.readers.dataset import Recorded, read_recorded
-from pfc_da.cost import Cost
 from pfc_da.errors import InputError, damaged
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit.ranking import (
@@ -41,15 +40,16 @@ from pfc_da.experiment.fit.ranking import (
 )
 from pfc_da.experiment.fit.space import PILOTS, Space, Values, draw_values, read_space, require_optuna
 from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
-from pfc_da.files import remove, remove_stale, require_name, write_atomic
-from pfc_da.folder_lock import LOCKS, lock_folder
-from pfc_da.progress import Progress, Report
+from pfc_da.jobs.cost import Cost
+from pfc_da.jobs.progress import Progress, Report
 from pfc_da.recording import read_recording
-from pfc_da.request import flatten, require_same_request
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
+from pfc_da.storage.files import remove, remove_stale, require_name, write_atomic
+from pfc_da.storage.folder_lock import LOCKS, lock_folder
+from pfc_da.storage.request import flatten, require_same_request
+from pfc_da.storage.run_folder import RunFolder
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")
 FOR_FIT: dict[str, dict[str, Any]] = {"train": {"snapshots": ()}, "replay": {"held_out_sessions": 200}}

@@ -29,7 +29,7 @@ from pfc_da.settings import (
     TrainSettings,
     refuse_yes_or_no,
 )
-from pfc_da.yaml_file import read_yaml
+from pfc_da.storage.yaml_file import read_yaml
 
 PILOTS = 10
 """Candidates drawn blindly, before any distance is looked at."""

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pfc_da.discovery import describe_module, list_modules, load_module
-from pfc_da.run_files import STAGE_REPLAY
+from pfc_da.storage.run_files import STAGE_REPLAY
 
 if TYPE_CHECKING:
     from pfc_da.experiment.replay import ReplayOnDemand

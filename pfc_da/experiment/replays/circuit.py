@@ -8,9 +8,9 @@ from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.lever_stimulation.circuit import summarise_circuit, tabulate_rates, tabulate_shifts
 from pfc_da.circuits.codegen import prepare_brian2
 from pfc_da.circuits.replay_circuit import SESSIONS, CircuitOptions, count_sessions, replay_circuit_animal
-from pfc_da.cost import Cost, estimate_replay_on_demand
 from pfc_da.errors import InputError
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
+from pfc_da.jobs.cost import Cost, estimate_replay_on_demand
 from pfc_da.rollout import NEEDS_RPE, Condition
 from pfc_da.trained import Trained
 

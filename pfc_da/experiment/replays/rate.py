@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from pfc_da.experiment.replay import Replay, Report
-from pfc_da.files import write_atomic
 from pfc_da.recording import join_recordings
 from pfc_da.replay import record_animal
 from pfc_da.rollout import Condition
-from pfc_da.run_files import STAGE_REPLAY, name_recording
-from pfc_da.run_folder import RunFolder
+from pfc_da.storage.files import write_atomic
+from pfc_da.storage.run_files import STAGE_REPLAY, name_recording
+from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trained import Trained
 
 

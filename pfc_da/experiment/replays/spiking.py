@@ -29,8 +29,8 @@ from pfc_da.analysis.statistic import Statistic
 from pfc_da.circuits.replay_spiking import SpikingOptions, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
 from pfc_da.circuits.stimulation import Stimulation
-from pfc_da.cost import Cost, estimate_replay_on_demand
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
+from pfc_da.jobs.cost import Cost, estimate_replay_on_demand
 from pfc_da.recording import describe
 from pfc_da.recording_schema import RATE_PREFIX
 from pfc_da.replay import CHUNK

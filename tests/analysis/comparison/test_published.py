@@ -10,7 +10,7 @@ from pfc_da.analysis.comparison.published import compare
 from pfc_da.analysis.comparison.reference import ReferenceStatistic
 from pfc_da.analysis.statistic import NO_WIDTH, Statistic
 from pfc_da.errors import InputError
-from pfc_da.tables import MISSES, VERDICTS
+from pfc_da.storage.tables import MISSES, VERDICTS
 
 NAN = math.nan
 

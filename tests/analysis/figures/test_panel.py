@@ -9,7 +9,7 @@ import pytest
 from pfc_da.analysis.figures.panel import Panel, describe_intervals, draw_svg, tabulate_panels, write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
-from pfc_da.tables import INDEX, read_table
+from pfc_da.storage.tables import INDEX, read_table
 
 
 def plot_line(numbers, ax):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pfc_da import cli
-from pfc_da.run_folder import RunFolder
+from pfc_da.storage.run_folder import RunFolder
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # they would stand beside the table
 

@@ -23,13 +23,13 @@ from pfc_da.analysis.findings import Findings
 from pfc_da.errors import InputError
 from pfc_da.experiment import experiment as _experiment
 from pfc_da.experiment.experiment import tabulate_by_animal, tabulate_statistics
-from pfc_da.manifest import read_manifest
 from pfc_da.recording import read_recording, write_recording
 from pfc_da.report.page import write_report
 from pfc_da.rollout import CONTROLS
-from pfc_da.run_folder import RunFolder
 from pfc_da.settings import RunSettings
-from pfc_da.tables import VERDICTS
+from pfc_da.storage.manifest import read_manifest
+from pfc_da.storage.run_folder import RunFolder
+from pfc_da.storage.tables import VERDICTS
 from pfc_da.train import CURVE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[3]

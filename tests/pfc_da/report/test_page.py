@@ -20,12 +20,12 @@ from pfc_da.analysis.figures import choices, reward, style, units
 from pfc_da.analysis.figures.panel import Panel, draw_svg, write_figures
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
-from pfc_da.manifest import Manifest, format_manifest, read_manifest
 from pfc_da.report import units as report_units
 from pfc_da.report.html import asset, doi_link, text, value
 from pfc_da.report.page import write_report
 from pfc_da.report.panels import THEMED
 from pfc_da.report.units import collect_units, unit_browser
+from pfc_da.storage.manifest import Manifest, format_manifest, read_manifest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium")

@@ -22,7 +22,7 @@ from pfc_da.experiment.fit import search as _fit
 from pfc_da.experiment.fit.ranking import DistanceMetric
 from pfc_da.experiment.fit.search import Fit, find_learners
 from pfc_da.experiment.fit.space import PILOTS, Space, draw_values, read_space
-from pfc_da.progress import Progress
+from pfc_da.jobs.progress import Progress
 from pfc_da.recording import read_recording
 
 ROOT = Path(__file__).parents[4]

@@ -11,7 +11,7 @@ from pfc_da.experiment import replays
 from pfc_da.experiment.replays import rate
 from pfc_da.recording import read_recording
 from pfc_da.replay import record_animal
-from pfc_da.run_files import MADE_FROM, REPLAYS
+from pfc_da.storage.run_files import MADE_FROM, REPLAYS
 
 SMALL = ["network.n_units=12", "train.updates=0", "task.n_trials=8"]
 SMALL += [f"replay.{name}=12" for name in ("held_out_sessions", "sessions", "unit_sessions")]

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pfc_da import run_folder
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.files import write_atomic
-from pfc_da.manifest import Manifest, format_manifest, read_manifest
-from pfc_da.run_files import STAGES
-from pfc_da.run_folder import RunFolder
+from pfc_da.storage import run_folder
+from pfc_da.storage.files import write_atomic
+from pfc_da.storage.manifest import Manifest, format_manifest, read_manifest
+from pfc_da.storage.run_files import STAGES
+from pfc_da.storage.run_folder import RunFolder
 
 CONFIG = {"paradigm": "bandit", "seed": 3, "animals": 2, "train": {"updates": 30, "sessions": 8}, "task": {}}
 
@@ -479,7 +479,7 @@ def test_any_other_error_of_the_writer_passes_through(tmp_path):
 def test_half_written_files_of_a_killed_run_are_removed(out):
     finish(out)
     script = (
-        "import os, sys; from pathlib import Path; from pfc_da.files import write_atomic\n"
+        "import os, sys; from pathlib import Path; from pfc_da.storage.files import write_atomic\n"
         "write_atomic(Path(sys.argv[1]), lambda file: (file.write_text('half'), os.kill(os.getpid(), 9)))"
     )
     target = out / "animals/001/state.safetensors"
@@ -535,5 +535,5 @@ def test_the_manifest_is_frozen():
 
 
 def test_it_loads_no_torch():
-    code = "import sys, pfc_da.run_folder; sys.exit('torch' in sys.modules)"
+    code = "import sys, pfc_da.storage.run_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

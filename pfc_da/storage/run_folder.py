@@ -3,7 +3,7 @@
 A run goes through the stages of `STAGES`. The manifest records which are done, under the hash of the
 configuration they were done with, so an interrupted run continues where it stopped and a finished one is left
 alone. It also keeps the SHA-256 of every file that a later command reads, and a file whose bytes have changed since
-is refused. Files are written aside and renamed (`pfc_da.files`), so a kill or a full disk leaves the previous file
+is refused. Files are written aside and renamed (`pfc_da.storage.files`), so a kill or a full disk leaves the previous file
 whole. Nothing here imports torch.
 """
 
@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
-from pfc_da import signals
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.files import (
+from pfc_da.jobs import signals
+from pfc_da.storage.files import (
     ASIDE,
     hash_file,
     name_aside,
@@ -30,10 +30,17 @@ from pfc_da.files import (
     telling_full,
     write_atomic,
 )
-from pfc_da.folder_lock import LOCKS, lock_folder
-from pfc_da.manifest import Manifest, format_manifest, hash_config, new_manifest, read_manifest, require_whole
-from pfc_da.request import require_same_request
-from pfc_da.run_files import MADE_FROM, ON_DEMAND, OURS, OUTPUTS, STAGES, fits
+from pfc_da.storage.folder_lock import LOCKS, lock_folder
+from pfc_da.storage.manifest import (
+    Manifest,
+    format_manifest,
+    hash_config,
+    new_manifest,
+    read_manifest,
+    require_whole,
+)
+from pfc_da.storage.request import require_same_request
+from pfc_da.storage.run_files import MADE_FROM, ON_DEMAND, OURS, OUTPUTS, STAGES, fits
 
 SPARE = 1 << 17
 """Bytes kept for the last manifest while a run is under way."""

@@ -8,7 +8,7 @@ import pytest
 
 from pfc_da import cli
 from pfc_da.errors import InputError
-from pfc_da.files import hash_file, require_file, require_name, reserve
+from pfc_da.storage.files import hash_file, require_file, require_name, reserve
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from pfc_da import signals
+from pfc_da.jobs import signals
 
 LOCK = ".workers"
 PATIENCE_S = 30.0

@@ -10,15 +10,15 @@ import time
 
 import pytest
 
-from pfc_da import signals, workers
 from pfc_da.errors import InputError
-from pfc_da.folder_lock import lock_folder
-from pfc_da.workers import LOCK, wait_for_workers, work
+from pfc_da.jobs import signals, workers
+from pfc_da.jobs.workers import LOCK, wait_for_workers, work
+from pfc_da.storage.folder_lock import lock_folder
 
 PARENT = """
 import functools, pathlib, sys, time
-from pfc_da.folder_lock import lock_folder
-from pfc_da.workers import work
+from pfc_da.storage.folder_lock import lock_folder
+from pfc_da.jobs.workers import work
 
 def linger(folder, number):
     (folder / f"begun-{number}").touch()
@@ -69,9 +69,7 @@ def test_workers_stopped_by_the_terminal_end_too(parent, tmp_path, find_processe
 
 
 def test_where_the_system_does_not_end_them_a_thread_does(tmp_path, find_processes):
-    child = (
-        "import os, sys; from pfc_da.workers import _end_with; print(flush=True); _end_with(int(sys.argv[1]))"
-    )
+    child = "import os, sys; from pfc_da.jobs.workers import _end_with; print(flush=True); _end_with(int(sys.argv[1]))"
     code = f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}, str(os.getpid())])"
     tagged = {**os.environ, "PFC_DA_TEST": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", code], env=tagged, stdout=subprocess.PIPE) as process:

@@ -3,7 +3,7 @@
 import pytest
 
 from pfc_da.errors import InputError
-from pfc_da.request import flatten, require_same_request
+from pfc_da.storage.request import flatten, require_same_request
 
 
 def test_the_same_request_is_taken_even_if_one_was_read_from_json():

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pfc_da import signals
+from pfc_da.jobs import signals
 
 LINE = "interrupted: give the same command to begin again.\n"
 BUSY = """
 import functools, sys, time
-from pfc_da import cli, signals
+from pfc_da import cli
+from pfc_da.jobs import signals
 from pfc_da.__main__ import main
 
 ready = functools.partial(print, "ready", flush=True)
@@ -63,12 +64,13 @@ def test_at_any_moment_of_the_first_half_second(tmp_path, numbers):
 
 def test_signals_are_caught_before_anything_slow_is_imported():
     code = "import sys; before = {*sys.modules}; import pfc_da.__main__; print(*({*sys.modules} - before))"
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     bare = {**os.environ, "PYTHONPATH": root}  # -S: without what an installation of this package imports
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, env=bare)
     assert {name for name in done.stdout.split() if name.startswith("pfc_da")} == {
         "pfc_da",
-        "pfc_da.signals",
+        "pfc_da.jobs",
+        "pfc_da.jobs.signals",
         "pfc_da.__main__",
     }, done.stderr
     assert not {"typing", "typer", "contextlib", "re", "pathlib"} & {*done.stdout.split()}

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import IO
 
-from pfc_da import workers
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.files import is_disk_full
+from pfc_da.jobs import workers
+from pfc_da.storage.files import is_disk_full
 
 LOCKS = (".lock", workers.LOCK)
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pfc_da.errors import InputError
-from pfc_da.yaml_file import MAX_BYTES, MAX_VALUES, read_yaml
+from pfc_da.storage.yaml_file import MAX_BYTES, MAX_VALUES, read_yaml
 
 
 def read(tmp_path, content):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from pfc_da.errors import InputError, damaged
-from pfc_da.files import require_file
+from pfc_da.storage.files import require_file
 
 STATISTIC = "key condition estimate low high interval n n_of units".split()
 COMPARISON = (

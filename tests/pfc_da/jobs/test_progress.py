@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from pfc_da.progress import Progress, Report, _duration, _summary, _Task
+from pfc_da.jobs.progress import Progress, Report, _duration, _summary, _Task
 
 
 def work(report: Report, parts: int) -> None:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pfc_da.errors import InputError, damaged
-from pfc_da.files import hash_file, require_file, require_name
-from pfc_da.run_files import REMEDIES
+from pfc_da.storage.files import hash_file, require_file, require_name
+from pfc_da.storage.run_files import REMEDIES
 
 SCHEMA_VERSION = 2
 _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf", "safetensors", "pydantic")
@@ -138,7 +138,7 @@ def _versions() -> dict[str, str]:
 
 def _commit() -> str:
     """Return the commit of the source tree this package runs from, ending in ``-dirty`` if changed since."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
 
     def git(*words: str) -> str:
         return subprocess.run(

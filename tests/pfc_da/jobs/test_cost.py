@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from pfc_da import paradigms
-from pfc_da.cost import Cost, combine, format_bytes, format_time
 from pfc_da.errors import InputError
+from pfc_da.jobs.cost import Cost, combine, format_bytes, format_time
 
 EXPERIMENT = paradigms.load("monkey_juice")
 

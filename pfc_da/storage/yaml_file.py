@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from pfc_da.errors import InputError, show
-from pfc_da.files import require_file
+from pfc_da.storage.files import require_file
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 20
