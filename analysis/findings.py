@@ -32,3 +32,10 @@ class Findings:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     comparisons: Sequence[Comparison] = ()
     text: str = ""
+
+    @classmethod
+    def join(cls, parts: Sequence["Findings"]) -> "Findings":
+        """Statistics, figures and tables of several analyses of one recording, in their order."""
+        tables = {name: table for part in parts for name, table in part.tables.items()}
+        statistics = [statistic for part in parts for statistic in part.statistics]
+        return cls(statistics, [panel for part in parts for panel in part.figures], tables)

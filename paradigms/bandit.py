@@ -21,26 +21,13 @@ Wang et al. 2016, "Learning to reinforcement learn", arXiv 1611.05763, doi 10.48
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-import numpy as np
-import pandas as pd
 import torch
-import xarray as xr
 from torch import Tensor
 
-from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.figures.choices import make_history_panel, make_raster_panel
-from pfc_da.analysis.figures.reward import make_reward_panels
-from pfc_da.analysis.figures.units import make_selectivity_panel
-from pfc_da.analysis.findings import Findings
-from pfc_da.analysis.statistic import Statistic
-from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
-from pfc_da.recording_schema import get_phase_of_steps
-from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 
 ARMS: dict[str, tuple[float, float] | None] = {
@@ -81,8 +68,6 @@ class Bandit(Task):
             "rewards",
             "best arm's reward probability less the chosen arm's, 0 on steps without a choice",
         ),
-        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
-        "held_out_regret": ("rewards", "expected reward lost in each held-out session"),
     }
 
     def __post_init__(self) -> None:
@@ -117,51 +102,11 @@ class Bandit(Task):
         return after, Step(nothing[:, None], reward, {"regret": lost})
 
 
-def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """Effects of past rewards and choices."""
-    return behaviour.compute_strategy(*behaviour.get_choices(recording, "choice"))
-
-
-def analyse(
-    recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
-) -> Findings:
-    """Reward and regret against the observers, controls, strategy, units."""
-    arms = str((settings.task | settings.test_task).get("arms", "independent"))
-    choice, reward = behaviour.get_choices(recording, "choice")
-    strategy = analyse_choices(recording, rng)
-    rewards = behaviour.compute_rewards(recording, condition=arms)
-    regret = behaviour.compute_regrets(recording, condition=arms)
-    n = recording.sizes["recorded_episode"]
-    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
-    p = [
-        units.regress_phases(*own, rng=rng)
-        for own in zip(activity, choice[:, :n], reward[:, :n], strict=True)
-    ]
-    before_choice = phases.index("choice")
-    selectivity = units.compute_selectivity(p, before_choice)
-    p_reward = recording["p_reward"].isel(animal=0, missing_dims="ignore").values  # (episode, action)
-    trials = choice.shape[-1]
-    sessions = behaviour.tabulate_example_sessions(
-        choice[0], reward[0], np.repeat(p_reward[:, None], trials, 1)
-    )
-    figures = [
-        *make_reward_panels(recording, curves, rewards, CHANCE),
-        make_raster_panel(sessions),
-        make_history_panel(behaviour.tabulate_history(strategy), strategy),
-        make_selectivity_panel(units.tabulate_selectivity(selectivity, {}), selectivity),
-    ]
-    tables = {
-        "units": units.tabulate_unit_properties(recording, p, before_choice),
-        "unit_activity": units.tabulate_unit_activity(activity, choice[:, :n], reward[:, :n], phases),
-    }
-    statistics = [*rewards, regret, *strategy, *units.compute_rates(recording), *selectivity]
-    return Findings(statistics, figures, tables)
-
-
 EXPERIMENT = Experiment(
     name="bandit",
     task=Bandit,
+    chance=CHANCE,
+    probability="p_reward",
+    variant="arms",
     defaults={"train": {"updates": 1500}, "replay": {"held_out_sessions": 4000}},
-    analyse=analyse,
-    analyse_choices=analyse_choices,
 )

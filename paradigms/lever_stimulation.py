@@ -38,8 +38,6 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.figures.reward import make_reward_panels
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.lever_stimulation.analyse import analyse_levers
 from pfc_da.analysis.lever_stimulation.risky_choices import (
@@ -49,7 +47,6 @@ from pfc_da.analysis.lever_stimulation.risky_choices import (
 )
 from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.analysis.units import summary as units
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
@@ -108,8 +105,6 @@ class LeverStimulation(Task):
         "p_win": ("1", "probability that the risky lever pays"),
         "risky_side": ("1", "side of the risky lever, 0 left and 1 right"),
         "regret": ("rewards", "better lever's mean reward less the chosen one's, 0 where there is no choice"),
-        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
-        "held_out_regret": ("rewards", "mean reward lost in the free trials of each held-out session"),
     }
 
     def __post_init__(self) -> None:
@@ -219,21 +214,23 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward, controls, effects of every manipulation on choices, and units that code outcomes."""
-    controls = recording.sel(condition=[condition.name for condition in CONTROLS])
-    rewards = behaviour.compute_rewards(controls)
-    levers = analyse_levers(recording, rng=rng)
-    figures = [
-        *make_reward_panels(controls, curves, rewards, CHANCE),
-        *levers.figures,
-    ]
-    statistics = [*rewards, *levers.statistics, *units.compute_rates(recording)]
-    return Findings(statistics, figures, levers.tables)
+    """Effects of every manipulation on choices, and units that code outcomes."""
+    return analyse_levers(recording, rng=rng)
 
 
 EXPERIMENT = Experiment(
     name="lever_stimulation",
     task=LeverStimulation,
+    chance=CHANCE,
+    choice=None,  # between levers that pay differently, and forced in some trials
+    headline={
+        ("p_risky_shift", "risky_win_blocked p=0.5"): "Shift of P(risky), risky win blocked, p = .5",
+        ("p_risky_shift", "safe_reward_blocked p=0.125"): "Shift of P(risky), safe reward blocked, p = .125",
+        (
+            "p_risky_shift",
+            "risky_loss_stimulated p=0.125",
+        ): "Shift of P(risky), risky loss stimulated, p = .125",
+    },
     defaults={
         "network": {"critic": "separate", "feedback": "rpe"},
         "train": {"updates": 2000},

@@ -34,16 +34,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.comparison.reference import load_references
-from pfc_da.analysis.figures.choices import make_history_panel, make_matching_panel, make_raster_panel
-from pfc_da.analysis.figures.reward import make_reward_panels
-from pfc_da.analysis.figures.units import make_selectivity_panel
+from pfc_da.analysis.figures.choices import make_matching_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_crossed
-from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
-from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 from pfc_da.trials import per_trial
@@ -117,8 +112,6 @@ class MonkeyJuice(Task):
             "rewards",
             "better image's reward probability now less the chosen one's, 0 without a choice",
         ),
-        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
-        "held_out_regret": ("rewards", "momentary reward lost in each held-out session"),
     }
 
     def __post_init__(self) -> None:
@@ -220,63 +213,27 @@ def find_sessions(p0: NDArray, ranges: str) -> NDArray:
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """Matching, and effects of past rewards and choices."""
-    choice, reward = behaviour.get_choices(recording, "chosen_object")
-    slope = behaviour.compute_matching_slope(choice, reward)
-    return [slope, *behaviour.compute_strategy(choice, reward)]
-
-
-def find_published_fractions() -> dict[str, tuple[float, float, float]]:
-    """Published fraction of selective cells, with its interval, by variable."""
-    return {
-        row.condition: (row.estimate, row.low, row.high)
-        for row in load_references("monkey_juice")
-        if row.key == "fraction_selective" and row.kind == "published"
-    }
+    """Slope of matching."""
+    return [behaviour.compute_matching_slope(*behaviour.get_choices(recording, "chosen_object"))]
 
 
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward, matching, strategy, coding by units in each phase, controls."""
+    """Matching, and reward and matching in sessions whose p0 lies in the gaps of training."""
     choice, reward = behaviour.get_choices(recording, "chosen_object")
-    strategy = behaviour.compute_strategy(choice, reward)
-    rewards = behaviour.compute_rewards(recording)
     slope = behaviour.compute_matching_slope(choice, reward)
-    gaps = compute_gaps(recording)
-    n = recording.sizes["recorded_episode"]
-    recorded = choice[:, :n], reward[:, :n]
-    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
-    p = [units.regress_phases(*own, rng=rng) for own in zip(activity, *recorded, strict=True)]
-    cue = phases.index("cue")
-    selectivity = units.compute_selectivity(p, cue)
-    coding = [
-        *selectivity,
-        *units.compute_value_to_choice(p, phases.index("outcome")),
-        *units.compute_value_decoding(activity[..., phases.index("fixation"), :], *recorded, rng=rng),
-    ]
-    frozen = recording.sel(condition="frozen").isel(animal=0)
-    sessions = behaviour.tabulate_example_sessions(choice[0], reward[0], per_trial(frozen, "p_object").values)
-    figures = [
-        *make_reward_panels(recording, curves, rewards, CHANCE),
-        make_raster_panel(sessions),
-        make_history_panel(behaviour.tabulate_history(strategy), strategy),
-        make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope),
-        make_selectivity_panel(
-            units.tabulate_selectivity(selectivity, find_published_fractions()), selectivity
-        ),
-    ]
-    tables = {
-        "units": units.tabulate_unit_properties(recording, p, cue),
-        "unit_activity": units.tabulate_unit_activity(activity, *recorded, phases),
-    }
-    statistics = [*rewards, slope, *gaps, *strategy, *units.compute_rates(recording), *coding]
-    return Findings(statistics, figures, tables)
+    panel = make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope)
+    return Findings([slope, *compute_gaps(recording)], [panel])
 
 
 EXPERIMENT = Experiment(
     name="monkey_juice",
     task=MonkeyJuice,
+    chance=CHANCE,
+    choice="chosen_object",
+    probability="p_object",
+    headline={("matching_slope", ""): "Matching slope"},
     defaults={
         # At first mere entropy keeps animals from settling on the richer image, which earns .40 and teaches nothing.
         "rule": {"discount": 0.2, "trace_decay": 0.5, "entropy": 0.2, "entropy_until": 0.8},

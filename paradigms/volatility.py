@@ -32,19 +32,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.figures.choices import make_history_panel
-from pfc_da.analysis.figures.reward import make_reward_panels
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.volatility.analyse import analyse_volatility
 from pfc_da.analysis.volatility.rates import fit_rates, summarise_rates
 from pfc_da.analysis.volatility.sessions import get_sessions
 from pfc_da.errors import InputError
 from pfc_da.experiment.experiment import Experiment
-from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task
 
@@ -94,8 +89,6 @@ class Volatility(Task):
             "rewards",
             "better option's reward probability less the chosen one's, 0 on steps without a choice",
         ),
-        "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
-        "held_out_regret": ("rewards", "expected reward lost in each held-out session"),
     }
 
     def __post_init__(self) -> None:
@@ -157,10 +150,6 @@ def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
     """Reward as a share of the ideal observer's, learning rates by phase and over training, units that code volatility."""
-    controls = recording.sel(condition=[condition.name for condition in CONTROLS])
-    choice, reward = behaviour.get_choices(recording, "choice")
-    rewards = behaviour.compute_rewards(controls)
-    strategy = behaviour.compute_strategy(choice, reward)
     task = Volatility(**settings.task | settings.test_task)
     observer = ScheduleObserver(
         p_stable=P_STABLE,
@@ -168,19 +157,19 @@ def analyse(
         run_trials=(task.shortest_run, task.longest_run),
         phase_trials=task.n_trials // 2,
     )
-    learning = analyse_volatility(recording, curves, settings, observer, rng=rng)
-    figures = [
-        *make_reward_panels(controls, curves, rewards, CHANCE),
-        make_history_panel(behaviour.tabulate_history(strategy), strategy),
-        *learning.figures,
-    ]
-    statistics = [*rewards, *learning.statistics, *strategy, *units.compute_rates(recording)]
-    return Findings(statistics, figures, learning.tables)
+    return analyse_volatility(recording, curves, settings, observer, rng=rng)
 
 
 EXPERIMENT = Experiment(
     name="volatility",
     task=Volatility,
+    chance=CHANCE,
+    probability="p_reward",
+    codes_value=False,  # of its own, with volatility among the variables
+    headline={
+        ("learning_rate_ratio", ""): "Learning rate, volatile over stable",
+        ("reward_share", "ideal"): "Reward, share of the ideal observer's gain",
+    },
     defaults={
         # A choice earns only its own reward here; looking further ahead adds noise to what dopamine teaches.
         "rule": {"discount": 0.2},

@@ -32,6 +32,8 @@ DESCRIPTIONS = {
     "reward": ("rewards", "reward earned on the step"),
     "value": ("rewards", "value read out by the critic"),
     "rpe": ("rewards", "reward-prediction error the agent computed, without the injected error"),
+    "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
+    "held_out_regret": ("rewards", "expected reward lost in each held-out session, the sum over its trials"),
     "dopamine_injected": ("rewards", "added by the experimenter to the reward-prediction error"),
     "policy": ("1", "probability of each action, nan on steps without a choice"),
     "trial": ("1", "trial of the step within its session, from 0"),

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pfc_da.analysis.behaviour.summary import tabulate_example_sessions
-from pfc_da.analysis.figures.choices import make_raster_panel
 from pfc_da.analysis.figures.panel import Panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.two_options import PairObserver
@@ -90,11 +88,7 @@ def _make_choice_panels(
     fits: Mapping[str, RateFit],
     since: Mapping[str, RateFit | None],
 ) -> list[Panel]:
-    sessions = by_agent[ANIMALS]
     return [
-        make_raster_panel(
-            tabulate_example_sessions(sessions.choice[0], sessions.reward[0], sessions.p_reward)
-        ),
         make_rates_panel(tabulate_rates(fits)),
         make_reversals_panel(tabulate_reversals(by_agent)),
         make_since_switch_panel(tabulate_since_switch(since)),

@@ -27,8 +27,15 @@ from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.analysis.units.nulls import MIN_SESSIONS
 from pfc_da.errors import InputError, nearest, show
+from pfc_da.experiment.analyse import analyse_recording
 from pfc_da.experiment.replays.rate import RateReplay
-from pfc_da.experiment.result import Result, read_result, tabulate_by_animal, tabulate_statistics
+from pfc_da.experiment.result import (
+    Result,
+    read_result,
+    select_headline,
+    tabulate_by_animal,
+    tabulate_statistics,
+)
 from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
 from pfc_da.jobs.cost import Cost, estimate_run
 from pfc_da.jobs.progress import Progress
@@ -83,12 +90,25 @@ class Experiment:
         As on the command line; also the key of its reference rows.
     task
         Class of the task; `settings.task` are its arguments in training, `settings.test_task` those that differ in test.
+    chance
+        Reward a trial of random choices.
+    choice
+        Variable of the recording that holds the choice between two options: ``choice``, or a label of the task such as
+        ``chosen_object``. Strategy and coding of value are computed of it; None if a choice is not of that kind.
+    probability
+        Label of the task that holds the reward probability of each option, for drawing; None if there is none.
+    codes_value
+        Whether selectivity of units for choice, reward and value is analysed here; False if `analyse` does it.
+    variant
+        The setting of the task that names its variant, which is the condition of reward and regret in the tables.
+    headline
+        Titles of the statistics shown first in the report, after the reward, by key and condition.
     defaults
         Settings that differ from those of `pfc_da.settings`.
     analyse
-        From the recording to numbers.
+        What is analysed in this experiment only, from the recording to numbers and figures.
     analyse_choices
-        The part of it that needs neither units nor training, for whatever plays the task, such as spiking neurons.
+        Of that, the statistics that need neither units nor training; computed for spiking neurons too.
     conditions
         What is replayed; the first is the frozen animal. The snapshots of training come after these.
     spiking
@@ -99,9 +119,15 @@ class Experiment:
 
     name: str
     task: type[Task]
-    defaults: Mapping[str, Any]
-    analyse: Analyse
-    analyse_choices: AnalyseChoices
+    chance: float
+    choice: str | None = "choice"
+    probability: str | None = None
+    codes_value: bool = True
+    variant: str | None = None
+    headline: Mapping[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    analyse: Analyse | None = None
+    analyse_choices: AnalyseChoices | None = None
     conditions: tuple[Condition, ...] = CONTROLS
     spiking: tuple[str, ...] = ("hidden_reset",)
     largest_reward: float = 1.0
@@ -166,6 +192,12 @@ class Experiment:
         _require(f"{group}.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
         return self.task(**arguments)
 
+    def name_variant(self, settings: RunSettings) -> str:
+        """The variant of the task of test, empty if it has no variants."""
+        return (
+            "" if self.variant is None else str(getattr(self.build_task(settings, test=True), self.variant))
+        )
+
     def estimate(self, settings: RunSettings, stages: Sequence[str], workers: int | None) -> Cost:
         """What the stages of a run will cost."""
         task, tested = self.build_task(settings), self.build_task(settings, test=True)
@@ -205,13 +237,16 @@ class Experiment:
             for animal in range(settings.animals)
         ]
         with open_recording(folder.path / "recording.nc") as recording:
-            findings = self.analyse(recording, curves, settings, numpy_stream(settings.seed, "analysis"))
+            rng = numpy_stream(settings.seed, "analysis")
+            findings = analyse_recording(self, recording, curves, settings, rng)
         findings.statistics.append(self.count_diverged(settings, folder))
         comparisons = compare(
             findings.statistics, load_references(self.name), compute_recorded_statistics(self.name)
         )
+        statistics = tabulate_statistics(findings.statistics, settings)
         tables = {
-            "statistics.csv": tabulate_statistics(findings.statistics, settings),
+            "statistics.csv": statistics,
+            "headline.csv": select_headline(statistics, self.headline),
             "statistics_by_animal.csv": tabulate_by_animal(findings.statistics),
             "comparison.csv": pd.DataFrame([dataclasses.asdict(row) for row in comparisons]),
         }

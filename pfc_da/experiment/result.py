@@ -1,7 +1,7 @@
 """What a run found: its tables as they are written, and all of it read back."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +51,24 @@ def tabulate_statistics(statistics: Sequence[Statistic], settings: RunSettings) 
     rows = [dataclasses.asdict(statistic) | made_with for statistic in statistics]
     columns = ["key", "paradigm", "network", "rule", "condition", "estimate", "low", "high"]
     return pd.DataFrame(rows)[[*columns, "interval", "n", "n_of", "units"]]
+
+
+def select_headline(statistics: pd.DataFrame, headline: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """The rows of headline.csv: reward, then the statistics named, each with its title.
+
+    Parameters
+    ----------
+    statistics : DataFrame
+        Of `tabulate_statistics`.
+    headline : mapping of (str, str) to str
+        Title by key and condition.
+    """
+    rows = statistics[statistics["key"] == "reward_per_trial"].head(1)
+    found = [rows.assign(title="Reward per trial, weights frozen")]
+    for (key, condition), title in headline.items():
+        rows = statistics[(statistics["key"] == key) & (statistics["condition"] == condition)]
+        found.append(rows.assign(title=title))
+    return pd.concat(found, ignore_index=True)
 
 
 def tabulate_by_animal(statistics: Sequence[Statistic]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from string import Template
 
 import pandas as pd
 
-from pfc_da.report.html import asset, describe, find, tag, text, value, words
+from pfc_da.report.html import asset, describe, tag, text, value, words
 from pfc_da.report.panels import panels_section
 from pfc_da.report.recorded import recorded_section
 from pfc_da.report.tables import comparison_table, misses, statistics_table
@@ -68,7 +68,7 @@ def _build_page(folder: Path, manifest: Manifest) -> str:
         title=text(words(manifest.paradigm)),
         lead=text(_lead(manifest, statistics)),
         banner=_banner(manifest),
-        tiles=_tiles(manifest, statistics, comparison),
+        tiles=_tiles(manifest, read("headline.csv", {*STATISTIC, "title"}), comparison),
         misses=misses(comparison),
         comparison=comparison_table(comparison, compared),
         recorded=recorded_section(read("comparison_recorded.csv", RECORDED)),
@@ -127,16 +127,12 @@ def _banner(manifest: Manifest) -> str:
     return tag("p", f"This run is {tag('strong', text(status))}: not all of it is done.", class_="banner")
 
 
-def _tiles(manifest: Manifest, statistics: pd.DataFrame | None, comparison: pd.DataFrame | None) -> str:
+def _tiles(manifest: Manifest, headline: pd.DataFrame | None, comparison: pd.DataFrame | None) -> str:
     tiles = []
-    for key, name in (
-        ("reward_per_trial", "Reward per trial, weights frozen"),
-        ("matching_slope", "Matching slope"),
-        ("learning_rate_ratio", "Learning rate, volatile over stable"),
-        ("reward_share", "Reward, share of the ideal observer's gain"),
-    ):
-        if (row := find(statistics, key)) is not None:
-            tiles.append((name, value(row["estimate"], row["low"], row["high"]), describe(row)))
+    if headline is not None:
+        for _, row in headline.iterrows():
+            shown = value(row["estimate"], row["low"], row["high"])
+            tiles.append((text(row["title"]), shown, describe(row)))
     if comparison is not None:
         counts = comparison["verdict"].value_counts()
         inside, outside, holds, fails, undecided = (counts.get(verdict, 0) for verdict in VERDICTS[:-1])

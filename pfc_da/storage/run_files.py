@@ -24,7 +24,7 @@ OUTPUTS = {
         "animals/*/learning_curve.csv",
     ),
     "replay": ("recording.nc",),
-    "compare": ("statistics.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
+    "compare": ("statistics.csv", "headline.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
     "report": ("report.html",),
 }
 """Files that each stage makes; of `figures`, those of a replay are made on demand."""
@@ -57,6 +57,7 @@ OURS = (
     "figures",
     "recording.nc",
     "statistics.csv",
+    "headline.csv",
     "statistics_by_animal.csv",
     "comparison.csv",
     "report.html",

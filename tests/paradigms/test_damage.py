@@ -31,6 +31,7 @@ KINDS = {  # file -> commands that read it
     "recording.nc": (RUN, "compare {run} --force", EXPORT + "csv --out {run}/more"),
     "statistics.csv": (RUN, "report {run} --force"),
     "statistics_by_animal.csv": (RUN, "compare {run}"),
+    "headline.csv": (RUN, "report {run} --force"),
     "comparison.csv": (RUN, "report {run} --force"),
     "comparison_recorded.csv": ("report {run} --force",),
     "figures/[c-w]*.csv": (RUN, "report {run} --force"),

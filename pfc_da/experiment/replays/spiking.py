@@ -29,6 +29,7 @@ from pfc_da.analysis.statistic import Statistic
 from pfc_da.circuits.replay_spiking import SpikingOptions, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
 from pfc_da.circuits.stimulation import Stimulation
+from pfc_da.experiment.analyse import analyse_choices
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
 from pfc_da.jobs.cost import Cost, estimate_replay_on_demand
 from pfc_da.recording import describe
@@ -131,7 +132,7 @@ class SpikingReplay(ReplayOnDemand):
         neurons = recording.drop_sel(condition=by_rates)
         plain = [name.removeprefix(RATE_PREFIX) for name in by_rates]
         rates = recording.sel(condition=by_rates).assign_coords(condition=plain)
-        by_neurons, by_rate = (self.experiment.analyse_choices(own, rng) for own in (neurons, rates))
+        by_neurons, by_rate = (analyse_choices(self.experiment, own, rng) for own in (neurons, rates))
         return [
             *by_neurons,
             *(dataclasses.replace(each, condition=RATE_PREFIX + each.condition) for each in by_rate),

@@ -25,7 +25,6 @@ RATES = {  # of the learners planted at every moment: stable, volatile, inverse 
     "after_100": (0.2, 0.4, 6.0),
 }
 OURS = [
-    "raster",
     *(f"volatility_{name}" for name in ("rates", "reversals", "since_switch", "training")),
     "selectivity",
     *(f"volatility_{name}" for name in ("direction", "decoding")),

@@ -20,8 +20,10 @@ from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.figures.panel import Panel
 from pfc_da.analysis.figures.style import label_axes
 from pfc_da.analysis.findings import Findings
+from pfc_da.analysis.statistic import summarise
 from pfc_da.errors import InputError
 from pfc_da.experiment import experiment as _experiment
+from pfc_da.experiment.analyse import analyse_recording
 from pfc_da.experiment.experiment import tabulate_by_animal, tabulate_statistics
 from pfc_da.recording import read_recording, write_recording
 from pfc_da.report.page import write_report
@@ -51,6 +53,7 @@ FILES = {
     "recording.nc",
     "statistics.csv",
     "statistics_by_animal.csv",
+    "headline.csv",
     "comparison.csv",
     "report.html",
     *(
@@ -61,7 +64,7 @@ FILES = {
 }
 FIGURES = {
     "bandit": "learning_curve within_session controls raster history selectivity",
-    "monkey_juice": "learning_curve within_session controls raster history matching selectivity",
+    "monkey_juice": "learning_curve within_session controls raster matching history selectivity",
 }
 NUMBERS_ONLY = {"units", "unit_activity", "index"}
 
@@ -158,10 +161,8 @@ def test_every_key_is_in_the_documentation(run):
     assert set(pd.read_csv(run / "statistics.csv")["key"]) <= documented
 
 
-def make_hit_panel(recording):
+def make_hit_panel(table):
     """A panel as a paradigm would add one: fraction of rewarded trials of every animal."""
-    hits = (recording["reward"].sel(condition="frozen") > 0).mean(["episode", "step"]).values
-    table = pd.DataFrame({"animal": np.arange(len(hits)), "hits": hits})
     return Panel(
         name="hits", table=table, title="Hits & misses", caption="One bar an animal.", plots=(plot_hits,)
     )
@@ -172,22 +173,29 @@ def plot_hits(numbers, ax):
     return label_axes(ax, "animal", "fraction of steps rewarded")
 
 
-def test_a_paradigm_gains_a_panel_by_one_function_of_its_own(run, name, tmp_path):
+def test_a_paradigm_gains_a_panel_and_a_headline_in_its_own_file(run, name, tmp_path):
     """From what the analysis returns to the files, the index and the page; nothing else has to know of it."""
 
     def analyse(recording, curves, settings, rng):
-        return Findings([], [make_hit_panel(recording)])
+        hits = (recording["reward"].sel(condition="frozen") > 0).mean(["episode", "step"]).values
+        table = pd.DataFrame({"animal": np.arange(len(hits)), "hits": hits})
+        return Findings([summarise("hits", hits, units="fraction")], [make_hit_panel(table)])
 
-    experiment = dataclasses.replace(paradigms.load(name), analyse=analyse)
+    headline = {("hits", ""): "Rewarded & paid"}
+    experiment = dataclasses.replace(paradigms.load(name), analyse=analyse, headline=headline)
     settings = experiment.settings(animals=2, quick=True, sets=TINY)
     out = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(out / "figures")
     with RunFolder.open(out, settings.model_dump(mode="json")) as folder, folder.doing("compare"):
         experiment.compare(settings, folder)
-    assert {file.name for file in (out / "figures").iterdir()} == {"hits.csv", "hits.svg", "index.csv"}
+    assert {"hits.csv", "hits.svg", "index.csv"} <= {file.name for file in (out / "figures").iterdir()}
     page = write_report(out).read_text()
-    figures = re.findall('<figure id="figure-([a-z_]+)".*?<h3>(.*?)</h3>', page, re.DOTALL)
-    assert figures == [("hits", "Hits &amp; misses")]
+    figures = dict(re.findall('<figure id="figure-([a-z_]+)".*?<h3>(.*?)</h3>', page, re.DOTALL))
+    assert figures["hits"] == "Hits &amp; misses"
+    assert re.findall("<dt>(.*?)</dt>", page)[:2] == [
+        "Reward per trial, weights frozen",
+        "Rewarded &amp; paid",
+    ]
     assert "fraction of steps rewarded" in page and "One bar an animal." in page
     assert pd.read_csv(out / "figures" / "hits.csv")["hits"].between(0.01, 1).all()
 
@@ -327,7 +335,7 @@ def test_animals_that_always_do_the_same_do_not_end_the_analysis(run, name, how,
     experiment = paradigms.load(name)
     settings = experiment.settings(animals=2, quick=True, sets=TINY)
     curves = [pd.read_csv(run / "animals" / animal / "learning_curve.csv") for animal in ("000", "001")]
-    findings = experiment.analyse(recording, curves, settings, np.random.default_rng(0))
+    findings = analyse_recording(experiment, recording, curves, settings, np.random.default_rng(0))
     fractions = [each for each in findings.statistics if each.key == "fraction_selective"]
     assert fractions
     if name != "lever_stimulation":  # there units are asked about the error, which varies all the same
