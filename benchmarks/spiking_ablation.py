@@ -49,7 +49,7 @@ def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
     pandas.DataFrame (animal, variant)
     """
     settings = RunSettings.model_validate(json.loads((run / "manifest.json").read_text())["config"])
-    task = paradigms.load(settings.paradigm).build_task(settings, test=True)
+    task = paradigms.load_of(settings).build_task(settings, test=True)
     options, span = SpikingOptions(sessions=sessions), find_observers(settings.paradigm, task)
     lost: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for animal in range(min(animals, settings.animals)):

@@ -1,16 +1,19 @@
 """The experiments: one file (or folder) a paradigm, found by its name.
 
-A paradigm is any ``paradigms/NAME.py`` or ``paradigms/NAME/`` whose name does not begin with an underscore;
-it holds an ``EXPERIMENT``. Listing and describing them reads only their docstrings, without importing torch.
+A paradigm is any ``paradigms/NAME.py`` or ``paradigms/NAME/`` whose name does not begin with an underscore, a module that
+another installed package names in the entry points ``pfc_da.paradigms``, or any Python file given by its path; it holds an
+``EXPERIMENT``. Listing and describing paradigms reads only their docstrings, without importing torch.
 """
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pfc_da import discovery
+from pfc_da.errors import InputError
 
 if TYPE_CHECKING:
     from pfc_da.experiment.experiment import Experiment
+    from pfc_da.settings import RunSettings
 
 _PACKAGE = sys.modules[__name__]
 
@@ -22,12 +25,21 @@ def names() -> tuple[str, ...]:
 
 def describe(name: str) -> str:
     """Return the first paragraph of a paradigm's docstring, on one line."""
-    discovery.require_module(_PACKAGE, name, "paradigm")
-    return discovery.describe_module(_PACKAGE, name)
+    return discovery.describe_module(_PACKAGE, name, "paradigm")
 
 
 def load(name: str) -> "Experiment":
-    """Import the paradigm `name` and return its ``EXPERIMENT``.
+    """Import a paradigm and return its ``EXPERIMENT``.
+
+    Parameters
+    ----------
+    name : str
+        As `names` lists it, or the path of a Python file, which ends in ``.py``.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name, or the file cannot be imported or holds no ``EXPERIMENT``.
 
     Examples
     --------
@@ -35,5 +47,22 @@ def load(name: str) -> "Experiment":
     Traceback (most recent call last):
     pfc_da.errors.InputError: no paradigm 'bandti'. Did you mean 'bandit'? There are: ...
     """
-    experiment: Experiment = discovery.load_module(_PACKAGE, name, "paradigm").EXPERIMENT
+    in_file = discovery.is_file(name)
+    module: Any = discovery.load_file(name) if in_file else discovery.load_module(_PACKAGE, name, "paradigm")
+    from pfc_da.experiment.experiment import Experiment
+
+    experiment = getattr(module, "EXPERIMENT", None)
+    if not isinstance(experiment, Experiment):
+        raise InputError(f"{module.__file__} holds no paradigm: it needs EXPERIMENT = Experiment(...).")
     return experiment
+
+
+def load_of(settings: "RunSettings") -> "Experiment":
+    """The paradigm of a run, by its name or the file it was in.
+
+    Raises
+    ------
+    InputError
+        If it is not there any more.
+    """
+    return load(settings.paradigm_file or settings.paradigm)

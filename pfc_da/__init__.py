@@ -22,6 +22,7 @@ _HOME = {
     "ThreeFactor": "plasticity.three_factor",
     "ActorCriticBPTT": "plasticity.actor_critic_bptt",
     "Condition": "rollout",
+    "Experiment": "experiment.experiment",
     "Agent": "agent",
     "Trained": "trained",
     "RunSettings": "settings",

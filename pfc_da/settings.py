@@ -176,6 +176,7 @@ class RunSettings(Settings):
     """All settings that a run depends on."""
 
     paradigm: str
+    paradigm_file: str = Field("", description="file of a paradigm of your own, empty for one of the package")
     animals: int = Field(4, ge=1, le=10_000, description="trained seeds")
     seed: int = Field(0, ge=0, le=2**62, description="whole number")
     network: NetworkSettings = NetworkSettings()

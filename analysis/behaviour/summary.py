@@ -6,6 +6,7 @@ statistics themselves are computed by the functions that also take recorded choi
 
 from collections.abc import Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -88,13 +89,18 @@ def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
     return choice.astype(int), reward.astype(float)
 
 
+def are_of_two(choice: NDArray) -> bool:
+    """Whether all choices are of options 0 and 1 (or missing, -1)."""
+    return bool(choice.max() < 2)
+
+
 def compute_strategy(choice: NDArray, reward: NDArray) -> list[Statistic]:
-    """Win-stay, lose-shift and history kernels, one fit an animal.
+    """Win-stay, lose-shift and, of choices between two options, history kernels, one fit an animal.
 
     Parameters
     ----------
     choice : (animal, episode, trial) int
-        0 or 1; -1 where missing.
+        From 0; -1 where missing.
     reward : (animal, episode, trial)
 
     Returns
@@ -121,14 +127,15 @@ def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, str, st
     """Value of each animal by key, condition and units; arguments (animal, episode, trial)."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for own_choice, own_reward in zip(choice, reward, strict=True):
-        fit = fit_history(own_choice, own_reward, LAGS)
         values = {
             ("win_stay", "", "fraction"): compute_win_stay(own_choice, own_reward),
             ("lose_shift", "", "fraction"): compute_lose_shift(own_choice, own_reward),
         }
-        for lag in range(LAGS):
-            values["history_choice", f"lag_{lag + 1}", "log odds"] = fit.choice[lag]
-            values["history_reward", f"lag_{lag + 1}", "log odds"] = fit.reward[lag]
+        if are_of_two(choice):
+            fit = fit_history(own_choice, own_reward, LAGS)
+            for lag in range(LAGS):
+                values["history_choice", f"lag_{lag + 1}", "log odds"] = fit.choice[lag]
+                values["history_reward", f"lag_{lag + 1}", "log odds"] = fit.reward[lag]
         for name, value in values.items():
             found.setdefault(name, []).append(float(value))
     return found
@@ -266,7 +273,9 @@ def tabulate_example_sessions(choice: NDArray, reward: NDArray, p: NDArray) -> p
         "trial": np.tile(np.arange(n_trials), n),
         "choice": choice[:n].ravel(),
         "reward": reward[:n].ravel(),
-        "p_a": p[:n, :, 0].ravel(),
-        "p_b": p[:n, :, 1].ravel(),
+        **{
+            f"p_{letter}": own.ravel()
+            for letter, own in zip(ascii_lowercase, np.moveaxis(p[:n], -1, 0), strict=False)
+        },
     }
     return pd.DataFrame(columns)

@@ -3,6 +3,7 @@
 As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from pfc_da.analysis.figures.style import (
     FAINT,
     MANY_POINTS,
     MUTED,
+    SERIES,
     VERMILLION,
     draw_legend_above,
     get_whiskers,
@@ -31,7 +33,8 @@ SPACING = 2.0  # height of a strip of the raster with its ticks, where a probabi
 def plot_raster(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw choices of frozen sessions, one strip each, over the hidden reward probabilities.
 
-    Ticks point up for choices of A and down for B; a rewarded choice has a long tick with a dot.
+    Of two options, ticks point up for choices of A and down for B; of more, all point up. A rewarded choice has a long
+    tick with a dot.
     """
     episodes = list(dict.fromkeys(numbers["episode"]))
     for row, episode in enumerate(episodes):
@@ -44,8 +47,8 @@ def plot_raster(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     handles, labels = ax.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))  # every strip brings the same two
-    draw_legend_above(ax, ncols=2, handles=list(unique.values()), labels=list(unique))
+    unique = dict(zip(labels, handles, strict=True))  # every strip brings the same ones
+    draw_legend_above(ax, ncols=len(unique), handles=list(unique.values()), labels=list(unique))
     return label_axes(ax, "trial", "session")
 
 
@@ -55,15 +58,16 @@ def make_raster_panel(table: pd.DataFrame) -> Panel:
     Parameters
     ----------
     table : DataFrame
-        episode, trial, choice (0: A or left, 1: B or right, -1: none), reward, p_a, p_b (hidden reward probabilities).
+        episode, trial, choice (0: A or left, 1: B or right, ..., -1: none), reward, and the hidden reward probability of
+        each option: p_a, p_b, ...
     """
     return Panel(
         name="raster",
         table=table,
         title="Choices of single sessions",
         caption="First sessions of the first animal, weights frozen; one strip is a session. Ticks above a strip: "
-        "choices of A; below: of B. A long tick with a dot: the choice was rewarded. Lines: hidden reward "
-        "probabilities of A and B, from 0 (bottom of the strip) to 1 (top).",
+        f"choices of {'A; below: of B' if 'p_c' not in table else 'the option of that colour'}. A long tick with "
+        "a dot: the choice was rewarded. Lines: hidden reward probabilities, from 0 (bottom of the strip) to 1 (top).",
         plots=(plot_raster,),
         height=compute_height(table, "episode", 0.85),
         wide=True,
@@ -162,23 +166,15 @@ def make_history_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> 
 
 def _draw_strip(ax: "Axes", rows: pd.DataFrame, base: float) -> None:
     """Draw one session of the raster between `base` and `base` + 1, its ticks just outside."""
-    for column, label, color, dash in (
-        ("p_a", "p(A)", BLUE, "-"),
-        ("p_b", "p(B)", VERMILLION, (0, (4, 1.5))),
-    ):
-        ax.step(
-            rows["trial"],
-            base + rows[column],
-            where="mid",
-            color=color,
-            linestyle=dash,
-            linewidth=1.1,
-            label=label,
-        )
-    ax.hlines([base, base + 1], rows["trial"].min(), rows["trial"].max(), color=FAINT, linewidth=0.6)
+    options = [column for column in rows if column.startswith("p_")]
     rewarded = rows["reward"] > 0
-    for action, foot, way, color in ((0, base + 1.05, 1, BLUE), (1, base - 0.05, -1, VERMILLION)):
-        chosen = rows["choice"] == action
+    ax.hlines([base, base + 1], rows["trial"].min(), rows["trial"].max(), color=FAINT, linewidth=0.6)
+    for option, (column, (color, dash)) in enumerate(zip(options, itertools.cycle(SERIES))):
+        label = f"p({column.removeprefix('p_').upper()})"
+        p = base + rows[column]
+        ax.step(rows["trial"], p, where="mid", color=color, linestyle=dash, linewidth=1.1, label=label)
+        foot, way = (base - 0.05, -1) if len(options) == 2 and option == 1 else (base + 1.05, 1)
+        chosen = rows["choice"] == option
         none, some = rows["trial"][chosen & ~rewarded], rows["trial"][chosen & rewarded]
         ax.vlines(none, foot, foot + 0.1 * way, color=color, linewidth=1, alpha=0.7)
         ax.vlines(some, foot, foot + 0.2 * way, color=color, linewidth=1.4)

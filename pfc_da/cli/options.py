@@ -58,7 +58,10 @@ def _option(help: str, kind: Callable[[str], Any] | None = None, metavar: str = 
     return typer.Option(help=help, parser=kind, metavar=metavar, show_default=False)
 
 
-Paradigm = Annotated[str, typer.Argument(metavar="PARADIGM", help="One of those 'pfc-da list' shows.")]
+Paradigm = Annotated[
+    str,
+    typer.Argument(metavar="PARADIGM", help="One of those 'pfc-da list' shows, or the .py file of your own."),
+]
 Run = Annotated[
     Path, typer.Argument(metavar="RUN", parser=_path, help="The --out of an earlier 'pfc-da run' or 'train'.")
 ]

@@ -85,7 +85,7 @@ def _replay_on_demand(run: Path, name: str, given: dict[str, Any], force: bool, 
     with closed_on_error(folder):
         settings = read_settings(folder)
         require_before("replay", folder)
-        own = replays.load(name)(paradigms.load(settings.paradigm), settings, options)
+        own = replays.load(name)(paradigms.load_of(settings), settings, options)
         own.check()
         done = not force and own.is_done(folder)
         if not done:

@@ -52,7 +52,7 @@ def _start_or_continue(stages: Sequence[str], summary: str) -> Callable[..., Non
     ) -> None:
         settings: dict[str, Any] = {"config_file": config, "sets": sets or (), "quick": quick}
         settings |= {"network": network, "rule": rule, "animals": animals, "seed": seed}
-        _run(paradigm, out or Path("runs") / paradigm, stages, force, workers, settings)
+        _run(paradigm, out, stages, force, workers, settings)
 
     command.__doc__ = summary
     return command
@@ -60,7 +60,7 @@ def _start_or_continue(stages: Sequence[str], summary: str) -> Callable[..., Non
 
 def _run(
     paradigm: str,
-    out: Path,
+    out: Path | None,
     stages: Sequence[str],
     force: bool,
     workers: int | None,
@@ -71,6 +71,7 @@ def _run(
 
     experiment = paradigms.load(paradigm)
     settings = experiment.settings(**arguments)
+    out = out or Path("runs", experiment.name)
     if force or not os.path.exists(out):  # refuse before anything is made or removed
         experiment.estimate(settings, stages, workers).require_room(out)
     folder = RunFolder.open(out, settings.model_dump(mode="json"), force)

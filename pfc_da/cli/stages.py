@@ -26,7 +26,7 @@ def do_stages(
 
     with closed_on_error(folder):
         to_do = list_to_do(folder, stages, force)
-        experiment = paradigms.load(settings.paradigm) if {*to_do} - {"report"} else None
+        experiment = paradigms.load_of(settings) if {*to_do} - {"report"} else None
         if experiment:
             check_cost(experiment.estimate(settings, to_do, workers), folder.path)
     if not to_do:

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.behaviour.summary import (
+    are_of_two,
     compute_regrets,
     compute_rewards,
     compute_strategy,
@@ -60,11 +61,14 @@ def analyse_recording(
     if experiment.analyse is not None:
         parts.append(experiment.analyse(recording, curves, settings, rng))
     if experiment.choice is not None:
-        strategy = compute_strategy(*get_choices(recording, experiment.choice))
-        parts.append(Findings(strategy, [make_history_panel(tabulate_history(strategy), strategy)]))
-    parts.append(Findings(compute_rates(recording)))
-    if experiment.choice is not None and experiment.codes_value:
         choice, reward = get_choices(recording, experiment.choice)
+        strategy = compute_strategy(choice, reward)
+        if are_of_two(choice):
+            parts.append(Findings(strategy, [make_history_panel(tabulate_history(strategy), strategy)]))
+        else:
+            parts.append(Findings(strategy))
+    parts.append(Findings(compute_rates(recording)))
+    if experiment.choice is not None and experiment.codes_value and are_of_two(choice):
         recorded = slice(recording.sizes["recorded_episode"])
         published = _find_published_fractions(experiment.name)
         parts.append(analyse_coding(recording, choice[:, recorded], reward[:, recorded], published, rng=rng))

@@ -7,6 +7,7 @@ train -> replay (weights frozen) -> compare (statistics with references) -> repo
 import contextlib
 import dataclasses
 import functools
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings, resolve
 from pfc_da.storage.run_folder import RunFolder
-from pfc_da.storage.tables import read_table
+from pfc_da.storage.tables import COMPARISON, read_table
 from pfc_da.task import Task
 from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
 from pfc_da.trained import load_trained
@@ -132,6 +133,13 @@ class Experiment:
     spiking: tuple[str, ...] = ("hidden_reset",)
     largest_reward: float = 1.0
 
+    @property
+    def file(self) -> str:
+        """File of a paradigm that is a module by itself, so that later commands find it; empty for one in a package."""
+        module = sys.modules[self.task.__module__]
+        path = getattr(module, "__file__", None)
+        return "" if module.__package__ or path is None else str(Path(path).resolve())
+
     def settings(
         self,
         *,
@@ -144,7 +152,10 @@ class Experiment:
         seed: int | None = None,
     ) -> RunSettings:
         """Resolve settings from all their sources, and refuse here what a later stage could not do."""
-        layers: list[Mapping[str, Any]] = [{"paradigm": self.name}, self.defaults]
+        layers: list[Mapping[str, Any]] = [
+            {"paradigm": self.name, "paradigm_file": self.file},
+            self.defaults,
+        ]
         if network == "lstm" or rule == "bptt":
             own: Mapping[str, Any] = {"network": {}} if network == "rate" else {}
             layers.append({**REFERENCE_SETTINGS, **own})
@@ -248,7 +259,9 @@ class Experiment:
             "statistics.csv": statistics,
             "headline.csv": select_headline(statistics, self.headline),
             "statistics_by_animal.csv": tabulate_by_animal(findings.statistics),
-            "comparison.csv": pd.DataFrame([dataclasses.asdict(row) for row in comparisons]),
+            "comparison.csv": pd.DataFrame(
+                [dataclasses.asdict(row) for row in comparisons], columns=COMPARISON
+            ),
         }
         write_figures(findings.figures, folder.path / "figures", tables=findings.tables)
         for name, table in tables.items():

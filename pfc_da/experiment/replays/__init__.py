@@ -20,7 +20,7 @@ def names() -> tuple[str, ...]:
 
 def describe(name: str) -> str:
     """First paragraph of a replay's docstring, on one line."""
-    return describe_module(sys.modules[__name__], name)
+    return describe_module(sys.modules[__name__], name, "replay")
 
 
 def load(name: str) -> "type[ReplayOnDemand]":
