@@ -54,6 +54,10 @@ def load(name: str) -> "Experiment":
     experiment = getattr(module, "EXPERIMENT", None)
     if not isinstance(experiment, Experiment):
         raise InputError(f"{module.__file__} holds no paradigm: it needs EXPERIMENT = Experiment(...).")
+    if not in_file and experiment.name != name:
+        raise InputError(
+            f"paradigm {name!r} is named {experiment.name!r} in {module.__file__}: both need one name."
+        )
     return experiment
 
 

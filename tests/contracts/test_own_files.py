@@ -1,0 +1,128 @@
+"""Paradigms that are not of the package: the example of the guide as it is printed, and entry points of another package."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pfc_da import cli, paradigms
+from pfc_da.errors import InputError
+
+TINY = ("network.n_units=8", "train.updates=3", "train.sessions=4", "task.n_trials=12")
+TINY += tuple(f"replay.{name}=8" for name in ("held_out_sessions", "sessions", "unit_sessions"))
+SETS = [word for text in TINY for word in ("--set", text)]
+
+
+def pfc_da(*words, cwd, path=""):
+    """The command in a folder of its own, as a user gives it: its exit code, and what it says."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH")])),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pfc_da", *words], cwd=cwd, capture_output=True, text=True, env=environment
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def run(guide_folder):
+    """A run of it, in two worker processes."""
+    code, said = pfc_da(
+        "run", "./drifting_bandit.py", "--animals", "2", "--workers", "2", *SETS, cwd=guide_folder
+    )
+    assert code == 0, said
+    return guide_folder / "runs" / "drifting_bandit"
+
+
+def test_the_example_of_the_guide_runs_to_the_report(run):
+    statistics = (run / "statistics.csv").read_text()
+    assert "reward_per_trial,drifting_bandit" in statistics and "win_stay" in statistics
+    assert "history_reward" not in statistics  # of two options only
+    page = (run / "report.html").read_text()
+    assert "p(C)" in page  # three probabilities in the figure of single sessions
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["replay {} --force --workers 1", "compare {} --force", "export {} --format csv", "report {} --force"],
+)
+def test_later_commands_find_the_file_from_anywhere(run, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.exit_code(words.format(run).split()) == 0
+
+
+def test_the_same_command_again_has_nothing_to_do(run, guide_folder, monkeypatch, capsys):
+    monkeypatch.chdir(guide_folder)
+    assert cli.exit_code(["run", "drifting_bandit.py", "--animals", "2", *SETS]) == 0
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_a_run_whose_file_is_gone_names_it(run, guide_folder):
+    moved = (guide_folder / "drifting_bandit.py").rename(guide_folder / "aside")
+    try:
+        code, said = pfc_da("compare", str(run), "--force", cwd=guide_folder)
+    finally:
+        moved.rename(guide_folder / "drifting_bandit.py")
+    assert (code, said.count("\n")) == (2, 1)
+    assert re.search(r"there is no file .*/drifting_bandit\.py", said)
+
+
+def test_the_environment_of_gymnasium_takes_the_file(guide_folder):
+    from gymnasium.utils.env_checker import check_env
+
+    from pfc_da.gymnasium_env import make_env
+
+    env = make_env(str(guide_folder / "drifting_bandit.py"), n_trials=5)
+    check_env(env, skip_render_check=True)
+    assert env.action_space.n == 3
+
+
+HEAD = "from pfc_da import Experiment\n"
+
+
+@pytest.mark.parametrize(
+    "name, text, words",
+    [
+        ("no_such.py", None, r"there is no file .*/no_such\.py\."),
+        ("no_experiment.py", "A = 1\n", r"no_experiment\.py holds no paradigm: it needs EXPERIMENT = Experiment"),
+        ("another_type.py", "EXPERIMENT = 3\n", r"another_type\.py holds no paradigm"),
+        ("bad_syntax.py", "x = 1\ndef f(:\n", r"bad_syntax\.py, line 2: SyntaxError: "),
+        ("bad_import.py", "\nimport nosuchmodule\n", r"bad_import\.py, line 2: ModuleNotFoundError: No module named"),
+        ("bad_code.py", HEAD + "EXPERIMENT = Experiment(1, 2)\n", r"bad_code\.py, line 2: TypeError: "),
+        ("json.py", "EXPERIMENT = 3\n", r"json\.py: another module is called 'json'\. Give the file another name"),
+        ("my-task.py", "", r"my-task\.py: the name of the file must be that of a module"),
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_no_paradigm(name, text, words, tmp_path, capsys):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=words):
+        paradigms.load(str(tmp_path / name))
+    assert cli.exit_code(["run", str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_paradigm_of_another_installed_package_is_listed_and_runs(guide_folder, tmp_path):
+    package = tmp_path / "site" / "my_lab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "drifting.py").write_text((guide_folder / "drifting_bandit.py").read_text())
+    information = tmp_path / "site" / "my_lab-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: my-lab\nVersion: 1\n")
+    (information / "entry_points.txt").write_text(
+        "[pfc_da.paradigms]\ndrifting_bandit = my_lab.drifting\ndrifting = my_lab.drifting\n"
+    )
+    site = str(tmp_path / "site")
+    code, said = pfc_da("list", cwd=tmp_path, path=site)
+    assert code == 0
+    assert re.search(r"^drifting_bandit +Drifting bandit: three arms", said, flags=re.MULTILINE)
+    code, said = pfc_da(
+        "train", "drifting_bandit", "--animals", "1", "--workers", "1", *SETS, cwd=tmp_path, path=site
+    )
+    assert code == 0, said
+    code, said = pfc_da("train", "drifting", cwd=tmp_path, path=site)
+    assert (code, "paradigm 'drifting' is named 'drifting_bandit' in" in said) == (2, True)
