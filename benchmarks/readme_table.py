@@ -18,7 +18,7 @@ from pfc_da.storage.tables import MISSES, VERDICTS
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
-    "bandit": ("neurons_share", "neurons_raster", "neurons_membrane"),
+    "bandit": ("spiking_share", "spiking_raster", "spiking_membrane"),
     "monkey_juice": ("matching",),
     "volatility": ("volatility_rates", "volatility_training"),
     "lever_stimulation": ("p_risky", "p_risky_plastic"),
@@ -26,10 +26,10 @@ FIGURES = {
 """Figures of the pages, from the first given run of each paradigm."""
 BY_ANIMAL = ("reward_per_trial", "regret", "matching_slope", "firing_rate", "firing_rate_max")
 REPLAYS = {
-    "_spiking": "the same animals as spiking neurons (`replay --spiking`; `rate_`: the rate network on the same sessions)",
-    "_circuit": "dopamine from the spiking midbrain circuit (`replay --circuit`)",
+    "replays/spiking": "the same animals as spiking neurons (`replay --spiking`; `rate_`: the rate network, same sessions)",
+    "replays/circuit": "dopamine from the spiking midbrain circuit (`replay --circuit`)",
 }
-"""Other replays of a run: endings of their files, and descriptions."""
+"""Other replays of a run: their folders, and descriptions."""
 RESULTS_HEAD = """# Results
 
 Written by `benchmarks/readme_table.py` from run folders, misses included; each heading says what the run was. Weights
@@ -75,7 +75,7 @@ def describe_source(row: dict[str, str]) -> str:
     return f"{linked}, {row['locator']}" if COLUMN[row["kind"]] == 0 and row["locator"] else linked
 
 
-def table(run: Path, everything: bool = False, kind: str = "") -> str:
+def table(run: Path, everything: bool = False, kind: str = ".") -> str:
     """Markdown table of the comparisons of a run folder, one line that counts them, and their sources.
 
     Parameters
@@ -84,16 +84,16 @@ def table(run: Path, everything: bool = False, kind: str = "") -> str:
     everything : bool
         Include statistics without a comparison.
     kind : str
-        Ending of the files of another replay, a key of `REPLAYS`; "" for the main one.
+        Folder of another replay, a key of `REPLAYS`; "." for the main one.
 
     Returns
     -------
     str
     """
-    compared_to = run / f"comparison{kind}.csv"
+    compared_to = run / kind / "comparison.csv"
     references, sources = rows(compared_to) if compared_to.exists() else [], Sources()
     lines, compared = [HEAD, ["---"] * len(HEAD)], []
-    for statistic in rows(run / f"statistics{kind}.csv"):
+    for statistic in rows(run / kind / "statistics.csv"):
         name = (statistic["key"], statistic["condition"])
         found = [row for row in references if (row["key"], row["condition"]) == name]
         if not found and not everything:
@@ -205,7 +205,7 @@ def section(run: Path) -> str:
     replays = [
         f"### {config['paradigm']}, {words}\n\n{table(run, True, kind)}"
         for kind, words in REPLAYS.items()
-        if (run / f"statistics{kind}.csv").exists()
+        if (run / kind / "statistics.csv").exists()
     ]
     return "\n\n".join(
         [
@@ -226,9 +226,7 @@ def main() -> None:
     for run in reversed(runs):  # the first of a paradigm is copied last
         paradigm = json.loads((run / "manifest.json").read_text("utf-8"))["paradigm"]
         for name in FIGURES.get(paradigm, ()):
-            if (
-                drawing := run / "figures" / f"{name}.svg"
-            ).exists():  # of neurons only where they were replayed
+            for drawing in run.glob(f"**/figures/{name}.svg"):  # of neurons only where they were replayed
                 shutil.copy(drawing, ROOT / "docs" / "figures")
     text = "\n\n".join([RESULTS_HEAD, *map(section, runs)])
     (ROOT / "docs" / "results.md").write_text(text + "\n", "utf-8")

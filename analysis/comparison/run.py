@@ -48,7 +48,7 @@ def compare_recorded(
     columns = ColumnMap() if columns_file is None else read_column_map(columns_file)
     recorded = read_recorded(paths, columns)
     recording = read_recording(Path(run_folder) / "recording.nc")
-    spiking = Path(run_folder) / "recording_spiking.nc"
+    spiking = Path(run_folder, "replays", "spiking", "recording.nc")
     neurons = read_recording(spiking) if recorded.cells and spiking.exists() else None
     return compare_recording(recording, recorded, columns, neurons=neurons)
 

@@ -76,7 +76,6 @@ def write_figures(
     folder: str | Path,
     *,
     tables: Mapping[str, pd.DataFrame] | None = None,
-    prefix: str = "",
 ) -> None:
     """Save every panel as ``NAME.csv`` and ``NAME.svg``, and a row for each in ``index.csv``; without panels, no index.
 
@@ -88,16 +87,14 @@ def write_figures(
         Made if missing. Files are written aside and renamed.
     tables : mapping of str to DataFrame
         Tables without a drawing, by name.
-    prefix : str
-        What the index file begins with; "neurons_" for those of a spiking replay.
 
     Raises
     ------
     InputError
         If a name is given twice or is none.
     """
-    folder, tables, index = Path(folder), tables or {}, f"{prefix}index"
-    _check_names([index, *tables, *(panel.name for panel in panels)])
+    folder, tables = Path(folder), tables or {}
+    _check_names(["index", *tables, *(panel.name for panel in panels)])
     for name, table in (*tables.items(), *((panel.name, panel.table) for panel in panels)):
         if len(table):
             _write(folder / f"{name}.csv", table.to_csv(index=False))
@@ -105,7 +102,7 @@ def write_figures(
         if len(panel.table):
             _write(folder / f"{panel.name}.svg", draw_svg(panel))
     if panels:
-        _write(folder / f"{index}.csv", tabulate_panels(panels).to_csv(index=False))
+        _write(folder / "index.csv", tabulate_panels(panels).to_csv(index=False))
 
 
 def tabulate_panels(panels: Sequence[Panel]) -> pd.DataFrame:

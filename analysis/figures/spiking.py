@@ -37,7 +37,7 @@ def make_share_panel(table: pd.DataFrame) -> Panel:
         condition (which network chose), animal, share (of the optimum).
     """
     return Panel(
-        name="neurons_share",
+        name="spiking_share",
         table=table,
         title="Reward of the spiking replay",
         caption="A line is an animal, in the same sessions throughout: the rate network without noise, the spiking "
@@ -74,7 +74,7 @@ def make_spikes_panel(table: pd.DataFrame) -> Panel:
         row, is_excitatory, time (s), trial_s (length of a trial, s).
     """
     return Panel(
-        name="neurons_raster",
+        name="spiking_raster",
         table=table,
         title="Spikes of one session",
         caption="First animal, first session; one row for each neuron, sorted by the phase of the trial at which it "
@@ -105,7 +105,7 @@ def make_membranes_panel(table: pd.DataFrame) -> Panel:
         unit, is_excitatory, time (s), v (in units of the distance from rest to threshold).
     """
     return Panel(
-        name="neurons_membrane",
+        name="spiking_membrane",
         table=table,
         title="Membrane potentials",
         caption="First animal, first session. Dashes: threshold, one unit above rest. Red: inhibitory neurons.",

@@ -41,7 +41,7 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     folder = RunFolder.existing(run)
     with closed_on_error(folder):
         require_before("compare", folder)
-        folder.require_whole("recording_spiking.nc")
+        folder.require_whole("replays/spiking/recording.nc")
         table = compare_recorded(run, paths, columns)
         had_report = folder.is_done("report")
     with saying_how_it_ended(folder.path, folder.kept), folder:

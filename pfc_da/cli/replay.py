@@ -99,5 +99,5 @@ def _replay_on_demand(run: Path, name: str, given: dict[str, Any], force: bool, 
         if had_report:
             write_report_again(folder)
     print(text)
-    written = [name for name in own.files if (folder.path / name).exists()]
+    written = [name for name in own.files[:3] if (folder.path / name).exists()]
     say(f"{run}: wrote {', '.join(written)}{locate_report(folder)}.")

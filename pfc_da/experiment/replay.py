@@ -30,6 +30,7 @@ from pfc_da.rollout import Condition
 from pfc_da.settings import RunSettings
 from pfc_da.storage.files import hash_file, remove, require_file, write_atomic
 from pfc_da.storage.request import require_same_request
+from pfc_da.storage.run_files import OF_REPLAY, name_folder
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.task import Task
 from pfc_da.trained import WEIGHTS, Trained, load_trained
@@ -141,8 +142,8 @@ class ReplayOnDemand(Replay):
 
     options: ReplayOptions
 
-    figure_prefix: ClassVar[str] = ""
-    """How the names of its figures begin; empty if it has none."""
+    used_in: ClassVar[tuple[str, ...]] = ()
+    """Files outside its folder that are made of its recording."""
 
     @classmethod
     @abc.abstractmethod
@@ -180,14 +181,9 @@ class ReplayOnDemand(Replay):
         return {self.name: self.options.format()}
 
     @property
-    def files(self) -> tuple[str, str, str]:
-        """Names of the recording, its statistics and, if there are any, their comparisons in the run folder."""
-        return f"recording_{self.name}.nc", f"statistics_{self.name}.csv", f"comparison_{self.name}.csv"
-
-    @property
-    def figures(self) -> tuple[str, ...]:
-        """Files of its figures in the run folder, as patterns."""
-        return (f"figures/{self.figure_prefix}*",) if self.figure_prefix else ()
+    def files(self) -> tuple[str, ...]:
+        """Its files in the run folder, as patterns: recording, statistics, comparisons if there are any, and figures."""
+        return tuple(f"{name_folder(self.name)}/{name}" for name in OF_REPLAY)
 
     def is_done(self, folder: RunFolder) -> bool:
         """Whether the folder holds this very replay.
@@ -197,10 +193,10 @@ class ReplayOnDemand(Replay):
         InputError
             If it holds another one.
         """
-        path, statistics, _ = (folder.path / name for name in self.files)
+        path, statistics = (folder.path / name for name in self.files[:2])
         if not path.exists():
             return False
-        folder.require_whole(*self.files, *self.figures)
+        folder.require_whole(*self.files)
         with open_recording(path) as recording:
             before = json.loads(recording.attrs[self.name])
         now = json.loads(self.options.format())
@@ -222,10 +218,11 @@ class ReplayOnDemand(Replay):
         tables = [tabulate_statistics(findings.statistics, self.settings)]
         if findings.comparisons:
             tables.append(pd.DataFrame([dataclasses.asdict(row) for row in findings.comparisons]))
-        with folder.making(*self.files, *self.figures):
+        with folder.making(*self.files):
+            folder.discard(*self.used_in)
             folder.write_atomic(self.files[0], functools.partial(write_recording, recording))
-            write_figures(findings.figures, folder.path / "figures", prefix=self.figure_prefix)
-            for name, table in zip(self.files[1:], tables, strict=False):
+            write_figures(findings.figures, folder.path / name_folder(self.name) / "figures")
+            for name, table in zip(self.files[1:3], tables, strict=False):
                 folder.write_atomic(name, functools.partial(table.to_csv, index=False))
         return findings.text
 

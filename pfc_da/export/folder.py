@@ -29,7 +29,7 @@ from pfc_da.storage.files import (
 from pfc_da.storage.folder_lock import lock_folder
 from pfc_da.storage.manifest import Manifest, read_manifest
 from pfc_da.storage.request import require_same_request
-from pfc_da.storage.run_files import STAGE_REPLAY, name_exports, name_recording
+from pfc_da.storage.run_files import RECORDING, STAGE_REPLAY, name_folder
 from pfc_da.storage.run_folder import RunFolder
 
 
@@ -50,11 +50,11 @@ def export_run(
     format : str
         A module of `pfc_da.export.formats`.
     out : path, optional
-        Folder to write; ``exports/FORMAT`` or ``exports_REPLAY/FORMAT`` in the run folder unless given.
+        Folder to write; ``exports/FORMAT`` in the folder of the replay unless given.
     sessions : int, optional
         Only the first of every animal, in NWB of those recorded with units.
     replay : str
-        ``rate`` (``recording.nc``) or ``spiking`` (``recording_spiking.nc``).
+        ``rate``, or that of a replay on demand, such as ``spiking``.
     force : bool
         Write anew what this run has exported to `out`.
 
@@ -69,14 +69,14 @@ def export_run(
         If the run has no such recording, the format is none, or `out` holds an export of something else.
     """
     plan, run = formats.load(format), Path(run)
-    out = Path(out) if out else run / name_exports(replay) / format
+    out = Path(out) if out else run / name_folder(replay) / "exports" / format
     require_name(out)
     manifest = read_manifest(run)
     source = _find_recording(run, manifest, replay)
     with open_recording(source) as recording:
         recording.attrs |= {"commit": manifest.commit, "versions": json.dumps(manifest.versions)}
         jobs = [job._replace(path=out / job.path) for job in plan(recording, sessions)]
-        known = manifest.files.get(source.name) or hash_file(source)
+        known = manifest.files.get(source.relative_to(run).as_posix()) or hash_file(source)
         with lock_folder(run if out.resolve().is_relative_to(run.resolve()) else out):
             finished = _prepare(out, recording, _describe(format, known, sessions), force)
             return out, _write(jobs, finished)
@@ -92,11 +92,11 @@ def _describe(format: str, recording_sha256: str, sessions: int | None) -> dict[
 
 def _find_recording(run: Path, manifest: Manifest, replay: str) -> Path:
     """The recording to export, if it was made."""
-    source, folder = run / name_recording(replay), RunFolder(run, manifest, None)
+    source, folder = run / name_folder(replay) / RECORDING, RunFolder(run, manifest, None)
     if replay == STAGE_REPLAY:
         done, what, command = folder.is_done("replay"), "replay", f"pfc-da replay {run}"
     else:
-        folder.require_whole(source.name)
+        folder.require_whole(source.relative_to(run).as_posix())
         done = source.exists()  # it is no stage
         what, command = f"the {replay} replay", f"pfc-da replay {run} --{replay}"
     if not done:

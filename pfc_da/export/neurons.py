@@ -1,4 +1,4 @@
-"""Spikes of a spiking replay (`recording_spiking.nc`): those of one session, neuron by neuron, as they were recorded."""
+"""Spikes of one session of a spiking replay, neuron by neuron, as they were recorded."""
 
 import numpy as np
 import pandas as pd

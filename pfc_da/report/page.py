@@ -20,7 +20,7 @@ from pfc_da.report.tables import comparison_table, misses, statistics_table
 from pfc_da.report.units import BROWSER_COLUMNS, unit_browser
 from pfc_da.storage.files import write_atomic
 from pfc_da.storage.manifest import Manifest, read_manifest, require_whole
-from pfc_da.storage.run_files import FIGURE_PREFIXES, REPLAYS, STAGES
+from pfc_da.storage.run_files import STAGES, list_replays, name_folder
 from pfc_da.storage.tables import COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, VERDICTS, read_table
 
 
@@ -31,8 +31,8 @@ def write_report(run_folder: str | Path) -> Path:
     ----------
     run_folder : path
         Holds ``manifest.json``. Of ``statistics.csv``, ``comparison.csv`` and the panels of ``figures/index.csv`` those
-        present are shown, and the others are named as left out. After a spiking replay the panels of
-        ``figures/neurons_index.csv`` and the rows of ``comparison_spiking.csv`` are shown as well.
+        present are shown, and the others are named as left out. The panels and comparisons of other replays
+        (``replays/NAME/``) are shown as well.
 
     Raises
     ------
@@ -50,16 +50,20 @@ def _build_page(folder: Path, manifest: Manifest) -> str:
         return _read_table(folder, manifest, name, columns)
 
     statistics, comparison = read("statistics.csv", STATISTIC), read("comparison.csv", COMPARISON)
-    compared = statistics
-    for replay in REPLAYS:
-        own, references = (
-            read(f"{name}_{replay}.csv", columns)
-            for name, columns in (("statistics", STATISTIC), ("comparison", COMPARISON))
+    compared, index = statistics, read("figures/index.csv", INDEX)
+    for place in map(name_folder, list_replays(folder)):
+        own, references, figures = (
+            read(f"{place}/{name}.csv", columns)
+            for name, columns in (
+                ("statistics", STATISTIC),
+                ("comparison", COMPARISON),
+                ("figures/index", INDEX),
+            )
         )
         comparison = _join(comparison, references)
         if own is not None and references is not None:
             compared = _join(compared, _select(own, references))
-    index = _join(*(read(f"figures/{prefix}index.csv", INDEX) for prefix in ("", *FIGURE_PREFIXES)))
+        index = _join(index, None if figures is None else figures.assign(folder=place))
     units = [read(f"figures/{name}.csv", columns) for name, columns in BROWSER_COLUMNS.items()]
     panels, left_out = panels_section(index, folder, manifest)
     return Template(asset("template.html")).substitute(

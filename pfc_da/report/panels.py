@@ -27,19 +27,29 @@ THEMED = {
 
 
 def panels_section(index: pd.DataFrame | None, folder: Path, manifest: Manifest) -> tuple[str, str]:
-    """Return the panels that have a drawing, and a list of the others."""
+    """Return the panels that have a drawing, and a list of the others.
+
+    Parameters
+    ----------
+    index : DataFrame, optional
+        Panels in their order (`pfc_da.storage.tables.INDEX`); a column ``folder`` says which replay they are of.
+    folder : Path
+        The run folder.
+    manifest : Manifest
+    """
     if index is None:
         return "", tag("p", "Left out: this run has no figures/index.csv.", class_="note")
     shown, missed = [], []
     for _, row in index.iterrows():
-        files = [f"figures/{row['name']}.{kind}" for kind in ("csv", "svg")]
+        folder_of = "" if pd.isna(row.get("folder")) else f"{row['folder']}/"
+        files = [f"{folder_of}figures/{row['name']}.{kind}" for kind in ("csv", "svg")]
         absent = [name for name in files if not os.path.lexists(folder / name)]
         if row["drawn"] != 1:
             missed.append(f"{row['title']}: this run has no numbers for it.")
         elif absent:
             missed.append(f"{row['title']}: this run has no {absent[0]}.")
         else:
-            shown.append(_panel(row, _read_svg(folder, manifest, *files)))
+            shown.append(_panel(row, _read_svg(folder, manifest, *files), files[0]))
     return "\n".join(shown), _left_out(missed)
 
 
@@ -72,12 +82,12 @@ def _can_run(element: ElementTree.Element) -> bool:
     return name in ("script", "foreignobject") or any(key.lower().startswith("on") for key in element.attrib)
 
 
-def _panel(row: pd.Series, svg: str) -> str:
+def _panel(row: pd.Series, svg: str, table: str) -> str:
     name, title, wide = row["name"], row["title"], row["wide"] == 1
     scrolls = {"tabindex": 0, "role": "group", "aria_label": title} if wide else {}
     drawing = tag("div", _inline(svg, name, title), class_="drawing", **scrolls)
     intervals = "" if pd.isna(row["intervals"]) else f"Intervals: {row['intervals']}. "
-    source = f"Numbers: {tag('code', text(f'figures/{name}.csv'))}."
+    source = f"Numbers: {tag('code', text(table))}."
     caption = f"{text(row['caption'])} {text(intervals)}{source}"
     content = tag("h3", text(title)) + drawing + tag("figcaption", caption)
     return tag("figure", content, id=f"figure-{name}", class_="wide" if wide else "narrow")

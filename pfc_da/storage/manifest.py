@@ -4,7 +4,6 @@ It keeps the SHA-256 of every file that a later command reads, and ends with the
 torch.
 """
 
-import fnmatch
 import hashlib
 import importlib.metadata
 import json
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pfc_da.errors import InputError, damaged
 from pfc_da.storage.files import hash_file, require_file, require_name
-from pfc_da.storage.run_files import REMEDIES
+from pfc_da.storage.run_files import describe_remedy
 
 SCHEMA_VERSION = 2
 _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf", "safetensors", "pydantic")
@@ -104,10 +103,9 @@ def require_whole(run: Path, manifest: Manifest, name: str) -> None:
         With the file and how to mend it.
     """
     if name in manifest.files and hash_file(run / name) != manifest.files[name]:
-        remedy = next(remedy for pattern, remedy in REMEDIES.items() if fnmatch.fnmatch(name, pattern))
         raise InputError(
             f"{run / name} is damaged: its bytes are not those that were written (SHA-256). It was left as it is. "
-            f"{remedy.format(run=run)}."
+            f"{describe_remedy(name, str(run))}."
         )
 
 

@@ -1,94 +1,81 @@
 """Which files a run consists of: what each stage makes, what is made of what, and how a damaged file is mended."""
 
 import fnmatch
-import itertools
-
-from pfc_da.errors import InputError, show
+from pathlib import Path, PurePosixPath
 
 STAGES = ("train", "replay", "compare", "report")
 STAGE_REPLAY = "rate"
 """The replay that is a stage."""
-_MORE_OF = {
-    "spiking": ("comparison_recorded.csv", "exports_spiking", "figures/neurons_*"),
-    "circuit": (),
-}
-"""Replays made on demand, and what is made of their recording other than statistics and comparison."""
-REPLAYS = tuple(_MORE_OF)
-_FIGURES = tuple(name for more in _MORE_OF.values() for name in more if name.startswith("figures/"))
-FIGURE_PREFIXES = tuple(name.removeprefix("figures/").removesuffix("*") for name in _FIGURES)
-"""How the names of the figures of such replays begin."""
+REPLAYS = "replays"
+"""Folder of the replays made on demand, each in a folder of its name."""
+RECORDING = "recording.nc"
+"""The recording of the rate network in the run folder, and that of another replay in its own folder."""
 OUTPUTS = {
     "train": (
         "animals/*/weights.safetensors",
         "animals/*/after_*.safetensors",
         "animals/*/learning_curve.csv",
     ),
-    "replay": ("recording.nc",),
+    "replay": (RECORDING,),
     "compare": ("statistics.csv", "headline.csv", "statistics_by_animal.csv", "comparison.csv", "figures/*"),
     "report": ("report.html",),
 }
-"""Files that each stage makes; of `figures`, those of a replay are made on demand."""
-REMEDIES = {
-    **dict.fromkeys(
-        OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"
-    ),
-    "recording.nc": "'pfc-da replay {run} --force' makes it anew",
-    **{
-        pattern: f"'pfc-da replay {{run}} --{replay} --force' makes it anew"
-        for replay, more in _MORE_OF.items()
-        for pattern in (f"*_{replay}.*", *(name for name in more if name in _FIGURES))
-    },
-    "comparison_recorded.csv": "'pfc-da compare {run} --recorded ...' makes it anew",
-    "report.html": "'pfc-da report {run} --force' makes it anew",
-    "*": "'pfc-da compare {run} --force' makes it anew",
-}
-"""How a damaged file is mended; the first pattern that fits counts."""
-MADE_FROM = {
-    "recording.nc": ("comparison_recorded.csv", "exports"),
-    **{
-        f"recording_{replay}.nc": (f"statistics_{replay}.csv", f"comparison_{replay}.csv", *more)
-        for replay, more in _MORE_OF.items()
-    },
-}
-"""What is made on demand from a recording, by no stage, and so must go when that recording is made anew; may hold a *."""
-ON_DEMAND = {*MADE_FROM, *itertools.chain(*MADE_FROM.values())} - {"recording.nc"}
+"""Files that each stage makes."""
+OF_REPLAY = (RECORDING, "statistics.csv", "comparison.csv", "figures/*")
+"""Files that a replay made on demand writes in its folder."""
+ON_DEMAND = (REPLAYS, "comparison_recorded.csv", "exports")
+"""What no stage makes, and what trained animals are the source of."""
 OURS = (
     "animals",
     "figures",
-    "recording.nc",
-    "statistics.csv",
-    "headline.csv",
-    "statistics_by_animal.csv",
-    "comparison.csv",
-    "report.html",
+    *(name for stage in STAGES[1:] for name in OUTPUTS[stage] if "*" not in name),
     *ON_DEMAND,
     "error.txt",
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
+_REMEDIES = {
+    **dict.fromkeys(
+        OUTPUTS["train"], "Remove it, and the command that made the run trains that animal again"
+    ),
+    RECORDING: "'pfc-da replay {run} --force' makes it anew",
+    "comparison_recorded.csv": "'pfc-da compare {run} --recorded ...' makes it anew",
+    "report.html": "'pfc-da report {run} --force' makes it anew",
+    f"{REPLAYS}/*": "'pfc-da replay {run} --{replay} --force' makes it anew",
+    "*": "'pfc-da compare {run} --force' makes it anew",
+}
 
 
-def name_recording(replay: str) -> str:
-    """The recording of a replay."""
-    return "recording.nc" if replay == STAGE_REPLAY else f"recording_{replay}.nc"
+def name_folder(replay: str) -> str:
+    """The folder of a replay, in the run folder: that of the rate network is the run folder itself."""
+    return "." if replay == STAGE_REPLAY else f"{REPLAYS}/{replay}"
 
 
-def name_exports(replay: str) -> str:
-    """The folder of the exports of a replay's recording.
+def list_replays(run: Path) -> list[str]:
+    """Names of the replays made on demand that are in a run folder, in alphabetical order."""
+    return sorted(path.name for path in (run / REPLAYS).glob("*") if path.is_dir())
 
-    Raises
-    ------
-    InputError
-        If it is a replay without exports.
+
+def list_made_from(name: str) -> tuple[str, ...]:
+    """What is made on demand from a recording, and so must go when that recording is made anew."""
+    path = PurePosixPath(name)
+    if path.name != RECORDING:
+        return ()
+    if path.parent == PurePosixPath("."):
+        return tuple(made for made in ON_DEMAND if made != REPLAYS)
+    return tuple(
+        str(path.parent / made) for made in ("statistics.csv", "comparison.csv", "figures", "exports")
+    )
+
+
+def describe_remedy(name: str, run: str) -> str:
+    """How a damaged file of a run is mended.
+
+    Parameters
+    ----------
+    name : str
+        Its path in the run folder.
+    run : str
+        The run folder.
     """
-    names = {STAGE_REPLAY: "exports"} | {
-        folder.removeprefix("exports_"): folder for folder in ON_DEMAND if folder.startswith("exports_")
-    }
-    if replay not in names:
-        raise InputError(f"no replay {show(replay)} to export. There are: {', '.join(sorted(names))}.")
-    return names[replay]
-
-
-def fits(name: str, pattern: str) -> bool:
-    """Whether a file is among those of a pattern; those made on demand fit no pattern of a stage but their own."""
-    on_demand = any(fnmatch.fnmatch(name, figures) for figures in _FIGURES)
-    return fnmatch.fnmatch(name, pattern) and (pattern != "figures/*" or not on_demand)
+    remedy = next(remedy for pattern, remedy in _REMEDIES.items() if fnmatch.fnmatch(name, pattern))
+    return remedy.format(run=run, replay=(*PurePosixPath(name).parts, "")[1])

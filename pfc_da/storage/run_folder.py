@@ -8,6 +8,7 @@ whole. Nothing here imports torch.
 """
 
 import contextlib
+import fnmatch
 import itertools
 import json
 import os
@@ -40,7 +41,7 @@ from pfc_da.storage.manifest import (
     require_whole,
 )
 from pfc_da.storage.request import require_same_request
-from pfc_da.storage.run_files import MADE_FROM, ON_DEMAND, OURS, OUTPUTS, STAGES, fits
+from pfc_da.storage.run_files import ON_DEMAND, OURS, OUTPUTS, STAGES, list_made_from
 
 SPARE = 1 << 17
 """Bytes kept for the last manifest while a run is under way."""
@@ -192,7 +193,7 @@ class RunFolder:
         kept = {name: done for name, done in self.manifest.stages.items() if name in earlier}
         self._change(stages=kept)
         if stage == "train":  # later stages replace what they made of the weights of before
-            self._remove(ON_DEMAND)
+            self.discard(*ON_DEMAND)
         after = itertools.chain(*(OUTPUTS[name] for name in STAGES if name not in (*earlier, stage)))
         try:
             with self.making(*OUTPUTS[stage], also=after):
@@ -210,8 +211,7 @@ class RunFolder:
         self._change(files={name: known for name, known in self.manifest.files.items() if name not in gone})
         yield
         there = [path.relative_to(self.path).as_posix() for each in patterns for path in self.path.glob(each)]
-        found = sorted(name for name in there if any(fits(name, pattern) for pattern in patterns))
-        made = {name: hash_file(self.path / name) for name in found}
+        made = {name: hash_file(self.path / name) for name in sorted(there)}
         self._whole |= made.keys()
         self._change(files=self.manifest.files | made)
 
@@ -221,7 +221,7 @@ class RunFolder:
 
     def write_atomic(self, name: str, writer: Callable[[Path], object]) -> None:
         """Let `writer` write the file `name` of this folder, less what was made from an earlier one; see `write_atomic`."""
-        self._remove(MADE_FROM.get(name, ()))
+        self.discard(*list_made_from(name))
         write_atomic(self.path / name, writer)
 
     def kept(self) -> str:
@@ -232,13 +232,13 @@ class RunFolder:
         part = sum((folder / "state.safetensors").exists() for folder in training)
         return f"{trained} of {len(folders)} animals trained" + (f" and {part} part-way" if part else "")
 
-    def _remove(self, names: Iterable[str]) -> None:
+    def discard(self, *names: str) -> None:
+        """Remove files and folders, which need not be there."""
         for name in names:
-            for path in self.path.glob(name):
-                remove(path)
-                known = self.manifest.files
-                files = {key: known[key] for key in known if key != path.relative_to(self.path).as_posix()}
-                self.manifest = self.manifest.model_copy(update={"files": files})
+            remove(self.path / name)
+            known = self.manifest.files
+            files = {key: known[key] for key in known if key != name and not key.startswith(f"{name}/")}
+            self.manifest = self.manifest.model_copy(update={"files": files})
 
     def _change(self, **update: Any) -> None:
         self.manifest = self.manifest.model_copy(update=update)
@@ -250,8 +250,8 @@ class RunFolder:
         return all((self.path / name).exists() for name in self._list(OUTPUTS[stage]))
 
     def _list(self, patterns: Iterable[str]) -> list[str]:
-        """Recorded files that fit a pattern; those made on demand fit no pattern of a stage but their own."""
-        return [name for name in self.manifest.files if any(fits(name, pattern) for pattern in patterns)]
+        """Recorded files that fit a pattern."""
+        return [name for name in self.manifest.files if any(fnmatch.fnmatch(name, each) for each in patterns)]
 
     @property
     def _spare(self) -> Path:

@@ -54,12 +54,13 @@ def test_misses_and_what_was_not_simulated_are_counted(lines):
 
 
 def test_a_replay_beside_the_run_has_a_table_of_its_own(tmp_path):
-    (tmp_path / "statistics_spiking.csv").write_text(STATISTICS)
-    alone = table(tmp_path, True, "_spiking").splitlines()
+    (tmp_path / "replays/spiking").mkdir(parents=True)
+    (tmp_path / "replays/spiking/statistics.csv").write_text(STATISTICS)
+    alone = table(tmp_path, True, "replays/spiking").splitlines()
     assert alone[3] == "| `unheard_of` | 1, n = 4 animals |  |  |  |"
     assert len(alone) == 5  # held against nothing: no sources
-    (tmp_path / "comparison_spiking.csv").write_text(COMPARISON)
-    assert "3 comparisons" in table(tmp_path, True, "_spiking")
+    (tmp_path / "replays/spiking/comparison.csv").write_text(COMPARISON)
+    assert "3 comparisons" in table(tmp_path, True, "replays/spiking")
 
 
 @pytest.mark.parametrize(

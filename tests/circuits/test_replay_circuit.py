@@ -193,8 +193,8 @@ def test_the_command_writes_a_recording_and_statistics_through_spikes(tmp_path, 
     assert replay(run, "--circuit", "--sessions", "4") == 0
     out = capfd.readouterr().out
     assert "Shift of P(risky)" in out and "Dopamine cells, Hz" in out
-    assert f"{run}: wrote recording_circuit.nc, statistics_circuit.csv." in out
-    recording = read_recording(run / "recording_circuit.nc")
+    assert f"{run}: wrote replays/circuit/recording.nc, replays/circuit/statistics.csv." in out
+    recording = read_recording(run / "replays/circuit/recording.nc")
     assert recording.sizes["animal"] == 1 and recording.sizes["episode"] == 4
     rates = recording["dopamine_rate"].sel(condition=NAMES)[..., :-1]
     assert 0 <= rates.min() and rates.max() < 40 and 3 < rates.sel(condition="frozen").mean() < 10
@@ -211,8 +211,8 @@ def test_the_command_writes_a_recording_and_statistics_through_spikes(tmp_path, 
 def test_a_finished_one_is_left_alone_and_another_is_refused(run, monkeypatch, capfd):
     monkeypatch.setattr(replay_circuit, "MidbrainCircuit", Faithful)
     assert replay(run, "--circuit", "--sessions", "12") == 0
-    kept = (run / "recording_circuit.nc").read_bytes()
-    statistics = pd.read_csv(run / "statistics_circuit.csv")
+    kept = (run / "replays/circuit/recording.nc").read_bytes()
+    statistics = pd.read_csv(run / "replays/circuit/statistics.csv")
     page = (ROOT / "docs" / "statistics.md").read_text()
     assert all(f"`{key}`" in page for key in set(statistics["key"]))
     assert {"risky_win_blocked p=0.5", "arithmetic_risky_win_blocked p=0.5"} <= set(statistics["condition"])
@@ -220,7 +220,7 @@ def test_a_finished_one_is_left_alone_and_another_is_refused(run, monkeypatch, c
     assert "the circuit replay is done already" in capfd.readouterr().out
     assert replay(run, "--circuit", "--sessions", "8") == 2
     assert "another circuit replay: sessions is 12 there and 8 was asked for." in capfd.readouterr().err
-    assert (run / "recording_circuit.nc").read_bytes() == kept
+    assert (run / "replays/circuit/recording.nc").read_bytes() == kept
 
 
 def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypatch, capfd):
@@ -290,7 +290,7 @@ def test_runs_without_a_stimulation_that_reaches_anybody_are_refused(
     assert replay(run, "--circuit") == 2
     err = capfd.readouterr().err
     assert told in err and err.count("\n") == 1
-    assert not (run / "recording_circuit.nc").exists()
+    assert not (run / "replays/circuit/recording.nc").exists()
 
 
 def test_cells_take_for_1_what_they_were_trained_with_or_the_largest_reward(settings):

@@ -167,34 +167,38 @@ def replay(run, *options):
 def test_the_command_writes_a_recording_and_statistics_and_tells_which_convert(run, capfd):
     assert replay(run, "--sessions", "2") == 0
     out = capfd.readouterr().out
-    assert "converts" in out and "recording_spiking.nc, statistics_spiking.csv, comparison_spiking.csv" in out
-    told = pd.read_csv(run / "statistics_spiking.csv").set_index(["key", "condition"])["estimate"]
+    assert (
+        "converts" in out
+        and "replays/spiking/recording.nc, replays/spiking/statistics.csv, replays/spiking/comparison.csv"
+        in out
+    )
+    told = pd.read_csv(run / "replays/spiking/statistics.csv").set_index(["key", "condition"])["estimate"]
     assert np.isfinite(told["win_stay", "rate_"]) and ("firing_rate", "DLPFC") in told.index
-    areas = pd.read_csv(run / "comparison_spiking.csv")
+    areas = pd.read_csv(run / "replays/spiking/comparison.csv")
     assert set(areas.loc[areas["simulated"].notna(), "condition"]) == {"DLPFC", "ACC", "OFC"}
-    for panel in ("neurons_share", "neurons_raster", "neurons_membrane"):
-        assert (run / "figures" / f"{panel}.svg").exists()
-    recording = read_recording(run / "recording_spiking.nc")
+    for panel in ("spiking_share", "spiking_raster", "spiking_membrane"):
+        assert (run / "replays/spiking/figures" / f"{panel}.svg").exists()
+    recording = read_recording(run / "replays/spiking/recording.nc")
     assert recording.sizes["animal"] == 2 and recording.sizes["episode"] == 2
     assert set(recording["spike_animal"].values) == {0, 1}
     per_animal = recording["spike_count"].sum(["recorded_episode", "step", "unit"]).values
     np.testing.assert_array_equal(np.bincount(recording["spike_animal"]), per_animal)
     assert json.loads(recording.attrs["spiking"])["sessions"] == 2
     assert not list(run.glob("animals/*/spiking.nc"))
-    kept = (run / "recording_spiking.nc").read_bytes()
+    kept = (run / "replays/spiking/recording.nc").read_bytes()
     assert replay(run, "--sessions", "2") == 0
     assert "the spiking replay is done already" in capfd.readouterr().out
     assert replay(run, "--sessions", "4") == 2
     assert "another spiking replay: sessions is 2 there and 4 was asked for." in capfd.readouterr().err
-    assert (run / "recording_spiking.nc").read_bytes() == kept
+    assert (run / "replays/spiking/recording.nc").read_bytes() == kept
 
 
 def test_every_variable_is_documented(run):
-    if not (run / "recording_spiking.nc").exists():
+    if not (run / "replays/spiking/recording.nc").exists():
         assert replay(run, "--sessions", "2") == 0
     page = (ROOT / "docs" / "recording.md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line[:1] == "|"]
-    recording = read_recording(run / "recording_spiking.nc")
+    recording = read_recording(run / "replays/spiking/recording.nc")
     for name, variable in recording.data_vars.items():
         dims = ", ".join(map(str, variable.dims))
         assert any(f"`{name}`" in row and dims in row for row in rows), (name, dims)
@@ -259,7 +263,7 @@ def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatc
     assert not stimulated.holds(part)
     weights.write_bytes(kept)
     assert replay(run, "--sessions", "2", "--force") == 0
-    recording = read_recording(run / "recording_spiking.nc")
+    recording = read_recording(run / "replays/spiking/recording.nc")
     assert "stimulated" not in recording["condition"] and "weights_sha256" not in recording.attrs
 
 

@@ -61,13 +61,13 @@ def run(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recording(run):
-    return read_recording(run / "recording_spiking.nc")
+    return read_recording(run / "replays/spiking/recording.nc")
 
 
 @pytest.fixture(scope="module")
 def files(run):
     folder, files = export_run(run, "nwb", replay="spiking")
-    assert folder == run / "exports_spiking" / "nwb"
+    assert folder == run / "replays/spiking/exports" / "nwb"
     return files
 
 
@@ -196,16 +196,16 @@ def test_what_an_export_does_not_know_is_left_out_of_tables_and_kept_in_arrays(r
             {"units": "1", "long_name": "n"},
         ),
     )
-    kept = (run / "recording_spiking.nc").read_bytes()
+    kept = (run / "replays/spiking/recording.nc").read_bytes()
     try:
-        with RunFolder.existing(run) as folder, folder.making("recording_spiking.nc"):
-            write_recording(more, run / "recording_spiking.nc")
+        with RunFolder.existing(run) as folder, folder.making("replays/spiking/recording.nc"):
+            write_recording(more, run / "replays/spiking/recording.nc")
         for format in ("nwb", "csv", "netcdf"):
             _, files = export_run(run, format, replay="spiking", sessions=1, out=tmp_path / format)
         assert read_recording(files[0])["foreperiod_spike_time"].values.tolist() == [0, 1, 2, 3, 4]
-        ours = read_session(recording), read_session(read_recording(run / "recording_spiking.nc"))
+        ours = read_session(recording), read_session(read_recording(run / "replays/spiking/recording.nc"))
         pd.testing.assert_frame_equal(*(each.trials for each in ours))
         pd.testing.assert_frame_equal(*(each.units for each in ours))
     finally:
-        with RunFolder.existing(run) as folder, folder.making("recording_spiking.nc"):
-            (run / "recording_spiking.nc").write_bytes(kept)
+        with RunFolder.existing(run) as folder, folder.making("replays/spiking/recording.nc"):
+            (run / "replays/spiking/recording.nc").write_bytes(kept)

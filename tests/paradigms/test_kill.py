@@ -118,9 +118,9 @@ TRAIN = [*command("train", "{run}", 20, 1), "--force"], "animals/001/weights.saf
 REPLAY = ["replay", "{run}", "--workers", "2"], "recording.nc"
 SPIKING = (
     ["replay", "{run}", "--force", "--spiking", "--sessions", "2", "--workers", "2"],
-    "recording_spiking.nc",
+    "replays/spiking/recording.nc",
 )
-CIRCUIT = ["replay", "{run}", "--force", "--circuit", "--workers", "2"], "recording_circuit.nc"
+CIRCUIT = ["replay", "{run}", "--force", "--circuit", "--workers", "2"], "replays/circuit/recording.nc"
 FIT = ["fit", "volatility", "--recorded", str(MACAQUE), "--candidates", "1", "--animals", "2"], "ranking.csv"
 FIT[0].extend(["--force", "--out", "{run}", "--workers", "2"])
 FIT[0].extend(word for text in (*SIZES[:3], "train.updates=200") for word in ("--set", text))

@@ -264,7 +264,8 @@ def test_cells_are_held_against_spiking_neurons_where_there_are_some(
     spikes = {f"spike_{name}": ("spike", rng.integers(end, size=n)) for name, end in ends.items()}
     spikes["spike_time"] = ("spike", rng.uniform(0, 12, n))
     spiking = build_recording().assign(spikes).assign_attrs(neurons_per_unit=1)
-    spiking.to_netcdf(run / "recording_spiking.nc", engine="h5netcdf")
+    (run / "replays/spiking").mkdir(parents=True)
+    spiking.to_netcdf(run / "replays/spiking/recording.nc", engine="h5netcdf")
     assert call("compare", run, "--recorded", write_session(tmp_path / "s1.nwb", n_trials=200))[0] == 0
     table = pd.read_csv(run / "comparison_recorded.csv").set_index("key")
     assert table.loc["firing_rate", "simulated"] == pytest.approx(9.26, rel=0.1)

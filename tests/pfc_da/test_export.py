@@ -581,6 +581,8 @@ def test_a_format_is_a_file_in_the_folder(run, recording, call, tmp_path, monkey
     assert "There are: csv, netcdf, nwb, total, zarr." in call(run, "--format", "nwa")[2]
 
 
-def test_a_replay_without_exports_is_refused(run):
-    with pytest.raises(InputError, match=r"no replay 'circuit' to export. There are: rate, spiking\."):
+def test_a_replay_that_was_not_made_is_refused(run):
+    with pytest.raises(
+        InputError, match=r"export needs the circuit replay, which is not done; .* --circuit' does"
+    ):
         export_run(run, "csv", replay="circuit")

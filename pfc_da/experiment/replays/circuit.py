@@ -19,7 +19,7 @@ STEP_S, SESSION_STEP_S = 0.05, 0.014
 
 
 class CircuitReplay(ReplayOnDemand):
-    """Written to ``recording_circuit.nc``."""
+    """Written to ``replays/circuit/recording.nc``."""
 
     options: CircuitOptions
 

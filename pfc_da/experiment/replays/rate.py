@@ -13,7 +13,7 @@ from pfc_da.recording import join_recordings
 from pfc_da.replay import record_animal
 from pfc_da.rollout import Condition
 from pfc_da.storage.files import write_atomic
-from pfc_da.storage.run_files import STAGE_REPLAY, name_recording
+from pfc_da.storage.run_files import RECORDING, STAGE_REPLAY
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trained import Trained
 
@@ -41,7 +41,7 @@ class RateReplay(Replay):
     def write(self, folder: RunFolder, parts: Sequence[Path]) -> str:
         """Write the recording of all animals."""
         join = functools.partial(join_recordings, parts, shared=self.task.session_labels)
-        folder.write_atomic(name_recording(self.name), join)
+        folder.write_atomic(RECORDING, join)
         return ""
 
 

@@ -49,12 +49,12 @@ NEURON_BYTES = 200.0
 
 
 class SpikingReplay(ReplayOnDemand):
-    """Written to ``recording_spiking.nc``."""
+    """Written to ``replays/spiking/recording.nc``."""
 
     options: SpikingOptions
 
     name: ClassVar = "spiking"
-    figure_prefix: ClassVar = "neurons_"
+    used_in: ClassVar = ("comparison_recorded.csv",)
 
     @classmethod
     def parse(cls, sessions: int = CHUNK, neurons: int = 1, stimulate: str | None = None) -> SpikingOptions:

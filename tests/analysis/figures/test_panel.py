@@ -51,9 +51,9 @@ def test_a_panel_is_a_table_a_drawing_and_a_row_of_the_index(tmp_path):
 
 
 def test_an_empty_table_is_in_the_index_alone(tmp_path):
-    write_figures([dataclasses.replace(PANEL, table=TABLE[:0])], tmp_path, prefix="neurons_")
-    assert [file.name for file in tmp_path.iterdir()] == ["neurons_index.csv"]
-    assert pd.read_csv(tmp_path / "neurons_index.csv")["drawn"].tolist() == [0]
+    write_figures([dataclasses.replace(PANEL, table=TABLE[:0])], tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["index.csv"]
+    assert pd.read_csv(tmp_path / "index.csv")["drawn"].tolist() == [0]
 
 
 @pytest.mark.parametrize(

@@ -425,15 +425,16 @@ def test_neurons_stand_beside_recorded_areas_and_their_panels_are_missed_by_nobo
     run = copy_of(run, tmp_path)
     statistics, comparison = (pd.read_csv(run / f"{name}.csv") for name in ("statistics", "comparison"))
     of_neurons = statistics.iloc[:2].assign(key="cv", condition=["DLPFC", "neurons"], n=7)
-    of_neurons.to_csv(run / "statistics_spiking.csv", index=False)
+    (run / "replays/spiking").mkdir(parents=True)
+    of_neurons.to_csv(run / "replays/spiking/statistics.csv", index=False)
     areas = comparison.iloc[:1].assign(key="cv", condition="DLPFC", kind="recorded")
-    areas.to_csv(run / "comparison_spiking.csv", index=False)
+    areas.to_csv(run / "replays/spiking/comparison.csv", index=False)
     page = write_report(run).read_text(encoding="utf-8")
     added = [row for row in body_rows(page, "comparison-table") if 'data-key="cv' in row]
     assert len(body_rows(page, "comparison-table")) == len(before) + 1
     assert len(added) == 1 and "DLPFC" in added[0] and "n = 7 animals" in added[0]
     assert f"{len(statistics)} rows, as in statistics.csv" in page
-    assert "neurons_share" not in page
+    assert "spiking_share" not in page
 
 
 def test_misses_lead_the_page(run):
@@ -501,10 +502,10 @@ def test_the_drawings_of_the_page_are_those_of_the_run_folder(run, tmp_path):
 
 def test_panels_of_a_spiking_replay_come_last(run, tmp_path):
     run = copy_of(run, tmp_path)
-    panel = dataclasses.replace(make_panels(run_tables())[0], name="neurons_share", title="Neurons")
-    write_figures([panel], run / "figures", prefix="neurons_")
+    panel = dataclasses.replace(make_panels(run_tables())[0], name="spiking_share", title="Neurons")
+    write_figures([panel], run / "replays" / "spiking" / "figures")
     names = re.findall(r'<figure id="figure-(\w+)"', write_report(run).read_text(encoding="utf-8"))
-    assert names == [*(name for name in run_tables() if name in OURS), "neurons_share"]
+    assert names == [*(name for name in run_tables() if name in OURS), "spiking_share"]
 
 
 def test_an_unfinished_run_says_so(run, tmp_path):

@@ -184,31 +184,30 @@ def test_force_removes_the_run_and_nothing_else(out):
     [
         ("recording.nc", {"comparison_recorded.csv", "exports"}),
         (
-            "recording_spiking.nc",
+            "replays/spiking/recording.nc",
             {
-                "statistics_spiking.csv",
-                "comparison_spiking.csv",
-                "comparison_recorded.csv",
-                "exports_spiking",
-                "figures/neurons_share.csv",
+                "replays/spiking/statistics.csv",
+                "replays/spiking/comparison.csv",
+                "replays/spiking/exports",
+                "replays/spiking/figures/share.csv",
             },
         ),
-        ("recording_circuit.nc", {"statistics_circuit.csv"}),
+        ("replays/circuit/recording.nc", {"replays/circuit/statistics.csv"}),
     ],
 )
 def test_what_was_made_of_a_recording_goes_when_that_is_replaced(out, source, gone):
     finish(out)
     tables = (
-        "statistics_circuit.csv",
-        "statistics_spiking.csv",
-        "comparison_spiking.csv",
+        "replays/circuit/statistics.csv",
+        "replays/spiking/statistics.csv",
+        "replays/spiking/comparison.csv",
         "comparison_recorded.csv",
-        "figures/neurons_share.csv",
+        "replays/spiking/figures/share.csv",
     )
-    folders = ("exports", "exports_spiking")
+    folders = ("exports", "replays/spiking/exports")
     made = {*tables, *folders}
     with RunFolder.existing(out) as folder:
-        recordings = ("recording_spiking.nc", "recording_circuit.nc")
+        recordings = ("replays/spiking/recording.nc", "replays/circuit/recording.nc")
         for name in (*recordings, *tables, *(f"{name}/csv/table.csv" for name in folders)):
             folder.write_atomic(name, lambda file: file.write_text("first"))
         assert all((out / name).exists() for name in made)
@@ -221,16 +220,16 @@ def test_what_was_made_of_a_recording_goes_when_that_is_replaced(out, source, go
 def test_training_anew_leaves_nothing_of_the_neurons_of_before(out):
     finish(out)
     with RunFolder.existing(out) as folder:
-        figures = ("figures/neurons_share.csv", "figures/matching.csv")
+        figures = ("replays/spiking/figures/share.csv", "figures/matching.csv")
         for name in (
-            "recording_spiking.nc",
-            "statistics_spiking.csv",
-            "exports_spiking/csv/table.csv",
+            "replays/spiking/recording.nc",
+            "replays/spiking/statistics.csv",
+            "replays/spiking/exports/csv/table.csv",
             *figures,
         ):
             folder.write_atomic(name, lambda file: file.write_text("first"))
         with folder.doing("train"):
-            assert not list(out.glob("*spiking*"))
+            assert not (out / "replays").exists()
             assert [file.name for file in (out / "figures").iterdir()] == ["matching.csv"]
 
 
