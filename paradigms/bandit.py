@@ -129,8 +129,8 @@ def analyse(
     arms = str((settings.task | settings.test_task).get("arms", "independent"))
     choice, reward = behaviour.get_choices(recording, "choice")
     strategy = analyse_choices(recording, rng)
-    rewards = behaviour.compute_rewards(recording, condition=arms)
-    regret = behaviour.compute_regrets(recording, condition=arms)
+    rewards = behaviour.compute_rewards(recording, labels={"arms": arms})
+    regret = behaviour.compute_regrets(recording, labels={"arms": arms})
     n = recording.sizes["recorded_episode"]
     activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
     p = [

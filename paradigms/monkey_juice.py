@@ -39,7 +39,7 @@ from pfc_da.analysis.figures.choices import make_history_panel, make_matching_pa
 from pfc_da.analysis.figures.reward import make_reward_panels
 from pfc_da.analysis.figures.units import make_selectivity_panel
 from pfc_da.analysis.findings import Findings
-from pfc_da.analysis.statistic import Statistic, summarise_crossed
+from pfc_da.analysis.statistic import Statistic, summarise
 from pfc_da.analysis.units import summary as units
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
@@ -201,14 +201,14 @@ def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
         "episode", "trial", "object"
     )
     found = []
-    for condition, ranges in (("trained", "training"), ("gaps", "gaps")):
+    for name, ranges in (("trained", "training"), ("gaps", "gaps")):
         own = find_sessions(p0.values[..., 0], ranges)
         if own.sum() > 1:
             paid = reward[:, own].mean(-1)  # (animal, session)
             slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own])
             found += [
-                summarise_crossed("reward_by_p0", paid, condition=condition, units="reward"),
-                dataclasses.replace(slope, key="matching_slope_by_p0", condition=condition),
+                summarise("reward_by_p0", paid, labels={"p0": name}, units="reward"),
+                dataclasses.replace(slope, key="matching_slope_by_p0", labels={"p0": name}),
             ]
     return found
 

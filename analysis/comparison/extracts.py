@@ -153,7 +153,7 @@ def compute_ofc_statistics(
         for (key, units), values in by_cell.items()
     ]
     coding = [
-        compute_fraction_selective([p < LEVEL], condition=name)
+        compute_fraction_selective([p < LEVEL], variable=name)
         for name, p in compute_ofc_coding(recording).items()
     ]
     windows = f"spike counts of {', '.join(WINDOWS)} (rate: mean; Fano: pre_offer)"
