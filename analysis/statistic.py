@@ -30,6 +30,8 @@ OVER_ANIMALS, OVER_BOTH = "95 % t over animals", "95 % t over animals and sessio
 NO_WIDTH = "no width: all animals equal"
 ANY, POSITIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
 """What values a statistic can take: any, those of a rate or a time, those of a fraction. No interval goes beyond."""
+INTERVAL = ["low", "high", "interval", "n", "n_of"]
+"""Columns of a table that say what an estimate is worth."""
 Labels = Mapping[str, str | int | float]
 """Name -> value."""
 NO_LABELS: Labels = {}
@@ -111,11 +113,11 @@ def tabulate(statistics: Sequence[Statistic], *keys: str) -> pd.DataFrame:
     """
     kept = [each for each in statistics if not keys or each.key in keys]
     labels = dict.fromkeys(name for each in kept for name in each.labels)
-    numbers = ("estimate", "low", "high", "interval", "n", "n_of")
     rows = [
-        {"key": each.key, **each.labels, **{name: getattr(each, name) for name in numbers}} for each in kept
+        {"key": each.key, **each.labels, **{name: getattr(each, name) for name in ("estimate", *INTERVAL)}}
+        for each in kept
     ]
-    return pd.DataFrame(rows, columns=["key", *labels, *numbers])
+    return pd.DataFrame(rows, columns=["key", *labels, "estimate", *INTERVAL])
 
 
 def summarise(

@@ -11,29 +11,25 @@ from pfc_da.analysis.behaviour.learning import summarise_session
 from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.analysis.lever_stimulation.risky_choices import compute_plastic_p_risky, compute_plastic_shifts
 from pfc_da.analysis.lever_stimulation.trials import CONTROL, MANIPULATIONS, get_free_choices
-from pfc_da.analysis.statistic import OVER_ANIMALS, OVER_BOTH, Statistic, tabulate
+from pfc_da.analysis.statistic import INTERVAL, OVER_ANIMALS, OVER_BOTH, Statistic, tabulate
 
 SHOWN = (CONTROL, *MANIPULATIONS, "hidden_reset")
 """Conditions whose choices within a session are drawn."""
 BINS = 20
 """Bins of the sessions with plasticity on."""
-INTERVAL = ["low", "high", "interval", "n", "n_of"]
 
 
 def tabulate_p_risky(statistics: Sequence[Statistic]) -> pd.DataFrame:
     """P(risky) by condition and p: every animal, and their mean with its interval; manipulations at full size only."""
-    shown = [
-        each for each in statistics if each.labels.get("dose", 1) == 1
-    ]  # others have a panel of their own
-    if not shown:
+    tables = []
+    for each in statistics:
+        if each.labels.get("dose", 1) == 1:  # other doses have a panel of their own
+            animals = pd.DataFrame({**each.labels, "p_risky": each.by_animal})
+            mean = tabulate([each]).rename(columns={"estimate": "p_risky"})
+            tables += [animals.assign(animal=animals.index.astype(str)), mean.assign(animal="mean")]
+    if not tables:
         return pd.DataFrame()
-    means = tabulate(shown).rename(columns={"estimate": "p_risky"}).assign(animal="mean")
-    values = [pd.Series(each.by_animal).rename(str) for each in shown]
-    dots = means[["condition", "p"]].join(
-        pd.concat(values, keys=means.index, names=[None, "animal"]).rename("p_risky").reset_index("animal")
-    )
-    rows = pd.concat([dots, means]).sort_index(kind="stable")  # of each mean, its animals come first
-    return rows[["condition", "p", "animal", "p_risky", *INTERVAL]].reset_index(drop=True)
+    return pd.concat(tables, ignore_index=True)[["condition", "p", "animal", "p_risky", *INTERVAL]]
 
 
 def tabulate_sessions(trials: xr.Dataset) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import xarray as xr
 
 from pfc_da.analysis.behaviour.learning import compute_updates_to_criterion
 from pfc_da.analysis.behaviour.reversals import CRITERION
-from pfc_da.analysis.statistic import POSITIVE, Labels, Statistic, summarise, tabulate
+from pfc_da.analysis.statistic import INTERVAL, POSITIVE, Labels, Statistic, summarise, tabulate
 from pfc_da.analysis.volatility.behaviour import summarise_reversals
 from pfc_da.analysis.volatility.rates import fit_rates, summarise_phases, summarise_ratio
 from pfc_da.analysis.volatility.sessions import VolatileSessions, get_sessions
@@ -77,8 +77,8 @@ def tabulate_training(moments: Moments, settings: RunSettings) -> pd.DataFrame:
     last = max(settings.train.updates, 1)
     steps = [compute_synaptic_step(settings.rule, update / last) for update in moments]
     synapses = pd.DataFrame({"measure": "synaptic_step", "update": list(moments), "estimate": steps})
-    columns = ["measure", "update", "estimate", "low", "high", "interval", "n", "n_of"]
-    return pd.concat([synapses, table])[columns].sort_values(["measure", "update"], ignore_index=True)
+    rows = pd.concat([synapses, table])[["measure", "update", "estimate", *INTERVAL]]
+    return rows.sort_values(["measure", "update"], ignore_index=True)
 
 
 def _describe(sessions: VolatileSessions, labels: Labels, rng: np.random.Generator) -> list[Statistic]:
