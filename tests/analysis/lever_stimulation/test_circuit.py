@@ -166,6 +166,14 @@ def test_tables_have_a_row_a_manipulation_and_p(statistics):
     shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
     assert sorted(shifts["condition"]) == sorted(rates["condition"])
     assert len(shifts) == 6 and shifts.columns.tolist() == ["condition", "arithmetic", "circuit"]
-    blocked = find(statistics, "dopamine_rate", "risky_win_blocked p=0.5")
     row = rates.set_index("condition").loc["risky_win_blocked p=0.5"]
-    assert row["stimulated"].startswith(f"{blocked.estimate:.3g} [")
+    for column, condition in (
+        ("baseline", "control no_outcome p=0.5"),
+        ("outcome", "control risky_win p=0.5"),
+        ("stimulated", "risky_win_blocked p=0.5"),
+    ):
+        assert row[column].startswith(f"{find(statistics, 'dopamine_rate', condition).estimate:.3g} [")
+    shift = shifts.set_index("condition").loc["risky_win_blocked p=0.5"]
+    for column, prefix in (("arithmetic", ARITHMETIC_PREFIX), ("circuit", "")):
+        found = find(statistics, "p_risky_shift", f"{prefix}risky_win_blocked p=0.5")
+        assert shift[column].startswith(f"{found.estimate:.3g} [")
