@@ -9,10 +9,11 @@ Where all animals have one value the interval has no width. That is no certainty
 (`NO_WIDTH`); no verdict is taken from it (`compare`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pfc_da.analysis.interval import (
@@ -29,6 +30,22 @@ OVER_ANIMALS, OVER_BOTH = "95 % t over animals", "95 % t over animals and sessio
 NO_WIDTH = "no width: all animals equal"
 ANY, POSITIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
 """What values a statistic can take: any, those of a rate or a time, those of a fraction. No interval goes beyond."""
+INTERVAL = ["low", "high", "interval", "n", "n_of"]
+"""Columns of a table that say what an estimate is worth."""
+Labels = Mapping[str, str | int | float]
+"""Name -> value."""
+NO_LABELS: Labels = {}
+WRITTEN = {
+    "after": "_after_{}",
+    "by": "{}_",
+    "dose": "_x{:g}",
+    "lag": " lag_{}",
+    "last_trial": "_{}",
+    "p": " p={:g}",
+}
+"""How these labels are written in a condition; of all others the value, after a space."""
+UNWRITTEN = {"dose": 1.0}
+"""Values that are not written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +54,10 @@ class Statistic:
 
     Attributes
     ----------
-    key, condition : str
-        What was measured and under which condition; stable names, listed in the documentation.
+    key : str
+        What was measured; a stable name, listed in the documentation.
+    labels : mapping
+        Under which condition, for instance ``{"lag": 1}`` or ``{"variable": "choice"}``; in the order of `condition`.
     estimate, low, high : float
         The estimate and the ends of its interval, in `units`; NaN where there is none.
     interval : str
@@ -51,7 +70,7 @@ class Statistic:
     """
 
     key: str
-    condition: str
+    labels: Labels = field(default_factory=dict)
     estimate: float
     low: float
     high: float
@@ -61,24 +80,71 @@ class Statistic:
     units: str
     by_animal: tuple[float, ...] = ()
 
+    @property
+    def condition(self) -> str:
+        """The labels as text, a stable name: ``lag_1``, ``risky_loss lag_2`` or ``risky_win_blocked_x0.5 p=0.125``."""
+        parts = [
+            WRITTEN.get(name, " {}").format(value)
+            for name, value in self.labels.items()
+            if UNWRITTEN.get(name) != value
+        ]
+        return "".join(parts).replace("_ ", "_").lstrip(" _")
+
+
+def tabulate(statistics: Sequence[Statistic], *keys: str) -> pd.DataFrame:
+    """The table that a panel draws.
+
+    Parameters
+    ----------
+    statistics : sequence of Statistic
+    *keys : str
+        Only statistics of these keys; of all if none is given.
+
+    Returns
+    -------
+    DataFrame
+        A row a statistic: key, every label, estimate, low, high, interval, n, n_of.
+
+    Examples
+    --------
+    >>> found = [summarise("history_reward", [0.5, 0.7], labels={"lag": lag}, units="log odds") for lag in (1, 2)]
+    >>> tabulate(found, "history_reward")[["lag", "estimate", "n"]].to_numpy().tolist()
+    [[1.0, 0.6, 2.0], [2.0, 0.6, 2.0]]
+    """
+    kept = [each for each in statistics if not keys or each.key in keys]
+    labels = dict.fromkeys(name for each in kept for name in each.labels)
+    rows = [
+        {"key": each.key, **each.labels, **{name: getattr(each, name) for name in ("estimate", *INTERVAL)}}
+        for each in kept
+    ]
+    return pd.DataFrame(rows, columns=["key", *labels, "estimate", *INTERVAL])
+
 
 def summarise(
     key: str,
-    values_by_animal: ArrayLike,
+    values: ArrayLike,
+    by_group: ArrayLike | None = None,
     *,
-    condition: str = "",
+    labels: Labels = NO_LABELS,
     units: str,
     within: tuple[float, float] = ANY,
 ) -> Statistic:
-    """Mean over animals with Student's t interval over animals.
+    """Mean over animals with its interval: over animals, or over animals and the sessions that all of them had.
+
+    An interval over animals alone leaves out that another draw of problems would have been easier or harder for all of
+    them at once; with every animal on the same sessions, that is often the larger part.
 
     Parameters
     ----------
     key : str
-    values_by_animal : (animal,)
-        One number an animal. Animals with NaN (the statistic is undefined for them) count neither in the mean
-        nor in n.
-    condition, units : str
+    values : (animal,) or (animal, session)
+        One number an animal, NaN where the statistic is undefined: such an animal counts neither in the mean nor in n. Or
+        one a session, all finite, all animals having had the same ones.
+    by_group : (animal, group), optional
+        Of a statistic that takes many sessions, besides `values` of all sessions of each animal: the same of groups of
+        sessions (`interval.split_sessions`), all animals having had the same ones. Groups that lack an animal are left out;
+        if fewer than two are left, the interval is over animals alone, and says so.
+    labels, units : mapping, str
         As in `Statistic`.
     within : (lowest, highest)
         What values are possible; the interval is cut there.
@@ -86,6 +152,11 @@ def summarise(
     Returns
     -------
     Statistic
+
+    Raises
+    ------
+    InputError
+        If there is no animal, or `values` has another shape.
 
     Notes
     -----
@@ -97,65 +168,33 @@ def summarise(
     >>> round(found.estimate, 2), round(found.low, 2), found.high, found.n
     (0.8, 0.55, 1.0, 3)
     """
-    values = _vector(key, values_by_animal)
-    ends = compute_mean_interval(values)
-    return _over_animals(key, values, ends, OVER_ANIMALS, condition, units, within)
-
-
-def summarise_crossed(
-    key: str,
-    values: ArrayLike,
-    *,
-    condition: str = "",
-    units: str,
-    within: tuple[float, float] = ANY,
-) -> Statistic:
-    """Mean over animals that all met the same sessions, with the interval over animals and sessions.
-
-    An interval over animals alone leaves out that another draw of problems would have been easier or harder for all of
-    them at once; with every animal on the same sessions, that is often the larger part.
-
-    Parameters
-    ----------
-    values : (animal, session)
-        All finite.
-    within : (lowest, highest)
-        As for `summarise`.
-    """
-    values = np.asarray(values, dtype=float)
-    return summarise_grouped(key, values.mean(1), values, condition=condition, units=units, within=within)
-
-
-def summarise_grouped(
-    key: str,
-    by_animal: ArrayLike,
-    by_group: ArrayLike,
-    *,
-    condition: str = "",
-    units: str,
-    within: tuple[float, float] = ANY,
-) -> Statistic:
-    """Mean over animals of a statistic that takes many sessions, all animals having met the same ones.
-
-    The interval is that of `summarise_crossed`, with groups of sessions (`interval.split_sessions`) for sessions.
-
-    Parameters
-    ----------
-    by_animal : (animal,)
-        The statistic of all sessions of each animal; NaN as for `summarise`.
-    by_group : (animal, group)
-        The same of each group of sessions. Groups that lack an animal are left out; if fewer than two are left, the
-        interval is over animals alone, and says so.
-    within : (lowest, highest)
-        As for `summarise`.
-    """
-    values, groups = _vector(key, by_animal), np.asarray(by_group, dtype=float)
-    groups = groups[np.isfinite(values)]
+    own = np.asarray(values, dtype=float)
+    groups = own if by_group is None else np.asarray(by_group, dtype=float)
+    if own.ndim == 2 and by_group is None:
+        own = own.mean(1)
+    if own.ndim != 1 or not own.size:
+        raise InputError(
+            f"{key}: values must be one number an animal, or one an animal and session, got shape {own.shape}."
+        )
+    known = np.isfinite(own)
+    groups = groups.reshape(len(own), -1)[known]
     groups = groups[:, np.isfinite(groups).all(axis=0)]
-    if min(groups.shape) < 2:
-        return summarise(key, values, condition=condition, units=units, within=within)
-    ends = compute_crossed_interval(values[np.isfinite(values)], groups)
-    return _over_animals(key, values, ends, OVER_BOTH, condition, units, within)
+    ends, interval = compute_mean_interval(own), OVER_ANIMALS
+    if min(groups.shape) > 1:
+        ends, interval = compute_crossed_interval(own[known], groups), OVER_BOTH
+    low, high = (float(end) for end in np.clip(ends, *within))
+    return Statistic(
+        key=key,
+        labels=labels,
+        estimate=float(mean_of_finite(own)),
+        low=low,
+        high=high,
+        interval=NO_WIDTH if low == high else interval,
+        n=int(known.sum()),
+        n_of="animals",
+        units=units,
+        by_animal=tuple(own.tolist()),
+    )
 
 
 def summarise_sessions(
@@ -163,7 +202,7 @@ def summarise_sessions(
     compute: Callable[..., float],
     sessions: Sequence[NDArray],
     *,
-    condition: str = "",
+    labels: Labels = NO_LABELS,
     units: str,
     within: tuple[float, float] = ANY,
     rng: np.random.Generator,
@@ -175,11 +214,12 @@ def summarise_sessions(
 
     Parameters
     ----------
+    key : str
     compute : callable
         Takes the arrays of `sessions`, in their order, and returns one number.
     sessions : sequence of arrays (session, ...)
         What `compute` takes; resampled together along the first dimension.
-    within : (lowest, highest)
+    labels, units, within
         As for `summarise`.
     rng : numpy.random.Generator
         Draws the resamples.
@@ -202,10 +242,36 @@ def summarise_sessions(
     drawn = rng.integers(n, size=(N_DRAWS if n > 1 else 0, n))
     draws = [compute(*(array[index] for array in sessions)) for index in drawn]
     estimate = float(compute(*sessions))
-    low, high = np.clip(compute_draws_interval(estimate, draws or [np.nan], n), *within)
+    return summarise_draws(key, estimate, draws, n=n, labels=labels, units=units, within=within)
+
+
+def summarise_draws(
+    key: str,
+    estimate: float,
+    draws: ArrayLike,
+    *,
+    n: int,
+    labels: Labels = NO_LABELS,
+    units: str,
+    within: tuple[float, float] = ANY,
+) -> Statistic:
+    """A statistic of one animal with the interval of bootstrap draws over its sessions.
+
+    Parameters
+    ----------
+    key : str
+    estimate : float
+    draws : (draw,)
+        The same of resampled sessions, NaN where it is undefined.
+    n : int
+        Sessions resampled.
+    labels, units, within
+        As for `summarise`.
+    """
+    low, high = np.clip(compute_draws_interval(estimate, draws, n), *within)
     return Statistic(
         key=key,
-        condition=condition,
+        labels=labels,
         estimate=estimate,
         low=float(low),
         high=float(high),
@@ -217,13 +283,16 @@ def summarise_sessions(
 
 
 def summarise_fraction(
-    key: str, is_true: ArrayLike, *, condition: str = "", n_of: str, by_animal: Sequence[float] = ()
+    key: str, is_true: ArrayLike, *, labels: Labels = NO_LABELS, n_of: str, by_animal: Sequence[float] = ()
 ) -> Statistic:
     """Share of samples that are true, with Wilson's interval over them.
 
     Parameters
     ----------
+    key : str
     is_true : (sample,) bool
+    labels : mapping
+        As in `Statistic`.
     n_of : str
         What the samples are: "animals", "units".
     by_animal : sequence of float
@@ -233,7 +302,7 @@ def summarise_fraction(
     low, high = compute_wilson_interval(int(values.sum()), values.size)
     return Statistic(
         key=key,
-        condition=condition,
+        labels=labels,
         estimate=float(values.mean()),
         low=low,
         high=high,
@@ -245,26 +314,22 @@ def summarise_fraction(
     )
 
 
-def _over_animals(
-    key: str, values: NDArray, ends: Sequence[NDArray], interval: str, condition: str, units: str, within
-) -> Statistic:
-    low, high = (float(end) for end in np.clip(ends, *within))
+def missing_statistic(key: str, labels: Labels, units: str) -> Statistic:
+    """A statistic that could not be computed: NaN, of no samples.
+
+    Parameters
+    ----------
+    key, labels, units
+        As in `Statistic`.
+    """
     return Statistic(
         key=key,
-        condition=condition,
-        estimate=float(mean_of_finite(values)),
-        low=low,
-        high=high,
-        interval=NO_WIDTH if low == high else interval,
-        n=int(np.isfinite(values).sum()),
-        n_of="animals",
+        labels=labels,
+        estimate=np.nan,
+        low=np.nan,
+        high=np.nan,
+        interval="none",
+        n=0,
+        n_of="units",
         units=units,
-        by_animal=tuple(values.tolist()),
     )
-
-
-def _vector(key: str, values: ArrayLike) -> NDArray:
-    vector = np.asarray(values, dtype=float)
-    if vector.ndim != 1 or not vector.size:
-        raise InputError(f"{key}: values_by_animal must be one number an animal, got shape {vector.shape}.")
-    return vector

@@ -14,6 +14,6 @@ reward = per_trial(recording, "reward").sel(condition="frozen")  # (animal, epis
 
 for name, trials in {"first": slice(0, 5), "last": slice(-5, None)}.items():
     by_animal = reward.isel(trial=trials).mean(["episode", "trial"]).values
-    found = summarise("reward_per_trial", by_animal, condition=f"{name} five trials", units="reward")
+    found = summarise("reward_per_trial", by_animal, labels={"trials": f"{name} five trials"}, units="reward")
     interval = f"[{found.low:.3f}, {found.high:.3f}] ({found.interval}, n = {found.n} {found.n_of})"
     print(f"{found.condition}: {found.estimate:.3f} {found.units} {interval}")

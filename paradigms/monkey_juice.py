@@ -36,7 +36,7 @@ from torch import Tensor
 from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.figures.choices import make_matching_panel
 from pfc_da.analysis.findings import Findings
-from pfc_da.analysis.statistic import Statistic, summarise_crossed
+from pfc_da.analysis.statistic import Statistic, summarise
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
@@ -194,14 +194,14 @@ def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
         "episode", "trial", "object"
     )
     found = []
-    for condition, ranges in (("trained", "training"), ("gaps", "gaps")):
+    for name, ranges in (("trained", "training"), ("gaps", "gaps")):
         own = find_sessions(p0.values[..., 0], ranges)
         if own.sum() > 1:
             paid = reward[:, own].mean(-1)  # (animal, session)
             slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own])
             found += [
-                summarise_crossed("reward_by_p0", paid, condition=condition, units="reward"),
-                dataclasses.replace(slope, key="matching_slope_by_p0", condition=condition),
+                summarise("reward_by_p0", paid, labels={"p0": name}, units="reward"),
+                dataclasses.replace(slope, key="matching_slope_by_p0", labels={"p0": name}),
             ]
     return found
 

@@ -103,7 +103,7 @@ def _history(choice: NDArray, reward: NDArray, animals: list[NDArray]) -> list[S
         else summarise(
             f"history_{name}",
             [getattr(fit, name)[lag] for fit in fits],
-            condition=f"lag_{lag + 1}",
+            labels={"lag": lag + 1},
             units="log odds",
         )
         for name in ("choice", "reward")
@@ -114,7 +114,7 @@ def _history(choice: NDArray, reward: NDArray, animals: list[NDArray]) -> list[S
 def _one_lag(fit: HistoryKernels, name: str, lag: int) -> Statistic:
     return Statistic(
         key=f"history_{name}",
-        condition=f"lag_{lag + 1}",
+        labels={"lag": lag + 1},
         estimate=float(getattr(fit, name)[lag]),
         low=float(getattr(fit, f"{name}_low")[lag]),
         high=float(getattr(fit, f"{name}_high")[lag]),
@@ -141,7 +141,6 @@ def _matching(sessions: ChoiceSessions, animals: list[NDArray], n_points: int) -
     (fit,) = fits
     return Statistic(
         key=key,
-        condition="",
         estimate=fit.slope,
         low=fit.slope_low,
         high=fit.slope_high,

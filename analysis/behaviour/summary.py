@@ -24,50 +24,47 @@ from pfc_da.analysis.behaviour.matching import (
     fit_matching,
 )
 from pfc_da.analysis.interval import mean_of_finite, split_sessions
-from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise_crossed, summarise_grouped
-from pfc_da.recording_schema import FROZEN
+from pfc_da.analysis.statistic import ANY, NO_LABELS, SHARE, Labels, Statistic, summarise, tabulate
+from pfc_da.recording_schema import FROZEN, get_condition_names
 from pfc_da.trials import per_trial
 
 RASTER_EPISODES = 6
 
 
-def compute_rewards(recording: xr.Dataset, *, condition: str = "") -> list[Statistic]:
+def compute_rewards(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> list[Statistic]:
     """Mean reward a trial over all held-out sessions, with frozen weights and under every control.
 
     Parameters
     ----------
     recording : xarray.Dataset
-    condition : str
-        The variant of the task the sessions were drawn from.
+    labels : mapping
+        Of the variant of the task the sessions were drawn from.
 
     Returns
     -------
     list of Statistic
         Controls have keys of their own, `reward_<control>`.
     """
-    found = []
-    for control in recording["condition"].values:
-        key = "reward_per_trial" if control == FROZEN else f"reward_{control}"
-        values = recording["held_out_reward"].sel(condition=control).transpose("animal", "held_out_episode")
-        found.append(summarise_crossed(key, values, condition=condition, units="reward"))
-    return found
+    return [
+        summarise(
+            "reward_per_trial" if name == FROZEN else f"reward_{name}",
+            _get_held_out(recording, "held_out_reward", name),
+            labels=labels,
+            units="reward",
+        )
+        for name in get_condition_names(recording)
+    ]
 
 
-def compute_regrets(recording: xr.Dataset, *, condition: str) -> Statistic:
-    """Expected reward lost a session, mean over all held-out sessions with frozen weights.
+def compute_regrets(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> Statistic:
+    """Expected reward lost a session, mean over all held-out sessions with frozen weights; `labels` as for rewards."""
+    values = _get_held_out(recording, "held_out_regret", FROZEN)
+    return summarise("regret", values, labels=labels, units="reward")
 
-    Parameters
-    ----------
-    recording : xarray.Dataset
-    condition : str
-        The variant of the task the sessions were drawn from.
 
-    Returns
-    -------
-    Statistic
-    """
-    values = recording["held_out_regret"].sel(condition=FROZEN).transpose("animal", "held_out_episode")
-    return summarise_crossed("regret", values, condition=condition, units="reward")
+def _get_held_out(recording: xr.Dataset, name: str, condition: str) -> NDArray:
+    """One number a session under one condition, (animal, session)."""
+    return recording[name].sel(condition=condition).transpose("animal", "held_out_episode").values
 
 
 def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
@@ -111,31 +108,31 @@ def compute_strategy(choice: NDArray, reward: NDArray) -> list[Statistic]:
     whole = _fit_strategies(choice, reward)
     groups = [_fit_strategies(choice[:, own], reward[:, own]) for own in split_sessions(choice.shape[1])]
     return [
-        summarise_grouped(
+        summarise(
             key,
             by_animal,
-            np.stack([group[key, condition, units] for group in groups], 1),
-            condition=condition,
-            units=units,
-            within=SHARE if units == "fraction" else ANY,
+            np.stack([group[key, lag] for group in groups], 1),
+            labels={"lag": lag} if lag else NO_LABELS,
+            units="log odds" if lag else "fraction",
+            within=ANY if lag else SHARE,
         )
-        for (key, condition, units), by_animal in whole.items()
+        for (key, lag), by_animal in whole.items()
     ]
 
 
-def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, str, str], list[float]]:
-    """Value of each animal by key, condition and units; arguments (animal, episode, trial)."""
-    found: dict[tuple[str, str, str], list[float]] = {}
+def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, int], list[float]]:
+    """Value of each animal by key and lag, 0 where there is none; arguments (animal, episode, trial)."""
+    found: dict[tuple[str, int], list[float]] = {}
     for own_choice, own_reward in zip(choice, reward, strict=True):
         values = {
-            ("win_stay", "", "fraction"): compute_win_stay(own_choice, own_reward),
-            ("lose_shift", "", "fraction"): compute_lose_shift(own_choice, own_reward),
+            ("win_stay", 0): compute_win_stay(own_choice, own_reward),
+            ("lose_shift", 0): compute_lose_shift(own_choice, own_reward),
         }
         if are_of_two(choice):
             fit = fit_history(own_choice, own_reward, LAGS)
-            for lag in range(LAGS):
-                values["history_choice", f"lag_{lag + 1}", "log odds"] = fit.choice[lag]
-                values["history_reward", f"lag_{lag + 1}", "log odds"] = fit.reward[lag]
+            for lag in range(1, LAGS + 1):
+                values["history_choice", lag] = fit.choice[lag - 1]
+                values["history_reward", lag] = fit.reward[lag - 1]
         for name, value in values.items():
             found.setdefault(name, []).append(float(value))
     return found
@@ -159,7 +156,7 @@ def compute_matching_slope(choice: NDArray, reward: NDArray) -> Statistic:
         for own in split_sessions(choice.shape[1])
     ]
     fits = _fit_matching(choice, reward)
-    slope = summarise_grouped("matching_slope", [fit.slope for fit in fits], np.transpose(groups), units="1")
+    slope = summarise("matching_slope", [fit.slope for fit in fits], np.transpose(groups), units="1")
     left_out, used = (sum(getattr(fit, name) for fit in fits) for name in ("n_dropped", "n_points"))
     return replace(slope, interval=slope.interval + describe_left_out(left_out, left_out + used))
 
@@ -170,12 +167,9 @@ def _fit_matching(choice: NDArray, reward: NDArray) -> list[MatchingFit]:
 
 def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
     """Kernels for drawing: kind, lag, estimate, low, high."""
-    rows = []
-    for statistic in statistics:
-        if statistic.key in ("history_choice", "history_reward"):
-            kind, lag = statistic.key.removeprefix("history_"), int(statistic.condition.removeprefix("lag_"))
-            rows.append((kind, lag, statistic.estimate, statistic.low, statistic.high))
-    return pd.DataFrame(rows, columns=["kind", "lag", "estimate", "low", "high"])
+    table = tabulate(statistics, "history_choice", "history_reward")
+    table["kind"] = table["key"].str.removeprefix("history_")
+    return table[["kind", "lag", "estimate", "low", "high"]]
 
 
 def tabulate_matching(choice: NDArray, reward: NDArray, slope: Statistic) -> pd.DataFrame:
@@ -212,6 +206,7 @@ def tabulate_controls(statistics: Sequence[Statistic], chance: float) -> pd.Data
     Parameters
     ----------
     statistics : sequence of Statistic
+        Of `compute_rewards`.
     chance : float
         Reward a trial of random choices.
 
@@ -219,13 +214,9 @@ def tabulate_controls(statistics: Sequence[Statistic], chance: float) -> pd.Data
     -------
     DataFrame
     """
-    names = {"reward_per_trial": FROZEN}
-    rows = [
-        (names.get(s.key, s.key.removeprefix("reward_")), s.estimate, s.low, s.high, chance)
-        for s in statistics
-        if s.key.startswith("reward_")
-    ]
-    return pd.DataFrame(rows, columns=["condition", "estimate", "low", "high", "chance"])
+    table = tabulate(statistics).assign(chance=chance)
+    table["condition"] = table["key"].str.removeprefix("reward_").replace("per_trial", FROZEN)
+    return table[["condition", "estimate", "low", "high", "chance"]]
 
 
 def tabulate_within_session(recording: xr.Dataset) -> pd.DataFrame:

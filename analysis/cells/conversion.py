@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.cells.firing import compute_cv, compute_cv2, compute_fano, compute_lv
 from pfc_da.analysis.interval import compute_mean_interval, mean_or_nan
-from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise
 from pfc_da.recording_schema import (
     FROZEN,
     HIDDEN_RESET,
@@ -72,13 +72,13 @@ def compute_shares(recording: xr.Dataset, span: Span) -> xr.DataArray:
 def summarise_conversion(shares: xr.DataArray) -> list[Statistic]:
     """`share_of_optimum` under every condition, and `share_lost` by neurons to the rate network."""
     found = [
-        summarise_crossed(
-            "share_of_optimum", shares.sel(condition=name), condition=str(name), units="fraction"
+        summarise(
+            "share_of_optimum", shares.sel(condition=name), labels={"condition": str(name)}, units="fraction"
         )
         for name in shares["condition"].values
     ]
     lost = shares.sel(condition=BY_RATES) - shares.sel(condition=BY_NEURONS)
-    return [*found, summarise_crossed("share_lost", lost.values, units="fraction")]
+    return [*found, summarise("share_lost", lost.values, units="fraction")]
 
 
 def tabulate_conversion(shares: xr.DataArray) -> pd.DataFrame:
@@ -170,13 +170,15 @@ def summarise_neurons(recording: xr.Dataset) -> list[Statistic]:
         **{key: [table[key].median() for table in excitatory] for key in ("cv", "cv2", "lv", "fano")},
     }
     return [
-        summarise(key, values, condition="neurons", units="Hz" if "rate" in key else "1", within=POSITIVE)
+        summarise(
+            key, values, labels={"cells": "neurons"}, units="Hz" if "rate" in key else "1", within=POSITIVE
+        )
         for key, values in by_animal.items()
     ]
 
 
 def summarise_by_area(recording: xr.Dataset) -> list[Statistic]:
-    """Medians over excitatory neurons, means over animals, in the way each of `AREAS` was analysed (`condition`)."""
+    """Medians over excitatory neurons, means over animals, in the way each of `AREAS` was analysed (`area`)."""
     found, tables = [], {}
     for area, cut in AREAS.items():
         if cut not in tables:
@@ -186,7 +188,7 @@ def summarise_by_area(recording: xr.Dataset) -> list[Statistic]:
         for key in ("firing_rate", "cv", "cv2", "lv"):
             medians = [table.loc[table["is_excitatory"], key].median() for table in tables[cut]]
             units = "Hz" if key == "firing_rate" else "1"
-            found.append(summarise(key, medians, condition=area, units=units, within=POSITIVE))
+            found.append(summarise(key, medians, labels={"area": area}, units=units, within=POSITIVE))
     return found
 
 

@@ -22,7 +22,7 @@ from pfc_da.analysis.cells.firing import (
 )
 from pfc_da.analysis.cells.timescale import BIN_S, MIN_BINS, Timescales, compute_timescales, fit_population
 from pfc_da.analysis.comparison.reference import ReferenceStatistic, read_references
-from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_sessions
+from pfc_da.analysis.statistic import NO_LABELS, POSITIVE, Labels, Statistic, summarise, summarise_sessions
 from pfc_da.errors import InputError
 
 FANO_S = 0.5
@@ -90,7 +90,7 @@ def bin_baseline(cells: Sequence[Trains], baseline: tuple[float, float]) -> list
 
 
 def summarise_firing(
-    tables: Sequence[pd.DataFrame], *, condition: str = "", rng: np.random.Generator
+    tables: Sequence[pd.DataFrame], *, labels: Labels = NO_LABELS, rng: np.random.Generator
 ) -> list[Statistic]:
     """Medians over cells with intervals.
 
@@ -99,34 +99,36 @@ def summarise_firing(
     tables : sequence of DataFrame
         What `tabulate_firing` gives. One table, of one animal or of animals not told apart: the interval runs over its
         cells. Several, one an animal: it runs over animals.
-    condition : str
+    labels : mapping
+        As in `Statistic`.
     rng : numpy.random.Generator
         Draws the resamples.
     """
     if len(tables) == 1:
         values = {key: tables[0][key].to_numpy(dtype=float) for key in UNITS}
         return [
-            summarise_cells(key, values[key], condition=condition, units=UNITS[key], rng=rng)
+            summarise_cells(key, values[key], labels=labels, units=UNITS[key], rng=rng)
             for key in UNITS
             if np.isfinite(values[key]).any()
         ]
     medians = {key: [_median(table[key].to_numpy(dtype=float)) for table in tables] for key in UNITS}
     return [
-        summarise(key, medians[key], condition=condition, units=UNITS[key], within=POSITIVE)
+        summarise(key, medians[key], labels=labels, units=UNITS[key], within=POSITIVE)
         for key in UNITS
         if np.isfinite(medians[key]).any()
     ]
 
 
 def summarise_population(
-    timescales: Timescales, *, condition: str = "", rng: np.random.Generator
+    timescales: Timescales, *, labels: Labels = NO_LABELS, rng: np.random.Generator
 ) -> Statistic | None:
     """Timescale of a whole population, with an interval over resampled cells.
 
     Parameters
     ----------
     timescales : Timescales
-    condition : str
+    labels : mapping
+        As in `Statistic`.
     rng : numpy.random.Generator
         Draws the resamples.
 
@@ -143,7 +145,7 @@ def summarise_population(
 
     fires = np.array(["fires below" not in why for why in timescales.why_cells])
     cells = timescales.autocorrelation.T[fires]
-    return summarise_cells("timescale_population", cells, refit, condition=condition, units="s", rng=rng)
+    return summarise_cells("timescale_population", cells, refit, labels=labels, units="s", rng=rng)
 
 
 def load_firing_by_area(paradigm: str) -> list[ReferenceStatistic]:
@@ -187,7 +189,7 @@ def summarise_cells(
     cells: NDArray,
     compute: Callable[[NDArray], float] = np.median,
     *,
-    condition: str = "",
+    labels: Labels = NO_LABELS,
     units: str,
     rng: np.random.Generator,
 ) -> Statistic:
@@ -200,13 +202,11 @@ def summarise_cells(
         What `compute` takes; if it is one number a cell, those that are NaN are left out.
     compute : callable
         From such an array to one number.
-    condition, units : str
+    labels, units
         As in `Statistic`.
     rng : numpy.random.Generator
         Draws the resamples.
     """
     known = cells[np.isfinite(cells)] if cells.ndim == 1 else cells
-    found = summarise_sessions(
-        key, compute, [known], condition=condition, units=units, within=POSITIVE, rng=rng
-    )
+    found = summarise_sessions(key, compute, [known], labels=labels, units=units, within=POSITIVE, rng=rng)
     return replace(found, interval=found.interval.replace("sessions", "cells"), n_of="units")

@@ -71,19 +71,7 @@ class RescorlaWagner(Learner):
     def update(
         self, state: State, target: NDArray, chosen: NDArray, *parameters: Value
     ) -> tuple[State, Partials, Partials]:
-        """State after a trial, and its derivatives.
-
-        Parameters
-        ----------
-        state : tuple of (option, agent, session)
-        target, chosen : (option, agent, session)
-        *parameters : float or (agent, session)
-
-        Returns
-        -------
-        state, by_state, by_parameter
-            As `Learner.update` says.
-        """
+        """As `Learner.update` says."""
         (value,), (rate,) = state, parameters
         error = chosen * (target - value)
         return (value + rate * error,), ((1 - rate * chosen,),), ((error,),)
@@ -103,19 +91,7 @@ class PearceHall(Learner):
     def update(
         self, state: State, target: NDArray, chosen: NDArray, *parameters: Value
     ) -> tuple[State, Partials, Partials]:
-        """State after a trial, and its derivatives.
-
-        Parameters
-        ----------
-        state : tuple of (option, agent, session)
-        target, chosen : (option, agent, session)
-        *parameters : float or (agent, session)
-
-        Returns
-        -------
-        state, by_state, by_parameter
-            As `Learner.update` says.
-        """
+        """As `Learner.update` says."""
         (value, associability), (rate, forgetting) = state, parameters
         error = target - value
         surprise = chosen * (np.abs(error) - associability)
@@ -147,19 +123,7 @@ class Kalman(Learner):
     def update(
         self, state: State, target: NDArray, chosen: NDArray, *parameters: Value
     ) -> tuple[State, Partials, Partials]:
-        """State after a trial, and its derivatives.
-
-        Parameters
-        ----------
-        state : tuple of (option, agent, session)
-        target, chosen : (option, agent, session)
-        *parameters : float or (agent, session)
-
-        Returns
-        -------
-        state, by_state, by_parameter
-            As `Learner.update` says.
-        """
+        """As `Learner.update` says."""
         (value, variance), (rate,) = state, parameters
         gain = chosen * variance / (1 + variance)
         error = target - value

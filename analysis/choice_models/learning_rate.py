@@ -17,9 +17,8 @@ from pfc_da.analysis.behaviour.counts import count_used, select_sessions
 from pfc_da.analysis.behaviour.reward_units import find_values, scale_rewards
 from pfc_da.analysis.choice_models.fit import fit_model
 from pfc_da.analysis.choice_models.models import get_model
-from pfc_da.analysis.interval import compute_draws_interval
 from pfc_da.analysis.readers.choice_table import ChoiceSessions
-from pfc_da.analysis.statistic import SHARE, Statistic, summarise
+from pfc_da.analysis.statistic import SHARE, Statistic, summarise, summarise_draws
 
 KEY = "learning_rate"
 MODEL = "perseveration"
@@ -50,25 +49,13 @@ def compute_fitted_rate(sessions: ChoiceSessions, *, rng: np.random.Generator) -
         size = max(int(own.sum()) for own in animals)
         choice = np.stack([_pad(sessions.choice[own], size, -1) for own in animals])
         rates = _fit(choice, np.stack([_pad(reward[own], size, np.nan) for own in animals]), rng)
-        return summarise(KEY, rates, condition=MODEL, units="1", within=SHARE)
+        return summarise(KEY, rates, labels={"model": MODEL}, units="1", within=SHARE)
     used = np.flatnonzero(animals[0])
     n = len(used)
     drawn = rng.integers(n, size=(N_DRAWS, n)) if n > 1 else np.empty((0, n), int)
     everything = used[np.concatenate([np.arange(n)[None], drawn])]
     rates = _fit(sessions.choice[everything], reward[everything], rng)
-    draws = rates[1:] if n > 1 and np.isfinite(rates[0]) else [np.nan]
-    low, high = compute_draws_interval(rates[0], draws, n)
-    return Statistic(
-        key=KEY,
-        condition=MODEL,
-        estimate=float(rates[0]),
-        low=float(low),
-        high=float(high),
-        interval="95 % bootstrap over sessions",
-        n=n,
-        n_of="sessions",
-        units="1",
-    )
+    return summarise_draws(KEY, float(rates[0]), rates[1:], n=n, labels={"model": MODEL}, units="1")
 
 
 def _fit(choice: NDArray, reward: NDArray, rng: np.random.Generator) -> NDArray:

@@ -104,10 +104,8 @@ def recover_models(models: Sequence[Model], p_reward: NDArray, *, rng: np.random
     Parameters
     ----------
     models : sequence of Model
-    p_reward : (agent, session, trial, action)
-        Reward probability of both options.
-    rng : numpy.random.Generator
-        Draws parameters, choices, rewards and starting points.
+    p_reward, rng
+        As for `recover_parameters`.
 
     Returns
     -------

@@ -28,9 +28,9 @@ from pfc_da.analysis.cells.summary import (
     tabulate_firing,
 )
 from pfc_da.analysis.cells.timescale import compute_timescales
-from pfc_da.analysis.comparison.difference import Difference, missing_statistic, pair_up
+from pfc_da.analysis.comparison.difference import Difference, pair_up
 from pfc_da.analysis.comparison.simulated import Windows, get_cell_sessions, get_windows
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import NO_LABELS, Statistic, missing_statistic
 from pfc_da.analysis.units.selectivity import compute_fraction_selective
 from pfc_da.analysis.units.summary import VARIABLES
 from pfc_da.errors import InputError
@@ -181,7 +181,7 @@ def _summarise_cells(
             refused |= dict.fromkeys(("timescale", POPULATION), timescales.why)
     units = {**UNITS, POPULATION: "s"}
     return (
-        [found.get(key) or missing_statistic(key, "", units[key]) for key in keys],
+        [found.get(key) or missing_statistic(key, NO_LABELS, units[key]) for key in keys],
         {key: why for key, why in refused.items() if key not in found},
     )
 
@@ -207,7 +207,7 @@ def _compare_codes(
             for sessions, at in ((_join(simulated), window), (known, later))
         ]
         for ours, found in zip(*pair, strict=True):
-            needed = corrected and compute_floor(found.condition, n_trials) >= LEVEL
+            needed = corrected and compute_floor(str(found.labels["variable"]), n_trials) >= LEVEL
             few = f"{n_trials} trials are too few for a p-value below {LEVEL}" if needed else ""
             why = unlike or few or ("" if corrected else _DRIFT)
             against = {key: why if simulated else _NO_RATES}
@@ -255,7 +255,7 @@ def _count_codes(by_animal: Mapping[str, list[dict[str, NDArray]]], key: str) ->
         p = [np.concatenate([np.empty(0), *(part[name] for part in parts)]) for parts in by_animal.values()]
         selective = [own[np.isfinite(own)] < LEVEL for own in p if np.isfinite(own).any()]
         if selective:
-            found.append(replace(compute_fraction_selective(selective, condition=name), key=key))
+            found.append(replace(compute_fraction_selective(selective, variable=name), key=key))
         else:
-            found.append(missing_statistic(key, name, "fraction"))
+            found.append(missing_statistic(key, {"variable": name}, "fraction"))
     return found

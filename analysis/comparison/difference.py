@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import Statistic, missing_statistic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def pair_up(
     by_name = {(one.key, one.condition): one for one in simulated}
     rows = []
     for one in recorded:
-        absent = missing_statistic(one.key, one.condition, one.units)
+        absent = missing_statistic(one.key, one.labels, one.units)
         why = against.get(one.key, "")
         if (one.key, one.condition) not in by_name:
             why = why or "this run holds no such number"
@@ -86,32 +86,6 @@ def pair_up(
             judge_difference(by_name.get((one.key, one.condition), absent), one, why, matched, source)
         )
     return rows
-
-
-def missing_statistic(key: str, condition: str, units: str) -> Statistic:
-    """A statistic that could not be computed: NaN, of no samples.
-
-    Parameters
-    ----------
-    key, condition, units : str
-        As in `Statistic`.
-
-    Returns
-    -------
-    Statistic
-    """
-    nothing = math.nan
-    return Statistic(
-        key=key,
-        condition=condition,
-        estimate=nothing,
-        low=nothing,
-        high=nothing,
-        interval="none",
-        n=0,
-        n_of="units",
-        units=units,
-    )
 
 
 def judge_difference(

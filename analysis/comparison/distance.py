@@ -146,7 +146,7 @@ def get_recorded(rows: pd.DataFrame) -> list[Statistic]:
     return [
         Statistic(
             key=row.key,
-            condition=row.condition,
+            labels={"condition": row.condition},
             estimate=row.recorded,
             low=row.rec_low,
             high=row.rec_high,

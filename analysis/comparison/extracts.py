@@ -34,6 +34,8 @@ from pfc_da.analysis.units.selectivity import compute_any_p, compute_fraction_se
 
 LEVEL = 0.05  # of a cell's t-test; offers are drawn anew on every trial, so slow drift cannot pass for value
 MIN_TRIALS = 50  # of a cell for its regression
+SHARED = ("key", "condition", "estimate", "low", "high", "n", "n_of", "units")
+"""What a reference has of the statistic it is made of."""
 _SEED = 0  # the intervals of recorded data are the same in every report
 
 
@@ -131,9 +133,8 @@ def compute_ofc_statistics(
     Parameters
     ----------
     recording : OFCRecording
-    origin : Origin
-    rng : numpy.random.Generator
-        Draws the resamples.
+    origin, rng
+        As for `compute_choice_statistics`.
 
     Returns
     -------
@@ -153,7 +154,7 @@ def compute_ofc_statistics(
         for (key, units), values in by_cell.items()
     ]
     coding = [
-        compute_fraction_selective([p < LEVEL], condition=name)
+        compute_fraction_selective([p < LEVEL], variable=name)
         for name, p in compute_ofc_coding(recording).items()
     ]
     windows = f"spike counts of {', '.join(WINDOWS)} (rate: mean; Fano: pre_offer)"
@@ -186,16 +187,9 @@ def _label(statistics: list[Statistic], origin: Origin, read_off: str) -> list[R
     """The statistics as references, once for each paradigm they are shown in."""
     return [
         ReferenceStatistic(
-            key=statistic.key,
-            condition=statistic.condition,
+            **{name: getattr(statistic, name) for name in SHARED},
             paradigm=paradigm,
-            estimate=statistic.estimate,
-            low=statistic.low,
-            high=statistic.high,
             interval=statistic.interval if np.isfinite(statistic.low) else f"{NONE}n is {statistic.n}",
-            n=statistic.n,
-            n_of=statistic.n_of,
-            units=statistic.units,
             source=origin.source,
             doi=origin.doi,
             locator=origin.locator,

@@ -21,9 +21,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pfc_da.analysis.comparison.reference import BOUND, ReferenceStatistic
-from pfc_da.analysis.statistic import NO_WIDTH, Statistic
+from pfc_da.analysis.statistic import NO_LABELS, NO_WIDTH, Statistic, missing_statistic
 from pfc_da.errors import InputError
 
+SHARED = ("key", "condition", "kind", "source", "doi", "locator")
+"""What a comparison has of its reference."""
 SAMPLES = ("animals", "monkeys", "mice", "humans", "sessions", "neurons", "units")
 
 
@@ -118,23 +120,18 @@ def _judge_claim(statistic: Statistic, reference: ReferenceStatistic) -> str:
 
 def _compare_one(statistic: Statistic | None, reference: ReferenceStatistic) -> Comparison:
     if statistic is None:
-        numbers, verdict, why = (math.nan,) * 3, "not comparable", "this run holds no such number"
+        statistic = missing_statistic(reference.key, NO_LABELS, reference.units)
+        verdict, why = "not comparable", "this run holds no such number"
     else:
-        numbers = (statistic.estimate, statistic.low, statistic.high)
         verdict, why = judge(statistic, reference)
     return Comparison(
-        key=reference.key,
-        condition=reference.condition,
-        simulated=numbers[0],
-        sim_low=numbers[1],
-        sim_high=numbers[2],
+        **{name: getattr(reference, name) for name in SHARED},
+        simulated=statistic.estimate,
+        sim_low=statistic.low,
+        sim_high=statistic.high,
         reference=reference.estimate,
         ref_low=reference.low,
         ref_high=reference.high,
-        kind=reference.kind,
-        source=reference.source,
-        doi=reference.doi,
-        locator=reference.locator,
         verdict=verdict,
         why=why,
     )

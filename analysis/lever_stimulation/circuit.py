@@ -14,12 +14,18 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.interval import mean_of_finite
 from pfc_da.analysis.lever_stimulation.risky_choices import compute_p_risky
-from pfc_da.analysis.lever_stimulation.trials import CONTROL, MANIPULATIONS, get_free_choices, get_trials
-from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise, summarise_crossed
+from pfc_da.analysis.lever_stimulation.trials import (
+    CONTROL,
+    MANIPULATIONS,
+    get_free_choices,
+    get_trials,
+    label_condition,
+)
+from pfc_da.analysis.statistic import ANY, NO_LABELS, SHARE, Labels, Statistic, summarise
 from pfc_da.recording_schema import ARITHMETIC_PREFIX, get_condition_names
 from pfc_da.trials import per_trial
 
-ARITHMETIC = ARITHMETIC_PREFIX
+BY_ARITHMETIC: Labels = {"by": "arithmetic"}
 ACTS_AT = dict(zip(MANIPULATIONS, ("risky_win", "safe_reward", "risky_loss"), strict=True))
 """Manipulation -> the outcome at which it acts."""
 BASELINE = "no_outcome"
@@ -32,15 +38,15 @@ def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
     """P(risky) and its shifts by circuit and by arithmetic, the differences of shifts, and rates of dopamine cells."""
     circuit, arithmetic = (
         compute_session_p_risky(get_trials(select_conditions(recording, prefix)))
-        for prefix in ("", ARITHMETIC)
+        for prefix in ("", ARITHMETIC_PREFIX)
     )
     shifts, plain_shifts = compute_session_shifts(circuit), compute_session_shifts(arithmetic)
     lost = {key: shift - plain_shifts[key] for key, shift in shifts.items()}
     return [
         *_summarise_sessions("p_risky", circuit, within=SHARE),
-        *_summarise_sessions("p_risky", arithmetic, ARITHMETIC, within=SHARE),
+        *_summarise_sessions("p_risky", arithmetic, BY_ARITHMETIC, within=SHARE),
         *_summarise_sessions("p_risky_shift", shifts),
-        *_summarise_sessions("p_risky_shift", plain_shifts, ARITHMETIC),
+        *_summarise_sessions("p_risky_shift", plain_shifts, BY_ARITHMETIC),
         *_summarise_sessions("p_risky_shift_difference", lost),
         *summarise_rates(select_conditions(recording, "")),
         *summarise_received(select_conditions(recording, "")),
@@ -51,7 +57,7 @@ def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
 def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
     """Conditions with the circuit (no prefix) or by arithmetic, without the prefix in their names."""
     names = get_condition_names(recording)
-    chosen = [name for name in names if name.startswith(ARITHMETIC) == bool(prefix)]
+    chosen = [name for name in names if name.startswith(ARITHMETIC_PREFIX) == bool(prefix)]
     plain = [name.removeprefix(prefix) for name in chosen]
     return recording.sel(condition=chosen).assign_coords(condition=plain)
 
@@ -80,13 +86,20 @@ def summarise_rates(recording: xr.Dataset) -> list[Statistic]:
     found = []
     for p in np.unique(recording["p_win"])[::-1]:
         baseline = _mean_at(recording, "dopamine_rate", CONTROL, BASELINE, p)
-        found.append(_summarise_rate("dopamine_rate", baseline, f"control {BASELINE} p={p:g}"))
+        found.append(summarise("dopamine_rate", baseline, labels=_label_control(BASELINE, p), units="Hz"))
         for manipulation, outcome in ACTS_AT.items():
-            for condition, label in ((CONTROL, f"control {outcome}"), (manipulation, manipulation)):
-                rate, label = _mean_at(recording, "dopamine_rate", condition, outcome, p), f"{label} p={p:g}"
-                found.append(_summarise_rate("dopamine_rate", rate, label))
-                found.append(_summarise_rate("dopamine_over_baseline", rate - baseline, label))
+            for condition, labels in (
+                (CONTROL, _label_control(outcome, p)),
+                (manipulation, label_condition(manipulation, p)),
+            ):
+                rate = _mean_at(recording, "dopamine_rate", condition, outcome, p)
+                found.append(summarise("dopamine_rate", rate, labels=labels, units="Hz"))
+                found.append(summarise("dopamine_over_baseline", rate - baseline, labels=labels, units="Hz"))
     return found
+
+
+def _label_control(outcome: str, p: float) -> Labels:
+    return {"condition": "control", "outcome": outcome, "p": p}
 
 
 def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
@@ -98,8 +111,8 @@ def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
             stimulated, control = (
                 _mean_at(added, "added", condition, outcome, p) for condition in (manipulation, CONTROL)
             )
-            label = f"{manipulation} p={p:g}"
-            found.append(summarise("dopamine_dose", stimulated - control, condition=label, units="rewards"))
+            labels = label_condition(manipulation, p)
+            found.append(summarise("dopamine_dose", stimulated - control, labels=labels, units="rewards"))
     return found
 
 
@@ -113,43 +126,49 @@ def summarise_received(recording: xr.Dataset) -> list[Statistic]:
             np.corrcoef(one[np.isfinite(one)], two[np.isfinite(one)])[0, 1]
             for one, two in zip(each, other, strict=True)
         ]
-        label = "control" if condition == CONTROL else str(condition)
-        found.append(summarise("dopamine_correlation", values, condition=label, units="1"))
+        labels = {"condition": "control" if condition == CONTROL else str(condition)}
+        found.append(summarise("dopamine_correlation", values, labels=labels, units="1"))
     return found
 
 
 def tabulate_shifts(statistics: list[Statistic]) -> pd.DataFrame:
     """One row a manipulation and p: the shift by arithmetic and by the circuit."""
-    by_name = {each.condition: each for each in statistics if each.key == "p_risky_shift"}
+    shifts = [each for each in statistics if each.key == "p_risky_shift"]
+    arithmetic = {_get_problem(each): each for each in shifts if "by" in each.labels}
     rows = [
-        {"condition": name, "arithmetic": _format(by_name[ARITHMETIC + name]), "circuit": _format(each)}
-        for name, each in by_name.items()
-        if not name.startswith(ARITHMETIC)
+        (each.condition, _format(arithmetic[_get_problem(each)]), _format(each))
+        for each in shifts
+        if "by" not in each.labels
     ]
     return pd.DataFrame(rows, columns=["condition", "arithmetic", "circuit"])
 
 
 def tabulate_rates(statistics: list[Statistic]) -> pd.DataFrame:
     """One row a manipulation and p: Hz of the dopamine cells at its outcome, in the control and stimulated."""
-    by_name = {each.condition: each for each in statistics if each.key == "dopamine_rate"}
-    rows = []
-    for name in by_name:
-        manipulation, p = name.rsplit(" ", 1)
-        if outcome := ACTS_AT.get(manipulation):
-            control, baseline = (by_name[f"control {at} {p}"] for at in (outcome, BASELINE))
-            row = {"condition": name, "baseline": _format(baseline), "outcome": _format(control)}
-            rows.append(row | {"stimulated": _format(by_name[name])})
+    rates = {_get_problem(each): each for each in statistics if each.key == "dopamine_rate"}
+    rows = [
+        (
+            stimulated.condition,
+            *(_format(rates["control", at, p]) for at in (BASELINE, ACTS_AT[manipulation])),
+            _format(stimulated),
+        )
+        for (manipulation, _, p), stimulated in rates.items()
+        if manipulation in ACTS_AT
+    ]
     return pd.DataFrame(rows, columns=["condition", "baseline", "outcome", "stimulated"])
 
 
+def _get_problem(statistic: Statistic) -> tuple:
+    return tuple(statistic.labels.get(name) for name in ("condition", "outcome", "p"))
+
+
 def _summarise_sessions(
-    key: str, by_session: BySession, prefix: str = "", within: tuple[float, float] = ANY
+    key: str, by_session: BySession, labels: Labels = NO_LABELS, within: tuple[float, float] = ANY
 ) -> list[Statistic]:
-    found = []
-    for (name, p), values in by_session.items():
-        label = f"{prefix}{'control' if name == CONTROL else name} p={p:g}"
-        found.append(summarise_crossed(key, values, condition=label, units="fraction", within=within))
-    return found
+    return [
+        summarise(key, values, labels={**labels, **label_condition(name, p)}, units="fraction", within=within)
+        for (name, p), values in by_session.items()
+    ]
 
 
 def _mean_at(recording: xr.Dataset, variable: str, condition: str, outcome: str, p: float) -> NDArray:
@@ -166,10 +185,6 @@ def _mean_at(recording: xr.Dataset, variable: str, condition: str, outcome: str,
         at["risky_loss"] = (lever == 1) & (reward == 0)
         here = at[outcome] & (p_win == p)
     return mean_of_finite(np.where(here, values, np.nan).reshape(len(values), -1), axis=1)
-
-
-def _summarise_rate(key: str, values: NDArray, label: str) -> Statistic:
-    return summarise(key, values, condition=label, units="Hz")
 
 
 def _format(statistic: Statistic) -> str:

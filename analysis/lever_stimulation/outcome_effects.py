@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from pfc_da.analysis.behaviour.history import LAGS, fit_logistic
 from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.lever_stimulation.trials import CONTROL, MANIPULATIONS, list_conditions
-from pfc_da.analysis.statistic import Statistic, summarise_grouped
+from pfc_da.analysis.statistic import Labels, Statistic, summarise
 from pfc_da.errors import InputError
 from pfc_da.trials import lag_trials
 
-KERNELS = {  # kind -> key, opening of the condition, units
-    "risky_win": ("outcome_effect", "risky_win ", "log odds"),
-    "risky_loss": ("outcome_effect", "risky_loss ", "log odds"),
-    "injected": ("injected_effect", "", "log odds per reward"),
+KERNELS: dict[str, tuple[str, Labels, str]] = {  # kind -> key, labels besides the lag, units
+    "risky_win": ("outcome_effect", {"outcome": "risky_win"}, "log odds"),
+    "risky_loss": ("outcome_effect", {"outcome": "risky_loss"}, "log odds"),
+    "injected": ("injected_effect", {}, "log odds per reward"),
 }
 
 
@@ -119,12 +119,10 @@ def summarise_kernels(trials: xr.Dataset) -> list[Statistic]:
     groups = [_fit_animals(chosen.isel(episode=own)) for own in split_sessions(chosen.sizes["episode"])]
     found = []
     for lag in range(LAGS):
-        for kind, (key, prefix, unit) in KERNELS.items():
+        for kind, (key, outcome, unit) in KERNELS.items():
             by_group = np.stack([group[kind][:, lag] for group in groups], 1)
-            condition = f"{prefix}lag_{lag + 1}"
-            found.append(
-                summarise_grouped(key, whole[kind][:, lag], by_group, condition=condition, units=unit)
-            )
+            labels = {**outcome, "lag": lag + 1}
+            found.append(summarise(key, whole[kind][:, lag], by_group, labels=labels, units=unit))
     return found
 
 

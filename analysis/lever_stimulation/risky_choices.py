@@ -1,5 +1,8 @@
 """P(risky): the fraction of free choices that are risky, and its shift under every manipulation of dopamine."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -11,17 +14,22 @@ from pfc_da.analysis.lever_stimulation.trials import (
     PLASTIC,
     get_all_free,
     get_free_choices,
-    group_doses,
     is_manipulation,
     label_condition,
     list_conditions,
 )
-from pfc_da.analysis.statistic import SHARE, Statistic, summarise_grouped
+from pfc_da.analysis.statistic import SHARE, Labels, Statistic, summarise
 
 EARLY, LATE = 10, 3
 """Sessions with plasticity on: early are the first tenth, late the last third."""
-Shifts = dict[str, tuple[NDArray, NDArray]]
-"""condition -> P(risky) minus that of the control: by animal (animal,) and by group of its sessions (animal, group)."""
+
+
+class Shift(NamedTuple):
+    """P(risky) minus that of the control: by animal (animal,) and by group of its sessions (animal, group)."""
+
+    labels: Labels
+    by_animal: NDArray
+    by_group: NDArray
 
 
 def compute_p_risky(choice: NDArray) -> NDArray:
@@ -37,11 +45,11 @@ def summarise_p_risky(trials: xr.Dataset) -> list[Statistic]:
     """P(risky) under every condition with frozen weights and at every probability of a win."""
     names = [name for name in list_conditions(trials) if not name.startswith(PLASTIC)]
     return [
-        summarise_grouped(
+        summarise(
             "p_risky",
             compute_p_risky(free),
             _compute_by_group(free),
-            condition=label_condition(name, p),
+            labels=label_condition(name, p),
             units="fraction",
             within=SHARE,
         )
@@ -49,41 +57,45 @@ def summarise_p_risky(trials: xr.Dataset) -> list[Statistic]:
     ]
 
 
-def compute_shifts(trials: xr.Dataset) -> Shifts:
+def compute_shifts(trials: xr.Dataset) -> list[Shift]:
     """P(risky) under every manipulation and dose minus P(risky) of the same animal's control sessions."""
     control = {p: free for _, p, free in get_free_choices(trials, [CONTROL])}
     names = [name for name in list_conditions(trials) if control and is_manipulation(name)]
-    return {
-        label_condition(name, p): (
+    return [
+        Shift(
+            label_condition(name, p),
             compute_p_risky(free) - compute_p_risky(control[p]),
             _compute_by_group(free) - _compute_by_group(control[p]),
         )
         for name, p, free in get_free_choices(trials, names)
-    }
-
-
-def summarise_shifts(shifts: Shifts) -> list[Statistic]:
-    """Shifts of `compute_shifts`, means over animals, with intervals over animals and sessions."""
-    return [
-        summarise_grouped("p_risky_shift", *shift, condition=condition, units="fraction")
-        for condition, shift in shifts.items()
     ]
 
 
-def summarise_dose_slopes(shifts: Shifts) -> list[Statistic]:
+def summarise_shifts(shifts: Sequence[Shift]) -> list[Statistic]:
+    """Shifts of `compute_shifts`, means over animals, with intervals over animals and sessions."""
+    return [
+        summarise("p_risky_shift", each.by_animal, each.by_group, labels=each.labels, units="fraction")
+        for each in shifts
+    ]
+
+
+def summarise_dose_slopes(shifts: Sequence[Shift]) -> list[Statistic]:
     """Shift per dose of full size: slope of a line through the origin for each animal, if there are two doses or more."""
+    groups: dict[tuple, list[Shift]] = {}
+    for each in shifts:
+        groups.setdefault((each.labels["condition"], each.labels["p"]), []).append(each)
     found = []
-    for (manipulation, p), doses in group_doses(shifts):
-        weight = np.array([dose for dose, _ in doses])
+    for (manipulation, p), own in groups.items():
+        own = sorted(own, key=lambda each: each.labels["dose"])
+        weight = np.array([each.labels["dose"] for each in own])
         weight = weight / (weight @ weight)
         by_animal, by_group = (
-            np.tensordot(weight, np.stack([shift[part] for _, shift in doses]), 1) for part in (0, 1)
+            np.tensordot(weight, np.stack(parts), 1)
+            for parts in zip(*((each.by_animal, each.by_group) for each in own), strict=True)
         )
-        condition, units = f"{manipulation} p={p:g}", "fraction per dose"
-        if len(doses) > 1:
-            found.append(
-                summarise_grouped("p_risky_dose_slope", by_animal, by_group, condition=condition, units=units)
-            )
+        labels, units = {"condition": manipulation, "p": p}, "fraction per dose"
+        if len(own) > 1:
+            found.append(summarise("p_risky_dose_slope", by_animal, by_group, labels=labels, units=units))
     return found
 
 
@@ -93,12 +105,8 @@ def summarise_plastic_shifts(trials: xr.Dataset) -> list[Statistic]:
     parts = {"early": slice(0, max(n // EARLY, 1)), "late": slice(n - max(n // LATE, 1), n)}
     for manipulation, difference in compute_plastic_shifts(trials).items():
         for part, sessions in parts.items():
-            shift, condition = difference[:, sessions], f"{manipulation} {part}"
-            found.append(
-                summarise_grouped(
-                    "p_risky_shift_plastic", shift.mean(1), shift, condition=condition, units="fraction"
-                )
-            )
+            shift, labels = difference[:, sessions], {"condition": manipulation, "part": part}
+            found.append(summarise("p_risky_shift_plastic", shift, labels=labels, units="fraction"))
     return found
 
 

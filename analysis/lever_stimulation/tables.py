@@ -10,33 +10,26 @@ from numpy.typing import NDArray
 from pfc_da.analysis.behaviour.learning import summarise_session
 from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.analysis.lever_stimulation.risky_choices import compute_plastic_p_risky, compute_plastic_shifts
-from pfc_da.analysis.lever_stimulation.trials import (
-    CONTROL,
-    MANIPULATIONS,
-    get_free_choices,
-    group_doses,
-    split_condition,
-)
-from pfc_da.analysis.statistic import OVER_ANIMALS, OVER_BOTH, Statistic
+from pfc_da.analysis.lever_stimulation.trials import CONTROL, MANIPULATIONS, get_free_choices
+from pfc_da.analysis.statistic import INTERVAL, OVER_ANIMALS, OVER_BOTH, Statistic, tabulate
 
 SHOWN = (CONTROL, *MANIPULATIONS, "hidden_reset")
 """Conditions whose choices within a session are drawn."""
 BINS = 20
 """Bins of the sessions with plasticity on."""
-NO_INTERVAL = (np.nan, np.nan, None, None, None)
 
 
 def tabulate_p_risky(statistics: Sequence[Statistic]) -> pd.DataFrame:
     """P(risky) by condition and p: every animal, and their mean with its interval; manipulations at full size only."""
-    rows = []
-    for statistic in statistics:
-        name, dose, p = split_condition(statistic.condition)
-        if dose in (0, 1):  # other doses have a panel of their own
-            dots = enumerate(statistic.by_animal)
-            rows += [(name, p, str(animal), value, *NO_INTERVAL) for animal, value in dots]
-            rows.append((name, p, "mean", statistic.estimate, *_interval(statistic)))
-    columns = ["condition", "p", "animal", "p_risky", "low", "high", "interval", "n", "n_of"]
-    return pd.DataFrame(rows, columns=columns)
+    tables = []
+    for each in statistics:
+        if each.labels.get("dose", 1) == 1:  # other doses have a panel of their own
+            animals = pd.DataFrame({**each.labels, "p_risky": each.by_animal})
+            mean = tabulate([each]).rename(columns={"estimate": "p_risky"})
+            tables += [animals.assign(animal=animals.index.astype(str)), mean.assign(animal="mean")]
+    if not tables:
+        return pd.DataFrame()
+    return pd.concat(tables, ignore_index=True)[["condition", "p", "animal", "p_risky", *INTERVAL]]
 
 
 def tabulate_sessions(trials: xr.Dataset) -> pd.DataFrame:
@@ -52,22 +45,22 @@ def tabulate_sessions(trials: xr.Dataset) -> pd.DataFrame:
 
 def tabulate_doses(shifts: Sequence[Statistic]) -> pd.DataFrame:
     """Shift of P(risky) against dose, by manipulation and p; dose 0 is the control itself."""
-    rows: list[tuple] = []
-    for group, doses in group_doses({statistic.condition: statistic for statistic in shifts}):
-        rows.append((*group, 0.0, 0.0, *NO_INTERVAL))
-        rows += [(*group, dose, statistic.estimate, *_interval(statistic)) for dose, statistic in doses]
-    columns = ["manipulation", "p", "dose", "shift", "low", "high", "interval", "n", "n_of"]
-    return pd.DataFrame(rows, columns=columns)
+    if not shifts:
+        return pd.DataFrame()
+    table = tabulate(shifts).rename(columns={"condition": "manipulation", "estimate": "shift"})
+    group = ["manipulation", "p"]
+    rows = pd.concat([table[group].drop_duplicates().assign(dose=0.0, shift=0.0), table])
+    rows["group"] = rows.groupby(group, sort=False).ngroup()
+    rows = rows.sort_values(["group", "dose"], ignore_index=True)
+    return rows[[*group, "dose", "shift", *INTERVAL]]
 
 
 def tabulate_kernels(statistics: Sequence[Statistic]) -> pd.DataFrame:
     """Weights on the choice by kind and lag: risky win and risky loss relative to a certain reward, and injected."""
-    rows = []
-    for statistic in statistics:
-        outcome, _, lag = statistic.condition.rpartition("lag_")
-        kind = outcome.strip() or "injected"
-        rows.append((kind, int(lag), statistic.estimate, *_interval(statistic)))
-    return pd.DataFrame(rows, columns=["kind", "lag", "estimate", "low", "high", "interval", "n", "n_of"])
+    if not statistics:
+        return pd.DataFrame()
+    table = tabulate(statistics).rename(columns={"outcome": "kind"}).fillna({"kind": "injected"})
+    return table[["kind", "lag", "estimate", *INTERVAL]]
 
 
 def tabulate_plastic(trials: xr.Dataset) -> pd.DataFrame:
@@ -91,7 +84,3 @@ def _bin(values: NDArray) -> pd.DataFrame:
     low, high = compute_mean_interval(binned)
     session = [sessions.mean() + 1 for sessions in bins]
     return pd.DataFrame({"session": session, "mean": binned.mean(0), "low": low, "high": high})
-
-
-def _interval(statistic: Statistic) -> tuple:
-    return statistic.low, statistic.high, statistic.interval, statistic.n, statistic.n_of

@@ -19,13 +19,13 @@ doi 10.1038/s41593-018-0147-8, simulation 6.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from pfc_da.analysis.statistic import Labels
 from pfc_da.recording_schema import FROZEN
 from pfc_da.trials import per_trial
 
@@ -78,26 +78,11 @@ def _probabilities(trials: xr.Dataset) -> list[float]:
     return sorted(np.unique(trials["p_win"].sel(condition=frozen)).tolist(), reverse=True)
 
 
-def label_condition(condition: str, p: float) -> str:
-    """Condition of a statistic: the condition of the recording with the probability of a win."""
-    return f"{'control' if condition == CONTROL else condition} p={p:g}"
-
-
-def split_condition(condition: str) -> tuple[str, float, float]:
-    """Manipulation (or other condition), dose (of others 0) and p of ``risky_win_blocked_x0.5 p=0.125`` and its like."""
-    name, p = condition.rsplit(" p=", 1)
-    dosed = _DOSED.fullmatch(name)
-    return (dosed[1], float(dosed[2] or 1), float(p)) if dosed else (name, 0.0, float(p))
-
-
-def group_doses(shifts: Mapping[str, Any]) -> Iterator[tuple[tuple[str, float], list[tuple[float, Any]]]]:
-    """Manipulation and p, with its doses and what `shifts` has of them by condition, from the smallest dose on."""
-    groups: dict[tuple[str, float], list[tuple[float, Any]]] = {}
-    for condition, shift in shifts.items():
-        manipulation, dose, p = split_condition(condition)
-        groups.setdefault((manipulation, p), []).append((dose, shift))
-    for group, doses in groups.items():
-        yield group, sorted(doses, key=lambda each: each[0])
+def label_condition(condition: str, p: float) -> Labels:
+    """Labels of a statistic: condition (a manipulation with its `dose`, another, or ``control``) and p of a win."""
+    if dosed := _DOSED.fullmatch(condition):
+        return {"condition": dosed[1], "dose": float(dosed[2] or 1), "p": p}
+    return {"condition": "control" if condition == CONTROL else condition, "p": p}
 
 
 def is_manipulation(condition: str) -> bool:

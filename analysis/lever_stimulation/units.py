@@ -113,8 +113,8 @@ def summarise_selectivity(
                 find_carriers(p)[variable][members].mean() if np.isfinite(p[variable]).all() else np.nan
                 for p in by_animal
             ]
-            condition = f"{variable}_{population}".rstrip("_")
-            found.append(summarise(key, fractions, condition=condition, units="fraction", within=SHARE))
+            labels = {"variable": f"{variable}_{population}".rstrip("_")}
+            found.append(summarise(key, fractions, labels=labels, units="fraction", within=SHARE))
     return found
 
 

@@ -44,20 +44,7 @@ class MomentaryMaximiser(BaitedAgent):
     """Take the option whose reward is more likely to be there now, ties at random; knows p0 of every trial."""
 
     def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Option chosen in every session.
-
-        Parameters
-        ----------
-        waited : (session, option) int
-            Trials since the option was last chosen.
-        p0 : (session, option)
-            Base probability of each option on this trial.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-        """
+        """As `BaitedAgent.choose` says."""
         return pick_largest(compute_baited_probability(p0, waited), rng)
 
 
@@ -66,20 +53,7 @@ class Alternation(BaitedAgent):
     """Take the option that was not taken last, whatever came of it; the first at random."""
 
     def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Option chosen in every session.
-
-        Parameters
-        ----------
-        waited : (session, option) int
-            Trials since the option was last chosen.
-        p0 : (session, option)
-            Base probability of each option on this trial.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-        """
+        """As `BaitedAgent.choose` says."""
         return pick_largest(waited, rng)
 
 
@@ -94,20 +68,7 @@ class FixedProbability(BaitedAgent):
     p_first: float | NDArray
 
     def choose(self, waited: NDArray, p0: NDArray, rng: np.random.Generator) -> NDArray:
-        """Option chosen in every session.
-
-        Parameters
-        ----------
-        waited : (session, option) int
-            Trials since the option was last chosen.
-        p0 : (session, option)
-            Base probability of each option on this trial.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-        """
+        """As `BaitedAgent.choose` says."""
         return (rng.random(len(p0)) >= self.p_first).astype(int)
 
 

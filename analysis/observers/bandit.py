@@ -72,18 +72,7 @@ class Thompson(BanditObserver):
     """Draw every arm's probability from its posterior under a uniform prior; take the largest."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session.
-
-        Parameters
-        ----------
-        rewards, failures : (session, option) int
-            Counts so far.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-        """
+        """As `BanditObserver.choose` says."""
         return rng.beta(rewards + 1, failures + 1).argmax(axis=1)
 
 
@@ -94,18 +83,7 @@ class UpperConfidence(BanditObserver):
     chi: float
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session.
-
-        Parameters
-        ----------
-        rewards, failures : (session, option) int
-            Counts so far.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-        """
+        """As `BanditObserver.choose` says."""
         n = rewards + failures
         t = np.maximum(n.sum(axis=1, keepdims=True), 1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -118,18 +96,7 @@ class GreedyMean(BanditObserver):
     """Take the arm of the largest posterior mean under uniform priors, ties at random."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session.
-
-        Parameters
-        ----------
-        rewards, failures : (session, option) int
-            Counts so far.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-        """
+        """As `BanditObserver.choose` says."""
         return pick_largest((rewards + 1) / (rewards + failures + 2), rng)
 
 
@@ -138,18 +105,7 @@ class AntiCorrelatedOptimum(BanditObserver):
     """Optimal for two arms with p_2 = 1 - p_1: greed on the pooled evidence, ties at random."""
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session.
-
-        Parameters
-        ----------
-        rewards, failures : (session, option) int
-            Counts so far.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-        """
+        """As `BanditObserver.choose` says."""
         return pick_largest(rewards + failures[:, ::-1], rng)
 
 
@@ -173,23 +129,7 @@ class BayesOptimal(BanditObserver):
         return _solve_independent(self.horizon)[1]
 
     def choose(self, rewards: NDArray, failures: NDArray, rng: np.random.Generator) -> NDArray:
-        """Arm chosen in every session.
-
-        Parameters
-        ----------
-        rewards, failures : (session, option) int
-            Counts so far.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        (session,) int
-
-        Raises
-        ------
-        InputError
-            With other than two arms, or beyond the horizon.
-        """
+        """As `BanditObserver.choose` says; InputError with other than two arms, or beyond the horizon."""
         n = rewards + failures
         t = int(n[0].sum())
         if rewards.shape[1] != 2 or t >= self.horizon:

@@ -160,7 +160,7 @@ def control_false_discoveries(p: np.ndarray, rate: float = 0.05) -> np.ndarray:
     return p <= ordered[passing].max(initial=-1.0)
 
 
-def compute_fraction_selective(selective_by_animal: Sequence[np.ndarray], *, condition: str) -> Statistic:
+def compute_fraction_selective(selective_by_animal: Sequence[np.ndarray], *, variable: str) -> Statistic:
     """Fraction of selective units: over animals if there are several, over the units of a single one (Wilson).
 
     Units of one animal share its training, so with several animals n is the number of animals.
@@ -169,14 +169,15 @@ def compute_fraction_selective(selective_by_animal: Sequence[np.ndarray], *, con
     ----------
     selective_by_animal : sequence of (unit,) bool
         For instance ``control_false_discoveries(p)``, or ``p < 0.05`` as neurons are often counted.
-    condition : str
-        The variable coded, for instance ``last_choice``.
+    variable : str
+        What they code, for instance ``last_choice``.
     """
     key, fractions = "fraction_selective", [float(np.mean(selective)) for selective in selective_by_animal]
+    labels = {"variable": variable}
     if len(fractions) == 1:
         (selective,) = selective_by_animal
-        return summarise_fraction(key, selective, condition=condition, n_of="units", by_animal=fractions)
-    return summarise(key, fractions, condition=condition, units="fraction", within=SHARE)
+        return summarise_fraction(key, selective, labels=labels, n_of="units", by_animal=fractions)
+    return summarise(key, fractions, labels=labels, units="fraction", within=SHARE)
 
 
 class _Fit:

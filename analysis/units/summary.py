@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pfc_da.analysis.interval import split_sessions
-from pfc_da.analysis.statistic import ANY, POSITIVE, SHARE, Statistic, summarise, summarise_grouped
+from pfc_da.analysis.statistic import ANY, POSITIVE, SHARE, Statistic, summarise, tabulate
 from pfc_da.analysis.units.decoding import compute_decoding, split_at_median
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.units.selectivity import compute_any_p, compute_fraction_selective, compute_null_p
@@ -46,9 +46,7 @@ def compute_rates(recording: xr.Dataset) -> list[Statistic]:
         return rates.max(1)
 
     return [
-        summarise_grouped(
-            key, compute(rate.mean(1)), np.stack([*map(compute, groups)], 1), units=unit, within=within
-        )
+        summarise(key, compute(rate.mean(1)), np.stack([*map(compute, groups)], 1), units=unit, within=within)
         for key, compute in (("firing_rate", find_median), ("firing_rate_max", find_largest))
     ]
 
@@ -106,11 +104,13 @@ def compute_selectivity(
     for name in variables:
         p = [own[name][phase] for own in by_animal]
         if all(np.isfinite(own).all() for own in p):
-            found.append(compute_fraction_selective([own < LEVEL for own in p], condition=name))
+            found.append(compute_fraction_selective([own < LEVEL for own in p], variable=name))
         else:
             fractions = [np.where(np.isfinite(own), own < LEVEL, np.nan).mean() for own in p]
             found.append(
-                summarise("fraction_selective", fractions, condition=name, units="fraction", within=SHARE)
+                summarise(
+                    "fraction_selective", fractions, labels={"variable": name}, units="fraction", within=SHARE
+                )
             )
     return found
 
@@ -137,7 +137,13 @@ def compute_value_to_choice(by_animal: Sequence[Mapping[str, NDArray]], until: i
         chance.append(found.fraction_by_chance if known else np.nan)
     return [
         summarise("value_to_choice", fractions, units="fraction", within=SHARE),
-        summarise("value_to_choice", chance, condition="units_without_value", units="fraction", within=SHARE),
+        summarise(
+            "value_to_choice",
+            chance,
+            labels={"control": "units_without_value"},
+            units="fraction",
+            within=SHARE,
+        ),
     ]
 
 
@@ -165,7 +171,11 @@ def compute_value_decoding(
     return [
         summarise("decoding_object_value", accuracy, units="fraction", within=SHARE),
         summarise(
-            "decoding_object_value", control, condition="wrong_sessions", units="fraction", within=SHARE
+            "decoding_object_value",
+            control,
+            labels={"control": "wrong_sessions"},
+            units="fraction",
+            within=SHARE,
         ),
     ]
 
@@ -183,15 +193,10 @@ def tabulate_selectivity(statistics: Sequence[Statistic], references: Mapping[st
     -------
     DataFrame
     """
-    nothing = (np.nan, np.nan, np.nan)
-    rows = [
-        (s.condition, s.estimate, s.low, s.high, *references.get(s.condition, nothing))
-        for s in statistics
-        if s.key == "fraction_selective"
-    ]
-    return pd.DataFrame(
-        rows, columns=["variable", "fraction", "low", "high", "reference", "ref_low", "ref_high"]
-    )
+    table = tabulate(statistics, "fraction_selective").rename(columns={"estimate": "fraction"})
+    found = [references.get(name, (np.nan, np.nan, np.nan)) for name in table["variable"]]
+    published = pd.DataFrame(found, columns=["reference", "ref_low", "ref_high"])
+    return table[["variable", "fraction", "low", "high"]].join(published)
 
 
 def tabulate_unit_properties(

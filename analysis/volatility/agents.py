@@ -72,9 +72,10 @@ def summarise_agents(
     found: list[Statistic] = []
     for name, fit in fits.items():
         gain = compute_bic_gain(simulated[name], fit, rng=rng)
+        labels = {"agent": name}
         pair = (
-            summarise_ratio(fit, name),
-            summarise("bic_block_specific", gain, condition=name, units="BIC"),
+            summarise_ratio(fit, labels),
+            summarise("bic_block_specific", gain, labels=labels, units="BIC"),
         )
         found += pair if name in FITTED_AGENTS else [_over_plays(statistic) for statistic in pair]
     return found

@@ -11,7 +11,7 @@ from pfc_da.analysis.behaviour.reversals import (
     mean_where,
 )
 from pfc_da.analysis.interval import split_sessions
-from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed, summarise_grouped
+from pfc_da.analysis.statistic import NO_LABELS, POSITIVE, Labels, Statistic, summarise
 from pfc_da.analysis.volatility.sessions import PHASES, VolatileSessions
 
 CHANCE = 0.5
@@ -26,7 +26,7 @@ def summarise_rewards(
     found: list[Statistic] = []
     for phase, name in enumerate(PHASES):
         mean = mean_where(own, sessions.volatile == phase)  # (animal, session)
-        found.append(summarise_crossed("expected_reward", mean, condition=name, units="reward"))
+        found.append(summarise("expected_reward", mean, labels={"phase": name}, units="reward"))
     for name, simulated in observers.items():
         share = _compute_share(own, simulated.expected_reward)
         by_group = [
@@ -34,7 +34,7 @@ def summarise_rewards(
             for group in split_sessions(own.shape[1])
         ]
         found.append(
-            summarise_grouped("reward_share", share, np.stack(by_group, 1), condition=name, units="fraction")
+            summarise("reward_share", share, np.stack(by_group, 1), labels={"agent": name}, units="fraction")
         )
     return found
 
@@ -44,7 +44,7 @@ def _compute_share(own: NDArray, best: NDArray) -> NDArray:
     return (np.nanmean(own, axis=(1, 2)) - CHANCE) / (np.nanmean(best) - CHANCE)
 
 
-def summarise_reversals(sessions: VolatileSessions, condition: str = "") -> Statistic:
+def summarise_reversals(sessions: VolatileSessions, labels: Labels = NO_LABELS) -> Statistic:
     """Trials to criterion after a reversal, over animals."""
     trials = compute_trials_to_criterion(compute_reversal_curve(sessions.choice, sessions.better))
-    return summarise("trials_to_criterion", trials, condition=condition, units="trials", within=POSITIVE)
+    return summarise("trials_to_criterion", trials, labels=labels, units="trials", within=POSITIVE)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pfc_da.analysis.behaviour.reversals import count_since_switch
 from pfc_da.analysis.choice_models.fit import fit_model, spread_over_sessions
 from pfc_da.analysis.choice_models.models import get_model
-from pfc_da.analysis.statistic import POSITIVE, SHARE, Statistic, summarise, summarise_grouped
+from pfc_da.analysis.statistic import NO_LABELS, POSITIVE, SHARE, Labels, Statistic, summarise
 from pfc_da.analysis.volatility.sessions import PHASES, VolatileSessions
 
 STARTS = 1
@@ -82,14 +82,14 @@ def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.
     )
     return [
         *summarise_phases(fit),
-        summarise_grouped("learning_rate_difference", difference, difference_by_session, units="1"),
+        summarise("learning_rate_difference", difference, difference_by_session, units="1"),
         summarise_ratio(fit),
         *(
-            summarise_ratio(fit_rates(sessions.select(own), rng=rng), order)
+            summarise_ratio(fit_rates(sessions.select(own), rng=rng), {"order": order})
             for order, own in by_order.items()
         ),
         summarise("bic_block_specific", compute_bic_gain(sessions, fit, rng=rng), units="BIC"),
-        summarise_grouped(
+        summarise(
             "inverse_temperature",
             fit.inverse_temperature,
             fit.inverse_temperature_by_session,
@@ -99,14 +99,14 @@ def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.
     ]
 
 
-def summarise_phases(fit: RateFit, condition: str = "{}") -> list[Statistic]:
-    """Learning rate by phase; `condition` has a place for its name."""
+def summarise_phases(fit: RateFit, labels: Labels = NO_LABELS) -> list[Statistic]:
+    """Learning rate by phase; `labels` follow that of the phase."""
     return [
-        summarise_grouped(
+        summarise(
             "learning_rate",
             fit.rate[:, place],
             fit.rate_by_session[..., place],
-            condition=condition.format(phase),
+            labels={"phase": phase, **labels},
             units="1",
             within=SHARE,
         )
@@ -114,13 +114,13 @@ def summarise_phases(fit: RateFit, condition: str = "{}") -> list[Statistic]:
     ]
 
 
-def summarise_ratio(fit: RateFit, condition: str = "") -> Statistic:
+def summarise_ratio(fit: RateFit, labels: Labels = NO_LABELS) -> Statistic:
     """Volatile over stable."""
-    return summarise_grouped(
+    return summarise(
         "learning_rate_ratio",
         fit.ratio,
         fit.ratio_by_session,
-        condition=condition,
+        labels=labels,
         units="1",
         within=POSITIVE,
     )
@@ -144,11 +144,15 @@ def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generat
 
 
 def summarise_since_switch(fit: RateFit | None) -> list[Statistic]:
-    """Learning rate by bin over animals, `first_last` trial of the bin as the condition."""
+    """Learning rate by bin over animals."""
     bins = [] if fit is None else [(fit.rate[:, k], fit.rate_by_session[..., k]) for k in range(len(SINCE))]
     return [
-        summarise_grouped(
-            "learning_rate_since_switch", *own, condition=f"{first}_{end - 1}", units="1", within=SHARE
+        summarise(
+            "learning_rate_since_switch",
+            *own,
+            labels={"first_trial": first, "last_trial": end - 1},
+            units="1",
+            within=SHARE,
         )
         for (first, end), own in zip(SINCE, bins, strict=bool(bins))
     ]

@@ -17,7 +17,7 @@ import xarray as xr
 
 from pfc_da.analysis.behaviour.learning import compute_updates_to_criterion
 from pfc_da.analysis.behaviour.reversals import CRITERION
-from pfc_da.analysis.statistic import POSITIVE, Statistic, summarise, summarise_crossed
+from pfc_da.analysis.statistic import INTERVAL, POSITIVE, Labels, Statistic, summarise, tabulate
 from pfc_da.analysis.volatility.behaviour import summarise_reversals
 from pfc_da.analysis.volatility.rates import fit_rates, summarise_phases, summarise_ratio
 from pfc_da.analysis.volatility.sessions import VolatileSessions, get_sessions
@@ -37,13 +37,12 @@ def follow_training(
 ) -> dict[int, list[Statistic]]:
     """Learning rates, trials to criterion and expected reward by the number of updates after which the weights were frozen.
 
-    Conditions of the statistics are ``stable_after_N``, ``volatile_after_N`` and ``after_N``; N is `updates` for the
-    animals at the end of training.
+    The number is the label `after` of the statistics; for the animals at the end of training it is `updates`.
     """
     moments = {}
     for n, condition in find_moments(recording, updates).items():
         sessions = get_sessions(recording.isel(episode=slice(SESSIONS)), condition)
-        moments[n] = _describe(sessions, f"after_{n}", rng)
+        moments[n] = _describe(sessions, {"after": n}, rng)
     return moments
 
 
@@ -73,27 +72,21 @@ def compute_synaptic_step(rule: RuleSettings, share: float) -> float:
 
 def tabulate_training(moments: Moments, settings: RunSettings) -> pd.DataFrame:
     """A row a measure and number of updates: measure, update, estimate, low, high, interval, n, n_of."""
-    rows: list[tuple] = []
-    for update, statistics in moments.items():
-        share = update / max(settings.train.updates, 1)
-        step = compute_synaptic_step(settings.rule, share)
-        rows.append(("synaptic_step", update, step, np.nan, np.nan, None, None, None))
-        for statistic in statistics:
-            phase = f"_{statistic.condition.split('_')[0]}" if statistic.key == "learning_rate" else ""
-            numbers = statistic.estimate, statistic.low, statistic.high
-            rows.append(
-                (statistic.key + phase, update, *numbers, statistic.interval, statistic.n, statistic.n_of)
-            )
-    columns = ["measure", "update", "estimate", "low", "high", "interval", "n", "n_of"]
-    return pd.DataFrame(rows, columns=columns).sort_values(["measure", "update"], ignore_index=True)
+    table = tabulate([each for own in moments.values() for each in own]).rename(columns={"after": "update"})
+    table["measure"] = table["key"] + ("_" + table["phase"]).fillna("")
+    last = max(settings.train.updates, 1)
+    steps = [compute_synaptic_step(settings.rule, update / last) for update in moments]
+    synapses = pd.DataFrame({"measure": "synaptic_step", "update": list(moments), "estimate": steps})
+    rows = pd.concat([synapses, table])[["measure", "update", "estimate", *INTERVAL]]
+    return rows.sort_values(["measure", "update"], ignore_index=True)
 
 
-def _describe(sessions: VolatileSessions, condition: str, rng: np.random.Generator) -> list[Statistic]:
+def _describe(sessions: VolatileSessions, labels: Labels, rng: np.random.Generator) -> list[Statistic]:
     fit = fit_rates(sessions, rng=rng)
     earned = np.nanmean(sessions.expected_reward, axis=-1)  # (animal, session)
     return [
-        *summarise_phases(fit, f"{{}}_{condition}"),
-        summarise_ratio(fit, condition),
-        summarise_reversals(sessions, condition),
-        summarise_crossed("expected_reward", earned, condition=condition, units="reward"),
+        *summarise_phases(fit, labels),
+        summarise_ratio(fit, labels),
+        summarise_reversals(sessions, labels),
+        summarise("expected_reward", earned, labels=labels, units="reward"),
     ]

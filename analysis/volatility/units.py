@@ -22,7 +22,7 @@ from pfc_da.analysis.figures.units import make_selectivity_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.observers.two_options import PairObserver, encode_outcome, filter_outcomes
-from pfc_da.analysis.statistic import SHARE, Statistic, summarise
+from pfc_da.analysis.statistic import NO_LABELS, SHARE, Statistic, summarise, tabulate
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.units.decoding import compute_accuracy, compute_decoding
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
@@ -141,8 +141,14 @@ def summarise_decoding(
         "ideal": [compute_accuracy((own > 0.5).astype(int), volatile) for own in belief],
     }
     return [
-        summarise("decoding_volatile", values, condition=condition, units="fraction", within=SHARE)
-        for condition, values in by_animal.items()
+        summarise(
+            "decoding_volatile",
+            values,
+            labels={"decoder": decoder} if decoder else NO_LABELS,
+            units="fraction",
+            within=SHARE,
+        )
+        for decoder, values in by_animal.items()
     ]
 
 
@@ -184,8 +190,8 @@ def summarise_direction(projection: Sequence[NDArray], volatile: NDArray, belief
     with_phase = [_correlate(own, volatile) for own in projection]
     with_belief = [_correlate(own, believed) for own, believed in zip(projection, belief, strict=True)]
     return [
-        summarise("direction_volatile", values, condition=condition, units="correlation")
-        for condition, values in (("volatile", with_phase), ("believed_volatility", with_belief))
+        summarise("direction_volatile", values, labels={"variable": name}, units="correlation")
+        for name, values in (("volatile", with_phase), ("believed_volatility", with_belief))
     ]
 
 
@@ -205,11 +211,10 @@ def tabulate_direction(projection: Sequence[NDArray], stable_first: NDArray) -> 
 
 def tabulate_decoding(statistics: Sequence[Statistic]) -> pd.DataFrame:
     """Accuracies for drawing, with `chance`."""
-    names = {"": "all units", "wrong_sessions": "labels of wrong sessions", "ideal": "ideal observer"}
-    rows = [(names[s.condition], s.estimate, s.low, s.high, 0.5, s.interval, s.n, s.n_of) for s in statistics]
-    return pd.DataFrame(
-        rows, columns=["decoder", "estimate", "low", "high", "chance", "interval", "n", "n_of"]
-    )
+    names = {"wrong_sessions": "labels of wrong sessions", "ideal": "ideal observer"}
+    table = tabulate(statistics).assign(chance=0.5)
+    table["decoder"] = table["decoder"].map(names).fillna("all units")
+    return table[["decoder", "estimate", "low", "high", "chance", "interval", "n", "n_of"]]
 
 
 def tabulate_phase_activity(activity: NDArray, volatile: NDArray, phases: Sequence[str]) -> pd.DataFrame:

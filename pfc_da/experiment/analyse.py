@@ -100,14 +100,14 @@ def _analyse_reward(
     experiment: "Experiment", recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings
 ) -> Findings:
     controls = recording.sel(condition=[condition.name for condition in CONTROLS])
-    variant = experiment.name_variant(settings)
-    rewards = compute_rewards(controls, condition=variant)
+    labels = experiment.label_variant(settings)
+    rewards = compute_rewards(controls, labels=labels)
     figures = make_reward_panels(controls, curves, rewards, experiment.chance)
     if experiment.choice is not None and experiment.probability is not None:
         choice, reward = get_choices(recording, experiment.choice)
         p = _get_probabilities(recording, experiment.probability)
         figures.append(make_raster_panel(tabulate_example_sessions(choice[0], reward[0], p)))
-    regrets = [compute_regrets(recording, condition=variant)] if "held_out_regret" in recording else []
+    regrets = [compute_regrets(recording, labels=labels)] if "held_out_regret" in recording else []
     return Findings([*rewards, *regrets], figures)
 
 

@@ -203,11 +203,11 @@ class Experiment:
         _require(f"{group}.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
         return self.task(**arguments)
 
-    def name_variant(self, settings: RunSettings) -> str:
-        """The variant of the task of test, empty if it has no variants."""
-        return (
-            "" if self.variant is None else str(getattr(self.build_task(settings, test=True), self.variant))
-        )
+    def label_variant(self, settings: RunSettings) -> dict[str, str]:
+        """The variant of the task of test as a label of statistics; empty if it has no variants."""
+        if self.variant is None:
+            return {}
+        return {self.variant: str(getattr(self.build_task(settings, test=True), self.variant))}
 
     def estimate(self, settings: RunSettings, stages: Sequence[str], workers: int | None) -> Cost:
         """What the stages of a run will cost."""

@@ -48,9 +48,8 @@ def read_result(path: str | Path, settings: RunSettings) -> Result:
 def tabulate_statistics(statistics: Sequence[Statistic], settings: RunSettings) -> pd.DataFrame:
     """The rows of statistics.csv."""
     made_with = {"paradigm": settings.paradigm, "network": settings.network.kind, "rule": settings.rule.kind}
-    rows = [dataclasses.asdict(statistic) | made_with for statistic in statistics]
-    columns = ["key", "paradigm", "network", "rule", "condition", "estimate", "low", "high"]
-    return pd.DataFrame(rows)[[*columns, "interval", "n", "n_of", "units"]]
+    rows = [{name: getattr(each, name) for name in STATISTIC} for each in statistics]
+    return pd.DataFrame(rows).assign(**made_with)[["key", *made_with, *STATISTIC[1:]]]
 
 
 def select_headline(statistics: pd.DataFrame, headline: Mapping[tuple[str, str], str]) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def simulated(row):
     low, high = (row.low, row.high) if math.isfinite(row.low) else (middle, middle)
     if row.interval.startswith(BOUND):  # whose ends are no part of the claim
         low, high = (middle + low) / 2, (middle + high) / 2
-    fields = {"key": row.key, "condition": row.condition, "units": row.units, "interval": "95 %"}
+    fields = {"key": row.key, "labels": {"condition": row.condition}, "units": row.units, "interval": "95 %"}
     return Statistic(**fields, estimate=middle, low=low, high=high, n=8, n_of="animals")
 
 

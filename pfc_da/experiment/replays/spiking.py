@@ -135,7 +135,7 @@ class SpikingReplay(ReplayOnDemand):
         by_neurons, by_rate = (analyse_choices(self.experiment, own, rng) for own in (neurons, rates))
         return [
             *by_neurons,
-            *(dataclasses.replace(each, condition=RATE_PREFIX + each.condition) for each in by_rate),
+            *(dataclasses.replace(each, labels={"by": "rate", **each.labels}) for each in by_rate),
         ]
 
 

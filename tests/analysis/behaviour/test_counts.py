@@ -9,14 +9,14 @@ from pfc_da.analysis.behaviour.counts import NEEDS, count_used, select_sessions
 from pfc_da.analysis.behaviour.sessions import compute_choice_numbers
 from pfc_da.analysis.comparison import choices as compared
 from pfc_da.analysis.comparison.choices import compare_choices
-from pfc_da.analysis.comparison.difference import missing_statistic
 from pfc_da.analysis.readers.choice_table import ChoiceSessions
+from pfc_da.analysis.statistic import missing_statistic
 
 
 @pytest.fixture(autouse=True)
 def _without_rates(monkeypatch):
     """Learning rates take most of the time."""
-    nothing = missing_statistic("learning_rate", "perseveration", "1")
+    nothing = missing_statistic("learning_rate", {"model": "perseveration"}, "1")
     monkeypatch.setattr(compared, "compute_fitted_rate", lambda sessions, rng: nothing)
 
 

@@ -9,8 +9,8 @@ from pfc_da.analysis.behaviour.reward_units import find_values, scale_rewards
 from pfc_da.analysis.choice_models.learning_rate import compute_fitted_rate
 from pfc_da.analysis.comparison import choices as compared
 from pfc_da.analysis.comparison.choices import OF_AMOUNTS, compare_choices
-from pfc_da.analysis.comparison.difference import missing_statistic
 from pfc_da.analysis.readers.choice_table import ChoiceSessions
+from pfc_da.analysis.statistic import missing_statistic
 
 UNITS = {
     "points": (0, 10),
@@ -26,7 +26,7 @@ UNITS = {
 def _without_rates(monkeypatch, request):
     """Learning rates take most of the time; only one test goes by them."""
     if "learning_rates" not in request.node.name:
-        nothing = missing_statistic("learning_rate", "perseveration", "1")
+        nothing = missing_statistic("learning_rate", {"model": "perseveration"}, "1")
         monkeypatch.setattr(compared, "compute_fitted_rate", lambda sessions, rng: nothing)
 
 

@@ -76,7 +76,7 @@ def test_rewards_are_means_of_held_out_sessions_by_condition():
     planted[:, 0] = np.array([0.5, 0.6, 0.7])[:, None]
     planted[:, 1] = 0.25
     recording = record(*random_sessions(), held_out_reward=planted)
-    frozen, reset = behaviour.compute_rewards(recording, condition="hard")
+    frozen, reset = behaviour.compute_rewards(recording, labels={"arms": "hard"})
     assert (frozen.key, reset.key) == ("reward_per_trial", "reward_hidden_reset")
     assert frozen.condition == reset.condition == "hard"
     assert frozen.by_animal == pytest.approx((0.5, 0.6, 0.7))
@@ -84,7 +84,7 @@ def test_rewards_are_means_of_held_out_sessions_by_condition():
     assert (frozen.low, frozen.high) == pytest.approx((0.6 - 0.2484, 0.6 + 0.2484), abs=1e-4)
     assert (reset.estimate, reset.low, reset.high) == pytest.approx((0.25, 0.25, 0.25))
     assert (frozen.n, frozen.n_of, frozen.units) == (3, "animals", "reward")
-    regret = behaviour.compute_regrets(recording, condition="hard")
+    regret = behaviour.compute_regrets(recording, labels={"arms": "hard"})
     assert (regret.key, regret.condition) == ("regret", "hard")
     assert regret.by_animal == pytest.approx((9.5, 9.4, 9.3))
 

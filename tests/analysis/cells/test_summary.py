@@ -55,7 +55,8 @@ def test_the_timescale_and_fano_of_wandering_cells_come_back_in_table_and_statis
     table = tabulate_firing(cells, window=WINDOW, baseline=BASELINE)
     rng = np.random.default_rng(0)
     found = {
-        statistic.key: statistic for statistic in summarise_firing([table], condition="planted", rng=rng)
+        statistic.key: statistic
+        for statistic in summarise_firing([table], labels={"area": "planted"}, rng=rng)
     }
     assert found.keys() == UNITS.keys()
     assert found["timescale"].estimate == pytest.approx(0.15, rel=0.2)
@@ -142,7 +143,7 @@ def test_a_number_is_held_against_the_middle_half_of_the_cells(by_area):
     def simulated(rate):
         return Statistic(
             key="firing_rate",
-            condition="DLPFC",
+            labels={"area": "DLPFC"},
             estimate=rate,
             low=rate - 0.5,
             high=rate + 0.5,

@@ -25,7 +25,6 @@ def fraction(n_true, n):
     low, high = compute_wilson_interval(n_true, n)
     return Statistic(
         key="x",
-        condition="",
         estimate=n_true / n,
         low=low,
         high=high,

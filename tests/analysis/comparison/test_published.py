@@ -16,7 +16,7 @@ NAN = math.nan
 
 
 def simulated(estimate=0.5, low=0.4, high=0.6, *, units="fraction", n=4, n_of="animals", key="x"):
-    fields = {"key": key, "condition": "a", "interval": "95 % t over animals", "units": units}
+    fields = {"key": key, "labels": {"condition": "a"}, "interval": "95 % t over animals", "units": units}
     return Statistic(**fields, estimate=estimate, low=low, high=high, n=n, n_of=n_of)
 
 

@@ -25,7 +25,6 @@ COUNTED = TABLE.assign(interval="95 % t over animals", n=[4, 5, 3], n_of="animal
 PANEL = Panel(name="line", table=COUNTED, title="A line", caption="A line, drawn.", plots=(plot_line,))
 SHOWN = Statistic(
     key="x",
-    condition="",
     estimate=1,
     low=0,
     high=2,

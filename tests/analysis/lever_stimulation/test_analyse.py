@@ -473,7 +473,10 @@ def test_tables_repeat_the_statistics(found):
     assert (mean["p_risky"], mean["low"], mean["high"]) == (one.estimate, one.low, one.high)
     dots = figures["p_risky"].query("animal != 'mean' and condition == 'control' and p == 0.5")
     assert tuple(dots["p_risky"]) == one.by_animal
-    assert not figures["p_risky"]["condition"].str.contains("_x").any()
+    means = figures["p_risky"].query("animal == 'mean'")
+    assert not means.duplicated(["condition", "p"]).any()  # manipulations at full size only
+    blocked = means.query("condition == 'risky_win_blocked' and p == 0.125")["p_risky"]
+    assert blocked.tolist() == [of(statistics, "p_risky", "risky_win_blocked p=0.125").estimate]
     doses = figures["p_risky_dose"].query("manipulation == 'safe_reward_blocked' and p == 0.125")
     assert doses["dose"].tolist() == [0, 0.25, 0.5, 1, 1.5]
     assert doses["shift"].iloc[0] == 0

@@ -5,7 +5,6 @@ import pytest
 import xarray as xr
 
 from pfc_da.analysis.lever_stimulation.circuit import (
-    ARITHMETIC,
     compute_session_p_risky,
     compute_session_shifts,
     select_conditions,
@@ -15,6 +14,7 @@ from pfc_da.analysis.lever_stimulation.circuit import (
 )
 from pfc_da.analysis.lever_stimulation.risky_choices import compute_shifts, summarise_shifts
 from pfc_da.analysis.lever_stimulation.trials import get_trials
+from pfc_da.recording_schema import ARITHMETIC_PREFIX
 
 ANIMALS, SESSIONS, FORCED, TRIALS = 4, 60, 4, 24
 P_RISKY = {  # planted, at p = .5
@@ -32,12 +32,12 @@ BASELINE_HZ, NOISE = 6.0, 0.5
 
 def build(rng):
     """A recording of two steps a trial; sessions of p = .125 all play safe or risky at random."""
-    names = [prefix + name for name in P_RISKY for prefix in ("", ARITHMETIC)]
+    names = [prefix + name for name in P_RISKY for prefix in ("", ARITHMETIC_PREFIX)]
     shape = (ANIMALS, len(names), SESSIONS, TRIALS)
     p_win = np.broadcast_to(rng.permuted(np.tile([0.125, 0.5], SESSIONS // 2))[:, None], shape)
     planted = {
-        name: P_RISKY["frozen"] + share * (P_RISKY[name.removeprefix(ARITHMETIC)] - P_RISKY["frozen"])
-        for name, share in ((name, 1.0 if name.startswith(ARITHMETIC) else WEAKER) for name in names)
+        name: P_RISKY["frozen"] + share * (P_RISKY[name.removeprefix(ARITHMETIC_PREFIX)] - P_RISKY["frozen"])
+        for name, share in ((name, 1.0 if name.startswith(ARITHMETIC_PREFIX) else WEAKER) for name in names)
     }
     at_half = np.array([planted[name] for name in names])[:, None, None]
     luck = rng.random((1, 1, SESSIONS, TRIALS))  # the same in all conditions, as in a replay
@@ -49,7 +49,7 @@ def build(rng):
     at = {"risky_win_blocked": won, "safe_reward_blocked": lever_ == 0}
     at["risky_loss_stimulated"] = (lever_ == 1) & ~won
     for place, name in enumerate(names):
-        if (done := name.removeprefix(ARITHMETIC)) in at:
+        if (done := name.removeprefix(ARITHMETIC_PREFIX)) in at:
             rate[:, place] = np.where(at[done][:, place], STIMULATED_HZ[done], rate[:, place])
             injected[:, place] = np.where(at[done][:, place], 1.0, 0.0)
     rpe = rng.standard_normal(shape)
@@ -103,7 +103,7 @@ def find(statistics, key, condition):
 @pytest.mark.parametrize("name", list(P_RISKY)[1:])
 def test_planted_shifts_are_found_through_the_circuit_and_by_arithmetic(statistics, name):
     planted = P_RISKY[name] - P_RISKY["frozen"]
-    for prefix, share in (("", WEAKER), (ARITHMETIC, 1.0)):
+    for prefix, share in (("", WEAKER), (ARITHMETIC_PREFIX, 1.0)):
         found = find(statistics, "p_risky_shift", f"{prefix}{name} p=0.5")
         assert found.low - 0.02 < share * planted < found.high + 0.02
         assert np.sign(found.low) == np.sign(found.high) == np.sign(planted)
@@ -113,7 +113,7 @@ def test_planted_shifts_are_found_through_the_circuit_and_by_arithmetic(statisti
     assert nothing.estimate == 0  # the same choices
 
 
-@pytest.mark.parametrize("prefix", ["", ARITHMETIC])
+@pytest.mark.parametrize("prefix", ["", ARITHMETIC_PREFIX])
 def test_shifts_are_those_of_the_rate_model(recording, statistics, prefix):
     trials = get_trials(select_conditions(recording, prefix))
     for other in summarise_shifts(compute_shifts(trials)):
@@ -166,6 +166,14 @@ def test_tables_have_a_row_a_manipulation_and_p(statistics):
     shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
     assert sorted(shifts["condition"]) == sorted(rates["condition"])
     assert len(shifts) == 6 and shifts.columns.tolist() == ["condition", "arithmetic", "circuit"]
-    blocked = find(statistics, "dopamine_rate", "risky_win_blocked p=0.5")
     row = rates.set_index("condition").loc["risky_win_blocked p=0.5"]
-    assert row["stimulated"].startswith(f"{blocked.estimate:.3g} [")
+    for column, condition in (
+        ("baseline", "control no_outcome p=0.5"),
+        ("outcome", "control risky_win p=0.5"),
+        ("stimulated", "risky_win_blocked p=0.5"),
+    ):
+        assert row[column].startswith(f"{find(statistics, 'dopamine_rate', condition).estimate:.3g} [")
+    shift = shifts.set_index("condition").loc["risky_win_blocked p=0.5"]
+    for column, prefix in (("arithmetic", ARITHMETIC_PREFIX), ("circuit", "")):
+        found = find(statistics, "p_risky_shift", f"{prefix}risky_win_blocked p=0.5")
+        assert shift[column].startswith(f"{found.estimate:.3g} [")

@@ -214,7 +214,7 @@ def test_wilson_interval_is_that_of_statsmodels():
 
 
 def test_fraction_of_one_population_has_a_wilson_interval_over_units():
-    one = compute_fraction_selective([np.arange(205) < 119], condition="object_value")
+    one = compute_fraction_selective([np.arange(205) < 119], variable="object_value")
     assert (one.key, one.condition, one.n, one.n_of) == ("fraction_selective", "object_value", 205, "units")
     assert one.low == pytest.approx(0.512, abs=0.001) and one.high == pytest.approx(0.646, abs=0.001)
 
@@ -222,7 +222,7 @@ def test_fraction_of_one_population_has_a_wilson_interval_over_units():
 def test_fractions_of_several_animals_have_an_interval_over_animals():
     rng = np.random.default_rng(11)
     masks = [rng.random(100) < 0.4 for _ in range(6)]
-    several = compute_fraction_selective(masks, condition="last_choice")
+    several = compute_fraction_selective(masks, variable="last_choice")
     assert (several.n, several.n_of) == (6, "animals")
     assert several.low < several.estimate < several.high
     assert several.by_animal == pytest.approx([mask.mean() for mask in masks])
@@ -237,7 +237,7 @@ def test_planted_fraction_is_recovered_through_the_false_discovery_rate():
     p = compute_null_p(activity, regressors, null="session", n_pairings=400, rng=rng)
     selective = control_false_discoveries(p[1])
     assert selective[coding].all() and selective[~coding].mean() < 0.06
-    statistic = compute_fraction_selective([selective], condition="last_reward")
+    statistic = compute_fraction_selective([selective], variable="last_reward")
     assert statistic.low < coding.mean() < statistic.high
     assert not control_false_discoveries(p[0]).any()
 

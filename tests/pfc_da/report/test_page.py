@@ -87,7 +87,7 @@ def table(bars: str) -> pd.DataFrame:
 def make_panels(tables: dict[str, pd.DataFrame]) -> list[Panel]:
     """Return the panels of `run_tables`, with statistics of two animals where a panel shows some."""
     fields = {"estimate": 0.5, "low": 0.4, "high": 0.6, "interval": "95 % t over animals", "n": 2}
-    shown = Statistic(key="history_reward", condition="", n_of="animals", units="1", **fields)
+    shown = Statistic(key="history_reward", n_of="animals", units="1", **fields)
     makers = {
         "learning_curve": reward.make_learning_panel,
         "within_session": reward.make_within_session_panel,

@@ -4,17 +4,17 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from pfc_da.analysis.comparison.difference import judge_difference, missing_statistic
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.comparison.difference import judge_difference
+from pfc_da.analysis.statistic import Statistic, missing_statistic
 from pfc_da.report.recorded import recorded_section
 
 
 def row(key, estimate, source):
     one = Statistic(
-        key=key, condition="", estimate=estimate, low=estimate - 0.1, high=estimate + 0.1, interval="", n=4,
+        key=key, estimate=estimate, low=estimate - 0.1, high=estimate + 0.1, interval="", n=4,
         n_of="animals", units="fraction",
     )  # fmt: skip
-    other = missing_statistic(key, "", "fraction") if key == "win_stay" else one
+    other = missing_statistic(key, {}, "fraction") if key == "win_stay" else one
     return asdict(judge_difference(one, other, "", "first 9 trials", source))
 
 

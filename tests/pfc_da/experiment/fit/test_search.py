@@ -15,8 +15,7 @@ from scipy.stats import spearmanr
 
 from pfc_da import cli, paradigms
 from pfc_da.analysis.comparison import choices as compare_choices
-from pfc_da.analysis.comparison.difference import missing_statistic
-from pfc_da.analysis.statistic import Statistic
+from pfc_da.analysis.statistic import Statistic, missing_statistic
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit import search as _fit
 from pfc_da.experiment.fit.ranking import DistanceMetric
@@ -58,7 +57,7 @@ class Played(Experiment):
         KEPT[folder.path / "recording.nc"] = recording
 
     def count_diverged(self, settings, folder):
-        told = dict.fromkeys(("key", "condition", "interval", "n_of", "units"), "")
+        told = dict.fromkeys(("key", "interval", "n_of", "units"), "")
         return Statistic(**told, estimate=0, low=0, high=0, n=3, by_animal=(1.0, 0.0, 0.0))
 
 
@@ -74,7 +73,7 @@ def played(build_recording):
         patch.setattr(
             compare_choices,
             "compute_fitted_rate",
-            lambda sessions, rng: missing_statistic("learning_rate", "perseveration", "1"),
+            lambda sessions, rng: missing_statistic("learning_rate", {"model": "perseveration"}, "1"),
         )
         yield Played(**{field.name: getattr(bandit, field.name) for field in dataclasses.fields(bandit)})
 
