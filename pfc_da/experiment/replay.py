@@ -202,8 +202,8 @@ class ReplayOnDemand(Replay):
             return False
         folder.require_whole(*self.files, *self.figures)
         with open_recording(path) as recording:
-            before = json.loads(recording.attrs[self.name])
-        now = json.loads(self.options.format())
+            before = {name: json.loads(recording.attrs[name]) for name in ("config", self.name)}
+        now = {"config": self.config, self.name: json.loads(self.options.format())}
         require_same_request(f"{path} is another {self.name} replay", before, now, "--force replaces it.")
         return statistics.exists()
 
