@@ -79,10 +79,10 @@ def describe_growth(path: Path, before: Mapping[str, Any], now: Mapping[str, Any
 def _describe_shrinking(path: Path, name: str, held: int, asked: int) -> str:
     if name == "animals":
         return (
-            f"{path} has {held} animals and {asked} were asked for; a run cannot shrink. Give --animals {held} or "
-            f"more, or another --out, where the {asked} will be the first {asked} of these."
+            f"{path} has {held} animals, more than the {asked} asked for; a run cannot shrink. "
+            f"Give --animals {held} or more, or another --out, whose animals will be the first of these."
         )
     return (
-        f"{path} has a replay with {name} {held} and {asked} was asked for; a run cannot shrink. "
+        f"{path} has a replay with {name} {held}, more than the {asked} asked for; a run cannot shrink. "
         f"Give --set {name}={held} or more, another --out, or --force to start over."
     )
