@@ -123,6 +123,11 @@ def test_a_finished_run_grows_to_the_bits_of_one_asked_at_once(run, ask_at_once,
     assert "finished already" in capsys.readouterr().out
 
 
+def test_animals_meet_the_same_sessions_however_many_they_are(finished, ask_at_once):
+    two, three = (read_recording(run / "recording.nc") for run in (finished, ask_at_once("animals")))
+    xr.testing.assert_equal(two, three.isel(animal=slice(2)))
+
+
 def test_it_grows_from_python(run, ask_at_once, capsys):
     animals, replay = GROWN["both"]
     result = paradigms.load("bandit").run(animals=animals, sets=list_settings(replay), out=run, workers=1)
