@@ -41,7 +41,7 @@ def require_growth(
         f"{path} holds a run with another configuration",
         {name: value for name, value in old.items() if name not in grown},
         {name: value for name, value in new.items() if name not in grown},
-        "A run can only be given more animals and replay sessions. Give another --out, or --force to start over.",
+        "Give another --out, or --force to start over; a run can only grow in animals and sessions of replay.",
     )
     for name in grown:
         if grown[name] < held.get(name, 0):

@@ -217,6 +217,16 @@ def test_killed_before_it_begins_the_run_is_as_it_was(run, finished):
     assert list_done(run) == list(STAGES)
 
 
+def test_spikes_of_fewer_animals_are_not_exported_once_the_run_is_to_grow(run, capsys):
+    """The one moment when they are still there: killed after the manifest has changed, before the training."""
+    animals, replay = GROWN["animals"]
+    settings = paradigms.load("bandit").settings(animals=animals, sets=list_settings(replay))
+    (run / "recording_spiking.nc").touch()
+    RunFolder.open(run, settings.model_dump(mode="json")).__enter__().close()
+    assert cli.exit_code(["export", str(run), "--spiking", "--format", "csv"]) == 2
+    assert "export needs the spiking replay, which is not done" in capsys.readouterr().err
+
+
 def test_training_alone_grows_in_animals_and_takes_the_sessions_of_replays_to_come(run, ask_at_once, capsys):
     assert cli.exit_code(command("train", run, *GROWN["sessions"])) == 0
     assert (read_manifest(run).status, list_done(run)) == ("waiting", ["train"])

@@ -55,8 +55,8 @@ def test_as_much_or_more_than_a_run_has_is_taken(now):
         ),
         (
             change(seed=1, animals=3),
-            r"^runs/x holds a run with another configuration: seed is 0 there and 1 was asked for\. A run can only be "
-            r"given more animals and replay sessions\. Give another --out, or --force to start over\.$",
+            r"^runs/x holds a run with another configuration: seed is 0 there and 1 was asked for\. Give another "
+            r"--out, or --force to start over; a run can only grow in animals and sessions of replay\.$",
         ),
         ({**CONFIG, "replay": {}}, r"replay\.\w+ is \d+ there and absent was asked for"),
     ],
