@@ -18,7 +18,7 @@ from pfc_da.network import Weights
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.settings import RunSettings
 from pfc_da.storage.files import require_file, write_atomic
-from pfc_da.storage.manifest import hash_config
+from pfc_da.storage.manifest import TESTING, hash_config
 from pfc_da.task import Task
 
 WEIGHTS = "weights.safetensors"
@@ -34,8 +34,9 @@ class Trained:
 
 
 def name_animal(settings: RunSettings, animal: int) -> str:
-    """What identifies an animal: its settings, and its number in the run."""
-    return f"{hash_config(settings.model_dump(mode='json'))}/{animal}"
+    """What identifies an animal: the settings that its training depends on, and its number in the run."""
+    own = settings.model_dump(mode="json", exclude={"animals", *TESTING})
+    return f"{hash_config(own)}/{animal}"
 
 
 def animal_seed(settings: RunSettings, animal: int) -> int:

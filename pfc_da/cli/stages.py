@@ -28,12 +28,15 @@ def do_stages(
         to_do = list_to_do(folder, stages, force)
         experiment = paradigms.load_of(settings) if {*to_do} - {"report"} else None
         if experiment:
-            check_cost(experiment.estimate(settings, to_do, workers), folder.path)
-    if not to_do:
+            cost = experiment.estimate(settings, to_do, workers, folder.count_trained())
+            check_cost(cost, folder.path)
+    if not to_do and not folder.growth:
         say(
             f"{folder.path}: {', '.join(stages)} finished already{locate_report(folder)}. --force does it again."
         )
         return folder.close()
+    if folder.growth:
+        say(folder.growth, sys.stderr)
     (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
     with saying_how_it_ended(folder.path, folder.kept), folder, Progress() as progress:
         work = plan_stages(experiment, settings, folder, progress, workers) if experiment else {}

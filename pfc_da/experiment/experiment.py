@@ -209,10 +209,12 @@ class Experiment:
             return {}
         return {self.variant: str(getattr(self.build_task(settings, test=True), self.variant))}
 
-    def estimate(self, settings: RunSettings, stages: Sequence[str], workers: int | None) -> Cost:
-        """What the stages of a run will cost."""
+    def estimate(
+        self, settings: RunSettings, stages: Sequence[str], workers: int | None, trained: int = 0
+    ) -> Cost:
+        """What the stages of a run will cost if so many animals are trained already."""
         task, tested = self.build_task(settings), self.build_task(settings, test=True)
-        return estimate_run(settings, task, tested, self.list_conditions(settings), stages, workers)
+        return estimate_run(settings, task, tested, self.list_conditions(settings), stages, workers, trained)
 
     def list_conditions(self, settings: RunSettings) -> tuple[Condition, ...]:
         """All conditions of a replay, the snapshots of training too."""
@@ -281,6 +283,8 @@ class Experiment:
     def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> Result:
         """Train, freeze, replay and compare; `arguments` as for `settings`.
 
+        A run in the folder `out` is continued, and grows if more animals or sessions of replay are asked for.
+
         Examples
         --------
         >>> from pfc_da import paradigms
@@ -291,6 +295,8 @@ class Experiment:
         with contextlib.ExitStack() as stack:
             path = Path(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
             folder = stack.enter_context(RunFolder.open(path, settings.model_dump(mode="json")))
+            if folder.growth:
+                print(folder.growth, file=sys.stderr)
             progress = stack.enter_context(Progress())
             work = plan_stages(self, settings, folder, progress, workers)
             run_stages(folder, work, list_to_do(folder, [*work]))

@@ -198,8 +198,9 @@ class ReplayOnDemand(Replay):
             return False
         folder.require_whole(*self.files)
         with open_recording(path) as recording:
-            before = json.loads(recording.attrs[self.name])
-        now = json.loads(self.options.format())
+            options, config = (json.loads(recording.attrs[name]) for name in (self.name, "config"))
+        before = {**options, "config": config}
+        now = {**json.loads(self.options.format()), "config": self.config}
         require_same_request(f"{path} is another {self.name} replay", before, now, "--force replaces it.")
         return statistics.exists()
 

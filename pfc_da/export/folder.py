@@ -97,7 +97,7 @@ def _find_recording(run: Path, manifest: Manifest, replay: str) -> Path:
         done, what, command = folder.is_done("replay"), "replay", f"pfc-da replay {run}"
     else:
         folder.require_whole(source.relative_to(run).as_posix())
-        done = source.exists()  # it is no stage
+        done = folder.is_done("train") and source.exists()  # it is no stage
         what, command = f"the {replay} replay", f"pfc-da replay {run} --{replay}"
     if not done:
         raise InputError(f"{run}: export needs {what}, which is not done; '{command}' does it.")

@@ -92,8 +92,9 @@ def estimate_run(
     conditions: Sequence[Condition],
     stages: Collection[str],
     workers: int | None,
+    trained: int = 0,
 ) -> Cost:
-    """Cost of `stages` of a run.
+    """Cost of `stages` of a run, which follow each other.
 
     Parameters
     ----------
@@ -101,30 +102,29 @@ def estimate_run(
         Of training and of test.
     conditions
         All that are replayed, snapshots too.
+    trained
+        Animals that are trained already.
     """
-    trained = estimate_training(settings, task) if "train" in stages else 0.0
-    replayed = estimate_replay(settings, tested, conditions) if "replay" in stages else 0.0
-    analysed = 0.0
+    network, n_units = settings.network.kind, settings.network.n_units
+    held, disk = _measure_recording(settings, tested, len(conditions))
+    costs = [Cost(0.0, 0.0, 0.0, 0.0)]
+    if "train" in stages:
+        working = TRAIN_BYTES[network] * settings.train.sessions * task.n_steps * n_units
+        weights = 4.0 * (4 + len(settings.train.snapshots)) * n_units**2
+        left = settings.animals - trained
+        animal_s = estimate_training(settings, task)
+        costs.append(combine(left, animal_s, workers, own_bytes=working, disk=left * weights))
+    if "replay" in stages:
+        working = REPLAY_BYTES * min(CHUNK, _replayed_sessions(settings)) * tested.n_steps * n_units
+        animal_s = estimate_replay(settings, tested, conditions)
+        costs.append(combine(settings.animals, animal_s, workers, own_bytes=working, disk=disk))
     if "compare" in stages or "report" in stages:
         trials = settings.animals * settings.replay.sessions * tested.n_trials
-        analysed = ANALYSIS_S + ANALYSIS_TRIAL_S * trials
-    network, n_units = settings.network.kind, settings.network.n_units
-    working = {
-        "train": TRAIN_BYTES[network] * settings.train.sessions * task.n_steps,
-        "replay": REPLAY_BYTES * min(CHUNK, _replayed_sessions(settings)) * tested.n_steps,
-    }
-    own = n_units * max((working[stage] for stage in stages if stage in working), default=0.0)
-    held, disk = _measure_recording(settings, tested, len(conditions))
-    weights = 4.0 * (4 + len(settings.train.snapshots)) * settings.animals * n_units**2
-    return combine(
-        settings.animals,
-        trained + replayed,
-        workers,
-        after_s=analysed,
-        own_bytes=own,
-        held_bytes=ANALYSED * held if "compare" in stages else 0.0,
-        disk=disk * ("replay" in stages) + weights * ("train" in stages),
-    )
+        in_memory = ANALYSED * held if "compare" in stages else 0.0
+        after_s = ANALYSIS_S + ANALYSIS_TRIAL_S * trials
+        costs.append(combine(0, 0.0, workers, after_s=after_s, held_bytes=in_memory))
+    cpu_s, wall_s, memory, space = zip(*costs, strict=True)
+    return Cost(sum(cpu_s), sum(wall_s), max(memory), sum(space))
 
 
 def combine(

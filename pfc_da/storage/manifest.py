@@ -18,7 +18,9 @@ from pfc_da.errors import InputError, damaged
 from pfc_da.storage.files import hash_file, require_file, require_name
 from pfc_da.storage.run_files import describe_remedy
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+TESTING = ("replay", "test_task")
+"""Settings of how trained animals are tested; training does not depend on them."""
 _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf", "safetensors", "pydantic")
 
 
@@ -150,6 +152,12 @@ def _commit() -> str:
         return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def hash_stage(stage: str, config: dict[str, Any]) -> str:
+    """Sixteen hexadecimal digits that stand for what a stage of a run depends on."""
+    ignored = TESTING if stage == "train" else ()
+    return hash_config({name: value for name, value in config.items() if name not in ignored})
 
 
 def hash_config(config: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """The folder a run is kept in: one writer at a time, every file whole, and a manifest of what is in it.
 
-A run goes through the stages of `STAGES`. The manifest records which are done, under the hash of the
-configuration they were done with, so an interrupted run continues where it stopped and a finished one is left
-alone. It also keeps the SHA-256 of every file that a later command reads, and a file whose bytes have changed since
-is refused. Files are written aside and renamed (`pfc_da.storage.files`), so a kill or a full disk leaves the previous file
-whole. Nothing here imports torch.
+A run goes through the stages of `STAGES`. The manifest records which are done, under the hash of the settings they depend
+on. So an interrupted run continues where it stopped, a finished one is left alone, and of a run that grows
+(`pfc_da.storage.growth`) those stages are done again that depend on what has changed. The manifest also keeps the SHA-256 of
+every file that a later command reads, and a file whose bytes have changed since is refused. Files are written aside and
+renamed (`pfc_da.storage.files`), so a kill or a full disk leaves the previous file whole. Nothing here imports torch.
 """
 
 import contextlib
@@ -32,15 +32,16 @@ from pfc_da.storage.files import (
     write_atomic,
 )
 from pfc_da.storage.folder_lock import LOCKS, lock_folder
+from pfc_da.storage.growth import SESSIONS, describe_growth, require_growth
 from pfc_da.storage.manifest import (
     Manifest,
     format_manifest,
-    hash_config,
+    hash_stage,
     new_manifest,
     read_manifest,
     require_whole,
 )
-from pfc_da.storage.request import require_same_request
+from pfc_da.storage.request import flatten
 from pfc_da.storage.run_files import ON_DEMAND, OURS, OUTPUTS, STAGES, list_made_from
 
 SPARE = 1 << 17
@@ -62,10 +63,15 @@ class RunFolder:
         self._lock = lock
         self._started = _clock()
         self._whole: set[str] = set()
+        self.growth = ""
+        """What is to be done for more animals or sessions than the run had, in one line; empty if it stays as it is."""
 
     @classmethod
     def open(cls, path: str | Path, config: dict[str, Any], force: bool = False) -> Self:
-        """Create the run folder `path` for `config`, or continue the run of the same configuration in it.
+        """Create the run folder `path` for `config`, or continue the run in it, which may grow.
+
+        A run that is to grow (`growth`) gets the new configuration in its manifest when work on the folder begins; from
+        then on only those stages are done that do not depend on what has changed.
 
         Parameters
         ----------
@@ -86,17 +92,13 @@ class RunFolder:
                 if force:
                     _remove_run(path)
                     manifest = new_manifest(config)
-                require_same_request(
-                    f"{path} holds a run with another configuration",
-                    manifest.config,
-                    config,
-                    "Give another --out, or --force to start over.",
-                )
+            folder = cls(path, manifest, lock)
+            folder._grow(config)
             remove_stale(path)
         except BaseException:
             lock.close()
             raise
-        return cls(path, manifest, lock)
+        return folder
 
     @classmethod
     def existing(cls, path: str | Path) -> Self:
@@ -111,6 +113,20 @@ class RunFolder:
             lock.close()
             raise
         return cls(path, manifest, lock)
+
+    def _grow(self, config: dict[str, Any]) -> None:
+        """Take another configuration with more animals or sessions of replay; refuse any other."""
+        before = self.manifest.config
+        if config == before:
+            return
+        begun = [number for number, folder in enumerate(self._animals, 1) if folder.exists()]
+        held = {"animals": max(begun, default=0)}
+        if self._has("replay"):
+            held |= {name: value for name, value in flatten(before).items() if name in SESSIONS}
+        require_growth(self.path, before, config, held)
+        self.growth = describe_growth(self.path, before, config, held["animals"])
+        new = {"config": config, "animals": config["animals"], "status": "waiting"}
+        self.manifest = self.manifest.model_copy(update=new)
 
     def __enter__(self) -> Self:
         try:
@@ -202,7 +218,7 @@ class RunFolder:
             self._change(stages=before.stages, files=before.files)
             self._write_manifest(before.status)
             raise
-        self._change(stages=kept | {stage: hash_config(self.manifest.config)})
+        self._change(stages=kept | {stage: hash_stage(stage, self.manifest.config)})
 
     @contextlib.contextmanager
     def making(self, *patterns: str, also: Iterable[str] = ()) -> Iterator[None]:
@@ -224,13 +240,23 @@ class RunFolder:
         self.discard(*list_made_from(name))
         write_atomic(self.path / name, writer)
 
+    def count_trained(self) -> int:
+        """Count the animals whose training has ended."""
+        return sum((folder / "weights.safetensors").exists() for folder in self._animals)
+
     def kept(self) -> str:
         """Say in a few words what an interrupted run has kept."""
-        folders = [self.animal(index) for index in range(self.manifest.animals)]
-        training = [folder for folder in folders if not (folder / "weights.safetensors").exists()]
-        trained = len(folders) - len(training)
-        part = sum((folder / "state.safetensors").exists() for folder in training)
-        return f"{trained} of {len(folders)} animals trained" + (f" and {part} part-way" if part else "")
+        part = sum(
+            (folder / "state.safetensors").exists() and not (folder / "weights.safetensors").exists()
+            for folder in self._animals
+        )
+        trained = f"{self.count_trained()} of {self.manifest.animals} animals trained"
+        return trained + (f" and {part} part-way" if part else "")
+
+    @property
+    def _animals(self) -> list[Path]:
+        """The folder of every animal, begun or not."""
+        return [self.animal(index) for index in range(self.manifest.animals)]
 
     def discard(self, *names: str) -> None:
         """Remove files and folders, which need not be there."""
@@ -245,7 +271,7 @@ class RunFolder:
         self._write_manifest("running")
 
     def _has(self, stage: str) -> bool:
-        if self.manifest.stages.get(stage) != hash_config(self.manifest.config):
+        if self.manifest.stages.get(stage) != hash_stage(stage, self.manifest.config):
             return False
         return all((self.path / name).exists() for name in self._list(OUTPUTS[stage]))
 

@@ -35,7 +35,7 @@ class FakeExperiment:
         asked = {"paradigm": "bandit", "animals": animals or 4, "seed": seed or 0}
         return resolve([asked], sets=sets)
 
-    def estimate(self, settings, stages, workers):
+    def estimate(self, settings, stages, workers, trained=0):
         return self.cost
 
     def train(self, settings, folder, progress, workers=None):

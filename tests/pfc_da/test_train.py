@@ -70,6 +70,18 @@ def test_an_animal_is_its_seed(tmp_path):
     assert without_time(read_curve(tmp_path / "a")) == without_time(read_curve(tmp_path / "b"))
 
 
+def test_an_animal_does_not_depend_on_how_many_there_are_nor_on_its_tests(tmp_path):
+    """Nor do its files: a run that grows keeps them."""
+    more = settings_of("animals=40", "replay.sessions=300", "replay.unit_sessions=50", "test_task.n_trials=9")
+    for name, settings in (("alone", settings_of("animals=1")), ("of many", more)):
+        run(settings, tmp_path / name)
+    one, other = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("alone", "of many"))
+    assert one == other
+    load_trained(more, TASK, 0, tmp_path / "alone")
+    with pytest.raises(InputError, match="it is of another animal or other settings"):
+        load_trained(settings_of("rule.discount=0.5"), TASK, 0, tmp_path / "alone")
+
+
 class Stopped(Exception):
     pass
 

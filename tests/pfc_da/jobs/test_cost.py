@@ -58,6 +58,20 @@ def test_animals_share_the_processes():
     assert estimate(animals=100).disk == pytest.approx(50 * estimate(animals=2).disk)
 
 
+def test_animals_that_are_trained_are_not_counted_again():
+    settings = EXPERIMENT.settings(quick=True, animals=8)
+
+    def measure(trained, *stages):
+        return EXPERIMENT.estimate(settings, stages, 1, trained)
+
+    half = measure(4, "train")
+    assert half == EXPERIMENT.estimate(settings.model_copy(update={"animals": 4}), ("train",), 1)
+    assert measure(8, "train").cpu_s == 0
+    assert measure(4, "replay") == measure(0, "replay")
+    both = measure(4, "train", "replay")
+    assert both.wall_s == half.wall_s + measure(0, "replay").wall_s
+
+
 def test_an_lstm_costs_more_and_stages_that_are_done_nothing():
     assert estimate(stages=("train",), network="lstm").cpu_s > estimate(stages=("train",)).cpu_s
     assert estimate(stages=("compare",)).disk == 0

@@ -18,7 +18,14 @@ from pfc_da.storage.manifest import Manifest, format_manifest, read_manifest
 from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
 
-CONFIG = {"paradigm": "bandit", "seed": 3, "animals": 2, "train": {"updates": 30, "sessions": 8}, "task": {}}
+CONFIG = {
+    "paradigm": "bandit",
+    "seed": 3,
+    "animals": 2,
+    "train": {"updates": 30, "sessions": 8},
+    "replay": {"sessions": 8},
+    "task": {},
+}
 
 
 @pytest.fixture
@@ -169,6 +176,50 @@ def test_another_configuration_is_refused_and_left_alone(out, change, words):
     assert files(out) == before
 
 
+@pytest.mark.parametrize(
+    "change, kept", [({"animals": 3}, []), ({"replay": {"sessions": 9}}, ["train"]), ({}, list(STAGES))]
+)
+def test_a_stage_is_done_again_if_what_it_depends_on_has_grown(out, change, kept):
+    finish(out)
+    with RunFolder.open(out, CONFIG | change) as folder:
+        assert read_manifest(out).config == CONFIG | change
+        assert read_manifest(out).status == ("waiting" if change else "finished")
+        assert [stage for stage in STAGES if folder.is_done(stage)] == kept
+        assert bool(folder.growth) == bool(change)
+    assert read_manifest(out).status == ("waiting" if change else "finished")
+    with RunFolder.existing(out) as folder:
+        assert [stage for stage in STAGES if folder.is_done(stage)] == kept
+
+
+def test_a_run_that_is_to_grow_is_as_it_was_until_work_begins(out):
+    finish(out)
+    before = files(out)
+    RunFolder.open(out, CONFIG | {"animals": 3}).close()
+    assert files(out) == before
+
+
+def test_a_run_cannot_have_fewer_animals_than_were_begun(out):
+    finish(out)
+    with pytest.raises(InputError, match="has 2 animals, more than the 1 asked for; a run cannot"):
+        RunFolder.open(out, CONFIG | {"animals": 1})
+    with RunFolder.open(out, CONFIG | {"animals": 9}) as folder:
+        folder.write_atomic("animals/003/state.safetensors", lambda file: file.touch())
+    with pytest.raises(InputError, match="has 4 animals, more than the 3 asked for; a run cannot"):
+        RunFolder.open(out, CONFIG | {"animals": 3})
+    with RunFolder.open(out, CONFIG | {"animals": 4}) as folder:  # nothing is lost of the others
+        assert folder.kept() == "2 of 4 animals trained and 1 part-way"
+
+
+def test_fewer_sessions_are_refused_once_more_are_replayed(out):
+    finish(out)
+    with pytest.raises(InputError, match="replay.sessions 8, more than the 7 asked for; a run cannot"):
+        RunFolder.open(out, CONFIG | {"replay": {"sessions": 7}})
+    with RunFolder.open(out, CONFIG | {"replay": {"sessions": 9000}}):
+        pass
+    with RunFolder.open(out, CONFIG | {"replay": {"sessions": 7}}) as folder:
+        assert folder.is_done("train") and not folder.is_done("replay")
+
+
 def test_force_removes_the_run_and_nothing_else(out):
     finish(out)
     (out / "notes.txt").write_text("mine")
@@ -252,7 +303,7 @@ def _with(**values):
         (_with(status="asleep"), "is damaged: status: Input should be"),
         (_with(extra=1), "is damaged: extra: Extra inputs"),
         (_with(wall_s=-1.0), "is damaged: wall_s: Input should be greater"),
-        (_with(schema_version=99), "has schema_version 99; this version of pfc_da reads 2"),
+        (_with(schema_version=99), "has schema_version 99; this version of pfc_da reads 3"),
         (_without("schema_version"), "has schema_version None"),
     ],
 )

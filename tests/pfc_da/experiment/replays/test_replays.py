@@ -5,12 +5,15 @@ import json
 import pytest
 import xarray as xr
 
+from pfc_da import paradigms
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.experiment import replays
 from pfc_da.experiment.replays import rate
 from pfc_da.recording import read_recording
 from pfc_da.replay import record_animal
+from pfc_da.storage.manifest import new_manifest
+from pfc_da.storage.run_folder import RunFolder
 
 SMALL = ["network.n_units=12", "train.updates=0", "task.n_trials=8"]
 SMALL += [f"replay.{name}=12" for name in ("held_out_sessions", "sessions", "unit_sessions")]
@@ -62,3 +65,24 @@ def test_the_replay_of_the_rate_network_resumes_with_the_next_animal(run, monkey
     assert played == [0, 1, 2, *([1] if spoilt else []), 2]
     xr.testing.assert_identical(whole, read_recording(run / "recording.nc"))
     assert not list(run.glob("animals/*/rate.nc*"))
+
+
+def test_a_replay_on_demand_is_another_one_once_its_settings_have_grown(tmp_path, build_recording):
+    experiment, folder = (
+        paradigms.load("bandit"),
+        RunFolder(tmp_path, new_manifest({"paradigm": "bandit", "seed": 0, "animals": 3}), None),
+    )
+
+    def ask(unit_sessions):
+        settings = experiment.settings(sets=[*SMALL, f"replay.unit_sessions={unit_sessions}"])
+        return replays.load("spiking")(experiment, settings, replays.load("spiking").parse(sessions=12))
+
+    replay = ask(10)
+    recording = build_recording().assign_attrs(config=json.dumps(replay.config), **replay.attributes)
+    own = tmp_path / "replays" / "spiking"
+    own.mkdir(parents=True)
+    recording.to_netcdf(own / "recording.nc", engine="h5netcdf")
+    (own / "statistics.csv").touch()
+    assert replay.is_done(folder)
+    with pytest.raises(InputError, match=r"config\.replay\.unit_sessions is 10 there and 12 was asked for"):
+        ask(12).is_done(folder)
