@@ -68,10 +68,10 @@ def draw_band(ax: "Axes", x: pd.Series, rows: pd.DataFrame, color: str) -> None:
         )
 
 
-def draw_legend_above(ax: "Axes", ncols: int = 2, **entries: list) -> None:
-    """Put the legend over the axes, out of the way of the marks."""
+def draw_legend_above(ax: "Axes", ncols: int = 2, **given: Any) -> None:
+    """Put the legend over the axes, out of the way of the marks; `given` as for `Axes.legend`."""
     ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, borderaxespad=0.2, columnspacing=1.2, **entries
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, borderaxespad=0.2, columnspacing=1.2, **given
     )
 
 
