@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pfc_da.analysis.figures.panel import Panel
-from pfc_da.analysis.figures.style import BLUE, FAINT, INK, MANY_POINTS, MUTED, VERMILLION, draw_legend_above, label_axes, words
+from pfc_da.analysis.figures.style import (
+    BLUE,
+    FAINT,
+    INK,
+    MANY_POINTS,
+    MUTED,
+    VERMILLION,
+    draw_legend_above,
+    label_axes,
+    words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
