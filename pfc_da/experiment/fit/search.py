@@ -28,7 +28,7 @@ from pfc_da.analysis.comparison.distance import get_recorded
 from pfc_da.analysis.comparison.run import compare_recording
 from pfc_da.analysis.readers.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.readers.dataset import Recorded, read_recorded
-from pfc_da.errors import InputError, damaged
+from pfc_da.errors import InputError, damaged, plural
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit.ranking import (
     DistanceMetric,
@@ -159,7 +159,7 @@ class Fit:
     def kept(self) -> str:
         """Say in a few words what an interrupted fit has kept."""
         n = len(list((self.out / "candidates").glob("*.json")))
-        return f"{max(n - 1, 0)} finished candidates" + (" and the default" if n else "")
+        return plural(max(n - 1, 0), "finished candidate") + (" and the default" if n else "")
 
     def _check(self, force: bool) -> None:
         """Refuse a folder that holds something else, or, unless it is to go, another fit."""
