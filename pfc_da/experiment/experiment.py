@@ -29,7 +29,7 @@ from pfc_da.analysis.units.nulls import MIN_SESSIONS
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.replays.rate import RateReplay
 from pfc_da.experiment.result import Result, read_result, tabulate_by_animal, tabulate_statistics
-from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
+from pfc_da.experiment.stages import expect_stages, list_to_do, plan_stages, run_stages
 from pfc_da.jobs.cost import Cost, estimate_run
 from pfc_da.jobs.progress import Progress
 from pfc_da.jobs.workers import work
@@ -37,6 +37,7 @@ from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings, resolve
+from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.storage.tables import read_table
 from pfc_da.task import Task
@@ -183,7 +184,7 @@ class Experiment:
         task = self.build_task(settings)
         jobs = []
         for animal in range(settings.animals):
-            report = progress.task(f"train animal {animal}", settings.train.updates)
+            report = progress.task(f"animal {animal}", settings.train.updates)
             arguments = (settings, task, animal, folder.animal(animal), report)
             jobs.append(functools.partial(train_animal, *arguments))
         work(jobs, workers, folder.path)
@@ -243,9 +244,10 @@ class Experiment:
         with contextlib.ExitStack() as stack:
             path = Path(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
             folder = stack.enter_context(RunFolder.open(path, settings.model_dump(mode="json")))
-            progress = stack.enter_context(Progress())
+            to_do = list_to_do(folder, STAGES[:-1])
+            progress = stack.enter_context(Progress(expect_stages(self, settings, to_do, workers)))
             work = plan_stages(self, settings, folder, progress, workers)
-            run_stages(folder, work, list_to_do(folder, [*work]))
+            run_stages(folder, work, to_do, progress)
             return read_result(path, settings)
 
 

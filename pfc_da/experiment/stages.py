@@ -43,8 +43,15 @@ def list_to_do(folder: RunFolder, stages: Sequence[str], force: bool = False) ->
     return [*stages[done.index(False) :]] if False in done else []
 
 
-def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str]) -> None:
+def expect_stages(
+    experiment: "Experiment", settings: RunSettings, to_do: Iterable[str], workers: int | None
+) -> dict[str, float]:
+    """Time in s that each stage is estimated to take."""
+    return {stage: experiment.estimate(settings, [stage], workers).wall_s for stage in to_do}
+
+
+def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str], progress: Progress) -> None:
     """Do stages one after another; each is recorded as done when it has ended."""
     for stage in to_do:
-        with folder.doing(stage):
+        with folder.doing(stage), progress.stage(stage):
             work[stage]()

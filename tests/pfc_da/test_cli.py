@@ -73,12 +73,12 @@ def experiment(monkeypatch):
 
 @pytest.fixture
 def call(capsys):
-    """Run the command line in this process; give exit code, stdout and stderr without the progress line."""
+    """Run the command line in this process; give exit code, stdout and stderr without the lines of progress."""
 
     def run(*arguments):
         code = cli.exit_code([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
-        return code, out, re.sub(r"^train \d+/\d+.*\n", "", err)
+        return code, out, re.sub(r"^(train|replay|compare|report|fit): .*\n", "", err, flags=re.M)
 
     return run
 

@@ -10,12 +10,13 @@ A finished candidate is one small file, one under way a run folder; so an interr
 not been.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ class Fit:
             self._check(force)
             begin()
             self._prepare(force)
-            report = progress.task("fit candidates", candidates + 3)
+            report = progress.task("candidates", candidates + 3)
             report(0, "default settings")
             worked = self._simulate("candidates", 0, {}, (), workers)
             found = [self._read("candidates", 0)]
@@ -205,7 +206,7 @@ class Fit:
         folder, quiet = RunFolder.open(path, settings.model_dump(mode="json")), _Quiet()
         with folder:
             work = plan_stages(self.experiment, settings, folder, quiet, workers)
-            run_stages(folder, work, list_to_do(folder, ("train", "replay")))
+            run_stages(folder, work, list_to_do(folder, ("train", "replay")), quiet)
         recording = read_recording(path / "recording.nc")
         learned = find_learners(recording)
         diverged = np.array(self.experiment.count_diverged(settings, folder).by_animal, bool)
@@ -263,6 +264,11 @@ def find_learners(recording: xr.Dataset) -> np.ndarray:
 
 class _Quiet(Progress):
     """The trainings of all candidates are too many to show."""
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A stage that is not shown."""
+        yield
 
     def task(self, name: str, total: int) -> Report:
         """A report that is not shown."""
