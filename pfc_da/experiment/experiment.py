@@ -7,6 +7,7 @@ train -> replay (weights frozen) -> compare (statistics with references) -> repo
 import contextlib
 import dataclasses
 import functools
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -42,8 +43,9 @@ from pfc_da.storage.run_folder import RunFolder
 from pfc_da.storage.tables import read_table
 from pfc_da.task import Task
 from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
-from pfc_da.trained import load_trained
+from pfc_da.trained import animal_seed, load_trained
 
+LOG = logging.getLogger(__name__)
 REFERENCE_SETTINGS: Mapping[str, Any] = {
     "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
     "rule": {
@@ -184,6 +186,7 @@ class Experiment:
         task = self.build_task(settings)
         jobs = []
         for animal in range(settings.animals):
+            LOG.info("animal %d has seed %d", animal, animal_seed(settings, animal))
             report = progress.task(f"animal {animal}", settings.train.updates)
             arguments = (settings, task, animal, folder.animal(animal), report)
             jobs.append(functools.partial(train_animal, *arguments))

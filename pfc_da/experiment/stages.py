@@ -1,6 +1,7 @@
 """The stages of a run, done one after another: train, replay, compare, and whatever a command adds."""
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pfc_da.storage.run_folder import RunFolder
 if TYPE_CHECKING:
     from pfc_da.experiment.experiment import Experiment
 
+LOG = logging.getLogger(__name__)
 Stages = Mapping[str, Callable[[], object]]
 """Stages in their order, with what does them."""
 
@@ -53,5 +55,6 @@ def expect_stages(
 def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str], progress: Progress) -> None:
     """Do stages one after another; each is recorded as done when it has ended."""
     for stage in to_do:
+        LOG.info("%s begins in %s", stage, folder.path)
         with folder.doing(stage), progress.stage(stage):
             work[stage]()

@@ -1,4 +1,4 @@
-"""Progress of long work: live rows on a terminal, otherwise a plain line at each stage and every half minute.
+"""Progress of long work: live rows on a terminal, otherwise plain lines, at each stage and every half minute.
 
 Work is done in stages, such as train and replay, each of tasks, such as animals. Work reports through a small callable,
 in this or another process. The callable appends one line to a temporary file that the parent reads. This needs no
@@ -20,6 +20,8 @@ from typing import Any, Self, TextIO
 
 _POLL_S = 0.25
 _LINE_EVERY_S = 30.0
+_FIRST_LINE_S = 1.0
+"""The first line of a stage comes after this time, so that what is refused at once is one line."""
 _PRIOR_S = 10.0
 """How much work, in s as expected, the measured pace must cover to weigh as much as the expected one."""
 _ROWS = 12
@@ -192,7 +194,7 @@ class Progress:
         with self._lock:
             stage = Stage(name, time.monotonic())
             self._stages.append(stage)
-        self._show_or_write()
+            self._line_at = stage.began - self._line_every + min(_FIRST_LINE_S, self._line_every)
         yield
         self._read()
         stage.ended = stage.heard = time.monotonic()

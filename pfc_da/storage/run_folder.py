@@ -10,6 +10,7 @@ whole. Nothing here imports torch.
 import contextlib
 import itertools
 import json
+import logging
 import os
 import resource
 import time
@@ -42,6 +43,7 @@ from pfc_da.storage.manifest import (
 from pfc_da.storage.request import require_same_request
 from pfc_da.storage.run_files import MADE_FROM, ON_DEMAND, OURS, OUTPUTS, STAGES, fits
 
+LOG = logging.getLogger(__name__)
 SPARE = 1 << 17
 """Bytes kept for the last manifest while a run is under way."""
 
@@ -213,6 +215,8 @@ class RunFolder:
         found = sorted(name for name in there if any(fits(name, pattern) for pattern in patterns))
         made = {name: hash_file(self.path / name) for name in found}
         self._whole |= made.keys()
+        for name in made:
+            LOG.info("wrote %s", self.path / name)
         self._change(files=self.manifest.files | made)
 
     def animal(self, index: int) -> Path:

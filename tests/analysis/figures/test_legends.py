@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pfc_da.analysis.figures.choices import plot_history, plot_matching_ratios, plot_raster
 from pfc_da.analysis.figures.reward import plot_controls, plot_learning_curve, plot_within_session
 from pfc_da.analysis.figures.spiking import plot_spikes
-from pfc_da.analysis.figures.style import STYLE
+from pfc_da.analysis.figures.style import STYLE, draw_legend_above
 from pfc_da.analysis.figures.units import plot_selectivity
 
 BOUNDS = {"low": 0.1, "high": 0.9}
@@ -38,3 +38,10 @@ def test_no_legend_lies_over_the_axes(plot):
         figure.canvas.draw()
     legend, inside = ax.get_legend().get_window_extent(), ax.get_window_extent()
     assert legend.y0 >= inside.y1 - 1 and figure.bbox.y1 >= legend.y1
+
+
+def test_axes_without_a_label_have_no_legend():
+    ax = Figure().subplots()
+    ax.plot([0, 1])
+    draw_legend_above(ax)
+    assert ax.get_legend() is None
