@@ -150,7 +150,7 @@ class Progress:
 
     Examples
     --------
-    >>> with Progress({"train": 60.0}) as progress, progress.stage("train"):   # doctest: +SKIP
+    >>> with Progress({"train": 60.0}) as progress, progress.stage("train"):
     ...     report = progress.task("animal 0", total=300)
     ...     report(150, "reward 0.58")
     """
