@@ -29,6 +29,8 @@ Zou & Donner 2008, Stat Med 27:1693, doi 10.1002/sim.3095. Satterthwaite 1946, B
 doi 10.1080/01621459.1927.10502953.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
@@ -158,6 +160,31 @@ def compute_reach(n: ArrayLike) -> NDArray:
     """Standard errors from a mean over `n` samples to the end of its interval; NaN with fewer than two."""
     n = np.asarray(n)
     return np.where(n > 1, stdtrit(np.maximum(n - 1, 1), (1 + LEVEL) / 2), np.nan)
+
+
+def format_interval(estimate: float, low: float, high: float) -> str:
+    """Write an estimate and its interval as text, to three digits.
+
+    Parameters
+    ----------
+    estimate, low, high : float
+        NaN where there is none; a range in words has no estimate.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_interval(0.6412, 0.61, 0.66), format_interval(0.6412, math.nan, math.nan)
+    ('0.641 [0.61, 0.66]', '0.641, no interval')
+    >>> format_interval(math.nan, 0.5, 1), format_interval(math.nan, math.nan, math.nan)
+    ('[0.5, 1]', '—')
+    """
+    middle, bottom, top = ("—" if math.isnan(each) else f"{each:.3g}" for each in (estimate, low, high))
+    if bottom == top == "—":
+        return middle if middle == "—" else f"{middle}, no interval"
+    return f"[{bottom}, {top}]" if middle == "—" else f"{middle} [{bottom}, {top}]"
 
 
 def mean_or_nan(values: NDArray) -> float:

@@ -14,6 +14,7 @@ import statistics
 import sys
 from pathlib import Path
 
+from pfc_da.errors import plural
 from pfc_da.storage.tables import MISSES, VERDICTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,9 +154,9 @@ def summary(verdicts: list[str], missing: int, file: str) -> str:
     inside, outside, holds, fails, undecided, incomparable = map(verdicts.count, VERDICTS)
     counts = f"{inside} inside, {outside} outside, {incomparable} not comparable"
     claims = f"Of claims in words, counted apart: {holds} hold, {fails} fail, {undecided} open."
-    rest = f"{missing} more references have no simulated number in this run"
+    rest = f"{plural(missing, 'more reference')} without a simulated number in this run"
     n = inside + outside + incomparable
-    return f"{n} comparisons: {counts}; {rest}. {claims} Why is in {file} and in the report."
+    return f"{plural(n, 'comparison')}: {counts}; {rest}. {claims} Why is in {file} and in the report."
 
 
 def replace_table(readme: str, new: str) -> str:

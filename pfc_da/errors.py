@@ -59,6 +59,27 @@ def show(given: object) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
+def plural(n: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless there is one of it.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+        Singular.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> plural(1, "file"), plural(12000, "file")
+    ('1 file', '12000 files')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def one_line(message: str) -> str:
     """Return the message as one line of printable characters; the middle of a very long message is left out.
 

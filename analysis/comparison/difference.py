@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic, missing_statistic
 
 
@@ -163,7 +164,7 @@ def format_differences(table: pd.DataFrame) -> str:
             (row.recorded, row.rec_low, row.rec_high),
             (row.difference, row.diff_low, row.diff_high),
         )
-        shown = " ".join(f"{f'{middle:.3g} [{low:.3g}, {high:.3g}]':24}" for middle, low, high in numbers)
+        shown = " ".join(f"{format_interval(*number):24}" for number in numbers)
         lines.append(f"{f'{row.key} {row.condition}':30} {shown} {row.verdict}: {row.why}")
     return "\n".join(lines)
 

@@ -94,7 +94,7 @@ def plot_matching_ratios(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
         ax.plot(x, fit["bias"] + fit["slope"] * x, color=VERMILLION, label=label)
         low, high = (fit["bias"] + fit[edge] * x for edge in ("slope_low", "slope_high"))
         ax.fill_between(x, low, high, color=VERMILLION, alpha=0.18, linewidth=0)
-    ax.legend(loc="upper left")
+    draw_legend_above(ax)
     return label_axes(ax, "log income ratio, A to B", "log choice ratio, A to B")
 
 
@@ -139,7 +139,7 @@ def plot_history(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
             label=f"past {kind}s",
         )
     ax.set_xticks(sorted(set(numbers["lag"])))
-    ax.legend(loc="upper right")
+    draw_legend_above(ax)
     return label_axes(ax, "lag (trials back)", "weight on choice (log odds)")
 
 

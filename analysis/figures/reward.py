@@ -43,7 +43,7 @@ def plot_learning_curve(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     if len(mean):
         ax.plot(mean["trials"], mean["reward_per_trial"], color=INK, label="mean of animals")
         draw_band(ax, mean["trials"], mean, INK)
-    ax.legend(loc="lower right")
+    draw_legend_above(ax)
     ax.xaxis.set_major_formatter(_format_thousands)
     return label_axes(ax, "training trials", "reward per trial")
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pfc_da.analysis.figures.panel import Panel
-from pfc_da.analysis.figures.style import BLUE, FAINT, INK, MANY_POINTS, MUTED, VERMILLION, label_axes, words
+from pfc_da.analysis.figures.style import (
+    BLUE,
+    FAINT,
+    INK,
+    MANY_POINTS,
+    MUTED,
+    VERMILLION,
+    draw_legend_above,
+    label_axes,
+    words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +71,7 @@ def plot_spikes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     for trial in range(int(end / trial_s) + 2):
         ax.axvline(trial * trial_s, color=FAINT, linewidth=0.5, zorder=0)
     ax.set_xlim(0, end)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=2, markerscale=4)
+    draw_legend_above(ax, markerscale=4)
     return label_axes(ax, "time in the session (s)", "neuron")
 
 

@@ -68,11 +68,11 @@ def draw_band(ax: "Axes", x: pd.Series, rows: pd.DataFrame, color: str) -> None:
         )
 
 
-def draw_legend_above(ax: "Axes", ncols: int = 2, **entries: list) -> None:
-    """Put the legend over the axes, out of the way of the marks."""
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, borderaxespad=0.2, columnspacing=1.2, **entries
-    )
+def draw_legend_above(ax: "Axes", ncols: int = 2, **given: Any) -> None:
+    """Put the legend, if anything has a label, over the axes, out of the way of the marks; `given` as for `Axes.legend`."""
+    if ax.get_legend_handles_labels()[0]:
+        place: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        ax.legend(ncols=ncols, columnspacing=1.2, **place, **given)
 
 
 def label_axes(ax: "Axes", x: str, y: str) -> "Axes":

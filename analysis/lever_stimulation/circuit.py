@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.interval import mean_of_finite
+from pfc_da.analysis.interval import format_interval, mean_of_finite
 from pfc_da.analysis.lever_stimulation.risky_choices import compute_p_risky
 from pfc_da.analysis.lever_stimulation.trials import (
     CONTROL,
@@ -188,4 +188,4 @@ def _mean_at(recording: xr.Dataset, variable: str, condition: str, outcome: str,
 
 
 def _format(statistic: Statistic) -> str:
-    return f"{statistic.estimate:.3g} [{statistic.low:.3g}, {statistic.high:.3g}]"
+    return format_interval(statistic.estimate, statistic.low, statistic.high)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pfc_da.analysis.readers.column_map import ColumnMap
 from pfc_da.analysis.readers.entries import plain
 from pfc_da.analysis.readers.nwb_store import Store
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, plural
 
 UNITS = "units"
 ALWAYS = np.array([[0.0, np.inf]])  # observed throughout
@@ -38,7 +38,9 @@ def read_units(store: Store) -> tuple[tuple[str, ...], tuple[NDArray, ...], tupl
         return names, times, None
     parts = _split(store, "obs_intervals")
     if len(parts) != len(names):
-        raise InputError(f"{path}: {UNITS}/obs_intervals_index does not fit the {len(names)} units.")
+        raise InputError(
+            f"{path}: {UNITS}/obs_intervals_index does not fit the {plural(len(names), 'unit')}."
+        )
     intervals = tuple(
         _check_intervals(part, f"{path}: {UNITS}/obs_intervals of unit {name}") if len(part) else ALWAYS
         for name, part in zip(names, parts, strict=True)

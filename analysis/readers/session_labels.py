@@ -14,7 +14,7 @@ import pandas as pd
 
 from pfc_da.analysis.readers.column_map import ColumnMap
 from pfc_da.analysis.readers.path_labels import SUFFIX, find_subject, propose_pattern, read_labels
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, plural
 
 COMPARED = ["trial", "choice", "reward", "event"]  # two sessions of one name that are alike in these are one
 
@@ -121,7 +121,7 @@ def note_animals(tables: dict[Path, pd.DataFrame]) -> list[str]:
         return []
     pattern = f"`path: '{propose_pattern(files)}'`, or " if len(files) > 1 else ""
     return [
-        f"no animal is told for {n} sessions of {len(files)} file{'s'[: len(files) > 1]}: they count as those of one "
+        f"no animal is told for {n} sessions of {plural(len(files), 'file')}: they count as those of one "
         f"animal. {pattern}`columns: {{animal: NAME}}` in --columns FILE says whose they are."
     ]
 

@@ -19,8 +19,8 @@ def bench(
     from pfc_da.bench import AGENTS, run_bench, summarise_bench, write_json
     from pfc_da.jobs.progress import Progress
 
-    with Progress() as progress:
-        found = run_bench(seeds, workers, progress.task("bench seeds", seeds * len(AGENTS)))
+    with Progress() as progress, progress.stage("bench"):
+        found = run_bench(seeds, workers, progress.task("seeds", seeds * len(AGENTS)))
     if json:
         write_json(found, json)
     table = pd.DataFrame(summarise_bench(found)).set_index("agent").T

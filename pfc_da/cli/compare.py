@@ -36,13 +36,15 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     """Compare a run with recordings; a file of its own, and the report again if there is one."""
     from pfc_da.analysis.comparison.difference import format_differences
     from pfc_da.analysis.comparison.run import compare_recorded
+    from pfc_da.jobs.progress import Progress
     from pfc_da.storage.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
     with closed_on_error(folder):
         require_before("compare", folder)
         folder.require_whole("replays/spiking/recording.nc")
-        table = compare_recorded(run, paths, columns)
+        with Progress() as progress, progress.stage("compare"):
+            table = compare_recorded(run, paths, columns)
         had_report = folder.is_done("report")
     with saying_how_it_ended(folder.path, folder.kept), folder:
         with folder.making("comparison_recorded.csv"):

@@ -2,6 +2,7 @@
 
 from pfc_da.cli.ending import Ended, say
 from pfc_da.cli.options import Again, ExportOut, ExportSpiking, Format, Run, Sessions
+from pfc_da.errors import plural
 
 
 def export(
@@ -20,6 +21,5 @@ def export(
         folder, written = export_run(run, format, out=out, sessions=sessions, replay=replay, force=force)
     except KeyboardInterrupt:
         raise Ended(130, "interrupted: what is written is whole; the same command continues.") from None
-    files = "1 file" if len(written) == 1 else f"{len(written)} files"
-    done = f"{files} written" if written else "exported already; --force does it again"
+    done = f"{plural(len(written), 'file')} written" if written else "exported already; --force does it again"
     say(f"{folder}: {done}.")

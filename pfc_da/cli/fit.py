@@ -52,7 +52,8 @@ def fit(
     if force or not os.path.exists(asked.out):
         cost.require_room(asked.out)
     begin = functools.partial(check_cost, cost, asked.out)
-    with saying_how_it_ended(asked.out, asked.kept), Progress() as progress:
+    expected = {"fit": cost.wall_s}
+    with saying_how_it_ended(asked.out, asked.kept), Progress(expected) as progress, progress.stage("fit"):
         worked, text = asked.run(candidates, progress, workers, force, begin)
     print(text)
     for note in asked.recorded.notes:

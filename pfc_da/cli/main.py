@@ -6,15 +6,17 @@ command early is said in one line on stderr. Heavy imports happen inside the com
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from pfc_da import __version__
 from pfc_da.cli.bench import bench
 from pfc_da.cli.compare import compare
 from pfc_da.cli.ending import Ended, describe_failure, say
 from pfc_da.cli.export import export
 from pfc_da.cli.fit import fit
+from pfc_da.cli.log import with_log
 from pfc_da.cli.options import Command
 from pfc_da.cli.replay import replay
 from pfc_da.cli.run import list_paradigms, report, run, train
@@ -22,11 +24,26 @@ from pfc_da.errors import SHOWN, DiskFull, InputError, nearest
 from pfc_da.jobs import signals
 
 app = typer.Typer(
-    help="A prefrontal network trained by dopamine, in the experiments of recorded animals.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # rich costs a tenth of a second to import, for the help text alone
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"pfc-da {__version__}")
+        raise typer.Exit
+
+
+_VERSION = typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+
+
+@app.callback()
+def _begin(version: Annotated[bool, _VERSION] = False) -> None:
+    """A prefrontal network trained by dopamine, in the experiments of recorded animals."""
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_paradigms,
     "run": run,
@@ -39,7 +56,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "bench": bench,
 }
 for _name, _function in COMMANDS.items():
-    app.command(_name, cls=Command)(_function)
+    app.command(_name, cls=Command)(with_log(_function))
 
 
 def exit_code(arguments: list[str]) -> int:

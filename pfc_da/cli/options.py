@@ -1,7 +1,7 @@
 """Arguments and options of the commands, and how their texts are read."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +26,12 @@ class Command(typer.core.TyperCommand):
             ):
                 raise typer.BadParameter("given twice; give it once.", ctx, parameter)
         return super().parse_args(ctx, args)
+
+
+def _list_paradigms() -> Sequence[str]:
+    from pfc_da import paradigms
+
+    return paradigms.names()
 
 
 def _path(text: str) -> Path:
@@ -60,7 +66,11 @@ def _option(help: str, kind: Callable[[str], Any] | None = None, metavar: str = 
 
 Paradigm = Annotated[
     str,
-    typer.Argument(metavar="PARADIGM", help="One of those 'pfc-da list' shows, or the .py file of your own."),
+    typer.Argument(
+        metavar="PARADIGM",
+        help="One of those 'pfc-da list' shows, or the .py file of your own.",
+        autocompletion=_list_paradigms,
+    ),
 ]
 Run = Annotated[
     Path, typer.Argument(metavar="RUN", parser=_path, help="The --out of an earlier 'pfc-da run' or 'train'.")

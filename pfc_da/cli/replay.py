@@ -77,6 +77,7 @@ def _has(replay: str, option: str) -> bool:
 def _replay_on_demand(run: Path, name: str, given: dict[str, Any], force: bool, workers: int | None) -> None:
     """Replay the animals of a run in another way; its files have names of their own."""
     from pfc_da import paradigms
+    from pfc_da.jobs.cost import REPORT_S
     from pfc_da.jobs.progress import Progress
     from pfc_da.storage.run_folder import RunFolder
 
@@ -89,15 +90,19 @@ def _replay_on_demand(run: Path, name: str, given: dict[str, Any], force: bool, 
         own.check()
         done = not force and own.is_done(folder)
         if not done:
-            check_cost(own.estimate(workers), run)
+            cost = own.estimate(workers)
+            check_cost(cost, run)
             had_report = folder.is_done("report")
     if done:
         say(f"{run}: the {name} replay is done already. --force does it again.")
         return folder.close()
-    with saying_how_it_ended(folder.path, folder.kept), folder, Progress() as progress:
-        text = own.run(folder, progress, workers)
+    expected = {"replay": cost.wall_s} | ({"report": REPORT_S} if had_report else {})
+    with saying_how_it_ended(folder.path, folder.kept), folder, Progress(expected) as progress:
+        with progress.stage("replay"):
+            text = own.run(folder, progress, workers)
         if had_report:
-            write_report_again(folder)
+            with progress.stage("report"):
+                write_report_again(folder)
     print(text)
     written = [name for name in own.files[:3] if (folder.path / name).exists()]
     say(f"{run}: wrote {', '.join(written)}{locate_report(folder)}.")

@@ -21,7 +21,7 @@ def do_stages(
 ) -> None:
     """Do those of `stages` that are not done, or all under `force`, and say what there is now."""
     from pfc_da import paradigms
-    from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
+    from pfc_da.experiment.stages import expect_stages, list_to_do, plan_stages, run_stages
     from pfc_da.jobs.progress import Progress
 
     with closed_on_error(folder):
@@ -38,9 +38,12 @@ def do_stages(
     if folder.growth:
         say(folder.growth, sys.stderr)
     (folder.path / "error.txt").unlink(missing_ok=True)  # of an earlier failure, now taken up again
-    with saying_how_it_ended(folder.path, folder.kept), folder, Progress() as progress:
+    expected = (
+        expect_stages(experiment, settings, to_do, workers, folder.count_trained()) if experiment else {}
+    )
+    with saying_how_it_ended(folder.path, folder.kept), folder, Progress(expected) as progress:
         work = plan_stages(experiment, settings, folder, progress, workers) if experiment else {}
-        run_stages(folder, work | {"report": functools.partial(_write_report, folder.path)}, to_do)
+        run_stages(folder, work | {"report": functools.partial(_write_report, folder.path)}, to_do, progress)
     say(f"{folder.path}: {', '.join(stages)} finished{locate_report(folder)}.")
 
 

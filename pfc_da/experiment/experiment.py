@@ -7,6 +7,7 @@ train -> replay (weights frozen) -> compare (statistics with references) -> repo
 import contextlib
 import dataclasses
 import functools
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,7 @@ from pfc_da.experiment.result import (
     tabulate_by_animal,
     tabulate_statistics,
 )
-from pfc_da.experiment.stages import list_to_do, plan_stages, run_stages
+from pfc_da.experiment.stages import expect_stages, list_to_do, plan_stages, run_stages
 from pfc_da.jobs.cost import Cost, estimate_run
 from pfc_da.jobs.progress import Progress
 from pfc_da.jobs.workers import work
@@ -45,12 +46,14 @@ from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings, resolve
+from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.storage.tables import COMPARISON, read_table
 from pfc_da.task import Task
 from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
-from pfc_da.trained import load_trained
+from pfc_da.trained import animal_seed, load_trained
 
+LOG = logging.getLogger(__name__)
 REFERENCE_SETTINGS: Mapping[str, Any] = {
     "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
     "rule": {
@@ -228,7 +231,8 @@ class Experiment:
         task = self.build_task(settings)
         jobs = []
         for animal in range(settings.animals):
-            report = progress.task(f"train animal {animal}", settings.train.updates)
+            LOG.info("animal %d has seed %d", animal, animal_seed(settings, animal))
+            report = progress.task(f"animal {animal}", settings.train.updates)
             arguments = (settings, task, animal, folder.animal(animal), report)
             jobs.append(functools.partial(train_animal, *arguments))
         work(jobs, workers, folder.path)
@@ -297,9 +301,11 @@ class Experiment:
             folder = stack.enter_context(RunFolder.open(path, settings.model_dump(mode="json")))
             if folder.growth:
                 print(folder.growth, file=sys.stderr)
-            progress = stack.enter_context(Progress())
+            to_do = list_to_do(folder, STAGES[:-1])
+            expected = expect_stages(self, settings, to_do, workers, folder.count_trained())
+            progress = stack.enter_context(Progress(expected))
             work = plan_stages(self, settings, folder, progress, workers)
-            run_stages(folder, work, list_to_do(folder, [*work]))
+            run_stages(folder, work, to_do, progress)
             return read_result(path, settings)
 
 

@@ -96,7 +96,7 @@ class Replay(abc.ABC):
         jobs = []
         for animal, part in enumerate(parts):
             trained = load_trained(self.settings, self.task, animal, folder.animal(animal))
-            report = progress.task(f"{self.name} replay of animal {animal}", self.count_sessions())
+            report = progress.task(f"animal {animal}", self.count_sessions())
             jobs.append(functools.partial(self.play_part, trained, animal, report, part))
         work(jobs, workers, folder.path)
         for part in parts:
@@ -111,6 +111,7 @@ class Replay(abc.ABC):
         """Replay one animal into a file of its own, unless that was done before."""
         if self.holds(part):
             return report(self.count_sessions(), "replayed before")
+        report(0, "")
         remove(_name_request(part))
         self.record_animal(part, trained, animal, report)
         text = json.dumps({**self._request(part), "sha256": hash_file(part)}) + "\n"

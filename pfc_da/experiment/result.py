@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.recording import read_recording
 from pfc_da.settings import RunSettings
@@ -27,8 +28,8 @@ class Result:
         shown = self.comparison.dropna(subset="simulated")
         lines = []
         for row in shown.itertuples():
-            simulated = f"{row.simulated:.3g} [{row.sim_low:.3g}, {row.sim_high:.3g}]"
-            reference = f"{row.reference:.3g} [{row.ref_low:.3g}, {row.ref_high:.3g}]"
+            simulated = format_interval(row.simulated, row.sim_low, row.sim_high)
+            reference = format_interval(row.reference, row.ref_low, row.ref_high)
             name = f"{row.key} {row.condition}" if isinstance(row.condition, str) else row.key
             doi = row.doi if isinstance(row.doi, str) else ""
             lines.append(

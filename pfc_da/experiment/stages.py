@@ -1,6 +1,7 @@
 """The stages of a run, done one after another: train, replay, compare, and whatever a command adds."""
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pfc_da.storage.run_folder import RunFolder
 if TYPE_CHECKING:
     from pfc_da.experiment.experiment import Experiment
 
+LOG = logging.getLogger(__name__)
 Stages = Mapping[str, Callable[[], object]]
 """Stages in their order, with what does them."""
 
@@ -43,8 +45,31 @@ def list_to_do(folder: RunFolder, stages: Sequence[str], force: bool = False) ->
     return [*stages[done.index(False) :]] if False in done else []
 
 
-def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str]) -> None:
+def expect_stages(
+    experiment: "Experiment",
+    settings: RunSettings,
+    to_do: Iterable[str],
+    workers: int | None,
+    trained: int,
+) -> dict[str, float]:
+    """Time in s that each stage is estimated to take.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    settings : RunSettings
+    to_do : iterable of str
+        Stages.
+    workers : int, optional
+    trained : int
+        Animals that are trained already.
+    """
+    return {stage: experiment.estimate(settings, [stage], workers, trained).wall_s for stage in to_do}
+
+
+def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str], progress: Progress) -> None:
     """Do stages one after another; each is recorded as done when it has ended."""
     for stage in to_do:
-        with folder.doing(stage):
+        LOG.info("%s begins in %s", stage, folder.path)
+        with folder.doing(stage), progress.stage(stage):
             work[stage]()

@@ -191,8 +191,8 @@ def _write(jobs: list[Job], finished: _Finished) -> list[Path]:
     to_do = [job for job in jobs if not finished.has(job.path)]
     if not to_do:
         return []
-    with Progress() as progress:
-        report = progress.task("export", len(jobs))
+    with Progress() as progress, progress.stage("export"):
+        report = progress.task("files", len(jobs))
         report(len(jobs) - len(to_do))
         for done, job in enumerate(to_do, len(jobs) - len(to_do) + 1):
             remove(job.path)  # written, but a kill came before that was kept

@@ -84,8 +84,10 @@ def to_pynapple(session: Session) -> dict[str, Any]:
     trials = session.trials.rename(columns={"start_time": "start", "stop_time": "end"})
     found: dict[str, Any] = {"trials": nap.IntervalSet(trials)}
     if session.spikes is not None:
-        trains = {unit: nap.Ts(times) for unit, times in enumerate(session.spikes.trains())}
-        whole = nap.IntervalSet(0.0, session.stop_s)
+        whole = nap.IntervalSet(0.0, session.stop_s)  # told to each train, as one spike alone spans no time
+        trains = {
+            unit: nap.Ts(times, time_support=whole) for unit, times in enumerate(session.spikes.trains())
+        }
         found["units"] = nap.TsGroup(trains, time_support=whole, metadata=session.units)
     times = to_seconds(np.arange(session.series.sizes["step"]), session.step_s)
     for name, values in session.series.items():

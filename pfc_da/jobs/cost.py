@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pfc_da.errors import InputError
+from pfc_da.jobs.progress import format_time
 from pfc_da.replay import CHUNK, PLASTIC_CHUNK
 from pfc_da.rollout import Condition
 from pfc_da.settings import RunSettings
@@ -37,8 +38,10 @@ REPLAY = {"rate": StepCost(95e-6, 18e-9, 12e-12), "lstm": StepCost(95e-6, 20e-9,
 """By network; of a replay of the same sessions."""
 PROCESS_S, PROCESS_BYTES = 3.0, 380e6
 """CPU-s until a process has imported torch, and what it then holds: `pfc-da replay` of as little as possible."""
-ANALYSIS_S, ANALYSIS_TRIAL_S = 6.0, 0.12e-3
-"""CPU-s of compare and report, imports included, and more of them a trial of an animal's recorded sessions."""
+ANALYSIS_S, ANALYSIS_TRIAL_S = 5.0, 0.12e-3
+"""CPU-s of compare, imports included, and more of them a trial of an animal's recorded sessions."""
+REPORT_S = 1.0
+"""CPU-s of report."""
 TRAIN_BYTES = {"rate": 20.0, "lstm": 80.0}
 """Bytes of memory that training holds a session, step and unit."""
 REPLAY_BYTES = 16.0
@@ -118,11 +121,12 @@ def estimate_run(
         working = REPLAY_BYTES * min(CHUNK, _replayed_sessions(settings)) * tested.n_steps * n_units
         animal_s = estimate_replay(settings, tested, conditions)
         costs.append(combine(settings.animals, animal_s, workers, own_bytes=working, disk=disk))
-    if "compare" in stages or "report" in stages:
+    if "compare" in stages:
         trials = settings.animals * settings.replay.sessions * tested.n_trials
-        in_memory = ANALYSED * held if "compare" in stages else 0.0
         after_s = ANALYSIS_S + ANALYSIS_TRIAL_S * trials
-        costs.append(combine(0, 0.0, workers, after_s=after_s, held_bytes=in_memory))
+        costs.append(combine(0, 0.0, workers, after_s=after_s, held_bytes=ANALYSED * held))
+    if "report" in stages:
+        costs.append(combine(0, 0.0, workers, after_s=REPORT_S))
     cpu_s, wall_s, memory, space = zip(*costs, strict=True)
     return Cost(sum(cpu_s), sum(wall_s), max(memory), sum(space))
 
@@ -208,18 +212,6 @@ def _measure_recording(settings: RunSettings, task: Task, conditions: int) -> tu
     totals = 8.0 * conditions * settings.replay.held_out_sessions
     held = settings.animals * (CELL_BYTES * cells + ACTIVITY_BYTES * activity + totals)
     return held, settings.animals * (CELL_DISK * cells + ACTIVITY_DISK * activity + totals)
-
-
-def format_time(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    for unit, length in (("days", 86400.0), ("h", 3600.0)):
-        if seconds >= 2 * length:
-            return (
-                f"{seconds / length:.1f} {unit}"
-                if seconds < 1e3 * length
-                else f"{seconds / length:,.0f} {unit}"
-            )
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def format_bytes(count: float) -> str:

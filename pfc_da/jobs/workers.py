@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import functools
+import logging
 import multiprocessing
 import os
 import signal
@@ -33,6 +34,7 @@ _ONE_THREAD = {
 }  # fmt: skip
 _held: list[IO[str]] = []
 
+LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -80,6 +82,7 @@ def _work_in_processes(
 ) -> list[T]:
     from joblib.externals import loky
 
+    LOG.info("starts %d worker processes for %d jobs", n, len(jobs))
     with _signals_blocked():
         begin = functools.partial(_begin, os.getpid(), folder)
         executor = loky.ProcessPoolExecutor(n, initializer=begin, env=_ONE_THREAD | os.environ)

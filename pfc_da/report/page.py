@@ -13,6 +13,7 @@ from string import Template
 
 import pandas as pd
 
+from pfc_da.errors import plural
 from pfc_da.report.html import asset, describe, tag, text, value, words
 from pfc_da.report.panels import panels_section
 from pfc_da.report.recorded import recorded_section
@@ -105,8 +106,7 @@ def _read_table(folder: Path, manifest: Manifest, name: str, columns: Collection
 
 def _lead(manifest: Manifest, statistics: pd.DataFrame | None) -> str:
     network, rule = (_setting(manifest, statistics, name) for name in ("network", "rule"))
-    animals = f"{manifest.animals} animal{'' if manifest.animals == 1 else 's'}"
-    return f"{network} network, trained by {rule}; {animals}; seed {manifest.seed}"
+    return f"{network} network, trained by {rule}; {plural(manifest.animals, 'animal')}; seed {manifest.seed}"
 
 
 def _setting(manifest: Manifest, statistics: pd.DataFrame | None, name: str) -> str:

@@ -6,6 +6,7 @@ The n of a reference is shown if the columns `ref_n` and `ref_n_of` are there.
 
 import pandas as pd
 
+from pfc_da.errors import plural
 from pfc_da.report.html import count, describe, doi_link, find, label, tag, text, value, words
 from pfc_da.storage.tables import MISSES
 
@@ -46,7 +47,7 @@ def _without_simulation(references: pd.DataFrame) -> str:
     if references.empty:
         return ""
     items = "".join(tag("li", f"{text(label(row))}: {_reference(row)}") for _, row in references.iterrows())
-    summary = f"{len(references)} more references, for which this run holds no number"
+    summary = f"{plural(len(references), 'more reference')}, for which this run holds no number"
     return tag("details", tag("summary", summary) + tag("ul", items), id="without-simulation")
 
 
@@ -84,7 +85,7 @@ def statistics_table(statistics: pd.DataFrame | None) -> str:
         rows.append(tag("tr", "".join(cells), role="row"))
     heads = ["statistic", "estimate", "interval", "n"]
     table = _table("statistics-table", heads, rows, "Every statistic of the run")
-    return tag("details", tag("summary", f"{len(statistics)} rows, as in statistics.csv") + table)
+    return tag("details", tag("summary", f"{plural(len(statistics), 'row')}, as in statistics.csv") + table)
 
 
 def _comparison_row(group: pd.DataFrame, columns: list[str], statistic: pd.Series | None) -> str:

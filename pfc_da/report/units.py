@@ -6,7 +6,7 @@ from string import Template
 import numpy as np
 import pandas as pd
 
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, plural
 from pfc_da.report.html import asset, tag, text, words
 
 BUDGET = 1_800_000
@@ -28,7 +28,7 @@ def unit_browser(units: pd.DataFrame | None, activity: pd.DataFrame | None) -> s
     data = collect_units(units, activity)
     animals = _that_fit(data["animals"])
     dropped = len(data["animals"]) - len(animals)
-    note = f"{dropped} more animals are in figures/unit_activity.csv; with them this page would be too large."
+    note = f"{plural(dropped, 'more animal')} in figures/unit_activity.csv, with which this page would be too large."
     p_names = animals[0]["units"][0]["p"]
     return Template(asset("units.html")).substitute(
         orders="".join(tag("option", text(f"p, {words(name)}"), value=name) for name in p_names),

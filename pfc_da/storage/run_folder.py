@@ -11,6 +11,7 @@ import contextlib
 import fnmatch
 import itertools
 import json
+import logging
 import os
 import resource
 import time
@@ -44,6 +45,7 @@ from pfc_da.storage.manifest import (
 from pfc_da.storage.request import flatten
 from pfc_da.storage.run_files import ON_DEMAND, OURS, OUTPUTS, STAGES, list_made_from
 
+LOG = logging.getLogger(__name__)
 SPARE = 1 << 17
 """Bytes kept for the last manifest while a run is under way."""
 
@@ -229,6 +231,8 @@ class RunFolder:
         there = [path.relative_to(self.path).as_posix() for each in patterns for path in self.path.glob(each)]
         made = {name: hash_file(self.path / name) for name in sorted(there)}
         self._whole |= made.keys()
+        for name in made:
+            LOG.info("wrote %s", self.path / name)
         self._change(files=self.manifest.files | made)
 
     def animal(self, index: int) -> Path:

@@ -11,6 +11,7 @@ from pfc_da.analysis.interval import (
     compute_mean_interval,
     compute_reach,
     compute_wilson_interval,
+    format_interval,
     split_sessions,
 )
 from pfc_da.errors import InputError
@@ -128,3 +129,17 @@ def test_groups_hold_every_session_once():
 def test_wilson_interval_wants_a_fraction():
     with pytest.raises(InputError, match="got 4 of 3"):
         compute_wilson_interval(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((-0.05, -0.123456, 12345), "-0.05 [-0.123, 1.23e+04]"),
+        ((0.5, np.nan, np.nan), "0.5, no interval"),
+        ((np.nan, 0.0, 1.0), "[0, 1]"),
+        ((0.5, 0.2, np.nan), "0.5 [0.2, —]"),
+        ((np.nan, np.nan, np.nan), "—"),
+    ],
+)
+def test_numbers_that_are_missing_are_not_written_as_nan(numbers, text):
+    assert format_interval(*numbers) == text

@@ -48,7 +48,7 @@ def test_misses_and_what_was_not_simulated_are_counted(lines):
     assert "timescale" not in "".join(lines)
     assert lines[-6].startswith(
         "3 comparisons: 0 inside, 1 outside, 2 not comparable; "
-        "1 more references have no simulated number in this run. "
+        "1 more reference without a simulated number in this run. "
         "Of claims in words, counted apart: 1 hold, 0 fail, 0 open."
     )
 

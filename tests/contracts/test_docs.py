@@ -63,9 +63,12 @@ def test_every_command_and_option_is_on_its_page_and_no_other():
     from pfc_da.cli import app
 
     page = (ROOT / "docs" / "command-line.md").read_text()
-    commands = typer.main.get_command(app).commands
+    group = typer.main.get_command(app)
+    commands = group.commands
     assert set(re.findall(r"^\| `pfc-da (\w+)", page, flags=re.MULTILINE)) == set(commands)
-    options = {option for command in commands.values() for each in command.params for option in each.opts}
+    options = {
+        option for command in (group, *commands.values()) for each in command.params for option in each.opts
+    }
     options = {option for option in options if option.startswith("--")} - {"--help"}
     assert set(re.findall(r"`(--[\w-]+)", page)) == options
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import re
 import resource
@@ -16,7 +17,9 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+import pfc_da
 from pfc_da import cli, paradigms
+from pfc_da.cli import main
 from pfc_da.errors import DiskFull, InputError
 from pfc_da.jobs.cost import Cost
 from pfc_da.settings import resolve
@@ -73,12 +76,12 @@ def experiment(monkeypatch):
 
 @pytest.fixture
 def call(capsys):
-    """Run the command line in this process; give exit code, stdout and stderr without the progress line."""
+    """Run the command line in this process; give exit code, stdout and stderr without the lines of progress."""
 
     def run(*arguments):
         code = cli.exit_code([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
-        return code, out, re.sub(r"^train \d+/\d+.*\n", "", err)
+        return code, out, re.sub(r"^(train|replay|compare|report|fit): .*\n", "", err, flags=re.M)
 
     return run
 
@@ -91,6 +94,7 @@ def assert_one_line(result, words, code=2, start="error: "):
     assert re.search(words, err), err
 
 
+COMMAND = "from pfc_da.__main__ import main; main()"  # as the console script has it
 STAGES_OF_TWO = ["train", "train", "replay", "compare", "report"]
 
 
@@ -357,7 +361,9 @@ def test_whatever_is_set_is_taken_or_refused_in_one_line(text, as_file):
         ("fit bandit --recorded a --candidates 10000", "must be 1 to 9999 candidates, got 10000"),
         ("run bandit --network ''", "'network.kind': got ''; it should be 'rate' or 'lstm'"),
         ("run bandit --network no", "'network.kind': got 'no'; it should be 'rate' or 'lstm'"),
-        ("run bandit --verbose", r"No such option --verbose\. 'pfc-da run --help'"),
+        ("run bandit --loudly", r"No such option --loudly\. 'pfc-da run --help'"),
+        ("run bandit --verbos", r"No such option --verbos\. Did you mean '--verbose'\? 'pfc-da run --help'"),
+        ("run bandit -x", r"No such option -x\. 'pfc-da run --help'"),
         (f"run {'x' * 5000}", r"no paradigm 'x{60}…'\."),
         (f"run bandit --{'x' * 5000}", r"No such option --x{58}…\. 'pfc-da"),
         (f"{'x' * 5000}", r"No such command 'x{60}…'\."),
@@ -471,6 +477,53 @@ def test_the_help_names_every_command(call):
     for command in ("list", "run", "train", "replay", "compare", "fit", "report", "bench"):
         assert re.search(rf"^  {command} ", out, re.MULTILINE), command
     assert "..." not in out.split("Commands:")[1], "a summary is too long for the page"
+
+
+def test_every_command_has_help_by_both_names(call):
+    for name in ((), *((name,) for name in main.COMMANDS)):
+        long, short = call(*name, "--help"), call(*name, "-h")
+        assert long == short and long[0] == 0 and "  -h, --help " in long[1]
+
+
+def test_the_version_is_shown(call):
+    assert call("--version") == (0, f"pfc-da {pfc_da.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--version"], 0), (["run"], 2), ([], 0), (["replay", "nowhere"], 2)]
+)
+def test_the_module_does_as_the_command(arguments, code):
+    module, command = (
+        subprocess.run([*how, *arguments], capture_output=True, text=True)
+        for how in ([sys.executable, "-m", "pfc_da"], [sys.executable, "-c", COMMAND])
+    )
+    assert (module.returncode, module.stdout, module.stderr) == (code, command.stdout, command.stderr)
+    assert command.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("re", ["replay", "report"]), ("run band", ["bandit"]), ("run bandit --an", ["--animals"])],
+)
+def test_the_shell_completes_commands_options_and_paradigms(typed, offered):
+    environment = {"COMP_WORDS": f"pfc-da {typed}", "COMP_CWORD": str(len(typed.split()))}
+    environment |= {"_PFC_DA_COMPLETE": "complete_bash", **os.environ}
+    done = subprocess.run([sys.executable, "-m", "pfc_da"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, offered, "")
+
+
+def test_verbose_says_what_is_done(experiment, call, tmp_path, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("pfc_da"), "handlers", [])
+    monkeypatch.setattr(logging.getLogger("pfc_da"), "level", logging.WARNING)
+    command = ("run", "bandit", "--animals", 1, "--out", tmp_path / "run")
+    assert call(*command)[::2] == (0, "")
+    code, out, err = call(*command, "--force", "-v")
+    assert code == 0 and out.endswith("/report.html.\n")
+    assert [re.sub(r"^[\d:]{8} ", "", line) for line in err.splitlines()][:3] == [
+        f"pfc_da.experiment.stages: train begins in {tmp_path}/run",
+        f"pfc_da.storage.run_folder: wrote {tmp_path}/run/animals/000/weights.safetensors",
+        f"pfc_da.experiment.stages: replay begins in {tmp_path}/run",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"]])

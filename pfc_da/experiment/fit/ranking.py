@@ -14,6 +14,7 @@ from pfc_da.analysis.comparison.distance import (
     compute_scale,
     get_names,
 )
+from pfc_da.analysis.interval import format_interval
 from pfc_da.errors import InputError
 from pfc_da.experiment.fit.space import PILOTS, Space, Values
 
@@ -150,7 +151,7 @@ def format_fit(metric: DistanceMetric, ranking: pd.DataFrame, fresh: pd.DataFram
         f"distance over {', '.join(metric.fitted)}",
         *(f"left out: {name}: {why}" for name, why in metric.left_out.items()),
         "",
-        shown.iloc[:, :last].to_string(index=False, float_format="{:.3g}".format),
+        shown.iloc[:, :last].to_string(index=False, float_format="{:.3g}".format, na_rep="—"),
     ]
     for row in ranking[ranking["fresh_distance"].notna()].itertuples():
         line = f"candidate {row.candidate} with fresh seeds: distance {_interval(row, 'fresh_')}"
@@ -170,5 +171,4 @@ def format_fit(metric: DistanceMetric, ranking: pd.DataFrame, fresh: pd.DataFram
 
 
 def _interval(row: Any, name: str) -> str:
-    middle, low, high = (getattr(row, f"{name}{part}") for part in ("distance", "low", "high"))
-    return f"{middle:.3g} [{low:.3g}, {high:.3g}]"
+    return format_interval(*(getattr(row, f"{name}{part}") for part in ("distance", "low", "high")))

@@ -10,12 +10,13 @@ A finished candidate is one small file, one under way a run folder; so an interr
 not been.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from pfc_da.analysis.comparison.distance import get_recorded
 from pfc_da.analysis.comparison.run import compare_recording
 from pfc_da.analysis.readers.column_map import ColumnMap, read_column_map
 from pfc_da.analysis.readers.dataset import Recorded, read_recorded
-from pfc_da.errors import InputError, damaged
+from pfc_da.errors import InputError, damaged, plural
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit.ranking import (
     DistanceMetric,
@@ -122,7 +123,7 @@ class Fit:
             self._check(force)
             begin()
             self._prepare(force)
-            report = progress.task("fit candidates", candidates + 3)
+            report = progress.task("candidates", candidates + 3)
             report(0, "default settings")
             worked = self._simulate("candidates", 0, {}, (), workers)
             found = [self._read("candidates", 0)]
@@ -159,7 +160,7 @@ class Fit:
     def kept(self) -> str:
         """Say in a few words what an interrupted fit has kept."""
         n = len(list((self.out / "candidates").glob("*.json")))
-        return f"{max(n - 1, 0)} finished candidates" + (" and the default" if n else "")
+        return plural(max(n - 1, 0), "finished candidate") + (" and the default" if n else "")
 
     def _check(self, force: bool) -> None:
         """Refuse a folder that holds something else, or, unless it is to go, another fit."""
@@ -205,7 +206,7 @@ class Fit:
         folder, quiet = RunFolder.open(path, settings.model_dump(mode="json")), _Quiet()
         with folder:
             work = plan_stages(self.experiment, settings, folder, quiet, workers)
-            run_stages(folder, work, list_to_do(folder, ("train", "replay")))
+            run_stages(folder, work, list_to_do(folder, ("train", "replay")), quiet)
         recording = read_recording(path / "recording.nc")
         learned = find_learners(recording)
         diverged = np.array(self.experiment.count_diverged(settings, folder).by_animal, bool)
@@ -263,6 +264,11 @@ def find_learners(recording: xr.Dataset) -> np.ndarray:
 
 class _Quiet(Progress):
     """The trainings of all candidates are too many to show."""
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A stage that is not shown."""
+        yield
 
     def task(self, name: str, total: int) -> Report:
         """A report that is not shown."""

@@ -25,6 +25,7 @@ from pfc_da.analysis.comparison.published import Comparison, compare
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.figures.spiking import make_membranes_panel, make_share_panel, make_spikes_panel
 from pfc_da.analysis.findings import Findings
+from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.circuits.replay_spiking import SpikingOptions, count_sessions, replay_spiking_animal
 from pfc_da.circuits.spiking_pfc import require_spiking
@@ -142,7 +143,7 @@ class SpikingReplay(ReplayOnDemand):
 def format_conversion(table: pd.DataFrame) -> str:
     """The table as text, and which networks did not convert, if any."""
     shown = table.assign(converts=table["converts"].map({True: "yes", False: "NO"}))
-    lines = [shown.to_string(index=False, float_format="{:.3f}".format)]
+    lines = [shown.to_string(index=False, float_format="{:.3f}".format, na_rep="—")]
     if failed := [f"{animal:03d}" for animal in table["animal"][~table["converts"]]]:
         lines.append(
             f"Animals that lose more than {MAY_LOSE} of the optimum as neurons: {', '.join(failed)}."
@@ -154,8 +155,8 @@ def format_areas(comparisons: Sequence[Comparison]) -> str:
     """Firing, and that of recorded areas, one line a number that both have."""
     shown = [row for row in comparisons if math.isfinite(row.simulated)]
     return "\n".join(
-        f"{row.key:12} {row.simulated:6.2f} [{row.sim_low:.2f}, {row.sim_high:.2f}]   "
-        f"{row.condition:5} {row.reference:6.2f} [{row.ref_low:.2f}, {row.ref_high:.2f}]   {row.verdict}"
+        f"{row.key:12} {format_interval(row.simulated, row.sim_low, row.sim_high):20} "
+        f"{row.condition:5} {format_interval(row.reference, row.ref_low, row.ref_high):20} {row.verdict}"
         for row in shown
     )
 

@@ -6,7 +6,8 @@ import pytest
 
 from pfc_da import paradigms
 from pfc_da.errors import InputError
-from pfc_da.jobs.cost import Cost, combine, format_bytes, format_time
+from pfc_da.jobs.cost import Cost, combine, format_bytes
+from pfc_da.jobs.progress import format_time
 
 EXPERIMENT = paradigms.load("monkey_juice")
 

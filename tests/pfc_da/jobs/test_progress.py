@@ -1,16 +1,20 @@
-"""Progress is told from any process, as plain lines or as bars, and never ends the work."""
+"""Progress is told from any process, as plain lines or as live rows, and never ends the work."""
 
-import contextlib
 import io
 import multiprocessing
 import os
 import pickle
 import re
+import struct
+import subprocess
+import sys
 import time
 
 import pytest
+from rich.console import Console
 
-from pfc_da.jobs.progress import Progress, Report, _duration, _summary, _Task
+from pfc_da.jobs import progress as _progress
+from pfc_da.jobs.progress import Progress, Report, Stage, Task, estimate_left, summarise
 
 
 def work(report: Report, parts: int) -> None:
@@ -18,61 +22,90 @@ def work(report: Report, parts: int) -> None:
         report(done, f"reward 0.{done}\tnew\nline")
 
 
-def test_worker_processes_report_and_the_last_line_sums_them():
+def test_worker_processes_report_and_a_line_sums_them():
     stream = io.StringIO()
-    with Progress(stream) as progress:
-        reports = [progress.task(f"train animal {index}", total=50) for index in range(2)]
+    with Progress(stream=stream) as progress, progress.stage("train"):
+        reports = [progress.task(f"animal {index}", total=50) for index in range(2)]
         context = multiprocessing.get_context("spawn")
         workers = [context.Process(target=work, args=(report, 40)) for report in reports]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-    line = stream.getvalue()
-    assert re.fullmatch(r"train 80/100(, [\d.e+]+/s, .+ left)?, train animal 1: reward 0.40 new line\n", line)
+        progress._read()
+        line = summarise(progress._stages[0], 90.0)
+    assert line == "train: 80 of 100, 0 of 2 finished, about 2 min left, animal 1: reward 0.40 new line"
 
 
-def test_a_line_at_every_interval_and_one_at_the_end():
+def test_a_line_at_every_interval_and_at_the_end_of_each_stage():
     stream = io.StringIO()
-    with Progress(stream, line_every=0.3) as progress:
-        progress.task("train animals", total=2)
-        time.sleep(0.9)
-        progress.advance("train animals", 1)
-        progress.task("replay conditions", total=3)
-        progress.advance("replay conditions", 2, "frozen")
-    lines = stream.getvalue().splitlines()
-    assert 2 <= len(lines) <= 4
-    assert lines[0] == "train 0/2"
-    assert re.fullmatch(r"replay 2/3, .*/s, 0 s left, replay conditions: frozen", lines[-1])
+    with Progress(stream=stream, line_every=0.2) as progress:
+        with progress.stage("train"):
+            progress.task("animal 0", total=2)
+            time.sleep(0.9)
+        with progress.stage("compare"):
+            pass
+    *between, done, end = stream.getvalue().splitlines()
+    assert (done, end) == ("train: done in 1 s", "compare: done in 0 s")
+    assert between and set(between) == {"train: 0 of 2"}
+    assert "\x1b" not in stream.getvalue() and "\r" not in stream.getvalue()
+
+
+def test_a_stage_without_parts_is_said_to_have_begun():
+    assert summarise(Stage("compare", 0), None) == "compare: begun"
+    assert summarise(Stage("compare", 0), 95) == "compare: begun, about 2 min left"
+
+
+def test_of_a_stage_that_fails_at_once_nothing_is_said():
+    stream = io.StringIO()
+    with (
+        pytest.raises(ValueError, match="planted"),
+        Progress(stream=stream) as progress,
+        progress.stage("train"),
+    ):
+        raise ValueError("planted")
+    assert stream.getvalue() == ""
 
 
 def test_nothing_is_said_when_there_was_nothing_to_do():
     stream = io.StringIO()
-    with Progress(stream):
+    with Progress(stream=stream):
         pass
     assert stream.getvalue() == ""
 
 
-def test_rate_and_time_left_leave_out_what_an_earlier_run_did():
-    """From 1000 to 1100 of 1300 in 10 s: 10 a second, 20 s left."""
-    task = _Task("train animal 0", total=1300, added_at=0.0)
-    task.report(1000, "", now=50.0)
-    task.report(1100, "reward 0.61", now=60.0)
-    assert _summary([task], now=60.0) == "train 1100/1300, 10/s, 20 s left, train animal 0: reward 0.61"
+def make_stage(name, began, heard, *, before=0, done=0, total=100, ended=None):
+    stage = Stage(name, began, [Task("animal 0", total, done, "", before)], ended)
+    stage.heard = heard
+    return stage
 
 
-def test_rates_of_parallel_tasks_add_and_waiting_tasks_count():
-    running = [_Task(f"train animal {index}", total=100, added_at=0.0) for index in range(2)]
-    for task in running:
-        task.report(0, "", now=0.0)
-        task.report(50, "", now=10.0)
-    waiting = _Task("train animal 2", total=100, added_at=0.0)
-    assert _summary([*running, waiting], now=10.0) == "train 100/300, 10/s, 20 s left"
+def test_without_an_estimate_the_time_left_follows_the_pace_and_leaves_out_what_an_earlier_run_did():
+    """From 1000 to 1100 of 1300 in 10 s: 20 s left, and 15 s five seconds later."""
+    stage = make_stage("train", 50, 60, before=1000, done=1100, total=1300)
+    assert estimate_left([stage], {}, now=60) == pytest.approx(20)
+    assert estimate_left([stage], {}, now=65) == pytest.approx(15)
+    assert estimate_left([stage], {}, now=100) == 0
+    assert estimate_left([make_stage("train", 50, 50)], {}, now=55) is None
+    assert estimate_left([], {}, now=55) is None
 
 
-@pytest.mark.parametrize("seconds, said", [(0.4, "0 s"), (99, "99 s"), (150, "2 min"), (7200, "2.0 h")])
-def test_durations(seconds, said):
-    assert _duration(seconds) == said
+def test_the_time_left_is_of_all_stages_and_moves_from_the_estimate_to_the_pace():
+    expected = {"train": 1000.0, "replay": 100.0, "compare": 10.0}
+    begun = make_stage("train", 0, 0)
+    assert estimate_left([begun], expected, now=0) == pytest.approx(1110)
+    assert estimate_left([begun], expected, now=30) == pytest.approx(1080)  # with nothing reported too
+    slow = make_stage("train", 0, 1000, done=50)  # 500 s of work took 1000 s
+    assert estimate_left([slow], expected, now=1000) == pytest.approx(2 * 610, rel=0.02)
+    trained = make_stage("train", 0, 2000, done=100, ended=2000)
+    comparing = [trained, make_stage("replay", 2000, 2200, done=100, ended=2200), Stage("compare", 2200)]
+    assert estimate_left(comparing, expected, now=2205) == pytest.approx(15, abs=0.5)
+
+
+def test_tasks_that_wait_count_in_the_time_left():
+    stage = make_stage("train", 0, 10, done=50)
+    stage.tasks += [Task("animal 1", 100, 50, "", 0), Task("animal 2", 100)]
+    assert estimate_left([stage], {}, now=10) == pytest.approx(20)
 
 
 def test_a_report_that_cannot_be_written_does_not_end_the_work(tmp_path):
@@ -82,36 +115,98 @@ def test_a_report_that_cannot_be_written_does_not_end_the_work(tmp_path):
 
 def test_a_reader_that_went_away_does_not_end_the_work():
     stream = io.StringIO()
-    with Progress(stream) as progress:
-        progress.task("train animals", total=2)
+    with Progress(stream=stream) as progress, progress.stage("train"):
         stream.close()
 
 
 def test_a_report_can_be_pickled_and_its_scratch_file_is_removed():
-    with Progress(io.StringIO()) as progress:
+    with Progress(stream=io.StringIO()) as progress:
         report = pickle.loads(pickle.dumps(progress.task("train animals", total=2)))
         assert os.path.exists(report.scratch)
     assert not os.path.exists(report.scratch)
 
 
+def rows_of(stages, left, now):
+    """What a terminal of 80 x 24 shows, as lines."""
+    rows = _progress._Rows(io.StringIO())
+    rows.show(stages, left, now)
+    rows.close()
+    console = Console(file=io.StringIO(), width=80, height=24)
+    return [
+        "".join(segment.text for segment in line).rstrip()
+        for line in console.render_lines(rows._bars.get_renderable(), pad=False)
+    ]
+
+
+def test_twenty_animals_fit_a_terminal_and_finished_ones_are_counted():
+    long = "a note of which nobody would think that it fits into the line that is left for it"
+    train = Stage("train", 0)
+    train.tasks = [Task(f"animal {index}", 400, 400, long, 0) for index in range(3)]
+    train.tasks += [Task(f"animal {index}", 400, 120, long, 0) for index in range(3, 19)]
+    train.tasks += [Task("animal 19", 400)]
+    lines = rows_of([train], 95.0, 41.0)
+    assert len(lines) <= 24 and all(len(line) <= 80 for line in lines)
+    assert "41 s, about 2 min left" in lines[0]
+    assert "3120 of 8000, 3 of 20 finished" in lines[1]
+    assert "animal 3 " in lines[2] and "120 of 400, a note" in lines[2]
+    assert not re.search("animal (0|1|2|19) ", "\n".join(lines))
+    train.ended = 50.0
+    lines = rows_of([train, Stage("compare", 50)], None, 57.0)
+    assert len(lines) == 3 and "train" in lines[1] and "50 s" in lines[1]
+    assert "compare" in lines[2] and lines[2].endswith(" 7 s")
+
+
+SLEEPER = """
+import sys, time
+from pfc_da.jobs.progress import Progress
+with Progress({"train": 60.0}) as progress, progress.stage("train"):
+    reports = [progress.task(f"animal {index}", 100) for index in range(20)]
+    for report in reports:
+        report(30, "reward [0.61]")
+    time.sleep(2.5)
+"""
+
+
+def test_rows_move_on_a_terminal_while_nothing_is_reported(tmp_path):
+    """Twenty animals on a terminal of 80 x 24, read as the terminal gets it."""
+    import fcntl
+    import termios
+
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    child = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    drawn = read_to_end(ours)
+    assert child.wait() == 0
+    assert "[0.61]" in drawn
+    times = re.findall(r"(\d+) s, about (\d+) s left", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", drawn))
+    assert {"1", "2"} <= {elapsed for elapsed, _ in times}
+    assert len({left for _, left in times}) > 1
+    ups = [len(re.findall(r"\x1b\[1A", jump)) for jump in re.findall(r"(?:\x1b\[\d[AK])+", drawn)]
+    assert 0 < max(ups) < 24
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", drawn))
+    assert max(map(len, lines)) <= 80
+
+
 def read_to_end(ours):
     """Everything that was written to a terminal which is closed now; one read may give a part only."""
     parts = []
-    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+    try:
         while part := os.read(ours, 100_000):
             parts.append(part)
+    except OSError:  # how Linux says that the other end is closed
+        pass
     os.close(ours)
     return b"".join(parts).decode()
 
 
-def test_bars_on_a_terminal():
+def test_a_terminal_that_cannot_move_gets_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
     ours, theirs = os.openpty()
-    with open(theirs, "w") as terminal, Progress(terminal) as progress:
-        report = progress.task("train animal 0", total=30)
-        report(10)
-        time.sleep(0.4)
-        report(30, "reward [0.61]")
-    drawn = read_to_end(ours)
-    assert "train animal 0" in drawn
-    assert "30/30" in drawn
-    assert "[0.61]" in drawn
+    with open(theirs, "w") as terminal, Progress(stream=terminal) as progress, progress.stage("train"):
+        pass
+    assert read_to_end(ours).splitlines() == ["train: done in 0 s"]

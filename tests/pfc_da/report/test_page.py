@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from pfc_da.analysis.figures import choices, reward, style, units
 from pfc_da.analysis.figures.panel import Panel, draw_svg, write_figures
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, plural
 from pfc_da.report import units as report_units
 from pfc_da.report.html import asset, doi_link, text, value
 from pfc_da.report.page import write_report
@@ -281,14 +281,15 @@ def test_page_shows_everything_and_the_console_is_silent(opened):
     dom, console = opened
     assert console == ""
     assert len(body_rows(dom, "comparison-table")) == 5  # six comparisons of five statistics
-    assert "1 more references, for which this run holds no number" in dom
+    assert "1 more reference, for which this run holds no number" in dom
     assert len(body_rows(dom, "statistics-table")) == 7
     assert "5 of 5 rows" in dom
     assert set(re.findall(r'<figure id="figure-(\w+)"', dom)) == set(OURS)
     assert "rate network, trained by three-factor; 2 animals; seed 0" in dom
     assert 'class="banner"' not in dom  # all stages before the report are done
     assert "<b>0.431</b> <span>[0.425, 0.438]" in dom
-    assert "Animal 0, unit 0, excitatory" in dom
+    units = run_tables()["units"].query("animal == 0").sort_values("mean_rate_hz")
+    assert f"Animal 0, unit {units['unit'].iloc[-1]}, " in dom  # the most active is shown first
 
 
 @needs_browser
@@ -347,6 +348,9 @@ def test_arrow_keys_move_between_units_and_animals(run, tmp_path):
       document.getElementById("unit-unit").dispatchEvent(event);
       return document.getElementById("unit-name").textContent + location.hash;
     };
+    document.getElementById("unit-order").value = "number";
+    document.getElementById("unit-order").dispatchEvent(new Event("change"));
+    document.getElementById("unit-unit").value = "5";
     const ways = ["Right", "Left", "Left", "Down", "Down", "Up"];
     document.body.dataset.seen = ways.map((way) => press(`Arrow${way}`)).join("|");
     """
@@ -631,11 +635,11 @@ def test_many_sessions_do_not_make_a_page_of_megabytes():
 def test_units_beyond_the_budget_are_dropped_aloud(monkeypatch):
     tables = _units(np.random.default_rng(1), animals=3)
     whole = unit_browser(tables["units"], tables["unit_activity"])
-    assert "more animals" not in whole
+    assert "more animal" not in whole
     monkeypatch.setattr(report_units, "BUDGET", 5000)
     page = unit_browser(tables["units"], tables["unit_activity"])
     kept = json.loads(re.search(r'id="units-data">(.*?)</script>', page, re.DOTALL)[1])["animals"]
-    assert 1 <= len(kept) < 3 and f"{3 - len(kept)} more animals" in page
+    assert 1 <= len(kept) < 3 and f"{plural(3 - len(kept), 'more animal')} in" in page
 
 
 def test_collect_units_keeps_numbers_with_their_unit_whatever_the_order_of_rows():
