@@ -279,8 +279,14 @@ EXPERIMENT = Experiment(
     task=MonkeyJuice,
     defaults={
         # At first mere entropy keeps animals from settling on the richer image, which earns .40 and teaches nothing.
-        "rule": {"discount": 0.2, "trace_decay": 0.5, "entropy": 0.2, "entropy_until": 0.8},
-        "network": {"input_gain": 2.0},
+        "rule": {
+            "kind": "three-factor",
+            "discount": 0.2,
+            "trace_decay": 0.5,
+            "entropy": 0.2,
+            "entropy_until": 0.8,
+        },
+        "network": {"kind": "rate", "input_gain": 2.0},
         "train": {"updates": 1200},
         "test_task": {"p0": "full"},
     },

@@ -183,7 +183,7 @@ EXPERIMENT = Experiment(
     task=Volatility,
     defaults={
         # A choice earns only its own reward here; looking further ahead adds noise to what dopamine teaches.
-        "rule": {"discount": 0.2},
+        "rule": {"kind": "three-factor", "discount": 0.2},
         "train": {"updates": 2500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
         "replay": {"held_out_sessions": 400},
         "task": {"shortest_run": 15, "longest_run": 35},

@@ -43,21 +43,6 @@ from pfc_da.task import Task
 from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
 from pfc_da.trained import load_trained
 
-REFERENCE_SETTINGS: Mapping[str, Any] = {
-    "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
-    "rule": {
-        "kind": "bptt",
-        "learning_rate": 5e-3,
-        "final_learning_rate": 0.02,
-        "value_weight": 0.25,
-        "trace_decay": 1.0,
-        "discount": 0.8,
-        "entropy": 0.1,
-        "entropy_until": 1.2,
-    },
-    "train": {"updates": 800, "sessions": 64, "whole_from": 0.5},
-}
-"""The LSTM and backpropagation of Wang et al. 2018; learning settings are ours."""
 MOST_TRIALS = 100_000
 """Most trials of a session, and so the largest number that a setting of a task can be."""
 QUICK_SETTINGS: Mapping[str, Any] = {
@@ -118,12 +103,6 @@ class Experiment:
         seed: int | None = None,
     ) -> RunSettings:
         """Resolve settings from all their sources, and refuse here what a later stage could not do."""
-        layers: list[Mapping[str, Any]] = [{"paradigm": self.name}, self.defaults]
-        if network == "lstm" or rule == "bptt":
-            own: Mapping[str, Any] = {"network": {}} if network == "rate" else {}
-            layers.append({**REFERENCE_SETTINGS, **own})
-        if quick:
-            layers.append(QUICK_SETTINGS)
         asked = {"animals": animals, "seed": seed}
         options: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
         options |= {
@@ -131,6 +110,8 @@ class Experiment:
             for group, kind in (("network", network), ("rule", rule))
             if kind is not None
         }
+        options |= QUICK_SETTINGS if quick else {}
+        layers = [{"paradigm": self.name}, self.defaults]
         settings = resolve(layers, config_file=config_file, options=options, sets=sets)
         if settings.paradigm != self.name:
             raise InputError(f"the settings are for paradigm {show(settings.paradigm)}, not {self.name!r}.")
