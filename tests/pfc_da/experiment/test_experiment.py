@@ -353,7 +353,7 @@ BAD = {
     "task.n_trials=-3": "setting task.n_trials must be at least 1",
     "task.n_trials=5": "setting task.n_trials in test must be at least 6 \\(history reaches 5 trials back\\)",
     "replay.unit_sessions=7": "setting replay.unit_sessions must be at least 8",
-    "network.kind=lstm": "rule 'three-factor' needs the eligibility of network 'rate'.*or --rule bptt",
+    "network.kind=gru": "setting 'network.kind': got 'gru'; it should be 'rate' or 'lstm'",
     "paradigm=other": "the settings are for paradigm 'other'",
 }
 
@@ -399,8 +399,9 @@ def test_later_sources_win(tmp_path):
     experiment = paradigms.load("bandit")
     file = tmp_path / "settings.yaml"
     file.write_text("train: {updates: 7, sessions: 9}\nanimals: 3\n")
-    settings = experiment.settings(config_file=file, quick=True, sets=["train.updates=5"])
+    settings = experiment.settings(config_file=file, sets=["train.updates=5"])
     assert (settings.train.updates, settings.train.sessions, settings.animals) == (5, 9, 3)
-    assert experiment.settings(config_file=file, animals=2).animals == 2  # what is typed comes after the file
+    typed = experiment.settings(config_file=file, animals=2, quick=True)  # what is typed comes after the file
+    assert (typed.animals, typed.train.updates, typed.train.sessions) == (2, 40, 32)
     lstm = experiment.settings(network="lstm", quick=True, sets=["network.n_units=5"])
     assert (lstm.network.n_units, lstm.train.updates) == (5, 40)
