@@ -37,11 +37,10 @@ from pfc_da.analysis.figures.units import make_selectivity_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units import summary as units
-from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.settings import RunSettings
-from pfc_da.task import Step, Task
+from pfc_da.task import Step, Task, task_setting
 
 ARMS: dict[str, tuple[float, float] | None] = {
     "independent": None,
@@ -65,9 +64,9 @@ class BanditState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bandit(Task):
-    """Two-armed Bernoulli bandit; `arms` is one of `ARMS`."""
+    """Two-armed Bernoulli bandit."""
 
-    arms: str = "independent"
+    arms: str = task_setting("independent", "how the reward probabilities are drawn", names=ARMS)
 
     phases: ClassVar = ("choice", "outcome")
     choice_phase: ClassVar = "choice"
@@ -84,12 +83,6 @@ class Bandit(Task):
         "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
         "held_out_regret": ("rewards", "expected reward lost in each held-out session"),
     }
-
-    def __post_init__(self) -> None:
-        if self.arms not in ARMS:
-            raise InputError(
-                f"no arms {show(self.arms)}.{nearest(self.arms, ARMS)} There are: {', '.join(ARMS)}."
-            )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[BanditState, Step]:
         """Draw arms, and for every trial and arm whether it would pay."""

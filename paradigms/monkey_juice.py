@@ -41,11 +41,10 @@ from pfc_da.analysis.figures.units import make_selectivity_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_crossed
 from pfc_da.analysis.units import summary as units
-from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.recording_schema import get_phase_of_steps
 from pfc_da.settings import RunSettings
-from pfc_da.task import Step, Task
+from pfc_da.task import Step, Task, task_setting
 from pfc_da.trials import per_trial
 
 P0_SUM = 0.5
@@ -79,21 +78,15 @@ class JuiceState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MonkeyJuice(Task):
-    """Foraging for baited juice.
+    """Foraging for baited juice."""
 
-    Attributes
-    ----------
-    p0
-        Where p0 of image A is drawn from, one of `P0_RANGES`.
-    changes
-        Whether p0 is drawn anew at unsignalled times within a session.
-    images
-        False for the plain two-action variant, in which the sides themselves are baited.
-    """
-
-    p0: str = "training"
-    changes: bool = False
-    images: bool = True
+    p0: str = task_setting(
+        "training", "ranges from which the base reward probability of image A is drawn", names=P0_RANGES
+    )
+    changes: bool = task_setting(False, "whether p0 is drawn anew at unsignalled times within a session")
+    images: bool = task_setting(
+        True, "false for the variant with two actions, in which the sides themselves are baited"
+    )
 
     phases: ClassVar = ("fixation", "cue", "saccade", "outcome")
     choice_phase: ClassVar = "saccade"
@@ -120,12 +113,6 @@ class MonkeyJuice(Task):
         "held_out_reward": ("rewards per trial", "mean reward of each held-out session"),
         "held_out_regret": ("rewards", "momentary reward lost in each held-out session"),
     }
-
-    def __post_init__(self) -> None:
-        if self.p0 not in P0_RANGES:
-            raise InputError(
-                f"no p0 {show(self.p0)}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}."
-            )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:
         """Draw blocks and their p0, the side of A, and a uniform number for every trial and image."""

@@ -526,11 +526,18 @@ def describe_range(field: FieldInfo) -> str:
         for bound in field.metadata
         if (value := getattr(bound, key, None)) is not None
     }
-    limits = {key: int(value) if value == int(value) else value for key, value in limits.items()}
+    limits = {key: _format_limit(value) for key, value in limits.items()}
     if limits.keys() == {"ge", "le"}:
         return f"{limits['ge']} to {limits['le']}"
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
     return ", ".join(f"{words[key]} {value}" for key, value in limits.items())
+
+
+def _format_limit(value: float) -> str:
+    whole = int(value)
+    if whole != value:
+        return str(value)
+    return f"2^{whole.bit_length() - 1}" if whole > 2**32 and whole.bit_count() == 1 else str(whole)
 
 
 def get_unit(field: FieldInfo) -> str:

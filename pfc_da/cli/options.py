@@ -59,6 +59,9 @@ def _option(help: str, kind: Callable[[str], Any] | None = None, metavar: str = 
 
 
 Paradigm = Annotated[str, typer.Argument(metavar="PARADIGM", help="One of those 'pfc-da list' shows.")]
+ParadigmIfAny = Annotated[
+    str | None, typer.Argument(metavar="[PARADIGM]", help="One of those 'pfc-da list' shows; optional.")
+]
 Run = Annotated[
     Path, typer.Argument(metavar="RUN", parser=_path, help="The --out of an earlier 'pfc-da run' or 'train'.")
 ]

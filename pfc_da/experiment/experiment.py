@@ -43,8 +43,6 @@ from pfc_da.task import Task
 from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
 from pfc_da.trained import load_trained
 
-MOST_TRIALS = 100_000
-"""Most trials of a session, and so the largest number that a setting of a task can be."""
 QUICK_SETTINGS: Mapping[str, Any] = {
     "train": {"updates": 40, "sessions": 32, "checkpoint_every": 10},
     "replay": {"held_out_sessions": 100, "sessions": 60, "unit_sessions": 20},
@@ -140,12 +138,10 @@ class Experiment:
             if type(value) is not allowed[name]:
                 kind = getattr(allowed[name], "__name__", allowed[name])
                 raise InputError(f"setting '{group}.{name}' must be of type {kind}, got {show(value)}.")
-            if type(value) in (int, float) and not -MOST_TRIALS <= value <= MOST_TRIALS:  # nor is NaN
-                raise InputError(
-                    f"setting '{group}.{name}' must be {-MOST_TRIALS} to {MOST_TRIALS}, got {show(value)}."
-                )
-        _require(f"{group}.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
-        return self.task(**arguments)
+        try:
+            return self.task(**arguments)
+        except InputError as error:
+            raise InputError(f"setting '{group}': {error}") from None
 
     def estimate(self, settings: RunSettings, stages: Sequence[str], workers: int | None) -> Cost:
         """What the stages of a run will cost."""
