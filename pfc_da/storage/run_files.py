@@ -6,6 +6,8 @@ import itertools
 from pfc_da.errors import InputError, show
 
 STAGES = ("train", "replay", "compare", "report")
+CONFIG = "config.yaml"
+"""The settings of the manifest, for --config."""
 STAGE_REPLAY = "rate"
 """The replay that is a stage."""
 _MORE_OF = {
@@ -62,6 +64,7 @@ OURS = (
     "report.html",
     *ON_DEMAND,
     "error.txt",
+    CONFIG,
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
 

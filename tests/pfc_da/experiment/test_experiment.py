@@ -47,6 +47,7 @@ COMPARISON = (
     "key condition simulated sim_low sim_high reference ref_low ref_high kind source doi locator verdict why"
 ).split()
 FILES = {
+    "config.yaml",
     "manifest.json",
     "recording.nc",
     "statistics.csv",
@@ -349,8 +350,8 @@ BAD = {
     "task.n_trials=ten": "setting 'task.n_trials' must be of type int, got 'ten'",
     "task.n_trials=20.5": "setting 'task.n_trials' must be of type int, got 20.5",
     "task.n_trials=true": "setting 'task.n_trials' must be of type int, got True",
-    "task.n_trials=0": "setting task.n_trials must be at least 1",
-    "task.n_trials=-3": "setting task.n_trials must be at least 1",
+    "task.n_trials=0": "setting 'task': n_trials must be 1 to 100000 trials, got 0",
+    "test_task.n_trials=-3": "setting 'test_task': n_trials must be 1 to 100000 trials, got -3",
     "task.n_trials=5": "setting task.n_trials in test must be at least 6 \\(history reaches 5 trials back\\)",
     "replay.unit_sessions=7": "setting replay.unit_sessions must be at least 8",
     "network.kind=gru": "setting 'network.kind': got 'gru'; it should be 'rate' or 'lstm'",
@@ -373,11 +374,15 @@ def test_what_cannot_be_run_is_refused_in_one_line_before_anything_is_written(na
 @pytest.mark.parametrize(
     "paradigm, text, words",
     [
-        ("bandit", "task.arms=corelated_easy", "no arms 'corelated_easy'. Did you mean 'correlated_easy'\\?"),
+        (
+            "bandit",
+            "task.arms=corelated_easy",
+            "setting 'task': no arms 'corelated_easy'. Did you mean 'correlated_easy'\\?",
+        ),
         ("bandit", "task.arm=independent", "no setting 'task.arm'. Did you mean 'arms'\\?"),
         ("bandit", "task.arms=3", "setting 'task.arms' must be of type str, got 3"),
         ("monkey_juice", "task.p0=gap", "no p0 'gap'. Did you mean 'gaps'\\?"),
-        ("monkey_juice", "test_task.p0=fll", "no p0 'fll'. Did you mean 'full'\\?"),
+        ("monkey_juice", "test_task.p0=fll", "setting 'test_task': no p0 'fll'. Did you mean 'full'\\?"),
         ("monkey_juice", "task.images=1", "setting 'task.images' must be of type bool, got 1"),
         ("monkey_juice", "task.changes=maybe", "setting 'task.changes' must be of type bool, got 'maybe'"),
     ],
