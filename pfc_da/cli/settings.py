@@ -8,7 +8,7 @@ WIDEST = 100
 
 
 def settings(paradigm: ParadigmIfAny = None, network: Network = None, rule: Rule = None) -> None:
-    """Show the settings: default, allowed values, unit, what each does."""
+    """Show all settings with their default, range and unit."""
     from pfc_da.settings import resolve
     from pfc_da.settings_table import format_text, list_settings
 
