@@ -67,7 +67,7 @@ def settings_of(rule, network, *sets):
         "rule": {"kind": rule, "learning_rate": 0.02, "discount": 0.7},
         "train": {"updates": 60, "sessions": 16},
     }
-    return resolve([tiny], sets=sets)
+    return resolve([], options=tiny, sets=sets)
 
 
 def one_change(rule, network, *, entropy=0.05, seed=0):

@@ -30,7 +30,7 @@ SMALL = {
 
 
 def settings_of(name, *sets):
-    return resolve([{"paradigm": name}, SMALL], sets=sets)
+    return resolve([{"paradigm": name}], options=SMALL, sets=sets)
 
 
 def an_animal(settings, name, animal=0):

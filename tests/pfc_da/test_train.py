@@ -36,7 +36,7 @@ KINDS = [("rate", "three-factor"), ("rate", "bptt"), ("lstm", "bptt")]
 
 
 def settings_of(*sets):
-    return resolve([TINY], sets=sets)
+    return resolve([], options=TINY, sets=sets)
 
 
 def silent(update, note):
