@@ -26,9 +26,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
-from pfc_da.task import Step, Task
+from pfc_da.task import Step, Task, task_setting
 
 ARMS: dict[str, tuple[float, float] | None] = {
     "independent": None,
@@ -52,9 +51,9 @@ class BanditState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bandit(Task):
-    """Two-armed Bernoulli bandit; `arms` is one of `ARMS`."""
+    """Two-armed Bernoulli bandit."""
 
-    arms: str = "independent"
+    arms: str = task_setting("independent", "how the reward probabilities are drawn", names=ARMS)
 
     phases: ClassVar = ("choice", "outcome")
     choice_phase: ClassVar = "choice"
@@ -69,12 +68,6 @@ class Bandit(Task):
             "best arm's reward probability less the chosen arm's, 0 on steps without a choice",
         ),
     }
-
-    def __post_init__(self) -> None:
-        if self.arms not in ARMS:
-            raise InputError(
-                f"no arms {show(self.arms)}.{nearest(self.arms, ARMS)} There are: {', '.join(ARMS)}."
-            )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[BanditState, Step]:
         """Draw arms, and for every trial and arm whether it would pay."""

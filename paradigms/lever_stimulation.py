@@ -48,11 +48,10 @@ from pfc_da.analysis.lever_stimulation.risky_choices import (
 from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
-from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings
-from pfc_da.task import Step, Task
+from pfc_da.task import Step, Task, task_setting
 
 SAFE_REWARD, RISKY_REWARD = 1.0, 4.0
 SAFE_WIN, RISKY_WIN, RISKY_LOSS = 1, 2, 3
@@ -80,16 +79,12 @@ class LeverState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeverStimulation(Task):
-    """Safe against risky.
+    """Safe against risky."""
 
-    Attributes
-    ----------
-    risky_side
-        One of `SIDES`: where the risky lever is.
-    """
-
-    n_trials: int = 40
-    risky_side: str = "random"
+    n_trials: int = task_setting(40, "trials of a session, forced ones included", "trials", low=1)
+    risky_side: str = task_setting(
+        "random", "where the risky lever is; random: drawn every session", names=SIDES
+    )
 
     phases: ClassVar = ("choice", "outcome", "dopamine")
     choice_phase: ClassVar = "choice"
@@ -106,11 +101,6 @@ class LeverStimulation(Task):
         "risky_side": ("1", "side of the risky lever, 0 left and 1 right"),
         "regret": ("rewards", "better lever's mean reward less the chosen one's, 0 where there is no choice"),
     }
-
-    def __post_init__(self) -> None:
-        if self.risky_side not in SIDES:
-            near = nearest(self.risky_side, SIDES)
-            raise InputError(f"no risky_side {show(self.risky_side)}.{near} There are: {', '.join(SIDES)}.")
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[LeverState, Step]:
         """Draw p, the risky side, the order of the forced trials, and whether risk would pay on each trial."""

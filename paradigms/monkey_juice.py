@@ -37,10 +37,9 @@ from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.figures.choices import make_matching_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise
-from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
-from pfc_da.task import Step, Task
+from pfc_da.task import Step, Task, task_setting
 from pfc_da.trials import per_trial
 
 P0_SUM = 0.5
@@ -74,21 +73,15 @@ class JuiceState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MonkeyJuice(Task):
-    """Foraging for baited juice.
+    """Foraging for baited juice."""
 
-    Attributes
-    ----------
-    p0
-        Where p0 of image A is drawn from, one of `P0_RANGES`.
-    changes
-        Whether p0 is drawn anew at unsignalled times within a session.
-    images
-        False for the plain two-action variant, in which the sides themselves are baited.
-    """
-
-    p0: str = "training"
-    changes: bool = False
-    images: bool = True
+    p0: str = task_setting(
+        "training", "ranges from which the base reward probability of image A is drawn", names=P0_RANGES
+    )
+    changes: bool = task_setting(False, "whether p0 is drawn anew at unsignalled times within a session")
+    images: bool = task_setting(
+        True, "false for the variant with two actions, in which the sides themselves are baited"
+    )
 
     phases: ClassVar = ("fixation", "cue", "saccade", "outcome")
     choice_phase: ClassVar = "saccade"
@@ -113,12 +106,6 @@ class MonkeyJuice(Task):
             "better image's reward probability now less the chosen one's, 0 without a choice",
         ),
     }
-
-    def __post_init__(self) -> None:
-        if self.p0 not in P0_RANGES:
-            raise InputError(
-                f"no p0 {show(self.p0)}.{nearest(self.p0, P0_RANGES)} There are: {', '.join(P0_RANGES)}."
-            )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:
         """Draw blocks and their p0, the side of A, and a uniform number for every trial and image."""
@@ -236,8 +223,14 @@ EXPERIMENT = Experiment(
     headline={("matching_slope", ""): "Matching slope"},
     defaults={
         # At first mere entropy keeps animals from settling on the richer image, which earns .40 and teaches nothing.
-        "rule": {"discount": 0.2, "trace_decay": 0.5, "entropy": 0.2, "entropy_until": 0.8},
-        "network": {"input_gain": 2.0},
+        "rule": {
+            "kind": "three-factor",
+            "discount": 0.2,
+            "trace_decay": 0.5,
+            "entropy": 0.2,
+            "entropy_until": 0.8,
+        },
+        "network": {"kind": "rate", "input_gain": 2.0},
         "train": {"updates": 1200},
         "test_task": {"p0": "full"},
     },

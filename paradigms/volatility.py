@@ -41,7 +41,7 @@ from pfc_da.analysis.volatility.sessions import get_sessions
 from pfc_da.errors import InputError
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
-from pfc_da.task import Step, Task
+from pfc_da.task import Step, Task, task_setting
 
 P_STABLE, P_VOLATILE = 0.75, 0.8
 """Reward probability of the better option: Behrens et al. 2007."""
@@ -63,17 +63,15 @@ class VolatilityState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Volatility(Task):
-    """A stable and a volatile phase of equal length, in either order.
+    """A stable and a volatile phase of equal length, in either order."""
 
-    Attributes
-    ----------
-    shortest_run, longest_run
-        Fewest and most trials between two changes in the volatile phase.
-    """
-
-    n_trials: int = 240
-    shortest_run: int = RUN_TRIALS[0]
-    longest_run: int = RUN_TRIALS[1]
+    n_trials: int = task_setting(240, "trials of a session, half of them in each phase", "trials", low=1)
+    shortest_run: int = task_setting(
+        RUN_TRIALS[0], "fewest trials between two changes in the volatile phase", "trials", low=1
+    )
+    longest_run: int = task_setting(
+        RUN_TRIALS[1], "most trials between two changes in the volatile phase", "trials", low=1
+    )
 
     phases: ClassVar = ("choice", "outcome")
     choice_phase: ClassVar = "choice"
@@ -92,9 +90,10 @@ class Volatility(Task):
     }
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shortest_run <= self.longest_run:
+        super().__post_init__()
+        if self.shortest_run > self.longest_run:
             raise InputError(
-                f"shortest_run must lie between 1 and longest_run ({self.longest_run} trials), got {self.shortest_run}."
+                f"shortest_run must be at most longest_run ({self.longest_run} trials), got {self.shortest_run}."
             )
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[VolatilityState, Step]:
@@ -172,7 +171,7 @@ EXPERIMENT = Experiment(
     },
     defaults={
         # A choice earns only its own reward here; looking further ahead adds noise to what dopamine teaches.
-        "rule": {"discount": 0.2},
+        "rule": {"kind": "three-factor", "discount": 0.2},
         "train": {"updates": 2500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
         "replay": {"held_out_sessions": 400},
         "task": {"shortest_run": 15, "longest_run": 35},

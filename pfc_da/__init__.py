@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Task": "task",
     "Step": "task",
+    "task_setting": "task",
     "PFCNetwork": "network",
     "RateNetwork": "network.rate",
     "LSTMNetwork": "network.lstm",

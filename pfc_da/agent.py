@@ -14,8 +14,10 @@ from pfc_da.rollout import input_size
 from pfc_da.settings import DopamineSettings, RunSettings
 from pfc_da.task import Task
 
-NETWORKS: dict[str, type[RateNetwork] | type[LSTMNetwork]] = {"rate": RateNetwork, "lstm": LSTMNetwork}
+NETWORKS: dict[str, type[PFCNetwork]] = {"rate": RateNetwork, "lstm": LSTMNetwork}
+"""Kind of network -> network; `pfc_da.settings.NETWORKS` has the settings."""
 RULES: dict[str, type[PlasticityRule]] = {"three-factor": ThreeFactor, "bptt": ActorCriticBPTT}
+"""Kind of rule -> rule; `pfc_da.settings.RULES` has the settings."""
 
 
 @dataclasses.dataclass(frozen=True)

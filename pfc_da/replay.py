@@ -195,7 +195,7 @@ def _replay_plastic(
 ) -> Iterator[tuple[int, Rollout]]:
     """As `_replay`; a copy of the weights learns from every chunk at the final learning rate of training."""
     memory: Weights = {}
-    learning_rate = settings.rule.learning_rate * settings.rule.final_learning_rate
+    learning_rate = settings.rule.learning_rate_at(1.0)
     for first, sessions in chunk_sessions(settings, PLASTIC_CHUNK):
         if agent.rule.needs_autograd:
             weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}

@@ -1,18 +1,22 @@
 """Settings of a run: frozen, validated when built, saved with every result. No torch here.
 
-`resolve` merges, in this order: the defaults below, those of the paradigm, those of the chosen network and rule, a YAML
-file, and `--set key=value`. An error is one line: what was given, what is allowed, how to correct it.
+The groups `network` and `rule` have kinds, each a class of its own with its own settings and defaults (`NETWORKS`, `RULES`).
+
+`resolve` merges, in this order: the defaults below, those of the paradigm, those of training that go with the rule, a YAML
+file, options, and `--set key=value`. An error is one line: what was given, what is allowed, how to correct it.
 """
 
 import contextlib
+import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
-from pfc_da.errors import InputError, find_nearest, show
+from pfc_da.errors import InputError, find_nearest, nearest, show
 
 
 def refuse_yes_or_no(value: Any) -> Any:
@@ -20,6 +24,26 @@ def refuse_yes_or_no(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("it should be a number or a name, not true or false")
     return value
+
+
+def setting(default: Any, does: str, unit: str = "", **limits: Any) -> Any:
+    """Declare a setting.
+
+    Parameters
+    ----------
+    default
+    does : str
+        What it does, for messages and for `pfc-da settings`.
+    unit : str
+        Empty if it has none.
+    **limits
+        Limits as of `pydantic.Field`, such as ge and le.
+
+    Returns
+    -------
+    pydantic field
+    """
+    return Field(default, description=does, json_schema_extra={"unit": unit}, **limits)
 
 
 class Settings(pydantic.BaseModel):
@@ -34,28 +58,21 @@ class Settings(pydantic.BaseModel):
 
 
 class NetworkSettings(Settings):
-    """The prefrontal network."""
+    """What networks of every kind have."""
 
-    kind: Literal["rate", "lstm"] = "rate"
-    n_units: int = Field(128, ge=4, le=4096, description="units")
-    fraction_excitatory: float = Field(0.8, gt=0, lt=1, description="fraction of units")
-    tau_min: float = Field(0.1, ge=0.01, le=100, description="s, shortest synaptic time constant")
-    tau_max: float = Field(8.0, ge=0.01, le=100, description="s, longest synaptic time constant")
-    curve: Literal["lif", "rectified_tanh"] = "lif"
-    neurons_per_unit: int = Field(
-        4, ge=0, le=10_000, description="Poisson neurons behind one unit's shot noise; 0 for none"
+    default_rule: ClassVar[str] = "bptt"
+    """Rule that trains this kind of network unless another is asked for."""
+
+    kind: str
+    n_units: int = setting(128, "recurrent units", "units", ge=4, le=4096)
+    input_gain: float = setting(
+        1.5, "standard deviation of the initial input weights", "thresholds", ge=0, le=5
     )
-    recurrent_gain: float = Field(0.8, ge=0, le=5, description="spectral radius of the linearised start")
-    input_gain: float = Field(1.5, ge=0, le=5, description="s.d. of input weights at the start, thresholds")
-    read_out_gain: float = Field(
-        0.1, ge=0, le=10, description="s.d. of the sum of the read-outs at the start"
+    feedback: Literal["reward", "rpe", "both", "none"] = setting(
+        "reward", "input of the network about an outcome; of the actor alone if critic is separate"
     )
-    feedback: Literal["reward", "rpe", "both", "none"] = Field(
-        "reward",
-        description="input of the network about an outcome; of the actor alone if critic is separate",
-    )
-    critic: Literal["shared", "separate"] = Field(
-        "shared", description="whether the critic has units of its own, with the reward as input"
+    critic: Literal["shared", "separate"] = setting(
+        "shared", "whether the critic has units of its own, with the reward as input"
     )
 
     @property
@@ -65,8 +82,29 @@ class NetworkSettings(Settings):
             return self.feedback
         return "both" if self.feedback in ("rpe", "both") else "reward"
 
+
+class RateNetworkSettings(NetworkSettings):
+    """The excitatory-inhibitory rate network."""
+
+    default_rule: ClassVar[str] = "three-factor"
+
+    kind: Literal["rate"] = setting("rate", "kind of network")
+    fraction_excitatory: float = setting(0.8, "excitatory units", "fraction of units", gt=0, lt=1)
+    tau_min: float = setting(0.1, "shortest synaptic time constant", "s", ge=0.01, le=100)
+    tau_max: float = setting(8.0, "longest synaptic time constant", "s", ge=0.01, le=100)
+    curve: Literal["lif", "rectified_tanh"] = setting("lif", "f-I curve of the units")
+    neurons_per_unit: int = setting(
+        4,
+        "Poisson neurons that determine the shot noise of a unit; 0 for no noise",
+        "neurons",
+        ge=0,
+        le=10_000,
+    )
+    recurrent_gain: float = setting(0.8, "spectral radius of the initial linearised network", ge=0, le=5)
+    read_out_gain: float = setting(0.1, "standard deviation of the initial sum of the read-outs", ge=0, le=10)
+
     @pydantic.model_validator(mode="after")
-    def _fit_together(self) -> "NetworkSettings":
+    def _fit_together(self) -> "RateNetworkSettings":
         if self.tau_max < self.tau_min:
             raise ValueError(f"tau_max must be at least tau_min ({self.tau_min} s), got {self.tau_max} s")
         if not 0 < round(self.fraction_excitatory * self.n_units) < self.n_units:
@@ -77,20 +115,26 @@ class NetworkSettings(Settings):
         return self
 
 
+class LSTMNetworkSettings(NetworkSettings):
+    """The LSTM of Wang et al. 2018, doi 10.1038/s41593-018-0147-8."""
+
+    kind: Literal["lstm"] = setting("lstm", "kind of network")
+    n_units: int = setting(48, "recurrent units", "units", ge=4, le=4096)
+    input_gain: float = setting(1.0, "standard deviation of the initial input weights", ge=0, le=5)
+
+
 class DopamineSettings(Settings):
     """Transformation of the prediction error into dopamine."""
 
-    channel: Literal["none", "cells"] = Field(
-        "none", description="whether the error passes through dopamine cells, with their floor and noise"
+    channel: Literal["none", "cells"] = setting(
+        "none", "whether the error passes through dopamine cells, with their floor and noise"
     )
-    scale: float = Field(
-        1.0, gt=0, le=1e6, description="rewards, the error that counts as 1 for dopamine cells"
+    scale: float = setting(1.0, "error that counts as 1 for dopamine cells", "rewards", gt=0, le=1e6)
+    asymmetry: float = setting(
+        0.0, "errors above 0 are multiplied by 1 + asymmetry, those below 0 by 1 - asymmetry", ge=-1, le=1
     )
-    asymmetry: float = Field(
-        0.0, ge=-1, le=1, description="errors above 0 count 1 + asymmetry times, those below 0 1 - asymmetry"
-    )
-    noise: float = Field(
-        0.0, ge=0, le=1e6, description="rewards, s.d. of noise added to dopamine at every step"
+    noise: float = setting(
+        0.0, "standard deviation of the noise added to dopamine at every step", "rewards", ge=0, le=1e6
     )
 
     @pydantic.model_validator(mode="after")
@@ -103,47 +147,88 @@ class DopamineSettings(Settings):
 
 
 class RuleSettings(Settings):
-    """The plasticity rule and its synaptic step."""
+    """What plasticity rules of every kind have, with their synaptic step."""
 
-    kind: Literal["three-factor", "bptt"] = "three-factor"
-    feedback_weights: Literal["symmetric", "random"] = "symmetric"
-    synaptic_step: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = Field(4e-3, ge=0, le=10, description="per update")
-    final_learning_rate: float = Field(0.1, ge=0, le=1, description="share of the first, linear in updates")
-    discount: float = Field(0.9, ge=0, le=1, description="gamma, per trial")
-    trace_decay: float = Field(0.9, ge=0, le=1, description="lambda, per trial")
-    value_weight: float = Field(
-        0.1, ge=0, le=100, description="learning signal of the critic relative to the actor"
+    default_network: ClassVar[str] = "rate"
+    """Network that this kind of rule trains unless another is asked for."""
+    train_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Defaults of `TrainSettings` that go with this kind of rule, in every paradigm."""
+
+    kind: str
+    synaptic_step: Literal["adam", "sgd"] = setting("adam", "how a proposed change is applied to the weights")
+    learning_rate: float = setting(4e-3, "first learning rate", "per update", ge=0, le=10)
+    final_learning_rate: float = setting(
+        0.1, "last learning rate, reached linearly", "share of the first", ge=0, le=1
     )
-    dopamine_gain: float = Field(
-        1.0, gt=0, le=1000, description="dopamine relative to the terms without it: entropy, homeostasis"
+    discount: float = setting(0.9, "discount of later rewards (gamma)", "per trial", ge=0, le=1)
+    trace_decay: float = setting(0.9, "decay of the eligibility trace (lambda)", "per trial", ge=0, le=1)
+    value_weight: float = setting(
+        0.1, "learning signal of the critic relative to that of the actor", ge=0, le=100
     )
-    entropy: float = Field(0.1, ge=0, le=10, description="weight of policy entropy at the start")
-    entropy_until: float = Field(1.6, gt=0, le=10, description="share of training at which it would be 0")
-    rate_penalty: float = Field(1e-5, ge=0, le=10, description="homeostasis of each unit's mean log rate")
-    peak_penalty: float = Field(5e-2, ge=0, le=10, description="homeostasis of rates above 60 Hz")
-    max_norm: float = Field(
-        1.0, gt=0, le=1e6, description="largest norm of one update's weight change before the step"
+    dopamine_gain: float = setting(
+        1.0, "dopamine relative to the terms without it: entropy, homeostasis", gt=0, le=1000
+    )
+    entropy: float = setting(0.1, "initial weight of policy entropy", ge=0, le=10)
+    entropy_until: float = setting(
+        1.6, "when the weight of policy entropy reaches 0, linearly", "share of training", gt=0, le=10
+    )
+    max_norm: float = setting(
+        1.0, "largest norm of the proposed change of one update; a larger one is scaled down", gt=0, le=1e6
+    )
+
+    def learning_rate_at(self, share: float) -> float:
+        """Learning rate after a share of training, from 0 to 1: linear between the first and the last."""
+        return self.learning_rate * (1 - (1 - self.final_learning_rate) * share)
+
+
+class ThreeFactorSettings(RuleSettings):
+    """Dopamine times eligibility."""
+
+    kind: Literal["three-factor"] = setting("three-factor", "kind of rule")
+    feedback_weights: Literal["symmetric", "random"] = setting(
+        "symmetric", "weights through which units receive their learning signal: read-out or random ones"
+    )
+    rate_penalty: float = setting(1e-5, "homeostasis of the mean log rate of each unit", ge=0, le=10)
+    peak_penalty: float = setting(5e-2, "homeostasis of rates above 60 Hz", ge=0, le=10)
+
+
+class BPTTSettings(RuleSettings):
+    """Backpropagation through time, as Wang et al. 2018, doi 10.1038/s41593-018-0147-8; the numbers are ours."""
+
+    default_network: ClassVar[str] = "lstm"
+    train_defaults: ClassVar[Mapping[str, Any]] = {"updates": 800, "sessions": 64, "whole_from": 0.5}
+
+    kind: Literal["bptt"] = setting("bptt", "kind of rule")
+    learning_rate: float = setting(5e-3, "first learning rate", "per update", ge=0, le=10)
+    final_learning_rate: float = setting(
+        0.02, "last learning rate, reached linearly", "share of the first", ge=0, le=1
+    )
+    discount: float = setting(0.8, "discount of later rewards (gamma)", "per trial", ge=0, le=1)
+    trace_decay: float = setting(1.0, "decay of the advantage (lambda)", "per trial", ge=0, le=1)
+    value_weight: float = setting(
+        0.25, "learning signal of the critic relative to that of the actor", ge=0, le=100
+    )
+    dopamine_gain: float = setting(1.0, "dopamine relative to policy entropy", gt=0, le=1000)
+    entropy_until: float = setting(
+        1.2, "when the weight of policy entropy reaches 0, linearly", "share of training", gt=0, le=10
     )
 
 
 class TrainSettings(Settings):
     """Length of training and of its sessions."""
 
-    updates: int = Field(1000, ge=0, le=10_000_000, description="weight updates")
-    sessions: int = Field(32, ge=1, le=100_000, description="sessions an update")
-    first_trials: int = Field(
-        20, ge=0, le=100_000, description="trials of the first sessions, 0 for whole sessions from the start"
+    updates: int = setting(1000, "weight updates", "updates", ge=0, le=10_000_000)
+    sessions: int = setting(32, "sessions of one update", "sessions", ge=1, le=100_000)
+    first_trials: int = setting(
+        20, "trials of the first sessions; 0 for whole sessions from the start", "trials", ge=0, le=100_000
     )
-    whole_from: float = Field(
-        0.8, gt=0, le=1, description="share of training from which sessions are whole, growing linearly"
+    whole_from: float = setting(
+        0.8, "when sessions are whole, growing linearly until then", "share of training", gt=0, le=1
     )
-    checkpoint_every: int = Field(50, ge=1, le=1_000_000, description="updates between checkpoints")
+    checkpoint_every: int = setting(50, "updates between checkpoints", "updates", ge=1, le=1_000_000)
     snapshots: tuple[Annotated[float, Field(gt=0, lt=1), pydantic.BeforeValidator(refuse_yes_or_no)], ...] = (
-        Field(
-            (),
-            max_length=100,
-            description="shares of training after which the weights are kept for replay",
+        setting(
+            (), "when weights are kept for replay; up to 100 numbers", "share of training", max_length=100
         )
     )
 
@@ -157,11 +242,11 @@ class TrainSettings(Settings):
 class ReplaySettings(Settings):
     """Sessions that are recorded with frozen weights."""
 
-    held_out_sessions: int = Field(
-        1000, ge=2, le=1_000_000, description="sessions behind mean reward and regret"
+    held_out_sessions: int = setting(
+        1000, "sessions for mean reward and regret, of every animal", "sessions", ge=2, le=1_000_000
     )
-    sessions: int = Field(200, ge=2, le=100_000, description="sessions recorded step by step")
-    unit_sessions: int = Field(40, ge=1, le=10_000, description="sessions recorded with unit activity")
+    sessions: int = setting(200, "sessions recorded step by step", "sessions", ge=2, le=100_000)
+    unit_sessions: int = setting(40, "sessions recorded with unit activity", "sessions", ge=1, le=10_000)
 
     @pydantic.model_validator(mode="after")
     def _fit_together(self) -> "ReplaySettings":
@@ -172,20 +257,79 @@ class ReplaySettings(Settings):
         return self
 
 
+NETWORKS: dict[str, type[NetworkSettings]] = {"rate": RateNetworkSettings, "lstm": LSTMNetworkSettings}
+"""Kind of network -> its settings; `pfc_da.agent.NETWORKS` has the networks. The first is the default."""
+RULES: dict[str, type[RuleSettings]] = {"three-factor": ThreeFactorSettings, "bptt": BPTTSettings}
+"""Kind of rule -> its settings; `pfc_da.agent.RULES` has the rules. The first is the default."""
+KINDS: Mapping[str, Mapping[str, type[Settings]]] = {"network": NETWORKS, "rule": RULES}
+"""Groups that have kinds."""
+
+
+def find_kind(group: str, kind: Any) -> type[Settings]:
+    """Settings class of a kind.
+
+    Parameters
+    ----------
+    group : str
+        One of `KINDS`.
+    kind
+        As it was given, of any type.
+
+    Returns
+    -------
+    type of Settings
+
+    Raises
+    ------
+    InputError
+        If there is no such kind.
+    """
+    kinds = KINDS[group]
+    if not isinstance(kind, str) or kind not in kinds:
+        near = nearest(kind, kinds) if isinstance(kind, str) else ""
+        raise InputError(
+            f"setting '{group}.kind': got {show(kind)}; it should be {' or '.join(map(repr, kinds))}.{near}"
+        )
+    return kinds[kind]
+
+
+def _read_group(group: str, given: Any) -> Any:
+    """Validate a group by the class of its kind."""
+    if not isinstance(given, Mapping):
+        return given
+    return find_kind(group, given.get("kind", next(iter(KINDS[group])))).model_validate(given)
+
+
 class RunSettings(Settings):
     """All settings that a run depends on."""
 
     paradigm: str
-    paradigm_file: str = Field("", description="file of a paradigm of your own, empty for one of the package")
-    animals: int = Field(4, ge=1, le=10_000, description="trained seeds")
-    seed: int = Field(0, ge=0, le=2**62, description="whole number")
-    network: NetworkSettings = NetworkSettings()
+    paradigm_file: str = setting("", "file of a paradigm of your own, empty for one of the package")
+    animals: int = setting(4, "trained seeds", "animals", ge=1, le=10_000)
+    seed: int = setting(0, "seed of all random numbers", ge=0, le=2**62)
+    network: Annotated[
+        pydantic.SerializeAsAny[NetworkSettings],
+        pydantic.BeforeValidator(functools.partial(_read_group, "network")),
+    ] = RateNetworkSettings()
     dopamine: DopamineSettings = DopamineSettings()
-    rule: RuleSettings = RuleSettings()
+    rule: Annotated[
+        pydantic.SerializeAsAny[RuleSettings],
+        pydantic.BeforeValidator(functools.partial(_read_group, "rule")),
+    ] = ThreeFactorSettings()
     train: TrainSettings = TrainSettings()
     replay: ReplaySettings = ReplaySettings()
     task: dict[str, Any] = {}
     test_task: dict[str, Any] = {}
+
+
+def get_groups(kinds: Mapping[str, str]) -> dict[str, type[Settings]]:
+    """Settings class of every group, for chosen kinds of `KINDS`."""
+    groups = {
+        name: field.annotation
+        for name, field in RunSettings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
+    }
+    return groups | {group: KINDS[group][kind] for group, kind in kinds.items()}
 
 
 def resolve(
@@ -197,12 +341,15 @@ def resolve(
 ) -> RunSettings:
     """Merge settings and validate them; later ones replace earlier ones.
 
+    A layer whose `network` or `rule` names a `kind` speaks of that kind only: this group of it is left out if another kind
+    is chosen. The last layer that names a kind chooses it.
+
     Parameters
     ----------
     layers : iterable of mapping
-        Settings by group, in the order of merging.
+        Defaults by group, in the order of merging; `RuleSettings.train_defaults` come after them.
     config_file : Path, optional
-        YAML file, merged after `layers`.
+        YAML file, merged after the defaults.
     options : mapping
         Settings by group, merged after the file.
     sets : iterable of str
@@ -221,19 +368,58 @@ def resolve(
     --------
     >>> resolve([{"paradigm": "bandit"}], sets=["train.updates=20"]).train.updates
     20
+    >>> resolve([{"paradigm": "bandit"}], sets=["network.kind=lstm"]).rule.kind
+    'bptt'
     """
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged = _merge(merged, layer)
-    if config_file is not None:
-        merged = _merge(merged, _read_file(config_file))
-    merged = _merge(merged, options)
-    for text in sets:
-        merged = _merge(merged, _parse(text))
+    defaults = [*layers]
+    asked = [{} if config_file is None else _read_file(config_file), options, *map(_parse, sets)]
+    kinds = _choose_kinds(defaults, asked)
+    with_rule = {"train": RULES[kinds["rule"]].train_defaults}
+    merged: dict[str, Any] = {group: {"kind": kind} for group, kind in kinds.items()}
+    for layer in (*defaults, with_rule, *asked):
+        merged = _merge(merged, _leave_out_other_kinds(layer, kinds))
     try:
         return RunSettings.model_validate(merged)
     except pydantic.ValidationError as error:
-        raise InputError(_explain(error.errors()[0])) from error
+        raise InputError(_explain(error.errors()[0], kinds)) from error
+
+
+def _choose_kinds(
+    defaults: Iterable[Mapping[str, Any]], asked: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Kinds of network and rule; one that is not asked for goes with the one that is."""
+    usual = {group: next(iter(kinds)) for group, kinds in KINDS.items()} | _name_kinds(defaults)
+    named = _name_kinds(asked)
+    kinds = usual | named
+    if "rule" not in named and kinds["network"] != usual["network"]:
+        kinds["rule"] = NETWORKS[kinds["network"]].default_rule
+    if "network" not in named and kinds["rule"] != usual["rule"]:
+        kinds["network"] = RULES[kinds["rule"]].default_network
+    return kinds
+
+
+def _name_kinds(layers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The last kind that layers name, of each group; refuse one that there is not."""
+    named = {
+        group: layer[group]["kind"]
+        for layer in layers
+        for group in KINDS
+        if isinstance(layer.get(group), Mapping) and "kind" in layer[group]
+    }
+    for group, kind in named.items():
+        find_kind(group, kind)
+    return named
+
+
+def _leave_out_other_kinds(layer: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    """A layer without the groups that name another kind."""
+    return {
+        group: given
+        for group, given in layer.items()
+        if group not in kinds
+        or not isinstance(given, Mapping)
+        or given.get("kind", kinds[group]) == kinds[group]
+    }
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,39 +474,43 @@ def _parse(text: str) -> dict[str, Any]:
     return value
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, kinds: Mapping[str, str]) -> str:
     """One line for the first problem that pydantic found."""
-    path = ".".join(map(str, error["loc"]))
-    owner, field = _find(error["loc"])
+    path, groups = ".".join(map(str, error["loc"])), get_groups(kinds)
+    owner, field = _find(error["loc"], groups)
     if error["type"] == "extra_forbidden":
-        siblings = {
-            name: f"{path.removesuffix(str(error['loc'][-1]))}{name}" for name in sorted(owner.model_fields)
-        }
-        hint = _nearest(str(error["loc"][-1]), siblings)
-        return f"no setting {show(path)}.{hint} There are: {', '.join(siblings.values())}."
+        return _explain_name(path, str(error["loc"][-1]), owner, groups)
     allowed = error["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     if error["type"] in ("model_type", "dict_type"):
         allowed = f"it is a group of settings, to be set one by one, such as {path}.NAME=VALUE"
     elif error["type"] in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
-        allowed = f"it must be {_range(field)}" if _range(field) else allowed
-    about = f" ({field.description})" if field is not None and field.description else ""
+        allowed = f"it must be {describe_range(field)}" if field and describe_range(field) else allowed
+    about = ", ".join(filter(None, (get_unit(field), field.description))) if field is not None else ""
     given = f" got {show(error['input'])};"
     if isinstance(
         error["input"], Mapping
     ):  # a group, of which something else is said, or in place of a value
         given = "" if error["type"] == "value_error" else " got a group;"
-    return f"setting {show(path)}{about}:{given} {allowed}."
+    return f"setting {show(path)}{f' ({about})' if about else ''}:{given} {allowed}."
 
 
-def _nearest(name: str, siblings: Mapping[str, str]) -> str:
+def _explain_name(path: str, name: str, owner: type[Settings], groups: Mapping[str, type[Settings]]) -> str:
+    """One line for a setting that there is not."""
+    prefix = path.removesuffix(name)
+    group = prefix.rstrip(".")
+    siblings = {each: f"{prefix}{each}" for each in sorted(owner.model_fields)}
+    having = [kind for kind, other in KINDS.get(group, {}).items() if name in other.model_fields]
+    if having:
+        own = next(kind for kind, other in KINDS[group].items() if other is owner)
+        hint = f", which is of {group} {' and '.join(map(repr, having))}; the {group} is {own!r}."
+    else:
+        hint = f".{_nearest(name, siblings, groups)}"
+    return f"no setting {show(path)}{hint} There are: {', '.join(siblings.values())}."
+
+
+def _nearest(name: str, siblings: Mapping[str, str], groups: Mapping[str, type[Settings]]) -> str:
     """Suggest the sibling with the most similar name, otherwise a setting of another group."""
-    groups = {group: field.annotation for group, field in RunSettings.model_fields.items()}
-    elsewhere = {
-        leaf: f"{group}.{leaf}"
-        for group, kind in groups.items()
-        if isinstance(kind, type) and issubclass(kind, Settings)
-        for leaf in kind.model_fields
-    }
+    elsewhere = {leaf: f"{group}.{leaf}" for group, kind in groups.items() for leaf in kind.model_fields}
     for known in (siblings, elsewhere):
         if name in known:
             return f" Did you mean '{known[name]}'?"
@@ -329,20 +519,38 @@ def _nearest(name: str, siblings: Mapping[str, str]) -> str:
     return ""
 
 
-def _range(field: Any) -> str:
+def describe_range(field: FieldInfo) -> str:
+    """Range of a setting, such as "4 to 4096" or "above 0, at most 10"; empty if it has none."""
+    limits = {
+        key: value
+        for key in ("ge", "gt", "le", "lt")
+        for bound in field.metadata
+        if (value := getattr(bound, key, None)) is not None
+    }
+    limits = {key: _format_limit(value) for key, value in limits.items()}
+    if limits.keys() == {"ge", "le"}:
+        return f"{limits['ge']} to {limits['le']}"
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    bounds = [(word, getattr(bound, key, None)) for key, word in words.items() for bound in field.metadata]
-    return " and ".join(f"{word} {limit}" for word, limit in bounds if limit is not None)
+    return ", ".join(f"{words[key]} {value}" for key, value in limits.items())
 
 
-def _find(location: tuple[Any, ...]) -> tuple[type[Settings], Any]:
+def _format_limit(value: float) -> str:
+    whole = int(value)
+    if whole != value:
+        return str(value)
+    return f"2^{whole.bit_length() - 1}" if whole > 2**32 and whole.bit_count() == 1 else str(whole)
+
+
+def get_unit(field: FieldInfo) -> str:
+    """Unit of a setting; empty if it has none."""
+    extra = field.json_schema_extra
+    return str(extra["unit"]) if isinstance(extra, dict) else ""
+
+
+def _find(
+    location: tuple[Any, ...], groups: Mapping[str, type[Settings]]
+) -> tuple[type[Settings], FieldInfo | None]:
     """Settings class that contains a location, and its field if there is one."""
-    owner: type[Settings] = RunSettings
-    for part in location[:-1]:
-        field = owner.model_fields.get(part)
-        if field is None or not (
-            isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
-        ):
-            return owner, field
-        owner = field.annotation
-    return owner, owner.model_fields.get(location[-1]) if location else None
+    if len(location) > 1 and location[0] in groups:
+        return groups[location[0]], groups[location[0]].model_fields.get(location[1])
+    return RunSettings, RunSettings.model_fields.get(location[0]) if location else None

@@ -7,14 +7,49 @@ replayed elsewhere (spiking, NumPy) from its draws alone.
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from pfc_da.errors import InputError, nearest, show
+
 STEP_S = 0.1
 """Duration of one network step in seconds."""
+LARGEST = 100_000
+"""Largest number that a setting of a task can be, and so most trials of a session."""
+
+
+def task_setting(
+    default: Any,
+    does: str,
+    unit: str = "",
+    *,
+    names: Iterable[str] = (),
+    low: float = -LARGEST,
+    high: float = LARGEST,
+) -> Any:
+    """Declare a setting of a task, a field of its dataclass.
+
+    Parameters
+    ----------
+    default
+    does : str
+        What it does, for `pfc-da settings`.
+    unit : str
+        Empty if it has none.
+    names : iterable of str
+        Allowed values of a text; any text if empty.
+    low, high : float
+        Range of a number, both included.
+
+    Returns
+    -------
+    dataclasses.Field
+    """
+    told = {"does": does, "unit": unit, "names": tuple(names), "low": low, "high": high}
+    return dataclasses.field(default=default, metadata=told)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +82,7 @@ class Task(abc.ABC):
     updated.
     """
 
-    n_trials: int = 100
+    n_trials: int = task_setting(100, "trials of a session", "trials", low=1)
 
     phases: ClassVar[tuple[str, ...]]
     choice_phase: ClassVar[str]
@@ -59,6 +94,17 @@ class Task(abc.ABC):
     """Labels that depend on what the animal does, with their dimensions after (session, step)."""
     descriptions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Label -> (units, long name)."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, told = getattr(self, field.name), field.metadata
+            if (names := told.get("names")) and value not in names:
+                near = nearest(value, names)
+                raise InputError(f"no {field.name} {show(value)}.{near} There are: {', '.join(names)}.")
+            low, high = told.get("low", -LARGEST), told.get("high", LARGEST)
+            if isinstance(value, int | float) and not low <= value <= high:  # nor is NaN
+                unit = f" {told['unit']}" if told.get("unit") else ""
+                raise InputError(f"{field.name} must be {low} to {high}{unit}, got {show(value)}.")
 
     @property
     def n_steps(self) -> int:

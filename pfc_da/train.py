@@ -79,7 +79,7 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
     """One update: a batch of sessions, then the rule, then the synaptic step. A non-finite change is skipped."""
     started, update, rule = time.process_time(), training.update, settings.rule
     done = update / max(settings.train.updates, 1)
-    learning_rate = rule.learning_rate * (1 - (1 - rule.final_learning_rate) * done)
+    learning_rate = rule.learning_rate_at(done)
     entropy = rule.entropy * max(0.0, 1 - done / rule.entropy_until)
     weights = training.weights
     if agent.rule.needs_autograd:

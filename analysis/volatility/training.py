@@ -22,7 +22,7 @@ from pfc_da.analysis.volatility.behaviour import summarise_reversals
 from pfc_da.analysis.volatility.rates import fit_rates, summarise_phases, summarise_ratio
 from pfc_da.analysis.volatility.sessions import VolatileSessions, get_sessions
 from pfc_da.recording_schema import FROZEN, UNTRAINED, get_condition_names
-from pfc_da.settings import RuleSettings, RunSettings
+from pfc_da.settings import RunSettings
 
 SESSIONS = 80
 """Sessions of every condition that are fitted: thousands of choices for each animal."""
@@ -65,17 +65,12 @@ def summarise_updates_to_criterion(curves: Sequence[pd.DataFrame], sessions: Vol
     return summarise("updates_to_criterion", updates, units="updates", within=POSITIVE)
 
 
-def compute_synaptic_step(rule: RuleSettings, share: float) -> float:
-    """Learning rate of the synapses when a share of training is over: linear, as `pfc_da.train` has it."""
-    return rule.learning_rate * (1 - (1 - rule.final_learning_rate) * share)
-
-
 def tabulate_training(moments: Moments, settings: RunSettings) -> pd.DataFrame:
     """A row a measure and number of updates: measure, update, estimate, low, high, interval, n, n_of."""
     table = tabulate([each for own in moments.values() for each in own]).rename(columns={"after": "update"})
     table["measure"] = table["key"] + ("_" + table["phase"]).fillna("")
     last = max(settings.train.updates, 1)
-    steps = [compute_synaptic_step(settings.rule, update / last) for update in moments]
+    steps = [settings.rule.learning_rate_at(update / last) for update in moments]
     synapses = pd.DataFrame({"measure": "synaptic_step", "update": list(moments), "estimate": steps})
     rows = pd.concat([synapses, table])[["measure", "update", "estimate", *INTERVAL]]
     return rows.sort_values(["measure", "update"], ignore_index=True)

@@ -20,6 +20,7 @@ from pfc_da.cli.log import with_log
 from pfc_da.cli.options import Command
 from pfc_da.cli.replay import replay
 from pfc_da.cli.run import list_paradigms, report, run, train
+from pfc_da.cli.settings import settings
 from pfc_da.errors import SHOWN, DiskFull, InputError, nearest
 from pfc_da.jobs import signals
 
@@ -46,6 +47,7 @@ def _begin(version: Annotated[bool, _VERSION] = False) -> None:
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "list": list_paradigms,
+    "settings": settings,
     "run": run,
     "train": train,
     "replay": replay,

@@ -72,6 +72,14 @@ Paradigm = Annotated[
         autocompletion=_list_paradigms,
     ),
 ]
+ParadigmIfAny = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PARADIGM]",
+        help="One of those 'pfc-da list' shows, or the .py file of your own; optional.",
+        autocompletion=_list_paradigms,
+    ),
+]
 Run = Annotated[
     Path, typer.Argument(metavar="RUN", parser=_path, help="The --out of an earlier 'pfc-da run' or 'train'.")
 ]

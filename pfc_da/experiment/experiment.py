@@ -54,23 +54,6 @@ from pfc_da.train import CURVE, CURVE_COLUMNS, train_animal
 from pfc_da.trained import animal_seed, load_trained
 
 LOG = logging.getLogger(__name__)
-REFERENCE_SETTINGS: Mapping[str, Any] = {
-    "network": {"kind": "lstm", "n_units": 48, "input_gain": 1.0},
-    "rule": {
-        "kind": "bptt",
-        "learning_rate": 5e-3,
-        "final_learning_rate": 0.02,
-        "value_weight": 0.25,
-        "trace_decay": 1.0,
-        "discount": 0.8,
-        "entropy": 0.1,
-        "entropy_until": 1.2,
-    },
-    "train": {"updates": 800, "sessions": 64, "whole_from": 0.5},
-}
-"""The LSTM and backpropagation of Wang et al. 2018; learning settings are ours."""
-MOST_TRIALS = 100_000
-"""Most trials of a session, and so the largest number that a setting of a task can be."""
 QUICK_SETTINGS: Mapping[str, Any] = {
     "train": {"updates": 40, "sessions": 32, "checkpoint_every": 10},
     "replay": {"held_out_sessions": 100, "sessions": 60, "unit_sessions": 20},
@@ -155,15 +138,6 @@ class Experiment:
         seed: int | None = None,
     ) -> RunSettings:
         """Resolve settings from all their sources, and refuse here what a later stage could not do."""
-        layers: list[Mapping[str, Any]] = [
-            {"paradigm": self.name, "paradigm_file": self.file},
-            self.defaults,
-        ]
-        if network == "lstm" or rule == "bptt":
-            own: Mapping[str, Any] = {"network": {}} if network == "rate" else {}
-            layers.append({**REFERENCE_SETTINGS, **own})
-        if quick:
-            layers.append(QUICK_SETTINGS)
         asked = {"animals": animals, "seed": seed}
         options: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
         options |= {
@@ -171,6 +145,8 @@ class Experiment:
             for group, kind in (("network", network), ("rule", rule))
             if kind is not None
         }
+        options |= QUICK_SETTINGS if quick else {}
+        layers = [{"paradigm": self.name, "paradigm_file": self.file}, self.defaults]
         settings = resolve(layers, config_file=config_file, options=options, sets=sets)
         if settings.paradigm != self.name:
             raise InputError(f"the settings are for paradigm {show(settings.paradigm)}, not {self.name!r}.")
@@ -199,12 +175,10 @@ class Experiment:
             if type(value) is not allowed[name]:
                 kind = getattr(allowed[name], "__name__", allowed[name])
                 raise InputError(f"setting '{group}.{name}' must be of type {kind}, got {show(value)}.")
-            if type(value) in (int, float) and not -MOST_TRIALS <= value <= MOST_TRIALS:  # nor is NaN
-                raise InputError(
-                    f"setting '{group}.{name}' must be {-MOST_TRIALS} to {MOST_TRIALS}, got {show(value)}."
-                )
-        _require(f"{group}.n_trials", arguments.get("n_trials", 1), 1, "trials a session")
-        return self.task(**arguments)
+        try:
+            return self.task(**arguments)
+        except InputError as error:
+            raise InputError(f"setting '{group}': {error}") from None
 
     def label_variant(self, settings: RunSettings) -> dict[str, str]:
         """The variant of the task of test as a label of statistics; empty if it has no variants."""

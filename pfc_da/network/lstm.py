@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pfc_da.network import PFCNetwork, Weights
-from pfc_da.settings import NetworkSettings
+from pfc_da.settings import LSTMNetworkSettings
 
 
 class LSTMNetwork(PFCNetwork):
@@ -21,7 +21,7 @@ class LSTMNetwork(PFCNetwork):
     name = "lstm"
     activity_units = "1"
 
-    def __init__(self, n_inputs: int, n_actions: int, settings: NetworkSettings) -> None:
+    def __init__(self, n_inputs: int, n_actions: int, settings: LSTMNetworkSettings) -> None:
         super().__init__(n_inputs, n_actions, settings)
         self.input_gain = settings.input_gain
 

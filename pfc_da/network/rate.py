@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pfc_da.network import PFCNetwork, Weights
-from pfc_da.settings import NetworkSettings
+from pfc_da.settings import RateNetworkSettings
 from pfc_da.task import STEP_S
 
 RATE_SCALE_HZ = 10.0
@@ -70,7 +70,7 @@ class RateNetwork(PFCNetwork):
 
     name = "rate"
 
-    def __init__(self, n_inputs: int, n_actions: int, settings: NetworkSettings) -> None:
+    def __init__(self, n_inputs: int, n_actions: int, settings: RateNetworkSettings) -> None:
         super().__init__(n_inputs, n_actions, settings)
         self.settings = settings
         self.n_excitatory = round(settings.fraction_excitatory * settings.n_units)

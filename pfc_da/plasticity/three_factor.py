@@ -32,6 +32,7 @@ from pfc_da.network.rate import RATE_SCALE_HZ, RESTING_RATE_HZ, RateNetwork
 from pfc_da.plasticity import PlasticityRule, discounted_sum
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Rollout
+from pfc_da.settings import ThreeFactorSettings
 
 PEAK_HZ = 60.0
 LOG_RATE_OFFSET = 0.03
@@ -44,6 +45,7 @@ class ThreeFactor(PlasticityRule):
     """Dopamine times eligibility, without backpropagation through time."""
 
     name = "three-factor"
+    settings: ThreeFactorSettings
 
     def feedback(self, network: RateNetwork, effective: Weights) -> Tensor:
         """Feedback weights B.

@@ -4,6 +4,8 @@ import fnmatch
 from pathlib import Path, PurePosixPath
 
 STAGES = ("train", "replay", "compare", "report")
+CONFIG = "config.yaml"
+"""The settings of the manifest, for --config."""
 STAGE_REPLAY = "rate"
 """The replay that is a stage."""
 REPLAYS = "replays"
@@ -31,6 +33,7 @@ OURS = (
     *(name for stage in STAGES[1:] for name in OUTPUTS[stage] if "*" not in name),
     *ON_DEMAND,
     "error.txt",
+    CONFIG,
     "manifest.json",  # last: while it stands, the folder is known to be a run folder
 )
 _REMEDIES = {

@@ -43,7 +43,8 @@ from pfc_da.storage.manifest import (
     require_whole,
 )
 from pfc_da.storage.request import flatten
-from pfc_da.storage.run_files import ON_DEMAND, OURS, OUTPUTS, STAGES, list_made_from
+from pfc_da.storage.run_files import CONFIG, ON_DEMAND, OURS, OUTPUTS, STAGES, list_made_from
+from pfc_da.storage.yaml_file import format_yaml
 
 LOG = logging.getLogger(__name__)
 SPARE = 1 << 17
@@ -136,6 +137,7 @@ class RunFolder:
                 self._spare.touch()
                 reserve(self._spare, SPARE)
             self._write_manifest(self.manifest.status)
+            self._write_config()
         except BaseException:
             self._spare.unlink(missing_ok=True)
             self.close()
@@ -300,6 +302,17 @@ class RunFolder:
         )
         text = format_manifest(self.manifest)
         self.write_atomic("manifest.json", lambda file: file.write_text(text, encoding="utf-8"))
+
+    def _write_config(self) -> None:
+        """Write the settings of the manifest for ``--config``, unless they are there as they should be."""
+        paradigm = self.manifest.config.get("paradigm_file") or self.manifest.paradigm
+        text = (
+            f"# Settings of this run. 'pfc-da run {paradigm} --config FILE --out FOLDER' uses them again;\n"
+            "# change a copy, this file is written anew.\n" + format_yaml(self.manifest.config)
+        ).encode()
+        file = self.path / CONFIG
+        if not file.is_file() or file.read_bytes() != text:
+            self.write_atomic(CONFIG, lambda aside: aside.write_bytes(text))
 
 
 def _is_new(path: Path) -> bool:

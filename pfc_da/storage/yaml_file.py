@@ -1,4 +1,4 @@
-"""Reading of YAML files and texts with limits: names, numbers, text, lists and groups.
+"""YAML files and texts of names, numbers, text, lists and groups, read with limits.
 
 Refused are tags, names given twice, more than `MAX_BYTES` bytes, more than `MAX_DEPTH` levels, and aliases that refer to
 themselves or represent more than `MAX_VALUES` values. Numbers are decimal: 010 is ten and 1e-4 is a number, while
@@ -49,6 +49,12 @@ for _tag, _pattern in (("int", _WHOLE), ("float", _REAL)):
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Dumper of PyYAML that quotes each text that `_Loader` would take for something else."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
 def read_yaml(path: Path, what: str) -> Any:
     """Read a YAML file.
 
@@ -85,6 +91,20 @@ def read_yaml(path: Path, what: str) -> Any:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())[:200]}.") from None
     except Refused as error:
         raise InputError(f"{path}: {error}.") from None
+
+
+def format_yaml(content: Any) -> str:
+    """Write a text that `parse_yaml` reads as `content`, names in the order given.
+
+    Examples
+    --------
+    >>> print(format_yaml({"updates": 10, "rate": 1e-4, "start": "1e3"}))
+    updates: 10
+    rate: 0.0001
+    start: '1e3'
+    <BLANKLINE>
+    """
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_yaml(text: str) -> Any:

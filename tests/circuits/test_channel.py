@@ -12,7 +12,7 @@ from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import input_size, rollout
-from pfc_da.settings import NetworkSettings
+from pfc_da.settings import RateNetworkSettings
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_an_error_is_told_and_stimulation_moves_it_by_its_size(circuit):
 
 
 def test_a_network_is_told_what_the_circuit_says(circuit):
-    task, settings = Bandit(n_trials=3), NetworkSettings(n_units=8, input_gain=0.3, read_out_gain=2.0)
+    task, settings = Bandit(n_trials=3), RateNetworkSettings(n_units=8, input_gain=0.3, read_out_gain=2.0)
     network = RateNetwork(input_size(task, "rpe"), task.n_actions, settings)
     weights = network.effective(network.init(torch_stream(0, "birth")))
     block = Block(0.9, lambda labels: torch.arange(8) < 4)

@@ -28,7 +28,7 @@ from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
-from pfc_da.settings import NetworkSettings, RunSettings, resolve
+from pfc_da.settings import RateNetworkSettings, RunSettings, resolve
 from pfc_da.storage.manifest import read_manifest
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trained import WEIGHTS, Trained, load_trained
@@ -101,7 +101,7 @@ def test_stimulated_cells_are_half_of_the_excitatory_and_fire_more(recording):
 
 
 def test_cutting_recurrence_leaves_the_mean_current():
-    network = RateNetwork(4, 2, NetworkSettings(n_units=6))
+    network = RateNetwork(4, 2, RateNetworkSettings(n_units=6))
     effective = network.effective(network.init(torch_stream(0, "birth")))
     state = torch.rand(6)
     cut = cut_recurrence(effective, state)

@@ -24,7 +24,7 @@ from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.lever_stimulation import LeverStimulation
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Condition, close_loop, input_size, rollout
-from pfc_da.settings import NetworkSettings
+from pfc_da.settings import LSTMNetworkSettings, RateNetworkSettings
 from pfc_da.task import STEP_S
 
 
@@ -35,7 +35,7 @@ def on_numpy(monkeypatch):
 
 def build(task, seed=0, **settings):
     """A network without noise in training, and weights with inputs and read-outs large enough to matter."""
-    settings = NetworkSettings(
+    settings = RateNetworkSettings(
         **{"n_units": 10, "input_gain": 0.3, "read_out_gain": 2.0, "neurons_per_unit": 0} | settings
     )
     network = RateNetwork(input_size(task, settings.feedback_channels), task.n_actions, settings)
@@ -253,7 +253,7 @@ def test_a_separate_critic_feels_what_is_done_to_dopamine():
 
 def test_networks_without_the_curve_of_neurons_are_refused():
     task = Bandit()
-    lstm = LSTMNetwork(input_size(task, "reward"), 2, NetworkSettings(kind="lstm", n_units=8))
+    lstm = LSTMNetwork(input_size(task, "reward"), 2, LSTMNetworkSettings(n_units=8))
     with pytest.raises(InputError, match="network 'lstm' has no spiking counterpart"):
         require_spiking(lstm)
     network, _ = build(task, curve="rectified_tanh")

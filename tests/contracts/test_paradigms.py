@@ -15,6 +15,8 @@ from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
+from pfc_da.settings_table import list_settings
+from pfc_da.storage.run_folder import RunFolder
 from pfc_da.task import Task
 from pfc_da.trained import Trained
 
@@ -197,6 +199,29 @@ def test_settings_resolve_and_go_to_a_manifest_and_back(experiment):
         assert RunSettings.model_validate_json(settings.model_dump_json()) == settings
     lstm = experiment.settings(network="lstm")
     assert (lstm.network.kind, lstm.rule.kind) == ("lstm", "bptt")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"network": "lstm"},
+        {"network": "rate", "rule": "bptt"},
+        {"quick": True, "animals": 2, "sets": ["rule.learning_rate=1e-5", "train.snapshots=[.1, .25]"]},
+    ],
+)
+def test_the_config_of_a_run_gives_the_same_settings(experiment, arguments, tmp_path):
+    settings = experiment.settings(**arguments)
+    with RunFolder.open(tmp_path / "run", settings.model_dump(mode="json")):
+        pass
+    assert experiment.settings(config_file=tmp_path / "run" / "config.yaml") == settings
+
+
+def test_every_setting_of_a_task_says_what_it_does(experiment):
+    rows = list_settings(experiment.settings(), experiment.task)
+    assert [row.name for row in rows if not row.does or not row.allowed] == []
+    own = {f"task.{field.name}" for field in dataclasses.fields(experiment.task)}
+    assert own <= {row.name for row in rows}
 
 
 def test_an_experiment_is_found_by_its_own_name(experiment):

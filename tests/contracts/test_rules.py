@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from pfc_da import plasticity
+from pfc_da import plasticity, settings
 from pfc_da.agent import NETWORKS, RULES, build_agent
 from pfc_da.plasticity import PlasticityRule
 from pfc_da.plasticity.synaptic_step import STEPS
@@ -67,7 +67,7 @@ def settings_of(rule, network, *sets):
         "rule": {"kind": rule, "learning_rate": 0.02, "discount": 0.7},
         "train": {"updates": 60, "sessions": 16},
     }
-    return resolve([tiny], sets=sets)
+    return resolve([], options=tiny, sets=sets)
 
 
 def one_change(rule, network, *, entropy=0.05, seed=0):
@@ -92,6 +92,13 @@ def one_change(rule, network, *, entropy=0.05, seed=0):
 def test_every_rule_of_the_folder_can_be_asked_for_by_its_name():
     assert set(found_rules()) == set(RULES.values())
     assert all(rule.name == name for name, rule in RULES.items())
+
+
+def test_every_kind_has_settings_and_a_class_under_the_same_name():
+    assert [*settings.RULES] == [*RULES]
+    assert [*settings.NETWORKS] == [*NETWORKS]
+    for kinds in settings.KINDS.values():
+        assert {name: own().kind for name, own in kinds.items()} == {name: name for name in kinds}
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)

@@ -11,18 +11,22 @@ from pfc_da.paradigms.bandit import Bandit
 from pfc_da.plasticity.actor_critic_bptt import ActorCriticBPTT
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import input_size, rollout
-from pfc_da.settings import NetworkSettings, RuleSettings
+from pfc_da.settings import BPTTSettings, find_kind
 
 TASK = Bandit(n_trials=5)
 SESSIONS = 7
 
 
 def make(kind, **rule):
-    settings = NetworkSettings(kind=kind, n_units=6, read_out_gain=1.0)
+    settings = find_kind("network", kind)(n_units=6, **({"read_out_gain": 1.0} if kind == "rate" else {}))
     network = NETWORKS[kind](input_size(TASK, "reward"), TASK.n_actions, settings)
     weights = network.init(torch_stream(0, "birth"))
     weights["b_read"] = torch.tensor([0.3, -0.2, 0.4])
-    return network, ActorCriticBPTT(RuleSettings(kind="bptt", **rule), len(TASK.phases)), weights
+    return (
+        network,
+        ActorCriticBPTT(BPTTSettings(**{"discount": 0.9, "trace_decay": 0.9} | rule), len(TASK.phases)),
+        weights,
+    )
 
 
 def play(network, rule, weights):

@@ -10,11 +10,11 @@ from scipy import integrate, special
 from pfc_da.network.lstm import LSTMNetwork
 from pfc_da.network.rate import CURVES, RESTING_RATE_HZ, RateNetwork, lif_rate
 from pfc_da.rng import torch_stream
-from pfc_da.settings import NetworkSettings
+from pfc_da.settings import LSTMNetworkSettings, RateNetworkSettings
 
 
 def make(n_units=16, *, n_inputs=5, **settings):
-    return RateNetwork(n_inputs, 2, NetworkSettings(n_units=n_units, **settings))
+    return RateNetwork(n_inputs, 2, RateNetworkSettings(n_units=n_units, **settings))
 
 
 def siegert_rate(drive, *, tau_m=0.02, t_ref=0.002, threshold=1.0, reset=0.0, voltage_sd=0.25):
@@ -170,11 +170,11 @@ def test_effective_weights_obey_dale_and_read_out_only_excitation():
 @pytest.mark.parametrize("fraction", [0.05, 0.99])
 def test_a_network_without_one_of_the_two_populations_is_refused(fraction):
     with pytest.raises(ValueError, match="at least one excitatory and one inhibitory unit"):
-        NetworkSettings(n_units=4, fraction_excitatory=fraction)
+        RateNetworkSettings(n_units=4, fraction_excitatory=fraction)
 
 
 def test_lstm_step_is_that_of_torch():
-    network = LSTMNetwork(5, 2, NetworkSettings(kind="lstm", n_units=6))
+    network = LSTMNetwork(5, 2, LSTMNetworkSettings(n_units=6))
     weights = network.init(torch_stream(0, "birth"))
     weights["start"] = torch.randn(12, generator=torch_stream(0, "start"))
     cell = torch.nn.LSTMCell(5, 6)
@@ -194,7 +194,7 @@ def test_lstm_step_is_that_of_torch():
 
 
 def test_lstm_reads_policy_and_value_from_h():
-    network = LSTMNetwork(5, 3, NetworkSettings(kind="lstm", n_units=4))
+    network = LSTMNetwork(5, 3, LSTMNetworkSettings(n_units=4))
     weights = network.init(torch_stream(0, "birth"))
     h, c = torch.randn(2, 4), torch.randn(2, 4)
     logits, value = network.read_out(weights, torch.cat([h, c], 1))

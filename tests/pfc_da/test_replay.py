@@ -24,13 +24,14 @@ from pfc_da.trained import Trained
 TASKS = {"bandit": Bandit(n_trials=5), "monkey_juice": MonkeyJuice(n_trials=5)}
 every_task = pytest.mark.parametrize("name", TASKS)
 SMALL = {
-    "network": {"n_units": 8, "input_gain": 0.3, "read_out_gain": 2.0},
+    "network": {"n_units": 8, "input_gain": 0.3},
     "replay": {"held_out_sessions": 12, "sessions": 7, "unit_sessions": 3},
 }
 
 
 def settings_of(name, *sets):
-    return resolve([{"paradigm": name}, SMALL], sets=sets)
+    rate = {"network": {"kind": "rate", "read_out_gain": 2.0}}
+    return resolve([{"paradigm": name}, rate], options=SMALL, sets=sets)
 
 
 def an_animal(settings, name, animal=0):

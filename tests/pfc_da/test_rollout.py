@@ -14,7 +14,7 @@ from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.monkey_juice import MonkeyJuice
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS, FEEDBACK_CHANNELS, FROZEN, Condition, input_size, rollout
-from pfc_da.settings import NetworkSettings
+from pfc_da.settings import RateNetworkSettings
 from pfc_da.task import Step, Task
 
 TASKS = [Bandit(n_trials=5), MonkeyJuice(n_trials=5)]
@@ -36,7 +36,7 @@ def play(
     change=None,
 ):
     """A network with inputs and read-outs large enough to matter, in closed loop."""
-    settings = NetworkSettings(n_units=8, input_gain=0.3, read_out_gain=2.0)
+    settings = RateNetworkSettings(n_units=8, input_gain=0.3, read_out_gain=2.0)
     network = kind(input_size(task, feedback), task.n_actions, settings)
     weights = network.init(torch_stream(seed, "birth")) | (change or {})
     return rollout(
@@ -303,7 +303,7 @@ def test_a_long_session_begins_like_a_short_one():
 def test_the_state_kept_is_what_each_step_leaves_behind():
     batch = play(TASKS[1])
     assert batch.state.shape == (21, 12, 8)
-    settings = NetworkSettings(n_units=8, input_gain=0.3, read_out_gain=2.0)
+    settings = RateNetworkSettings(n_units=8, input_gain=0.3, read_out_gain=2.0)
     network = RateNetwork(input_size(TASKS[1], "reward"), 2, settings)
     effective = network.effective(network.init(torch_stream(0, "birth")))
     noise = network.draw_noise(torch_stream(0, "noise"), 12, 20)

@@ -1,10 +1,24 @@
 """Settings: merged in a known order, refused in one line that says how to mend them."""
 
+from typing import Literal
+
 import pydantic
 import pytest
 
 from pfc_da.errors import InputError
-from pfc_da.settings import NetworkSettings, RunSettings, TrainSettings, resolve
+from pfc_da.settings import (
+    NETWORKS,
+    RULES,
+    BPTTSettings,
+    LSTMNetworkSettings,
+    RateNetworkSettings,
+    RunSettings,
+    ThreeFactorSettings,
+    TrainSettings,
+    get_groups,
+    resolve,
+    setting,
+)
 
 
 def given(*sets, config_file=None, layers=()):
@@ -23,7 +37,7 @@ def test_later_sources_win_and_leave_the_rest_alone(tmp_path):
     settings = given("train.updates=4", "train.updates=5", layers=layers, config_file=file)
     assert settings.train == TrainSettings(updates=5, sessions=30, checkpoint_every=7)
     assert settings.animals == 3
-    assert settings.network == NetworkSettings()
+    assert settings.network == RateNetworkSettings()
     assert layers[0]["train"]["updates"] == 1  # what was given is not changed
 
 
@@ -76,21 +90,27 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
         ("updates=8", r"^no setting 'updates'\. Did you mean 'train\.updates'\?"),
         ("rule.zzz=8", r"^no setting 'rule\.zzz'\. There are: rule\."),
         ("network.kind=gru", r"^setting 'network\.kind': got 'gru'; it should be 'rate' or 'lstm'\.$"),
+        ("network.kind=", r"^setting 'network\.kind': got None; it should be 'rate' or 'lstm'\.$"),
+        (
+            "rule.kind=[bptt]",
+            r"^setting 'rule\.kind': got \['bptt'\]; it should be 'three-factor' or 'bptt'\.$",
+        ),
+        ("rule.kind=three_factor", r"^setting 'rule\.kind': .* or 'bptt'\. Did you mean 'three-factor'\?$"),
         # ranges, with their units
-        ("network.n_units=2", r"\(units\): got 2; it must be at least 4 and at most 4096\.$"),
+        ("network.n_units=2", r"\(units, recurrent units\): got 2; it must be 4 to 4096\.$"),
         (
             "network.tau_min=-1",
-            r"\(s, shortest synaptic time constant\): got -1; it must be at least 0\.01 and",
+            r"\(s, shortest synaptic time constant\): got -1; it must be 0\.01 to 100\.$",
         ),
         (
             "network.fraction_excitatory=80",
-            r"\(fraction of units\): got 80; it must be above 0 and below 1\.$",
+            r"\(fraction of units, excitatory units\): got 80; it must be above 0, below 1\.$",
         ),
-        ("rule.max_norm=0", r"got 0; it must be above 0 and at most 1000000\.0\.$"),
+        ("rule.max_norm=0", r"got 0; it must be above 0, at most 1000000\.$"),
         ("rule.learning_rate=nan", r"got 'nan'; it should be a finite number"),
         ("rule.learning_rate=.inf", r"got inf; it should be a finite number"),
         # kinds
-        ("train.updates=3.5", r"\(weight updates\): got 3\.5; it should be a valid integer"),
+        ("train.updates=3.5", r"\(updates, weight updates\): got 3\.5; it should be a valid integer"),
         ("train.updates=many", r"got 'many'; it should be a valid integer"),
         ("train.updates=", r"got None; it should be a valid integer"),
         ("train.updates=true", r"got True; it should be a number or a name, not true or false"),
@@ -153,3 +173,92 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_an_empty_file_sets_nothing(tmp_path):
     (tmp_path / "empty.yaml").write_text("# nothing yet\n")
     assert given(config_file=tmp_path / "empty.yaml") == given()
+
+
+KINDS = [("network.kind=lstm",), ("rule.kind=bptt",), ("rule.kind=bptt", "network.kind=lstm")]
+
+
+@pytest.mark.parametrize("sets", KINDS)
+def test_a_kind_has_its_own_defaults_however_it_is_asked_for(sets, tmp_path):
+    settings = given(*sets)
+    assert settings.network == LSTMNetworkSettings()
+    assert settings.rule == BPTTSettings()
+    assert (settings.train.updates, settings.train.sessions, settings.train.whole_from) == (800, 64, 0.5)
+    file = tmp_path / "mine.yaml"
+    file.write_text("".join(f"{text.replace('.', ': {').replace('=', ': ')}}}\n" for text in sets))
+    assert given(config_file=file) == settings
+    asked = {text.split(".")[0]: {"kind": text.split("=")[1]} for text in sets}
+    assert resolve([{"paradigm": "bandit"}], options=asked) == settings
+
+
+def test_backpropagation_trains_the_rate_network_if_both_are_asked_for():
+    settings = given("rule.kind=bptt", "network.kind=rate")
+    assert (settings.network, settings.rule) == (RateNetworkSettings(), BPTTSettings())
+
+
+def test_a_layer_that_names_a_kind_speaks_of_that_kind_only(tmp_path):
+    layers = [{"network": {"critic": "separate"}, "rule": {"kind": "three-factor", "discount": 0.2}}]
+    assert given(layers=layers).rule.discount == 0.2
+    lstm = given("network.kind=lstm", layers=layers)
+    assert (lstm.network.critic, lstm.rule) == ("separate", BPTTSettings())
+    file = tmp_path / "mine.yaml"
+    file.write_text("network: {kind: rate, tau_min: .2, input_gain: 2}\n")
+    assert given("network.kind=lstm", config_file=file).network == LSTMNetworkSettings()
+    assert given(config_file=file).network.tau_min == 0.2
+    assert given("network.kind=lstm", "network.kind=rate", config_file=file).network.tau_min == 0.2
+
+
+@pytest.mark.parametrize(
+    "sets, words",
+    [
+        (
+            ("network.kind=lstm", "network.tau_min=1"),
+            r"^no setting 'network\.tau_min', which is of network 'rate'; the network is 'lstm'\. "
+            r"There are: network\.critic, network\.feedback, network\.input_gain, network\.kind, network\.n_units\.$",
+        ),
+        (
+            ("rule.kind=bptt", "rule.peak_penalty=1"),
+            r"^no setting 'rule\.peak_penalty', which is of rule 'three-factor'; the rule is 'bptt'\. There are",
+        ),
+        (
+            ("network.kind=lstm", "network.n_unts=8"),
+            r"^no setting 'network\.n_unts'\. Did you mean 'network\.n_un",
+        ),
+        (("network.kind=lstm", "network.n_units=2"), r"recurrent units\): got 2; it must be 4 to 4096\.$"),
+    ],
+)
+def test_a_kind_refuses_settings_of_another_in_one_line(sets, words):
+    with pytest.raises(InputError, match=words) as caught:
+        given(*sets)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_kind_is_one_more_entry(monkeypatch):
+    class MyRuleSettings(ThreeFactorSettings):
+        kind: Literal["mine"] = "mine"
+        discount: float = 0.5
+        speed: float = setting(2.0, "speed", "per update", ge=1, le=3)
+
+    monkeypatch.setitem(RULES, "mine", MyRuleSettings)
+    settings = given("rule.kind=mine", "rule.speed=3")
+    assert settings.rule == MyRuleSettings(speed=3)
+    assert settings.network == RateNetworkSettings()
+    assert RunSettings.model_validate_json(settings.model_dump_json()) == settings
+    with pytest.raises(InputError, match=r"'rule\.speed' \(per update, speed\): got 4; it must be 1 to 3\.$"):
+        given("rule.kind=mine", "rule.speed=4")
+
+
+def test_the_learning_rate_falls_linearly():
+    rule = ThreeFactorSettings(learning_rate=0.8, final_learning_rate=0.25)
+    assert [rule.learning_rate_at(share) for share in (0, 0.5, 1)] == pytest.approx([0.8, 0.5, 0.2])
+
+
+def test_every_setting_says_what_it_does():
+    for groups in (get_groups({"network": network, "rule": rule}) for network in NETWORKS for rule in RULES):
+        silent = [
+            f"{group}.{name}"
+            for group, settings in groups.items()
+            for name, field in settings.model_fields.items()
+            if not field.description
+        ]
+        assert silent == []

@@ -15,7 +15,7 @@ from pfc_da.plasticity.synaptic_step import STEPS
 from pfc_da.plasticity.three_factor import ThreeFactor
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, Condition, input_size, rollout
-from pfc_da.settings import NetworkSettings, RuleSettings
+from pfc_da.settings import RateNetworkSettings, ThreeFactorSettings
 
 TASK = Bandit(n_trials=5)
 RESET = Condition(name="hidden_reset", hidden_reset=True)
@@ -26,11 +26,11 @@ QUIET = {"rate_penalty": 0.0, "peak_penalty": 0.0}
 
 def make(*, n_units=8, rule=QUIET, seed=0, **network_settings):
     """A network, a rule, and weights in which every term of the rule counts."""
-    settings = NetworkSettings(n_units=n_units, read_out_gain=1.0, input_gain=0.3, **network_settings)
+    settings = RateNetworkSettings(n_units=n_units, read_out_gain=1.0, input_gain=0.3, **network_settings)
     network = RateNetwork(input_size(TASK, "reward"), TASK.n_actions, settings)
     return (
         network,
-        ThreeFactor(RuleSettings(**rule), len(TASK.phases)),
+        ThreeFactor(ThreeFactorSettings(**rule), len(TASK.phases)),
         network.init(torch_stream(seed, "birth")),
     )
 
@@ -251,7 +251,7 @@ def test_a_constant_factor_on_dopamine_is_taken_out_by_its_gain():
 def test_dopamine_gain_scales_what_dopamine_does_and_nothing_else():
     """With homeostasis on; at 1 no bit differs from the bare adaptive gain."""
     network, rule, weights = make(rule={"rate_penalty": 0.1})
-    louder = ThreeFactor(RuleSettings(rate_penalty=0.1, dopamine_gain=3.0), len(TASK.phases))
+    louder = ThreeFactor(ThreeFactorSettings(rate_penalty=0.1, dopamine_gain=3.0), len(TASK.phases))
     batch = play(network, rule, weights)
     silent = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
     for name, alone in rule.change(network, weights, silent, 0.2).items():

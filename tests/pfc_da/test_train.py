@@ -36,7 +36,7 @@ KINDS = [("rate", "three-factor"), ("rate", "bptt"), ("lstm", "bptt")]
 
 
 def settings_of(*sets):
-    return resolve([TINY], sets=sets)
+    return resolve([], options=TINY, sets=sets)
 
 
 def silent(update, note):
@@ -399,7 +399,7 @@ def test_the_three_factor_rule_needs_the_rate_network():
     with pytest.raises(
         InputError, match="rule 'three-factor' needs .*'rate', got network 'lstm'.*--rule bptt"
     ):
-        build_agent(settings_of("network.kind=lstm"), TASK)
+        build_agent(settings_of("network.kind=lstm", "rule.kind=three-factor"), TASK)
 
 
 def test_the_discount_of_a_trial_is_spread_over_its_steps():
@@ -480,7 +480,8 @@ class Silent:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_synapses_change_by_what_the_channel_delivers(rule):
-    settings = settings_of(f"rule.kind={rule}", "rule.rate_penalty=0", "rule.peak_penalty=0")
+    without = ("rule.rate_penalty=0", "rule.peak_penalty=0") if rule == "three-factor" else ()
+    settings = settings_of(f"rule.kind={rule}", "network.kind=rate", *without)
     agent = build_agent(settings, TASK)
     weights = agent.network.init(torch_stream(0, "birth"))
     if agent.rule.needs_autograd:

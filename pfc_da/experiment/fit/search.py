@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-import yaml
 
 from pfc_da.analysis.comparison.distance import get_recorded
 from pfc_da.analysis.comparison.run import compare_recording
@@ -51,6 +50,7 @@ from pfc_da.storage.files import remove, remove_stale, require_name, write_atomi
 from pfc_da.storage.folder_lock import LOCKS, lock_folder
 from pfc_da.storage.request import flatten, require_same_request
 from pfc_da.storage.run_folder import RunFolder
+from pfc_da.storage.yaml_file import format_yaml
 
 UNTRAINED = next(condition for condition in CONTROLS if condition.name == "untrained")
 FOR_FIT: dict[str, dict[str, Any]] = {"train": {"snapshots": ()}, "replay": {"held_out_sessions": 200}}
@@ -246,7 +246,7 @@ class Fit:
         return Population(number, *found)
 
     def _write(self, ranking: pd.DataFrame, fresh: pd.DataFrame, best: Values) -> None:
-        text = yaml.safe_dump(_nest(best))
+        text = format_yaml(_nest(best))
         write_atomic(self.out / "ranking.csv", lambda file: ranking.to_csv(file, index=False))
         write_atomic(self.out / "fresh.csv", lambda file: fresh.to_csv(file, index=False))
         write_atomic(self.out / "best.yaml", lambda file: file.write_text(text, encoding="utf-8"))

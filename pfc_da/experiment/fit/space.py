@@ -20,26 +20,21 @@ import pydantic
 from pfc_da.analysis.comparison.distance import OF_CELLS, OF_CHOICES
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.rng import derive_seed
-from pfc_da.settings import (
-    DopamineSettings,
-    NetworkSettings,
-    RuleSettings,
-    RunSettings,
-    Settings,
-    TrainSettings,
-    refuse_yes_or_no,
-)
+from pfc_da.settings import KINDS, RunSettings, get_groups, refuse_yes_or_no
 from pfc_da.storage.yaml_file import read_yaml
 
 PILOTS = 10
 """Candidates drawn blindly, before any distance is looked at."""
-GROUPS: Mapping[str, type[Settings]] = {
-    "network": NetworkSettings,
-    "dopamine": DopamineSettings,
-    "rule": RuleSettings,
-    "train": TrainSettings,
-}
-MAY_DIFFER = tuple(f"{group}.{name}" for group, kind in GROUPS.items() for name in kind.model_fields)
+GROUPS = ("network", "dopamine", "rule", "train")
+MAY_DIFFER = tuple(
+    dict.fromkeys(
+        f"{group}.{name}"
+        for group in GROUPS
+        for settings in (KINDS[group].values() if group in KINDS else [get_groups({})[group]])
+        for name in settings.model_fields
+    )
+)
+"""Of every kind; one that the population has not is refused with its settings."""
 Values = Mapping[str, Any]
 
 

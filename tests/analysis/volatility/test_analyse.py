@@ -131,14 +131,6 @@ def test_moments_of_training_are_read_from_the_names_of_conditions(recording):
     assert volatility_training.find_moments(alone, UPDATES) == {300: "frozen"}
 
 
-def test_the_synaptic_step_is_that_of_training():
-    rule, compute_synaptic_step = SETTINGS.rule, volatility_training.compute_synaptic_step
-    assert compute_synaptic_step(rule, 0) == rule.learning_rate
-    assert compute_synaptic_step(rule, 1) == pytest.approx(rule.learning_rate * rule.final_learning_rate)
-    middle = rule.learning_rate * (1 + rule.final_learning_rate) / 2
-    assert compute_synaptic_step(rule, 0.5) == pytest.approx(middle)
-
-
 def test_tables_have_what_their_panels_draw(analysed):
     assert [panel.name for panel in analysed.figures] == OURS
     figures = {panel.name: panel.table for panel in analysed.figures} | analysed.tables

@@ -49,6 +49,7 @@ COMPARISON = (
     "key condition simulated sim_low sim_high reference ref_low ref_high kind source doi locator verdict why"
 ).split()
 FILES = {
+    "config.yaml",
     "manifest.json",
     "recording.nc",
     "statistics.csv",
@@ -356,11 +357,11 @@ BAD = {
     "task.n_trials=ten": "setting 'task.n_trials' must be of type int, got 'ten'",
     "task.n_trials=20.5": "setting 'task.n_trials' must be of type int, got 20.5",
     "task.n_trials=true": "setting 'task.n_trials' must be of type int, got True",
-    "task.n_trials=0": "setting task.n_trials must be at least 1",
-    "task.n_trials=-3": "setting task.n_trials must be at least 1",
+    "task.n_trials=0": "setting 'task': n_trials must be 1 to 100000 trials, got 0",
+    "test_task.n_trials=-3": "setting 'test_task': n_trials must be 1 to 100000 trials, got -3",
     "task.n_trials=5": "setting task.n_trials in test must be at least 6 \\(history reaches 5 trials back\\)",
     "replay.unit_sessions=7": "setting replay.unit_sessions must be at least 8",
-    "network.kind=lstm": "rule 'three-factor' needs the eligibility of network 'rate'.*or --rule bptt",
+    "network.kind=gru": "setting 'network.kind': got 'gru'; it should be 'rate' or 'lstm'",
     "paradigm=other": "the settings are for paradigm 'other'",
 }
 
@@ -380,11 +381,15 @@ def test_what_cannot_be_run_is_refused_in_one_line_before_anything_is_written(na
 @pytest.mark.parametrize(
     "paradigm, text, words",
     [
-        ("bandit", "task.arms=corelated_easy", "no arms 'corelated_easy'. Did you mean 'correlated_easy'\\?"),
+        (
+            "bandit",
+            "task.arms=corelated_easy",
+            "setting 'task': no arms 'corelated_easy'. Did you mean 'correlated_easy'\\?",
+        ),
         ("bandit", "task.arm=independent", "no setting 'task.arm'. Did you mean 'arms'\\?"),
         ("bandit", "task.arms=3", "setting 'task.arms' must be of type str, got 3"),
         ("monkey_juice", "task.p0=gap", "no p0 'gap'. Did you mean 'gaps'\\?"),
-        ("monkey_juice", "test_task.p0=fll", "no p0 'fll'. Did you mean 'full'\\?"),
+        ("monkey_juice", "test_task.p0=fll", "setting 'test_task': no p0 'fll'. Did you mean 'full'\\?"),
         ("monkey_juice", "task.images=1", "setting 'task.images' must be of type bool, got 1"),
         ("monkey_juice", "task.changes=maybe", "setting 'task.changes' must be of type bool, got 'maybe'"),
     ],
@@ -406,8 +411,9 @@ def test_later_sources_win(tmp_path):
     experiment = paradigms.load("bandit")
     file = tmp_path / "settings.yaml"
     file.write_text("train: {updates: 7, sessions: 9}\nanimals: 3\n")
-    settings = experiment.settings(config_file=file, quick=True, sets=["train.updates=5"])
+    settings = experiment.settings(config_file=file, sets=["train.updates=5"])
     assert (settings.train.updates, settings.train.sessions, settings.animals) == (5, 9, 3)
-    assert experiment.settings(config_file=file, animals=2).animals == 2  # what is typed comes after the file
+    typed = experiment.settings(config_file=file, animals=2, quick=True)  # what is typed comes after the file
+    assert (typed.animals, typed.train.updates, typed.train.sessions) == (2, 40, 32)
     lstm = experiment.settings(network="lstm", quick=True, sets=["network.n_units=5"])
     assert (lstm.network.n_units, lstm.train.updates) == (5, 40)

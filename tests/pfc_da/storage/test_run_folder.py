@@ -17,6 +17,7 @@ from pfc_da.storage.files import write_atomic
 from pfc_da.storage.manifest import Manifest, format_manifest, read_manifest
 from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
+from pfc_da.storage.yaml_file import read_yaml
 
 CONFIG = {
     "paradigm": "bandit",
@@ -226,7 +227,7 @@ def test_force_removes_the_run_and_nothing_else(out):
     with RunFolder.open(out, CONFIG | {"seed": 4}, force=True) as folder:
         assert not any(folder.is_done(stage) for stage in STAGES)
     left = {file.name for file in out.iterdir()}
-    assert left == {"notes.txt", "manifest.json", ".lock"}
+    assert left == {"notes.txt", "manifest.json", "config.yaml", ".lock"}
     assert read_manifest(out).seed == 4
 
 
@@ -389,7 +390,7 @@ def test_a_full_disk_at_the_end_of_a_run_is_told_in_its_manifest(out, number, mo
                 "recording.nc", lambda file: raise_error(OSError(number, os.strerror(number)))
             )
     assert read_manifest(out).status == "failed"
-    assert {file.name for file in out.iterdir()} == {"manifest.json", ".lock"}
+    assert {file.name for file in out.iterdir()} == {"manifest.json", "config.yaml", ".lock"}
 
 
 def test_a_disk_that_is_full_at_the_start_changes_nothing(out, monkeypatch):
@@ -505,7 +506,12 @@ def test_a_really_full_disk(tmp_path, writer):
             with pytest.raises(DiskFull, match="no space left on the disk while writing .*file.csv"):
                 folder.write_atomic("file.csv", writer)
             assert (folder.path / "file.csv").read_text() == "before"
-        assert {file.name for file in (small / "run").iterdir()} == {"file.csv", "manifest.json", ".lock"}
+        assert {file.name for file in (small / "run").iterdir()} == {
+            "file.csv",
+            "manifest.json",
+            "config.yaml",
+            ".lock",
+        }
     finally:
         subprocess.run(["umount", small], check=True)
 
@@ -587,3 +593,19 @@ def test_the_manifest_is_frozen():
 def test_it_loads_no_torch():
     code = "import sys, pfc_da.storage.run_folder; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_settings_are_kept_for_the_next_run_too(out):
+    finish(out)
+    file = out / "config.yaml"
+    assert read_yaml(file, "settings") == CONFIG
+    assert file.read_text().startswith("# Settings of this run.")
+    written = file.read_bytes()
+    for damaged in (b"", b"\xff", written.replace(b"30", b"31")):
+        file.write_bytes(damaged)
+        with RunFolder.existing(out) as folder:
+            assert folder.is_finished
+        assert file.read_bytes() == written
+    other = CONFIG | {"seed": 4}
+    with RunFolder.open(out, other, force=True):
+        assert read_yaml(file, "settings") == other

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pfc_da.errors import InputError
-from pfc_da.storage.yaml_file import MAX_BYTES, MAX_VALUES, read_yaml
+from pfc_da.storage.yaml_file import MAX_BYTES, MAX_VALUES, format_yaml, parse_yaml, read_yaml
 
 
 def read(tmp_path, content):
@@ -88,3 +88,15 @@ def test_only_regular_files_are_read(tmp_path):
         read_yaml(tmp_path / "none", "columns")
     with pytest.raises(InputError, match="cannot read .*: File name too long"):
         read_yaml(tmp_path / ("x" * 5000), "columns")
+
+
+def test_what_is_written_is_read_again():
+    content = {
+        "text": ["1e-4", "010", "yes", "null", "1:30", "0x10", "", "2026-01-01", "été: #"],
+        "numbers": [1e-5, 0.1 + 0.2, 1e300, 2.0, 3, 2**62, -1],
+        "group": {"yes": True, "none": None, "empty": {}, "list": []},
+    }
+    again = parse_yaml(format_yaml(content))
+    assert again == content
+    assert [*map(type, again["numbers"])] == [*map(type, content["numbers"])]
+    assert [*again] == [*content]

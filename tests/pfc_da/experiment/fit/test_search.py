@@ -279,7 +279,7 @@ def test_the_command_trains_and_its_best_settings_run(folder, tmp_path, capsys):
         (None, "cannot read the space .*: No such file"),
         ("- 1", "space.yaml: .*valid dictionary"),
         ("{fitted: [win_stay], settings: {dopamine.nose: {low: 0, high: 1}}}", "no setting 'dopamine.nose'"),
-        ("{fitted: [win_stay], settings: {dopamine.noise: {low: -1, high: 1}}}", "must be at least 0"),
+        ("{fitted: [win_stay], settings: {dopamine.noise: {low: -1, high: 1}}}", "must be 0 to 1000000"),
         ("{fitted: [win_stay], settings: {dopamine.noise: {low: 1, high: 0}}}", "low must lie below high"),
         ("{fitted: [win_stay], settings: {dopamine.noise: {low: 0, high: 1, log: true}}}", "low must lie above 0"),
         ("{fitted: [win_stay], settings: {rule.feedback_weights: [random]}}", "at least two values"),
