@@ -92,7 +92,7 @@ def require_spiking(network: PFCNetwork) -> RateNetwork:
     """
     if not isinstance(network, RateNetwork):
         raise InputError(
-            f"network {network.name!r} has no spiking counterpart: its units have no firing rate. "
+            f"network {type(network).__name__} has no spiking counterpart: its units have no firing rate. "
             "Train with --network rate."
         )
     if network.settings.curve != "lif":

@@ -27,6 +27,7 @@ _HOME = {
     "Agent": "agent",
     "Trained": "trained",
     "RunSettings": "settings",
+    "setting": "settings",
     "InputError": "errors",
 }
 __all__ = ["__version__", *sorted(_HOME)]

@@ -1,7 +1,10 @@
 """An agent: a network, the dopamine it computes and the rule that trains it, put together from settings."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
+from pfc_da import discovery
 from pfc_da.dopamine import DopamineCells, DopamineChannel, DopamineSystem, UnequalErrors
 from pfc_da.errors import InputError
 from pfc_da.network import PFCNetwork
@@ -31,15 +34,22 @@ class Agent:
 
 def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
     """Put together what `settings` name; `seed` (of the animal) fixes random feedback weights."""
-    if settings.rule.kind == "three-factor" and settings.network.kind != "rate":
+    network_class = _find_class("network", settings.network.kind)
+    rule_class = _find_class("rule", settings.rule.kind)
+    if rule_class is ThreeFactor and not issubclass(network_class, RateNetwork):
         raise InputError(
             "rule 'three-factor' needs the eligibility of network 'rate', got network "
             f"{settings.network.kind!r}. Use --network rate, or --rule bptt."
         )
     channels = input_size(task, settings.network.feedback_channels)
-    network = NETWORKS[settings.network.kind](channels, task.n_actions, settings.network)
-    rule = RULES[settings.rule.kind](settings.rule, len(task.phases), seed)
+    network = network_class(channels, task.n_actions, settings.network)
+    rule = rule_class(settings.rule, len(task.phases), seed)
     return Agent(network, rule, DopamineSystem(rule.discount, channel=_build_channel(settings.dopamine)))
+
+
+def _find_class(group: str, kind: str) -> Any:
+    built_in: Mapping[str, type] = NETWORKS if group == "network" else RULES
+    return built_in.get(kind) or discovery.find_own(group, kind)
 
 
 def _build_channel(settings: DopamineSettings) -> DopamineChannel | None:

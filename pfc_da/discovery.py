@@ -5,6 +5,7 @@ such as ``pfc_da.paradigms``; each entry names a module.
 """
 
 import ast
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -15,6 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from pfc_da.errors import InputError, nearest, show
+
+loaded_files: list[Path] = []
+"""Files imported by `load_file`."""
 
 
 def list_modules(package: ModuleType) -> tuple[str, ...]:
@@ -71,7 +75,7 @@ def is_file(name: str) -> bool:
 
 
 def load_file(path: str | Path) -> ModuleType:
-    """Import a Python file as Python does a script's neighbour: under its own name, with its folder on the path.
+    """Import a Python file, once; files beside it can be imported by it.
 
     Parameters
     ----------
@@ -80,28 +84,61 @@ def load_file(path: str | Path) -> ModuleType:
     Raises
     ------
     InputError
-        If there is no such file, another module has its name, or it cannot be imported; with the line at fault.
+        If there is no such file, or it cannot be imported; with the line at fault.
 
     Notes
     -----
-    Worker processes have the same path and import it again.
+    The name of the module has a part made of the path, so that files of one name are told apart. Worker processes import
+    it too before they begin (`loaded_files`).
     """
     path = Path(path).resolve()
-    if not path.is_file():
+    name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
         raise InputError(f"there is no file {path}.")
-    if not path.stem.isidentifier():
-        raise InputError(f"{path}: the name of the file must be that of a module: letters, digits and _.")
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
-    importlib.invalidate_caches()
-    loaded = sys.modules.get(path.stem)
-    spec = loaded.__spec__ if loaded else importlib.util.find_spec(path.stem)
-    if spec is None or spec.origin is None or Path(spec.origin).resolve() != path:
-        raise InputError(f"{path}: another module is called {path.stem!r}. Give the file another name.")
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
     try:
-        return importlib.import_module(path.stem)
+        spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         raise InputError(f"{path}{_find_line(error, path)}: {type(error).__name__}: {error}.") from error
+    loaded_files.append(path)
+    return module
+
+
+def find_own(group: str, kind: str) -> Any:
+    """Class of a rule or network that is not of the package, None if there is none of that name.
+
+    Parameters
+    ----------
+    group : str
+        ``rule`` or ``network``.
+    kind : str
+        Path of a Python file that holds the class as ``RULE`` or ``NETWORK``, or name of an entry point, of the group
+        ``pfc_da.rules`` or ``pfc_da.networks``, of a module that does.
+
+    Raises
+    ------
+    InputError
+        If the file or module cannot be imported, or holds no such class.
+    """
+    if is_file(kind):
+        module: Any = load_file(kind)
+    else:
+        entries = importlib.metadata.entry_points(group=f"pfc_da.{group}s", name=kind)
+        if not entries:
+            return None
+        module = importlib.import_module(next(iter(entries)).value)
+    found = getattr(module, group.upper(), None)
+    if not hasattr(found, "settings_class"):
+        raise InputError(
+            f"{module.__file__} holds no {group}: it needs {group.upper()} = a class with a settings_class."
+        )
+    return found
 
 
 def _find_line(error: Exception, path: Path) -> str:

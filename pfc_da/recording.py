@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from pfc_da.errors import InputError, damaged
+from pfc_da.settings import name_kind
 from pfc_da.storage.files import require_file, reserve
 
 SCHEMA_VERSION = 1
@@ -116,8 +117,8 @@ def set_provenance(dataset: xr.Dataset, *, config: Mapping[str, Any], choice_pha
     dataset.attrs |= {
         "schema_version": SCHEMA_VERSION,
         "paradigm": config["paradigm"],
-        "network": config["network"]["kind"],
-        "rule": config["rule"]["kind"],
+        "network": name_kind(config["network"]["kind"]),
+        "rule": name_kind(config["rule"]["kind"]),
         "seed": config["seed"],
         "choice_phase": choice_phase,
         "config": json.dumps(config),

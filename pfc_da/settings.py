@@ -10,12 +10,13 @@ import contextlib
 import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import pydantic
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
+from pfc_da import discovery
 from pfc_da.errors import InputError, find_nearest, nearest, show
 
 
@@ -88,7 +89,7 @@ class RateNetworkSettings(NetworkSettings):
 
     default_rule: ClassVar[str] = "three-factor"
 
-    kind: Literal["rate"] = setting("rate", "kind of network")
+    kind: str = setting("rate", "kind of network")
     fraction_excitatory: float = setting(0.8, "excitatory units", "fraction of units", gt=0, lt=1)
     tau_min: float = setting(0.1, "shortest synaptic time constant", "s", ge=0.01, le=100)
     tau_max: float = setting(8.0, "longest synaptic time constant", "s", ge=0.01, le=100)
@@ -118,7 +119,7 @@ class RateNetworkSettings(NetworkSettings):
 class LSTMNetworkSettings(NetworkSettings):
     """The LSTM of Wang et al. 2018, doi 10.1038/s41593-018-0147-8."""
 
-    kind: Literal["lstm"] = setting("lstm", "kind of network")
+    kind: str = setting("lstm", "kind of network")
     n_units: int = setting(48, "recurrent units", "units", ge=4, le=4096)
     input_gain: float = setting(1.0, "standard deviation of the initial input weights", ge=0, le=5)
 
@@ -184,7 +185,7 @@ class RuleSettings(Settings):
 class ThreeFactorSettings(RuleSettings):
     """Dopamine times eligibility."""
 
-    kind: Literal["three-factor"] = setting("three-factor", "kind of rule")
+    kind: str = setting("three-factor", "kind of rule")
     feedback_weights: Literal["symmetric", "random"] = setting(
         "symmetric", "weights through which units receive their learning signal: read-out or random ones"
     )
@@ -198,7 +199,7 @@ class BPTTSettings(RuleSettings):
     default_network: ClassVar[str] = "lstm"
     train_defaults: ClassVar[Mapping[str, Any]] = {"updates": 800, "sessions": 64, "whole_from": 0.5}
 
-    kind: Literal["bptt"] = setting("bptt", "kind of rule")
+    kind: str = setting("bptt", "kind of rule")
     learning_rate: float = setting(5e-3, "first learning rate", "per update", ge=0, le=10)
     final_learning_rate: float = setting(
         0.02, "last learning rate, reached linearly", "share of the first", ge=0, le=1
@@ -265,6 +266,11 @@ KINDS: Mapping[str, Mapping[str, type[Settings]]] = {"network": NETWORKS, "rule"
 """Groups that have kinds."""
 
 
+def name_kind(kind: str) -> str:
+    """Name of a kind of network or rule; of one in a file of its own, the name of the file."""
+    return Path(kind).stem if discovery.is_file(kind) else kind
+
+
 def find_kind(group: str, kind: Any) -> type[Settings]:
     """Settings class of a kind.
 
@@ -285,12 +291,19 @@ def find_kind(group: str, kind: Any) -> type[Settings]:
         If there is no such kind.
     """
     kinds = KINDS[group]
+    own = discovery.find_own(group, kind) if isinstance(kind, str) and kind not in kinds else None
+    if own is not None:
+        return cast(type[Settings], own.settings_class)
     if not isinstance(kind, str) or kind not in kinds:
         near = nearest(kind, kinds) if isinstance(kind, str) else ""
         raise InputError(
-            f"setting '{group}.kind': got {show(kind)}; it should be {' or '.join(map(repr, kinds))}.{near}"
+            f"setting '{group}.kind': got {show(kind)}; it should be {' or '.join(map(repr, kinds))}, or a .py file.{near}"
         )
     return kinds[kind]
+
+
+def _find_rule(kind: str) -> type[RuleSettings]:
+    return cast(type[RuleSettings], find_kind("rule", kind))
 
 
 def _read_group(group: str, given: Any) -> Any:
@@ -304,7 +317,8 @@ class RunSettings(Settings):
     """All settings that a run depends on."""
 
     paradigm: str
-    paradigm_file: str = setting("", "file of a paradigm of your own, empty for one of the package")
+    paradigm_file: str = ""
+    """File of a paradigm that is not of the package; set with `paradigm`, and no setting of its own."""
     animals: int = setting(4, "trained seeds", "animals", ge=1, le=10_000)
     seed: int = setting(0, "seed of all random numbers", ge=0, le=2**62)
     network: Annotated[
@@ -329,7 +343,7 @@ def get_groups(kinds: Mapping[str, str]) -> dict[str, type[Settings]]:
         for name, field in RunSettings.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
     }
-    return groups | {group: KINDS[group][kind] for group, kind in kinds.items()}
+    return groups | {group: find_kind(group, kind) for group, kind in kinds.items()}
 
 
 def resolve(
@@ -373,8 +387,9 @@ def resolve(
     """
     defaults = [*layers]
     asked = [{} if config_file is None else _read_file(config_file), options, *map(_parse, sets)]
+    asked = [*map(_make_absolute, asked)]
     kinds = _choose_kinds(defaults, asked)
-    with_rule = {"train": RULES[kinds["rule"]].train_defaults}
+    with_rule = {"train": _find_rule(kinds["rule"]).train_defaults}
     merged: dict[str, Any] = {group: {"kind": kind} for group, kind in kinds.items()}
     for layer in (*defaults, with_rule, *asked):
         merged = _merge(merged, _leave_out_other_kinds(layer, kinds))
@@ -392,10 +407,20 @@ def _choose_kinds(
     named = _name_kinds(asked)
     kinds = usual | named
     if "rule" not in named and kinds["network"] != usual["network"]:
-        kinds["rule"] = NETWORKS[kinds["network"]].default_rule
+        kinds["rule"] = cast(type[NetworkSettings], find_kind("network", kinds["network"])).default_rule
     if "network" not in named and kinds["rule"] != usual["rule"]:
-        kinds["network"] = RULES[kinds["rule"]].default_network
+        kinds["network"] = _find_rule(kinds["rule"]).default_network
     return kinds
+
+
+def _make_absolute(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer whose kinds in files of their own are named by absolute paths, so that later commands find them."""
+    found = dict(layer)
+    for group in KINDS:
+        given = layer.get(group)
+        if isinstance(given, Mapping) and discovery.is_file(str(given.get("kind"))):
+            found[group] = {**given, "kind": str(Path(given["kind"]).resolve())}
+    return found
 
 
 def _name_kinds(layers: Iterable[Mapping[str, Any]]) -> dict[str, str]:

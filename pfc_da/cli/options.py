@@ -86,8 +86,8 @@ Run = Annotated[
 Out = Annotated[Path | None, _option("Folder to write; runs/PARADIGM unless given.", _path, "FOLDER")]
 Animals = Annotated[int | None, _option("How many animals (trained seeds).", _whole_number)]
 Seed = Annotated[int | None, _option("Seed all randomness comes from.", _whole_number)]
-Network = Annotated[str | None, _option("Prefrontal network.", metavar="rate|lstm")]
-Rule = Annotated[str | None, _option("Plasticity rule.", metavar="three-factor|bptt")]
+Network = Annotated[str | None, _option("Prefrontal network.", metavar="rate|lstm|FILE.py")]
+Rule = Annotated[str | None, _option("Plasticity rule.", metavar="three-factor|bptt|FILE.py")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, such as train.updates=500; repeatable.", metavar="KEY=VALUE"),

@@ -10,7 +10,7 @@ import xarray as xr
 from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.recording import read_recording
-from pfc_da.settings import RunSettings
+from pfc_da.settings import RunSettings, name_kind
 from pfc_da.storage.tables import COMPARISON, STATISTIC, read_table
 
 
@@ -48,7 +48,11 @@ def read_result(path: str | Path, settings: RunSettings) -> Result:
 
 def tabulate_statistics(statistics: Sequence[Statistic], settings: RunSettings) -> pd.DataFrame:
     """The rows of statistics.csv."""
-    made_with = {"paradigm": settings.paradigm, "network": settings.network.kind, "rule": settings.rule.kind}
+    made_with = {
+        "paradigm": settings.paradigm,
+        "network": name_kind(settings.network.kind),
+        "rule": name_kind(settings.rule.kind),
+    }
     rows = [{name: getattr(each, name) for name in STATISTIC} for each in statistics]
     return pd.DataFrame(rows).assign(**made_with)[["key", *made_with, *STATISTIC[1:]]]
 

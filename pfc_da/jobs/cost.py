@@ -108,7 +108,7 @@ def estimate_run(
     trained
         Animals that are trained already.
     """
-    network, n_units = settings.network.kind, settings.network.n_units
+    network, n_units = _liken(settings), settings.network.n_units
     held, disk = _measure_recording(settings, tested, len(conditions))
     costs = [Cost(0.0, 0.0, 0.0, 0.0)]
     if "train" in stages:
@@ -180,19 +180,24 @@ def estimate_replay_on_demand(
     )
 
 
+def _liken(settings: RunSettings) -> str:
+    """The network that was measured, for one that was not."""
+    return settings.network.kind if settings.network.kind in TRAIN else "rate"
+
+
 def estimate_training(settings: RunSettings, task: Task) -> float:
     """CPU-s of training one animal."""
     train, n_units = settings.train, settings.network.n_units
     trials = float(task.n_trials)
     if 0 < train.first_trials < trials:  # they grow linearly until `whole_from`
         trials -= (trials - train.first_trials) * train.whole_from / 2
-    step = TRAIN[settings.network.kind].measure(n_units, train.sessions)
+    step = TRAIN[_liken(settings)].measure(n_units, train.sessions)
     return train.updates * trials * len(task.phases) * step
 
 
 def estimate_replay(settings: RunSettings, task: Task, conditions: Sequence[Condition]) -> float:
     """CPU-s of replaying one animal under all conditions."""
-    sessions, n_units, kind = _replayed_sessions(settings), settings.network.n_units, settings.network.kind
+    sessions, n_units, kind = _replayed_sessions(settings), settings.network.n_units, _liken(settings)
     plastic = sum(condition.plastic for condition in conditions)
     steps = [
         n * -(-sessions // chunk) * costs[kind].measure(n_units, min(chunk, sessions))

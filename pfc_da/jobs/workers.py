@@ -23,6 +23,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from pfc_da import discovery
 from pfc_da.jobs import signals
 
 LOCK = ".workers"
@@ -84,7 +85,7 @@ def _work_in_processes(
 
     LOG.info("starts %d worker processes for %d jobs", n, len(jobs))
     with _signals_blocked():
-        begin = functools.partial(_begin, os.getpid(), folder)
+        begin = functools.partial(_begin, os.getpid(), folder, discovery.loaded_files)
         executor = loky.ProcessPoolExecutor(n, initializer=begin, env=_ONE_THREAD | os.environ)
         resource_tracker.ensure_running()
     try:
@@ -137,8 +138,8 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(parent: int, folder: Path | None) -> None:
-    """Start as a worker of the process `parent`."""
+def _begin(parent: int, folder: Path | None, files: Sequence[Path]) -> None:
+    """Start as a worker of the process `parent`; its jobs may need what is in `files`."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
@@ -148,6 +149,8 @@ def _begin(parent: int, folder: Path | None) -> None:
         fcntl.flock(_held[-1], fcntl.LOCK_SH)
     if os.getppid() != parent:  # the parent ended before the lines above took effect
         os._exit(1)
+    for file in files:
+        discovery.load_file(file)
 
 
 def _end_with(parent: int) -> None:

@@ -70,7 +70,8 @@ def wire(n_inputs: int, n_actions: int, settings: NetworkSettings) -> Wiring:
 class PFCNetwork(abc.ABC):
     """Recurrent network with a read-out of policy and value."""
 
-    name: ClassVar[str]
+    settings_class: ClassVar[type[NetworkSettings]]
+    """Its settings."""
     activity_units: ClassVar[str] = "Hz"
 
     def __init__(self, n_inputs: int, n_actions: int, settings: NetworkSettings) -> None:

@@ -18,7 +18,7 @@ from pfc_da.settings import LSTMNetworkSettings
 class LSTMNetwork(PFCNetwork):
     """`state` is h and c in one tensor, (session, 2 unit); `drive` and activity are h."""
 
-    name = "lstm"
+    settings_class = LSTMNetworkSettings
     activity_units = "1"
 
     def __init__(self, n_inputs: int, n_actions: int, settings: LSTMNetworkSettings) -> None:

@@ -68,7 +68,7 @@ CURVES = {"lif": (lif_rate, lif_slope), "rectified_tanh": (rectified_tanh_rate, 
 class RateNetwork(PFCNetwork):
     """The default prefrontal network; `state` is s, dimensions (session, unit)."""
 
-    name = "rate"
+    settings_class = RateNetworkSettings
 
     def __init__(self, n_inputs: int, n_actions: int, settings: RateNetworkSettings) -> None:
         super().__init__(n_inputs, n_actions, settings)

@@ -18,7 +18,8 @@ from pfc_da.settings import RuleSettings
 class PlasticityRule(abc.ABC):
     """Dopamine-dependent change of the weights of one kind of network; `discount` and `trace_decay` are per step."""
 
-    name: ClassVar[str]
+    settings_class: ClassVar[type[RuleSettings]]
+    """Its settings."""
     needs_autograd: ClassVar[bool] = False
 
     def __init__(self, settings: RuleSettings, steps_per_trial: int, seed: int = 0) -> None:

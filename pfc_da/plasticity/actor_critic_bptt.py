@@ -17,12 +17,13 @@ import torch
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.plasticity import PlasticityRule, discounted_sum
 from pfc_da.rollout import Rollout
+from pfc_da.settings import BPTTSettings
 
 
 class ActorCriticBPTT(PlasticityRule):
     """Exact gradient of the actor-critic objective; needs a rollout made with gradients enabled."""
 
-    name = "bptt"
+    settings_class = BPTTSettings
     needs_autograd = True
 
     def objective(self, rollout: Rollout, entropy: float) -> torch.Tensor:

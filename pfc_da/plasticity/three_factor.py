@@ -44,7 +44,7 @@ BLOCK = 32
 class ThreeFactor(PlasticityRule):
     """Dopamine times eligibility, without backpropagation through time."""
 
-    name = "three-factor"
+    settings_class = ThreeFactorSettings
     settings: ThreeFactorSettings
 
     def feedback(self, network: RateNetwork, effective: Weights) -> Tensor:

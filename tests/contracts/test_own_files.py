@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from pfc_da import cli, paradigms
 from pfc_da.errors import InputError
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = ("network.n_units=8", "train.updates=3", "train.sessions=4", "task.n_trials=12")
 TINY += tuple(f"replay.{name}=8" for name in ("held_out_sessions", "sessions", "unit_sessions"))
 SETS = [word for text in TINY for word in ("--set", text)]
@@ -25,6 +27,29 @@ def pfc_da(*words, cwd, path=""):
         [sys.executable, "-m", "pfc_da", *words], cwd=cwd, capture_output=True, text=True, env=environment
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def extract(page):
+    """Files that a page of the documentation tells to save: name and text."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(r"as `(\w+\.py)` \(\[.*?\]\(.*?\)\):\n\n```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+PRINTED = dict(each for page in ("add-a-paradigm.md", "add-a-plasticity-rule.md") for each in extract(page))
+
+
+@pytest.mark.parametrize("name", ["drifting_bandit.py", "read_out_only.py", "two_time_constants.py"])
+def test_the_guides_print_the_examples(name):
+    assert PRINTED[name] == (ROOT / "examples" / name).read_text()
+
+
+@pytest.fixture(scope="module")
+def guide_folder(tmp_path_factory):
+    """A folder with the files that the guides tell to save."""
+    folder = tmp_path_factory.mktemp("guides")
+    for name, text in PRINTED.items():
+        (folder / name).write_text(text)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +95,39 @@ def test_a_run_whose_file_is_gone_names_it(run, guide_folder):
     assert re.search(r"there is no file .*/drifting_bandit\.py", said)
 
 
+def test_a_rule_and_a_network_of_the_guide_run_to_the_report(guide_folder, tmp_path, monkeypatch, capsys):
+    words = ["--rule", "./read_out_only.py", "--network", "./two_time_constants.py", "--animals", "2"]
+    code, said = pfc_da("run", "bandit", *words, *SETS, "--out", str(tmp_path / "run"), cwd=guide_folder)
+    assert code == 0, said
+    assert (
+        "reward_per_trial,bandit,two_time_constants,read_out_only,"
+        in (tmp_path / "run/statistics.csv").read_text()
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.exit_code(["replay", "run", "--force", "--workers", "1"]) == 0
+    assert cli.exit_code(["settings", "--rule", str(guide_folder / "read_out_only.py")]) == 0
+    assert "rule.depression" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("group", ["rule", "network"])
+@pytest.mark.parametrize(
+    "name, text, words",
+    [
+        ("none_there.py", None, r"there is no file .*none_there\.py"),
+        ("holds_none.py", "A = 1\n", r"holds_none\.py holds no {group}: it needs {GROUP} = a class"),
+        ("no_settings.py", "class RULE: pass\nclass NETWORK: pass\n", r"no_settings\.py holds no {group}"),
+    ],
+)
+def test_a_file_that_holds_no_rule_or_network(group, name, text, words, tmp_path, capsys):
+    if text is not None:
+        (tmp_path / f"{group}_{name}").write_text(text)
+    path = tmp_path / f"{group}_{name}"
+    assert cli.exit_code(["run", "bandit", f"--{group}", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert re.search(words.format(group=group, GROUP=group.upper()), said)
+
+
 def test_the_environment_of_gymnasium_takes_the_file(guide_folder):
     from gymnasium.utils.env_checker import check_env
 
@@ -92,8 +150,7 @@ HEAD = "from pfc_da import Experiment\n"
         ("bad_syntax.py", "x = 1\ndef f(:\n", r"bad_syntax\.py, line 2: SyntaxError: "),
         ("bad_import.py", "\nimport nosuchmodule\n", r"bad_import\.py, line 2: ModuleNotFoundError: No module named"),
         ("bad_code.py", HEAD + "EXPERIMENT = Experiment(1, 2)\n", r"bad_code\.py, line 2: TypeError: "),
-        ("json.py", "EXPERIMENT = 3\n", r"json\.py: another module is called 'json'\. Give the file another name"),
-        ("my-task.py", "", r"my-task\.py: the name of the file must be that of a module"),
+        ("a-name.py", "import json\nEXPERIMENT = json\n", r"a-name\.py holds no paradigm"),
     ],
 )  # fmt: skip
 def test_a_file_that_holds_no_paradigm(name, text, words, tmp_path, capsys):
@@ -112,16 +169,28 @@ def test_a_paradigm_of_another_installed_package_is_listed_and_runs(guide_folder
     (package / "drifting.py").write_text((guide_folder / "drifting_bandit.py").read_text())
     information = tmp_path / "site" / "my_lab-1.dist-info"
     information.mkdir()
+    (package / "read_out_only.py").write_text(PRINTED["read_out_only.py"])
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: my-lab\nVersion: 1\n")
     (information / "entry_points.txt").write_text(
         "[pfc_da.paradigms]\ndrifting_bandit = my_lab.drifting\ndrifting = my_lab.drifting\n"
+        "[pfc_da.rules]\nread-out-only = my_lab.read_out_only\n"
     )
     site = str(tmp_path / "site")
     code, said = pfc_da("list", cwd=tmp_path, path=site)
     assert code == 0
     assert re.search(r"^drifting_bandit +Drifting bandit: three arms", said, flags=re.MULTILINE)
     code, said = pfc_da(
-        "train", "drifting_bandit", "--animals", "1", "--workers", "1", *SETS, cwd=tmp_path, path=site
+        "train",
+        "drifting_bandit",
+        "--rule",
+        "read-out-only",
+        "--animals",
+        "1",
+        "--workers",
+        "1",
+        *SETS,
+        cwd=tmp_path,
+        path=site,
     )
     assert code == 0, said
     code, said = pfc_da("train", "drifting", cwd=tmp_path, path=site)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,13 +29,13 @@ SMALL = [
 ]
 
 
-EXAMPLE = "drifting_bandit.py"  # of the guide: three options, no references
+EXAMPLE = (
+    Path(__file__).resolve().parents[2] / "examples" / "drifting_bandit.py"
+)  # three options, no references
 
 
-@pytest.fixture(scope="module", params=[*paradigms.names(), EXAMPLE])
-def experiment(request, guide_folder):
-    if request.param == EXAMPLE:
-        return paradigms.load(str(guide_folder / EXAMPLE))
+@pytest.fixture(scope="module", params=[*paradigms.names(), str(EXAMPLE)], ids=lambda name: Path(name).stem)
+def experiment(request):
     return paradigms.load(request.param)
 
 

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -56,8 +57,11 @@ def fits(rule, network):
     return rule != "three-factor" or network == "rate"
 
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+OWN_RULE, OWN_NETWORK = (str(EXAMPLES / name) for name in ("read_out_only.py", "two_time_constants.py"))
 PAIRS = [(rule, network) for rule in RULES for network in NETWORKS if fits(rule, network)]
-every_pair = pytest.mark.parametrize("rule, network", PAIRS)
+PAIRS += [(OWN_RULE, "rate"), ("three-factor", OWN_NETWORK)]
+every_pair = pytest.mark.parametrize("rule, network", PAIRS, ids=lambda kind: Path(kind).stem)
 
 
 def settings_of(rule, network, *sets):
@@ -91,12 +95,13 @@ def one_change(rule, network, *, entropy=0.05, seed=0):
 
 def test_every_rule_of_the_folder_can_be_asked_for_by_its_name():
     assert set(found_rules()) == set(RULES.values())
-    assert all(rule.name == name for name, rule in RULES.items())
 
 
 def test_every_kind_has_settings_and_a_class_under_the_same_name():
     assert [*settings.RULES] == [*RULES]
     assert [*settings.NETWORKS] == [*NETWORKS]
+    assert {kind: rule.settings_class for kind, rule in RULES.items()} == settings.RULES
+    assert {kind: network.settings_class for kind, network in NETWORKS.items()} == settings.NETWORKS
     for kinds in settings.KINDS.values():
         assert {name: own().kind for name, own in kinds.items()} == {name: name for name in kinds}
 

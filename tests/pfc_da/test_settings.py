@@ -89,13 +89,22 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
         ),
         ("updates=8", r"^no setting 'updates'\. Did you mean 'train\.updates'\?"),
         ("rule.zzz=8", r"^no setting 'rule\.zzz'\. There are: rule\."),
-        ("network.kind=gru", r"^setting 'network\.kind': got 'gru'; it should be 'rate' or 'lstm'\.$"),
-        ("network.kind=", r"^setting 'network\.kind': got None; it should be 'rate' or 'lstm'\.$"),
+        (
+            "network.kind=gru",
+            r"^setting 'network\.kind': got 'gru'; it should be 'rate' or 'lstm', or a \.py file\.$",
+        ),
+        (
+            "network.kind=",
+            r"^setting 'network\.kind': got None; it should be 'rate' or 'lstm', or a \.py file\.$",
+        ),
         (
             "rule.kind=[bptt]",
-            r"^setting 'rule\.kind': got \['bptt'\]; it should be 'three-factor' or 'bptt'\.$",
+            r"^setting 'rule\.kind': got \['bptt'\]; it should be 'three-factor' or 'bptt', or a \.py file\.$",
         ),
-        ("rule.kind=three_factor", r"^setting 'rule\.kind': .* or 'bptt'\. Did you mean 'three-factor'\?$"),
+        (
+            "rule.kind=three_factor",
+            r"^setting 'rule\.kind': .* or 'bptt', or a \.py file\. Did you mean 'three-factor'\?$",
+        ),
         # ranges, with their units
         ("network.n_units=2", r"\(units, recurrent units\): got 2; it must be 4 to 4096\.$"),
         (
