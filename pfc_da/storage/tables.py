@@ -19,7 +19,7 @@ RECORDED = (
 )
 INDEX = "name title caption intervals wide drawn".split()
 """Columns of figures/index.csv, one row a panel. `wide`: 1 for the width of two panels; `drawn`: 0 if it has no numbers."""
-VERDICTS = ("inside", "outside", "claim holds", "claim fails", "claim open", "not comparable")
+VERDICTS = ("inside", "outside", "open", "claim holds", "claim fails", "claim open", "not comparable")
 MISSES = ("outside", "claim fails")
 NAMES = (
     "key condition verdict why kind source doi locator interval n_of ref_n_of units group "
