@@ -29,8 +29,9 @@ class Settings(pydantic.BaseModel):
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
-    def _no_yes_or_no(cls, value: Any) -> Any:
-        return refuse_yes_or_no(value)
+    def _no_yes_or_no(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        is_yes_or_no = cls.model_fields[str(info.field_name)].annotation is bool
+        return value if is_yes_or_no else refuse_yes_or_no(value)
 
 
 class NetworkSettings(Settings):
@@ -179,6 +180,10 @@ class RunSettings(Settings):
     paradigm_file: str = Field("", description="file of a paradigm of your own, empty for one of the package")
     animals: int = Field(4, ge=1, le=10_000, description="trained seeds")
     seed: int = Field(0, ge=0, le=2**62, description="whole number")
+    quick: pydantic.StrictBool = Field(
+        False,
+        description="whether it is a run to see that the program works, without verdicts: --quick sets it",
+    )
     network: NetworkSettings = NetworkSettings()
     dopamine: DopamineSettings = DopamineSettings()
     rule: RuleSettings = RuleSettings()

@@ -9,7 +9,7 @@ claim fails     the simulated interval lies wholly without it.
 claim open      it lies partly within and partly without.
 not comparable  one of them has no interval or no n, the units differ, an interval runs over something that
                 is no sample of animals or neurons (trials, for instance), the reference is quoted from memory, or
-                states why it is unlike; or the run has no such number.
+                states why it is unlike; or the run has no such number, or is a quick one.
 
 Simulated numbers are a draw: other seeds, or the same seed on another kind of processor, give another. Verdicts within one
 standard error of the edge are left open for that reason, so that no such draw of usual size turns inside into outside.
@@ -29,6 +29,8 @@ from pfc_da.analysis.interval import compute_reach
 from pfc_da.analysis.statistic import NO_WIDTH, Statistic
 from pfc_da.errors import InputError
 
+QUICK = "a quick run (--quick), made to see that the program works"
+"""Why no number of such a run is compared."""
 SAMPLES = ("animals", "monkeys", "mice", "humans", "sessions", "neurons", "units")
 
 
@@ -56,6 +58,8 @@ def compare(
     statistics: Sequence[Statistic],
     references: Sequence[ReferenceStatistic],
     recorded: Sequence[ReferenceStatistic] = (),
+    *,
+    against: str = "",
 ) -> list[Comparison]:
     """Compare every reference with the statistic of the same key and condition.
 
@@ -65,6 +69,8 @@ def compare(
         Of one run; no key and condition twice.
     references, recorded : sequences of ReferenceStatistic
         Rows of the published table and numbers recomputed from recordings, for the paradigm of the run.
+    against : str
+        Why no number of this run may be compared; "" if they may.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def compare(
             raise InputError(f"statistic {name} is there twice; give each condition its own name.")
         simulated[name] = statistic
     rows = [*references, *recorded]
-    return [_compare_one(simulated.get((row.key, row.condition)), row) for row in rows]
+    return [_compare_one(simulated.get((row.key, row.condition)), row, against) for row in rows]
 
 
 def judge(statistic: Statistic, reference: ReferenceStatistic) -> tuple[str, str]:
@@ -122,12 +128,12 @@ def _judge_claim(statistic: Statistic, reference: ReferenceStatistic) -> str:
     return "claim fails" if without else "claim open"
 
 
-def _compare_one(statistic: Statistic | None, reference: ReferenceStatistic) -> Comparison:
+def _compare_one(statistic: Statistic | None, reference: ReferenceStatistic, against: str) -> Comparison:
     if statistic is None:
         numbers, verdict, why = (math.nan,) * 3, "not comparable", "this run holds no such number"
     else:
         numbers = (statistic.estimate, statistic.low, statistic.high)
-        verdict, why = judge(statistic, reference)
+        verdict, why = ("not comparable", against) if against else judge(statistic, reference)
     return Comparison(
         key=reference.key,
         condition=reference.condition,

@@ -1,7 +1,7 @@
 """Compare a run with recorded data: choices and cells by the same functions, and the differences."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,14 @@ from threadpoolctl import threadpool_limits
 from pfc_da.analysis.comparison.cells import compare_cells
 from pfc_da.analysis.comparison.choices import compare_choices, count
 from pfc_da.analysis.comparison.difference import Difference
+from pfc_da.analysis.comparison.published import QUICK
 from pfc_da.analysis.comparison.simulated import get_choice_sessions
 from pfc_da.analysis.readers.column_map import read_column_map
 from pfc_da.analysis.readers.dataset import Recorded, read_datasets
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 from pfc_da.recording import read_recording
-from pfc_da.recording_schema import get_seed, is_baited
+from pfc_da.recording_schema import get_seed, is_baited, is_quick
 from pfc_da.rng import numpy_stream
 
 
@@ -123,6 +124,8 @@ def compare_recording(
             refused.append(f"{error} Cells are not compared.")
     if not rows:
         raise InputError(" ".join(refused))
+    if is_quick(recording):
+        rows = [replace(row, verdict="not comparable", why=QUICK) for row in rows]
     table = pd.DataFrame([asdict(row) for row in rows])
     table.attrs["notes"] = (*recorded.notes, *refused, *_note_length(recording, recorded))
     return table

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from pfc_da.analysis.comparison.published import QUICK
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.recording import read_recording
 from pfc_da.settings import RunSettings
@@ -25,7 +26,7 @@ class Result:
     def table(self) -> str:
         """Simulated numbers with published, recorded and derived ones, as text."""
         shown = self.comparison.dropna(subset="simulated")
-        lines = []
+        lines = [f"No verdicts: {QUICK}."] if self.settings.quick else []
         for row in shown.itertuples():
             simulated = f"{row.simulated:.3g} [{row.sim_low:.3g}, {row.sim_high:.3g}]"
             reference = f"{row.reference:.3g} [{row.ref_low:.3g}, {row.ref_high:.3g}]"

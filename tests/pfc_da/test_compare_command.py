@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from pfc_da import cli
+from pfc_da.analysis.comparison.published import QUICK
+from pfc_da.analysis.comparison.run import compare_recorded
 from pfc_da.storage.manifest import read_manifest
 from pfc_da.storage.run_folder import RunFolder
 
@@ -288,6 +290,13 @@ def test_it_needs_a_replayed_run(call, run, choices):
             raise KeyError("planted")
     code, out, err = call("compare", run, "--recorded", choices)
     assert (code, out) == (2, "") and "compare needs replay, which is not done" in err
+
+
+def test_a_quick_run_has_no_verdicts(tmp_path, build_recording, choices):
+    build_recording().assign_attrs(config='{"quick": true}').to_netcdf(tmp_path / "recording.nc")
+    table = compare_recorded(tmp_path, [choices])
+    assert set(table["verdict"]) == {"not comparable"} and set(table["why"]) == {QUICK}
+    assert table["difference"].notna().any()
 
 
 EXTRACTS = Path(__file__).resolve().parents[2] / "data" / "recorded"

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from pfc_da.analysis.comparison.published import compare
+from pfc_da.analysis.comparison.published import QUICK, compare
 from pfc_da.analysis.comparison.reference import ReferenceStatistic
 from pfc_da.analysis.statistic import NO_WIDTH, Statistic, summarise
 from pfc_da.errors import InputError
@@ -68,7 +68,9 @@ def test_another_draw_of_animals_hardly_ever_turns_inside_into_outside():
     """Planted: animals whose mean lies where half of all draws share a point with the reference and half do not."""
     rng = np.random.default_rng(0)
     of_draw = [
-        verdict(summarise("x", rng.normal(0.5 - 0.145, 0.1, 4), condition="a", units="fraction"), reference())[0]
+        verdict(
+            summarise("x", rng.normal(0.5 - 0.145, 0.1, 4), condition="a", units="fraction"), reference()
+        )[0]
         for _ in range(1000)
     ]
     share = {name: of_draw.count(name) / 1000 for name in ("inside", "open", "outside")}
@@ -164,6 +166,15 @@ def test_every_reference_gets_its_row_even_without_a_simulated_number():
     rows = compare([simulated(key="y")], [reference()], [reference(mark="recorded")])
     assert [row.kind for row in rows] == ["published", "recorded"]
     assert all(math.isnan(row.simulated) and row.why == "this run holds no such number" for row in rows)
+
+
+def test_no_number_of_a_quick_run_has_a_verdict():
+    rows = compare([simulated()], [reference(), reference(key="y")], against=QUICK)
+    assert [(row.verdict, row.why) for row in rows] == [
+        ("not comparable", QUICK),
+        ("not comparable", "this run holds no such number"),
+    ]
+    assert rows[0].simulated == 0.5
 
 
 def test_a_statistic_given_twice_is_refused():
