@@ -23,9 +23,16 @@ from pfc_da.analysis.behaviour.matching import (
     describe_left_out,
     fit_matching,
 )
-from pfc_da.analysis.interval import mean_of_finite, split_sessions
-from pfc_da.analysis.statistic import ANY, SHARE, Statistic, summarise_crossed, summarise_grouped
-from pfc_da.recording_schema import FROZEN
+from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite, split_sessions
+from pfc_da.analysis.statistic import (
+    ANY,
+    SHARE,
+    Statistic,
+    summarise_crossed,
+    summarise_fraction,
+    summarise_grouped,
+)
+from pfc_da.recording_schema import FROZEN, UNTRAINED
 from pfc_da.trials import per_trial
 
 RASTER_EPISODES = 6
@@ -51,6 +58,52 @@ def compute_rewards(recording: xr.Dataset, *, condition: str = "") -> list[Stati
         values = recording["held_out_reward"].sel(condition=control).transpose("animal", "held_out_episode")
         found.append(summarise_crossed(key, values, condition=condition, units="reward"))
     return found
+
+
+def state_chance(chance: float) -> Statistic:
+    """Reward a trial of random choices in the default task, which is exact."""
+    return Statistic(
+        key="reward_chance",
+        condition="",
+        estimate=chance,
+        low=chance,
+        high=chance,
+        interval="exact",
+        n=1,
+        n_of="schedule",
+        units="reward",
+    )
+
+
+def compute_gain(recording: xr.Dataset, *, condition: str = "") -> list[Statistic]:
+    """What training added: reward with frozen trained weights less that of the same animal untrained, in the same sessions.
+
+    An animal has learned if the 95 % interval over sessions (Student's t) of its own gain lies above 0.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    condition : str
+        The variant of the task the sessions were drawn from.
+
+    Returns
+    -------
+    list of Statistic
+        reward_gain, and fraction_learned.
+    """
+    held_out = recording["held_out_reward"].transpose("condition", "animal", "held_out_episode")
+    gain = (held_out.sel(condition=FROZEN) - held_out.sel(condition=UNTRAINED)).values
+    learned = compute_mean_interval(gain.T)[0] > 0
+    return [
+        summarise_crossed("reward_gain", gain, condition=condition, units="reward"),
+        summarise_fraction(
+            "fraction_learned",
+            learned,
+            condition=condition,
+            n_of="animals",
+            by_animal=learned.astype(float).tolist(),
+        ),
+    ]
 
 
 def compute_regrets(recording: xr.Dataset, *, condition: str) -> Statistic:
