@@ -12,7 +12,7 @@ not comparable  one of them has no interval or no n, the units differ, an interv
                 states why it is unlike; or the run has no such number, or is a quick one.
 
 Simulated numbers are a draw: other seeds, or the same seed on another kind of processor, give another. Verdicts within one
-standard error of the edge are left open for that reason, so that no such draw of usual size turns inside into outside.
+standard error of the edge are left open for that reason, so that another draw seldom turns inside into outside.
 
 Sharing a point is a weak demand, and a claim a weaker one: a wide interval meets the first easily, so read n along with
 the verdict, and count the two apart. An interval over animals and one over neurons answer for different variability; they
