@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from pfc_da.errors import plural
-from pfc_da.storage.tables import MISSES, VERDICTS
+from pfc_da.storage.tables import MISSES, VERDICTS, is_control
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
@@ -31,11 +31,18 @@ REPLAYS = {
     "replays/circuit": "dopamine from the spiking midbrain circuit (`replay --circuit`)",
 }
 """Other replays of a run: their folders, and descriptions."""
-RESULTS_HEAD = """# Results
+MACHINES = """\
+Simulated numbers are one draw. The same seed gives the same bits only on the same kind of processor with the same
+versions of libraries. Another processor gives other weights, and so another draw of animals, which the intervals
+cover."""
+QUICK = "**A quick run (`--quick`), made to see that the program works: its numbers have no verdicts.**"
+RESULTS_HEAD = f"""# Results
 
 Written by `benchmarks/readme_table.py` from run folders, misses included; each heading says what the run was. Weights
 are frozen in every number but `p_risky_shift_plastic` (weights change during the test) and `updates_to_criterion` (of
-training). Intervals are 95 %; [statistics.md](statistics.md#intervals) says over what."""
+training). Intervals are 95 %; [statistics.md](statistics.md#intervals) says over what.
+
+{MACHINES}"""
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 COLUMN = {"published": 0, "unverified": 0, "recorded": 1, "derived": 2}
 HEAD = ["statistic", "simulated", "published", "recorded", "chance and observers"]
@@ -111,8 +118,15 @@ def table(run: Path, everything: bool = False, kind: str = ".") -> str:
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     if not references:
         return text
-    counts = summary([row["verdict"] for row in compared], len(references) - len(compared), compared_to.name)
+    verdicts = [row["verdict"] for row in compared if not is_control(row)]
+    counts = summary(verdicts, len(references) - len(compared), compared_to.name)
     return f"{text}\n\n{counts}\n\n{sources}"
+
+
+def caveats(run: Path) -> list[str]:
+    """What a reader must know before the numbers of a run: that it is a quick one."""
+    config = json.loads((run / "manifest.json").read_text("utf-8"))["config"]
+    return [QUICK] if config.get("quick") else []
 
 
 class Sources:
@@ -142,6 +156,7 @@ def summary(verdicts: list[str], missing: int, file: str) -> str:
     Parameters
     ----------
     verdicts : list of str
+        Without those on controls at chance.
     missing : int
         References without a simulated number.
     file : str
@@ -151,12 +166,12 @@ def summary(verdicts: list[str], missing: int, file: str) -> str:
     -------
     str
     """
-    inside, outside, holds, fails, undecided, incomparable = map(verdicts.count, VERDICTS)
-    counts = f"{inside} inside, {outside} outside, {incomparable} not comparable"
+    inside, outside, near, holds, fails, undecided, incomparable = map(verdicts.count, VERDICTS)
+    counts = f"{inside} inside, {outside} outside, {near} open, {incomparable} not comparable"
     claims = f"Of claims in words, counted apart: {holds} hold, {fails} fail, {undecided} open."
     rest = f"{plural(missing, 'more reference')} without a simulated number in this run"
-    n = inside + outside + incomparable
-    return f"{plural(n, 'comparison')}: {counts}; {rest}. {claims} Why is in {file} and in the report."
+    n = plural(inside + outside + near + incomparable, "comparison")
+    return f"{n}, controls at chance left out: {counts}; {rest}. {claims} Why is in {file} and in the report."
 
 
 def replace_table(readme: str, new: str) -> str:
@@ -211,6 +226,7 @@ def section(run: Path) -> str:
     return "\n\n".join(
         [
             f"## {config['paradigm']}: {'; '.join(parts)}",
+            *caveats(run),
             "\n".join(lines),
             table(run, everything=True),
             *replays,
@@ -223,7 +239,9 @@ def main() -> None:
     if len(sys.argv) < 2:
         sys.exit("error: give one or more finished run folders, such as runs/demo")
     runs, readme = [Path(name) for name in sys.argv[1:]], ROOT / "README.md"
-    readme.write_text(replace_table(readme.read_text("utf-8"), table(runs[0])), "utf-8")
+    shown = "\n\n".join([*caveats(runs[0]), MACHINES, table(runs[0])])
+    shown = "\n\n".join([*caveats(runs[0]), MACHINES, table(runs[0])])
+    readme.write_text(replace_table(readme.read_text("utf-8"), shown), "utf-8")
     for run in reversed(runs):  # the first of a paradigm is copied last
         paradigm = json.loads((run / "manifest.json").read_text("utf-8"))["paradigm"]
         for name in FIGURES.get(paradigm, ()):

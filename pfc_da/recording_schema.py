@@ -4,6 +4,8 @@
 recording asks the functions here instead of parsing names of conditions or attributes. No torch here.
 """
 
+import json
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -73,6 +75,11 @@ def has_rates(recording: xr.Dataset) -> bool:
 def count_neurons(recording: xr.Dataset) -> int:
     """Spiking neurons per unit; 0 for a recording of a rate network."""
     return int(recording.attrs.get("neurons_per_unit", 0))
+
+
+def is_quick(recording: xr.Dataset) -> bool:
+    """Whether the recording is from a quick run, whose numbers have no verdicts."""
+    return bool(json.loads(recording.attrs.get("config", "{}")).get("quick"))
 
 
 def get_seed(recording: xr.Dataset) -> int:

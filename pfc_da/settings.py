@@ -54,8 +54,9 @@ class Settings(pydantic.BaseModel):
 
     @pydantic.field_validator("*", mode="before")
     @classmethod
-    def _no_yes_or_no(cls, value: Any) -> Any:
-        return refuse_yes_or_no(value)
+    def _no_yes_or_no(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        is_yes_or_no = cls.model_fields[str(info.field_name)].annotation is bool
+        return value if is_yes_or_no else refuse_yes_or_no(value)
 
 
 class NetworkSettings(Settings):
@@ -321,6 +322,9 @@ class RunSettings(Settings):
     """File of a paradigm that is not of the package; set with `paradigm`, and no setting of its own."""
     animals: int = setting(4, "trained seeds", "animals", ge=1, le=10_000)
     seed: int = setting(0, "seed of all random numbers", ge=0, le=2**62)
+    quick: pydantic.StrictBool = setting(
+        False, "whether it is a run to see that the program works, without verdicts; --quick sets it"
+    )
     network: Annotated[
         pydantic.SerializeAsAny[NetworkSettings],
         pydantic.BeforeValidator(functools.partial(_read_group, "network")),

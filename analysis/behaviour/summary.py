@@ -23,9 +23,18 @@ from pfc_da.analysis.behaviour.matching import (
     describe_left_out,
     fit_matching,
 )
-from pfc_da.analysis.interval import mean_of_finite, split_sessions
-from pfc_da.analysis.statistic import ANY, NO_LABELS, SHARE, Labels, Statistic, summarise, tabulate
-from pfc_da.recording_schema import FROZEN, get_condition_names
+from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite, split_sessions
+from pfc_da.analysis.statistic import (
+    ANY,
+    NO_LABELS,
+    SHARE,
+    Labels,
+    Statistic,
+    summarise,
+    summarise_fraction,
+    tabulate,
+)
+from pfc_da.recording_schema import FROZEN, UNTRAINED, get_condition_names
 from pfc_da.trials import per_trial
 
 RASTER_EPISODES = 6
@@ -60,6 +69,46 @@ def compute_regrets(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> Sta
     """Expected reward lost a session, mean over all held-out sessions with frozen weights; `labels` as for rewards."""
     values = _get_held_out(recording, "held_out_regret", FROZEN)
     return summarise("regret", values, labels=labels, units="reward")
+
+
+def state_chance(chance: float) -> Statistic:
+    """Reward a trial of random choices in the default task, which is exact."""
+    return Statistic(
+        key="reward_chance",
+        estimate=chance,
+        low=chance,
+        high=chance,
+        interval="exact",
+        n=1,
+        n_of="schedule",
+        units="reward",
+    )
+
+
+def compute_gain(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> list[Statistic]:
+    """What training added: reward with frozen trained weights less that of the same animal untrained, in the same sessions.
+
+    An animal has learned if the 95 % interval over sessions (Student's t) of its own gain lies above 0.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    labels : mapping
+        The variant of the task the sessions were drawn from.
+
+    Returns
+    -------
+    list of Statistic
+        reward_gain, and fraction_learned.
+    """
+    reward = [_get_held_out(recording, "held_out_reward", name) for name in (FROZEN, UNTRAINED)]
+    gain = reward[0] - reward[1]
+    learned = compute_mean_interval(gain.T)[0] > 0
+    by_animal = learned.astype(float).tolist()
+    return [
+        summarise("reward_gain", gain, labels=labels, units="reward"),
+        summarise_fraction("fraction_learned", learned, labels=labels, n_of="animals", by_animal=by_animal),
+    ]
 
 
 def _get_held_out(recording: xr.Dataset, name: str, condition: str) -> NDArray:

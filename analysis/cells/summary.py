@@ -151,10 +151,10 @@ def summarise_population(
 def load_firing_by_area(paradigm: str) -> list[ReferenceStatistic]:
     """Firing statistics recorded in prefrontal areas of monkeys, to compare runs of any paradigm with.
 
-    One row a key and area (`condition`), of `data/recorded/firing_by_area.csv`: the median over cells, and as low and
+    One row a key and area (`condition`), of `data/firing_by_area.csv`: the median over cells, and as low and
     high, where they are known, the quartiles over cells, which say how cells differ and not how well the median is known.
     """
-    with as_file(files("pfc_da.data") / "recorded" / "firing_by_area.csv") as path:
+    with as_file(files("pfc_da.data") / "firing_by_area.csv") as path:
         return [replace(row, paradigm=paradigm) for row in read_references(path)]
 
 

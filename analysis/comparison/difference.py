@@ -19,10 +19,10 @@ References: Zou & Donner 2008, Stat Med 27:1693, doi 10.1002/sim.3095. Newcombe 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic, missing_statistic
 
 
@@ -156,17 +156,22 @@ def compute_difference(one: Statistic, other: Statistic) -> tuple[float, float, 
 
 
 def format_differences(table: pd.DataFrame) -> str:
-    """The rows of a comparison as text, one a line."""
-    lines = [f"{'':30} {'simulated':24} {'recorded':24} {'difference':24}"]
-    for row in table.itertuples():
-        numbers = (
-            (row.simulated, row.sim_low, row.sim_high),
-            (row.recorded, row.rec_low, row.rec_high),
-            (row.difference, row.diff_low, row.diff_high),
-        )
-        shown = " ".join(f"{format_interval(*number):24}" for number in numbers)
-        lines.append(f"{f'{row.key} {row.condition}':30} {shown} {row.verdict}: {row.why}")
+    """The rows of a comparison as text, one a line; each data set under its source."""
+    heads = f"{'':30} {'simulated':24} {'recorded':24} {'difference':24}"
+    lines = []
+    for source, rows in table.groupby("source", sort=False):
+        lines += [f"{heads} {source}", *map(_format_row, rows.itertuples())]
     return "\n".join(lines)
+
+
+def _format_row(row: Any) -> str:
+    numbers = (
+        (row.simulated, row.sim_low, row.sim_high),
+        (row.recorded, row.rec_low, row.rec_high),
+        (row.difference, row.diff_low, row.diff_high),
+    )
+    shown = " ".join(f"{f'{middle:.3g} [{low:.3g}, {high:.3g}]':24}" for middle, low, high in numbers)
+    return f"{f'{row.key} {row.condition}':30} {shown} {row.verdict}: {row.why}"
 
 
 def _without_interval(statistic: Statistic, which: str) -> str:

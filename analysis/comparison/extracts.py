@@ -27,8 +27,8 @@ from pfc_da.analysis.readers.juice_choice import (
     WINDOWS,
     OFCRecording,
     compute_ofc_regressors,
-    load_ofc,
 )
+from pfc_da.analysis.readers.juice_tables import load_ofc
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units.selectivity import compute_any_p, compute_fraction_selective, regress_units
 
@@ -84,7 +84,7 @@ MOUSE_FORAGING = Origin(
 OFC_MACAQUE = Origin(
     source="orbitofrontal cells of one macaque choosing juices (data of Shi et al. 2022)",
     doi="10.7554/eLife.75910",
-    locator="data/recorded/ofc_macaque_*.csv.gz",
+    locator="data/recorded/ofc_macaque",
     licence="Apache-2.0",
     paradigms=("monkey_juice", "bandit"),
     unlike={"fraction_selective": SHOWN},

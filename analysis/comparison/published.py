@@ -2,13 +2,17 @@
 
 inside          the two 95 % intervals share at least one point.
 outside         they share none; `why` says on which side the simulation lies.
+open            one of the two, but a simulated mean one standard error away would give the other.
 claim holds     against a claim in words (``bound: ...``, such as "makes risky choices rarer"), which is a sign or a range
                 and no measured interval: the simulated interval lies wholly within it, its ends left out.
 claim fails     the simulated interval lies wholly without it.
 claim open      it lies partly within and partly without.
 not comparable  one of them has no interval or no n, the units differ, an interval runs over something that
                 is no sample of animals or neurons (trials, for instance), the reference is quoted from memory, or
-                states why it is unlike; or the run has no such number.
+                states why it is unlike; or the run has no such number, or is a quick one.
+
+Simulated numbers are a draw: other seeds, or the same seed on another kind of processor, give another. Verdicts within one
+standard error of the edge are left open for that reason, so that another draw seldom turns inside into outside.
 
 Sharing a point is a weak demand, and a claim a weaker one: a wide interval meets the first easily, so read n along with
 the verdict, and count the two apart. An interval over animals and one over neurons answer for different variability; they
@@ -21,11 +25,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pfc_da.analysis.comparison.reference import BOUND, ReferenceStatistic
+from pfc_da.analysis.interval import compute_reach
 from pfc_da.analysis.statistic import NO_LABELS, NO_WIDTH, Statistic, missing_statistic
 from pfc_da.errors import InputError
 
 SHARED = ("key", "condition", "kind", "source", "doi", "locator")
 """What a comparison has of its reference."""
+QUICK = "a quick run (--quick), made to see that the program works"
+"""Why no number of such a run is compared."""
 SAMPLES = ("animals", "monkeys", "mice", "humans", "sessions", "neurons", "units")
 
 
@@ -53,6 +60,8 @@ def compare(
     statistics: Sequence[Statistic],
     references: Sequence[ReferenceStatistic],
     recorded: Sequence[ReferenceStatistic] = (),
+    *,
+    against: str = "",
 ) -> list[Comparison]:
     """Compare every reference with the statistic of the same key and condition.
 
@@ -62,6 +71,8 @@ def compare(
         Of one run; no key and condition twice.
     references, recorded : sequences of ReferenceStatistic
         Rows of the published table and numbers recomputed from recordings, for the paradigm of the run.
+    against : str
+        Why no number of this run may be compared; "" if they may.
 
     Returns
     -------
@@ -80,7 +91,7 @@ def compare(
             raise InputError(f"statistic {name} is there twice; give each condition its own name.")
         simulated[name] = statistic
     rows = [*references, *recorded]
-    return [_compare_one(simulated.get((row.key, row.condition)), row) for row in rows]
+    return [_compare_one(simulated.get((row.key, row.condition)), row, against) for row in rows]
 
 
 def judge(statistic: Statistic, reference: ReferenceStatistic) -> tuple[str, str]:
@@ -106,9 +117,10 @@ def judge(statistic: Statistic, reference: ReferenceStatistic) -> tuple[str, str
     samples = f"{_sample(statistic.n, statistic.n_of)} against {_sample(reference.n, reference.n_of)}"
     if reference.interval.startswith(BOUND):
         return _judge_claim(statistic, reference), f"{reference.interval.removeprefix(BOUND)}; {samples}"
-    if place == "overlaps":
-        return "inside", f"intervals overlap; {samples}"
-    return "outside", f"simulated {place}; {samples}"
+    told = "intervals overlap" if place == "overlaps" else f"simulated {place}"
+    if abs(_compute_gap(statistic, reference)) < _compute_standard_error(statistic):
+        return "open", f"{told}, within one standard error of the edge; {samples}"
+    return "inside" if place == "overlaps" else "outside", f"{told}; {samples}"
 
 
 def _judge_claim(statistic: Statistic, reference: ReferenceStatistic) -> str:
@@ -118,12 +130,12 @@ def _judge_claim(statistic: Statistic, reference: ReferenceStatistic) -> str:
     return "claim fails" if without else "claim open"
 
 
-def _compare_one(statistic: Statistic | None, reference: ReferenceStatistic) -> Comparison:
+def _compare_one(statistic: Statistic | None, reference: ReferenceStatistic, against: str) -> Comparison:
     if statistic is None:
         statistic = missing_statistic(reference.key, NO_LABELS, reference.units)
         verdict, why = "not comparable", "this run holds no such number"
     else:
-        verdict, why = judge(statistic, reference)
+        verdict, why = ("not comparable", against) if against else judge(statistic, reference)
     return Comparison(
         **{name: getattr(reference, name) for name in SHARED},
         simulated=statistic.estimate,
@@ -181,6 +193,17 @@ def _place(statistic: Statistic, reference: ReferenceStatistic) -> str:
     if statistic.low > reference.high:
         return "lies above"
     return "lies below" if statistic.high < reference.low else "overlaps"
+
+
+def _compute_gap(statistic: Statistic, reference: ReferenceStatistic) -> float:
+    """Distance between the two intervals; negative where they overlap: how far one must move until they do not."""
+    return max(reference.low - statistic.high, statistic.low - reference.high)
+
+
+def _compute_standard_error(statistic: Statistic) -> float:
+    """That of the simulated number: the longer arm of its interval, which may be cut at what is possible."""
+    arm = max(statistic.high - statistic.estimate, statistic.estimate - statistic.low)
+    return float(arm / compute_reach(statistic.n))
 
 
 def _sample(n: int | None, n_of: str) -> str:

@@ -1,7 +1,7 @@
 """Compare a run with recorded data: choices and cells by the same functions, and the differences."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,14 @@ from threadpoolctl import threadpool_limits
 from pfc_da.analysis.comparison.cells import compare_cells
 from pfc_da.analysis.comparison.choices import compare_choices, count
 from pfc_da.analysis.comparison.difference import Difference
+from pfc_da.analysis.comparison.published import QUICK
 from pfc_da.analysis.comparison.simulated import get_choice_sessions
-from pfc_da.analysis.readers.column_map import ColumnMap, read_column_map
-from pfc_da.analysis.readers.dataset import Recorded, read_recorded
+from pfc_da.analysis.readers.column_map import read_column_map
+from pfc_da.analysis.readers.dataset import Recorded, read_datasets
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 from pfc_da.recording import read_recording
-from pfc_da.recording_schema import get_seed, is_baited
+from pfc_da.recording_schema import get_seed, is_baited, is_quick
 from pfc_da.rng import numpy_stream
 
 
@@ -31,33 +32,45 @@ def compare_recorded(
     run_folder : path
         Holds ``recording.nc``; where it was replayed as spiking neurons, cells are compared with those.
     paths : sequence of paths
-        Files and folders, read as one data set (`read_recorded`).
+        Files and folders (`read_datasets`); each data set is compared by itself.
     columns_file : path, optional
         YAML that maps their column names to ours (`column_map`).
 
     Returns
     -------
     DataFrame
-        The rows of comparison_recorded.csv.
+        The rows of comparison_recorded.csv, those of one data set after those of another; `source` says which.
+        ``attrs["notes"]`` holds, a line each, what of the recordings is not used or was assumed.
 
     Raises
     ------
     InputError
         If a file cannot be read, or nothing can be compared.
     """
-    columns = ColumnMap() if columns_file is None else read_column_map(columns_file)
-    recorded = read_recorded(paths, columns)
+    columns = None if columns_file is None else read_column_map(columns_file)
+    datasets = read_datasets(paths, columns)
     recording = read_recording(Path(run_folder) / "recording.nc")
     spiking = Path(run_folder, "replays", "spiking", "recording.nc")
-    neurons = read_recording(spiking) if recorded.cells and spiking.exists() else None
-    return compare_recording(recording, recorded, columns, neurons=neurons)
+    has_cells = any(recorded.cells for recorded in datasets)
+    neurons = read_recording(spiking) if has_cells and spiking.exists() else None
+    tables, refused = [], []
+    for recorded in datasets:
+        try:
+            tables.append(compare_recording(recording, recorded, neurons=neurons))
+        except InputError as error:
+            refused.append(str(error))
+    if not tables:
+        raise InputError(" ".join(refused))
+    notes = [note for table in tables for note in table.attrs["notes"]]
+    joined = pd.concat(tables, ignore_index=True)
+    joined.attrs["notes"] = (*dict.fromkeys([*notes, *refused]),)
+    return joined
 
 
 @threadpool_limits.wrap(limits=1)
 def compare_recording(
     recording: xr.Dataset,
     recorded: Recorded,
-    columns: ColumnMap,
     *,
     neurons: xr.Dataset | None = None,
     known: Sequence[Statistic] = (),
@@ -71,8 +84,6 @@ def compare_recording(
     recording : xarray.Dataset
         Of simulated animals.
     recorded : Recorded
-    columns : ColumnMap
-        What the recorded data were read with.
     neurons : xarray.Dataset, optional
         The same animals as spiking neurons; cells are compared with these.
     known : sequence of Statistic
@@ -89,7 +100,7 @@ def compare_recording(
         If neither choices nor cells can be compared.
     """
     rng = numpy_stream(get_seed(recording), "recorded")
-    source = recorded.source
+    source, columns = recorded.source, recorded.columns
     rows: list[Difference] = []
     refused = []
     if recorded.choices is not None:
@@ -113,6 +124,8 @@ def compare_recording(
             refused.append(f"{error} Cells are not compared.")
     if not rows:
         raise InputError(" ".join(refused))
+    if is_quick(recording):
+        rows = [replace(row, verdict="not comparable", why=QUICK) for row in rows]
     table = pd.DataFrame([asdict(row) for row in rows])
     table.attrs["notes"] = (*recorded.notes, *refused, *_note_length(recording, recorded))
     return table
@@ -126,6 +139,6 @@ def _note_length(recording: xr.Dataset, recorded: Recorded) -> list[str]:
     if long <= short:
         return []
     return [
-        f"recorded sessions have {long} trials (median), simulated ones {short}: the first {short} are compared. A run "
-        f"with --set test_task.n_trials={long} compares them whole."
+        f"{recorded.source}: recorded sessions have {long} trials (median), simulated ones {short}: the first {short} "
+        f"are compared. A run with --set test_task.n_trials={long} compares them whole."
     ]

@@ -1,12 +1,16 @@
-"""Read recorded files as one data set of choices and cells.
+"""Read recorded files as data sets of choices and cells.
+
+Files that are given together are one data set, but a file, or a folder that is read as a whole, with a column map of its own
+beside it (``NAME.columns.yaml`` beside ``NAME.csv.gz``) is a data set by itself: other animals, another task.
 
 The format of a file is detected from its content, by the readers of this folder (`formats`). Files are read one by one;
 then animals and sessions are named (`session_labels`), sessions are put side by side, and spikes are cut around the
 events of their trials. Nothing is ever unpickled.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.cells.sessions import CellSession, cut_around, find_regressors, measure_observation
 from pfc_da.analysis.readers.choice_table import ChoiceSessions, stack_choices
-from pfc_da.analysis.readers.column_map import ColumnMap, NoRows
+from pfc_da.analysis.readers.column_map import ColumnMap, NoRows, read_column_map
 from pfc_da.analysis.readers.formats import (
     RecordedFile,
     find_reader,
@@ -25,6 +29,7 @@ from pfc_da.analysis.readers.formats import (
     read_file,
 )
 from pfc_da.analysis.readers.nwb_units import ALWAYS
+from pfc_da.analysis.readers.path_labels import SUFFIX
 from pfc_da.analysis.readers.session_labels import (
     name_animals,
     note_animals,
@@ -47,6 +52,8 @@ class Recorded:
         Of the sessions with cells.
     source : str
         The paths that were read.
+    columns : ColumnMap
+        What they were read with.
     notes : tuple of str
         What of the files is not used or was assumed, a line each.
     """
@@ -54,7 +61,35 @@ class Recorded:
     choices: ChoiceSessions | None
     cells: tuple[CellSession, ...]
     source: str
+    columns: ColumnMap = ColumnMap()
     notes: tuple[str, ...] = ()
+
+
+def read_datasets(paths: Sequence[str | Path], columns: ColumnMap | None = None) -> list[Recorded]:
+    """Read files, or all files of folders, as the data sets that they are (module docstring).
+
+    Parameters
+    ----------
+    paths : sequence of paths
+        As for `read_recorded`.
+    columns : ColumnMap, optional
+        How external column names map to ours in every data set; if not given, the map beside a file, else the same names.
+
+    Returns
+    -------
+    list of Recorded
+        Files with a map of their own first, then all others as one.
+
+    Raises
+    ------
+    InputError
+        As for `read_recorded`.
+    """
+    found = {file: _find_map(file) for file in _list_files(paths)}
+    maps = {file: path for file, path in found.items() if path is not None}
+    others = [file for file in found if file not in maps] if maps else paths
+    own = [read_recorded([file], columns or read_column_map(path)) for file, path in maps.items()]
+    return [*own, read_recorded(others, columns)] if others else own
 
 
 def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None) -> Recorded:
@@ -85,6 +120,7 @@ def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None)
     notes += more
     with_choices = [table for table in tables.values() if "choice" in table]
     choices = _stack(with_choices, source, columns)
+    _refuse_same_cells(parts)
     cells = [cell for part in parts.values() for cell in part.cells]
     for file, part in parts.items():
         if part.times:
@@ -95,7 +131,13 @@ def read_recorded(paths: Sequence[str | Path], columns: ColumnMap | None = None)
             f"{source}: neither choices nor cells; --columns FILE says which column is the choice."
         )
     notes += [*note_animals(tables), *_note_missing(with_choices)]
-    return Recorded(choices=choices, cells=tuple(cells), source=source, notes=tuple(notes))
+    return Recorded(choices=choices, cells=tuple(cells), source=source, columns=columns, notes=tuple(notes))
+
+
+def _find_map(file: Path) -> Path | None:
+    """The column map beside a file, or beside a folder that is read as a whole."""
+    path = file.with_name(f"{re.sub(f'{SUFFIX}$', '', file.name, flags=re.IGNORECASE)}.columns.yaml")
+    return path if path.is_file() else None
 
 
 def _list_files(paths: Sequence[str | Path]) -> list[Path]:
@@ -155,6 +197,18 @@ def _read_files(files: Sequence[Path], columns: ColumnMap) -> tuple[dict[Path, R
     if empty and not found:
         raise empty[0]
     return found, [f"{error} Nothing of that file is used." for error in empty]
+
+
+def _refuse_same_cells(parts: Mapping[Path, RecordedFile]) -> None:
+    """Refuse cells that are in two files."""
+    owners: dict[tuple[str, ...], Path] = {}
+    for file, part in parts.items():
+        for cell in part.cells:
+            label = (cell.animal, cell.session, *cell.names)
+            if (owner := owners.setdefault(label, file)) != file:
+                raise InputError(
+                    f"{file} holds the same cells as {owner} ({cell.names[0]}); give one of the two."
+                )
 
 
 def _stack(tables: list[pd.DataFrame], source: str, columns: ColumnMap) -> ChoiceSessions | None:

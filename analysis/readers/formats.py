@@ -92,7 +92,7 @@ def find_readers() -> tuple[Reader, ...]:
     Examples
     --------
     >>> [reader.__name__.rpartition(".")[2] for reader in find_readers()]
-    ['juice_choice', 'nwb', 'choice_table']
+    ['juice_choice', 'juice_tables', 'nwb', 'choice_table']
     """
     names = sorted(found.name for found in pkgutil.iter_modules(readers.__path__))
     modules = [importlib.import_module(f"{readers.__name__}.{name}") for name in names]

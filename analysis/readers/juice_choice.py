@@ -18,8 +18,8 @@ goodTrials_SO   sequential trials: trial, A and B (negative: offered first), sid
 Reference: Shi, Ballesta & Padoa-Schioppa 2022, eLife 11:e75910, doi 10.7554/eLife.75910.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -66,17 +66,6 @@ class OFCRecording:
     trials: pd.DataFrame
     counts: pd.DataFrame
     spikes: pd.DataFrame
-
-
-def load_ofc() -> OFCRecording:
-    """The extract that comes with the package (data/recorded/README.md)."""
-    tables = {}
-    for name in ("trials", "counts", "spikes"):
-        with as_file(files("pfc_da.data") / "recorded" / f"ofc_macaque_{name}.csv.gz") as path:
-            tables[name] = pd.read_csv(path)
-    texts = tables["spikes"]["spike_times_ms"].fillna("").astype(str)
-    tables["spikes"]["spike_times_ms"] = [np.array(text.split(), dtype=float) for text in texts]
-    return OFCRecording(**tables)
 
 
 def read_ofc_matlab(folder: str | Path) -> OFCRecording:
@@ -151,27 +140,55 @@ def read_ofc_cells(folder: str | Path) -> list[CellSession]:
         cell, tables = path.name.removesuffix("_data.mat"), _load_matlab(path)
         events = _events(tables["psyphydata"])
         if cell[:-2] not in regressors:
-            regressors[cell[:-2]] = _name_as_ours(_trials(cell[:-2], tables, events))
+            regressors[cell[:-2]] = compute_cell_regressors(_trials(cell[:-2], tables, events))
         joint = np.sort(tables["goodTrials_JC"][:, 0].astype(int))
-        trains, own = _trains(tables, events), events.loc[joint]
-        held = np.isin(joint, list(trains))
-        before, after = (np.where(held, span, -np.inf) for span in (own["offer"], own["end"] - own["offer"]))
-        found.append(
-            CellSession(
-                animal=cell.rstrip("0123456789")[:1],
-                session=cell[:-2],
-                names=(cell,),
-                trains=(tuple(to_ticks(trains.get(trial, np.empty(0)) / 1000) for trial in joint.tolist()),),
-                seen_before=before[:, None] / 1000,
-                seen_after=after[:, None] / 1000,
-                regressors=regressors[cell[:-2]],
-                unlike=SHOWN,
-            )
-        )
+        own = events.loc[joint]
+        spans = np.stack([own["offer"], own["end"] - own["offer"]])
+        found.append(lay_around_offers(cell, joint, _trains(tables, events), spans, regressors[cell[:-2]]))
     return found
 
 
-def _name_as_ours(trials: pd.DataFrame) -> dict[str, NDArray]:
+def lay_around_offers(
+    cell: str,
+    joint: NDArray,
+    trains: Mapping[int, NDArray],
+    spans: NDArray,
+    regressors: Mapping[str, NDArray],
+) -> CellSession:
+    """One cell around the offers of the joint trials of its session.
+
+    Parameters
+    ----------
+    cell : str
+        Session, electrode and cluster.
+    joint : (trial,) int
+        Numbers of the joint trials, sorted.
+    trains : mapping of int to arrays
+        Spike times after the offers in ms, by the number of each trial on which the cell was held.
+    spans : (2, trial)
+        For how long spikes are known before and after the offers, in ms.
+    regressors : mapping of (trial,)
+        Of `compute_cell_regressors`.
+
+    Returns
+    -------
+    CellSession
+    """
+    before, after = np.where(np.isin(joint, list(trains)), spans, -np.inf) / 1000
+    return CellSession(
+        animal=cell[:1],
+        session=cell[:-2],
+        names=(cell,),
+        trains=(tuple(to_ticks(trains.get(trial, np.empty(0)) / 1000) for trial in joint.tolist()),),
+        seen_before=before[:, None],
+        seen_after=after[:, None],
+        regressors=regressors,
+        unlike=SHOWN,
+    )
+
+
+def compute_cell_regressors(trials: pd.DataFrame) -> dict[str, NDArray]:
+    """What is compared with simulated units of `compute_ofc_regressors`, (trial,) by the names of their regressors."""
     ours = {"offer_value_a": "object_value_0", "offer_value_b": "object_value_1"}
     table = compute_ofc_regressors(trials).rename(columns=ours)
     return {str(name): table[name].to_numpy() for name in table}

@@ -37,6 +37,7 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     from pfc_da.analysis.comparison.difference import format_differences
     from pfc_da.analysis.comparison.run import compare_recorded
     from pfc_da.jobs.progress import Progress
+    from pfc_da.report.summary import warn_of_run
     from pfc_da.storage.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
@@ -51,6 +52,8 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
             folder.write_atomic("comparison_recorded.csv", functools.partial(table.to_csv, index=False))
         if had_report:
             write_report_again(folder)
+    for sentence in warn_of_run(folder.path) if folder.is_done("compare") else ():
+        say(f"{run}: {sentence}")
     print(format_differences(table))
     for note in table.attrs["notes"]:
         say(f"note: {note}")

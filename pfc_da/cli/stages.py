@@ -44,6 +44,8 @@ def do_stages(
     with saying_how_it_ended(folder.path, folder.kept), folder, Progress(expected) as progress:
         work = plan_stages(experiment, settings, folder, progress, workers) if experiment else {}
         run_stages(folder, work | {"report": functools.partial(_write_report, folder.path)}, to_do, progress)
+    if folder.is_done("compare"):
+        _say_summary(folder.path)
     say(f"{folder.path}: {', '.join(stages)} finished{locate_report(folder)}.")
 
 
@@ -56,6 +58,14 @@ def redo_stage(run: Path, stage: str, force: bool, workers: int | None = None) -
         settings = read_settings(folder)
         require_before(stage, folder)
     do_stages(folder, settings, (stage,), force, workers)
+
+
+def _say_summary(run: Path) -> None:
+    """Say in a few lines what the run found; first of all, that animals did not learn."""
+    from pfc_da.report.summary import summarise_run
+
+    for sentence in summarise_run(run):
+        say(f"{run}: {sentence}")
 
 
 def write_report_again(folder: "RunFolder") -> None:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.behaviour.summary import (
     are_of_two,
+    compute_gain,
     compute_regrets,
     compute_rewards,
     compute_strategy,
     get_choices,
+    state_chance,
     tabulate_example_sessions,
     tabulate_history,
 )
@@ -108,7 +110,8 @@ def _analyse_reward(
         p = _get_probabilities(recording, experiment.probability)
         figures.append(make_raster_panel(tabulate_example_sessions(choice[0], reward[0], p)))
     regrets = [compute_regrets(recording, labels=labels)] if "held_out_regret" in recording else []
-    return Findings([*rewards, *regrets], figures)
+    learned = [state_chance(experiment.chance), *compute_gain(controls, labels=labels)]
+    return Findings([*rewards, *learned, *regrets], figures)
 
 
 def _get_probabilities(recording: xr.Dataset, name: str) -> NDArray:

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from pfc_da.agent import build_agent
 from pfc_da.analysis.behaviour.history import LAGS
 from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
-from pfc_da.analysis.comparison.published import compare
+from pfc_da.analysis.comparison.published import QUICK, compare
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.figures.panel import write_figures
 from pfc_da.analysis.findings import Findings
@@ -55,6 +55,7 @@ from pfc_da.trained import animal_seed, load_trained
 
 LOG = logging.getLogger(__name__)
 QUICK_SETTINGS: Mapping[str, Any] = {
+    "quick": True,
     "train": {"updates": 40, "sessions": 32, "checkpoint_every": 10},
     "replay": {"held_out_sessions": 100, "sessions": 60, "unit_sessions": 20},
 }
@@ -232,7 +233,10 @@ class Experiment:
             findings = analyse_recording(self, recording, curves, settings, rng)
         findings.statistics.append(self.count_diverged(settings, folder))
         comparisons = compare(
-            findings.statistics, load_references(self.name), compute_recorded_statistics(self.name)
+            findings.statistics,
+            load_references(self.name),
+            compute_recorded_statistics(self.name),
+            against=QUICK if settings.quick else "",
         )
         statistics = tabulate_statistics(findings.statistics, settings)
         tables = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from pfc_da.analysis.comparison.published import QUICK
 from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.recording import read_recording
@@ -26,7 +27,7 @@ class Result:
     def table(self) -> str:
         """Simulated numbers with published, recorded and derived ones, as text."""
         shown = self.comparison.dropna(subset="simulated")
-        lines = []
+        lines = [f"No verdicts: {QUICK}."] if self.settings.quick else []
         for row in shown.itertuples():
             simulated = format_interval(row.simulated, row.sim_low, row.sim_high)
             reference = format_interval(row.reference, row.ref_low, row.ref_high)

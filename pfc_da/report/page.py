@@ -17,12 +17,13 @@ from pfc_da.errors import plural
 from pfc_da.report.html import asset, describe, tag, text, value, words
 from pfc_da.report.panels import panels_section
 from pfc_da.report.recorded import recorded_section
+from pfc_da.report.summary import count_verdicts, list_warnings
 from pfc_da.report.tables import comparison_table, misses, statistics_table
 from pfc_da.report.units import BROWSER_COLUMNS, unit_browser
 from pfc_da.storage.files import write_atomic
 from pfc_da.storage.manifest import Manifest, read_manifest, require_whole
 from pfc_da.storage.run_files import STAGES, list_replays, name_folder
-from pfc_da.storage.tables import COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, VERDICTS, read_table
+from pfc_da.storage.tables import BY_ANIMAL, COMPARISON, INDEX, NAMES, RECORDED, STATISTIC, read_table
 
 
 def write_report(run_folder: str | Path) -> Path:
@@ -72,9 +73,9 @@ def _build_page(folder: Path, manifest: Manifest) -> str:
         js=asset("report.js"),
         title=text(words(manifest.paradigm)),
         lead=text(_lead(manifest, statistics)),
-        banner=_banner(manifest),
+        banner=_banner(manifest, statistics, read("statistics_by_animal.csv", BY_ANIMAL)),
         tiles=_tiles(manifest, read("headline.csv", {*STATISTIC, "title"}), comparison),
-        misses=misses(comparison),
+        misses="" if manifest.config.get("quick") else misses(comparison),
         comparison=comparison_table(comparison, compared),
         recorded=recorded_section(read("comparison_recorded.csv", RECORDED)),
         panels=panels,
@@ -124,11 +125,12 @@ def _status(manifest: Manifest) -> str:
     return "finished" if set(STAGES[:-1]) <= set(manifest.stages) else manifest.status
 
 
-def _banner(manifest: Manifest) -> str:
+def _banner(manifest: Manifest, statistics: pd.DataFrame | None, by_animal: pd.DataFrame | None) -> str:
     status = _status(manifest)
-    if status == "finished":
-        return ""
-    return tag("p", f"This run is {tag('strong', text(status))}: not all of it is done.", class_="banner")
+    told = [text(warning) for warning in list_warnings(manifest, statistics, by_animal)]
+    if status != "finished":
+        told.append(f"This run is {tag('strong', text(status))}: not all of it is done.")
+    return "\n".join(tag("p", sentence, class_="banner") for sentence in told)
 
 
 def _tiles(manifest: Manifest, headline: pd.DataFrame | None, comparison: pd.DataFrame | None) -> str:
@@ -137,11 +139,11 @@ def _tiles(manifest: Manifest, headline: pd.DataFrame | None, comparison: pd.Dat
         for _, row in headline.iterrows():
             shown = value(row["estimate"], row["low"], row["high"])
             tiles.append((text(row["title"]), shown, describe(row)))
-    if comparison is not None:
-        counts = comparison["verdict"].value_counts()
-        inside, outside, holds, fails, undecided = (counts.get(verdict, 0) for verdict in VERDICTS[:-1])
-        rest = f"{outside} outside; {counts.get('not comparable', 0)} more are not comparable"
-        tiles.append(("Inside their reference", f"{inside} of {inside + outside}", rest))
+    if comparison is not None and not manifest.config.get("quick"):
+        counts = count_verdicts(comparison).values()
+        inside, outside, near, holds, fails, undecided, incomparable = counts
+        rest = f"{outside} outside, {near} open; {incomparable} more are not comparable"
+        tiles.append(("Inside their reference", f"{inside} of {inside + outside + near}", rest))
         if claims := holds + fails + undecided:
             rest = f"{fails} fail; {undecided} are open; a claim is a sign or a range in words"
             tiles.append(("Claims that hold", f"{holds} of {claims}", rest))

@@ -16,15 +16,22 @@ def recorded_section(table: pd.DataFrame | None) -> str:
     if table is None or table.empty:
         return ""
     title = tag("h2", "Comparison with your own recordings", id="recorded-title")
-    sources = tag("p", text(f"Recordings: {', '.join(table['source'].fillna('').unique())}."))
+    tables = "".join(
+        _source_table(number, str(source), rows)
+        for number, (source, rows) in enumerate(table.fillna({"source": ""}).groupby("source", sort=False))
+    )
+    return tag("section", title + tables, id="recorded", aria_labelledby="recorded-title")
+
+
+def _source_table(number: int, source: str, rows: pd.DataFrame) -> str:
+    """The comparison with one data set, under the name of its source."""
+    name = f"recorded-source-{number}"
+    title = tag("h3", text(source), id=name)
     heads = ("statistic", "simulated", "recorded", "simulated less recorded", "verdict")
     head = "".join(tag("th", text(name), scope="col", role="columnheader") for name in heads)
-    rows = "".join(_row(row) for _, row in table.iterrows())
-    body = tag("thead", tag("tr", head, role="row"), role="rowgroup") + tag("tbody", rows, role="rowgroup")
-    drawn = tag(
-        "table", body, class_="cards", role="table", id="recorded-table", aria_labelledby="recorded-title"
-    )
-    return tag("section", title + sources + drawn, id="recorded", aria_labelledby="recorded-title")
+    drawn = "".join(_row(row) for _, row in rows.iterrows())
+    body = tag("thead", tag("tr", head, role="row"), role="rowgroup") + tag("tbody", drawn, role="rowgroup")
+    return title + tag("table", body, class_="cards recorded", role="table", aria_labelledby=name)
 
 
 def _row(row: pd.Series) -> str:

@@ -18,6 +18,7 @@ KINDS = {  # column of the page: kinds of comparison.csv in it
 SIGNS = {
     "outside": ("outside", "✗"),
     "claim fails": ("outside", "✗"),
+    "open": ("incomparable", "–"),
     "claim open": ("incomparable", "–"),
     "not comparable": ("incomparable", "–"),
     "claim holds": ("inside", "✓"),

@@ -1,7 +1,8 @@
 """Read tables of a run folder: the columns that are needed, and numbers where there must be numbers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from pfc_da.errors import InputError, damaged
 from pfc_da.storage.files import require_file
 
 STATISTIC = "key condition estimate low high interval n n_of units".split()
+BY_ANIMAL = "animal key condition estimate".split()
 COMPARISON = (
     "key condition simulated sim_low sim_high reference ref_low ref_high kind source doi locator verdict "
     "why".split()
@@ -19,7 +21,7 @@ RECORDED = (
 )
 INDEX = "name title caption intervals wide drawn".split()
 """Columns of figures/index.csv, one row a panel. `wide`: 1 for the width of two panels; `drawn`: 0 if it has no numbers."""
-VERDICTS = ("inside", "outside", "claim holds", "claim fails", "claim open", "not comparable")
+VERDICTS = ("inside", "outside", "open", "claim holds", "claim fails", "claim open", "not comparable")
 MISSES = ("outside", "claim fails")
 NAMES = (
     "key condition verdict why kind source doi locator interval n_of ref_n_of units group "
@@ -27,6 +29,11 @@ NAMES = (
 ).split()
 _NUMBERS = {name for name in (*STATISTIC, *COMPARISON, *RECORDED) if name not in (*NAMES, "matched")}
 _NUMBERS -= {"sim_n_of", "rec_n_of", "n", "sim_n", "rec_n"}
+
+
+def is_control(comparison: Mapping[Hashable, Any]) -> bool:
+    """Whether a row of comparison.csv compares a control with chance, which tests the program and not the model."""
+    return comparison["kind"] == "derived" and str(comparison["source"]).startswith("chance")
 
 
 def read_table(

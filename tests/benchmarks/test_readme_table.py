@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from benchmarks.readme_table import replace_table, table, with_interval
+from benchmarks.readme_table import QUICK, caveats, replace_table, table, with_interval
 
 STATISTICS = """key,paradigm,network,rule,condition,estimate,low,high,interval,n,n_of,units
 matching_slope,monkey_juice,rate,three-factor,,0.64123,0.61,0.66,95 % t over animals,4,animals,1
@@ -47,7 +49,7 @@ def test_sources_are_numbered_with_doi_and_locator(lines):
 def test_misses_and_what_was_not_simulated_are_counted(lines):
     assert "timescale" not in "".join(lines)
     assert lines[-6].startswith(
-        "3 comparisons: 0 inside, 1 outside, 2 not comparable; "
+        "2 comparisons, controls at chance left out: 0 inside, 1 outside, 0 open, 1 not comparable; "
         "1 more reference without a simulated number in this run. "
         "Of claims in words, counted apart: 1 hold, 0 fail, 0 open."
     )
@@ -60,7 +62,13 @@ def test_a_replay_beside_the_run_has_a_table_of_its_own(tmp_path):
     assert alone[3] == "| `unheard_of` | 1, n = 4 animals |  |  |  |"
     assert len(alone) == 5  # held against nothing: no sources
     (tmp_path / "replays/spiking/comparison.csv").write_text(COMPARISON)
-    assert "3 comparisons" in table(tmp_path, True, "replays/spiking")
+    assert "2 comparisons" in table(tmp_path, True, "replays/spiking")
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_quick_run_is_said_to_be_one(tmp_path, quick):
+    (tmp_path / "manifest.json").write_text(json.dumps({"config": {"quick": quick}}))
+    assert caveats(tmp_path) == ([QUICK] if quick else [])
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def analyse_replay(monkeypatch):
 
 def compare_with_recordings(monkeypatch):
     monkeypatch.setattr(compare_recorded, "numpy_stream", tell)
-    compare_recorded.compare_recording(SimpleNamespace(attrs={"seed": 0}), None, None)
+    compare_recorded.compare_recording(SimpleNamespace(attrs={"seed": 0}), None)
 
 
 @pytest.mark.parametrize("analyse", [analyse_run, analyse_replay, compare_with_recordings])

@@ -32,6 +32,7 @@ class FakeExperiment:
     def __init__(self):
         self.done = []
         self.fail = {}
+        self.summary = []
         self.cost = Cost(0, 0, 0, 0)
 
     def settings(self, *, animals=None, seed=None, sets=(), **_):
@@ -67,10 +68,12 @@ class FakeExperiment:
 @pytest.fixture
 def experiment(monkeypatch):
     import pfc_da.report.page
+    import pfc_da.report.summary
 
     fake = FakeExperiment()
     monkeypatch.setattr(paradigms, "load", lambda name: fake)
     monkeypatch.setattr(pfc_da.report.page, "write_report", fake.report)
+    monkeypatch.setattr(pfc_da.report.summary, "summarise_run", lambda run: fake.summary)
     return fake
 
 
@@ -101,9 +104,13 @@ STAGES_OF_TWO = ["train", "train", "replay", "compare", "report"]
 def test_run_does_every_stage_once_and_then_leaves_the_run_alone(experiment, call, tmp_path):
     out = tmp_path / "süß 1"
     command = ("run", "bandit", "--animals", 2, "--seed", 5, "--out", out, "--quick")
+    experiment.summary = ["2 of 2 animals did not learn."]
     code, said, err = call(*command)
     assert (code, err) == (0, "")
-    assert said == f"{out}: train, replay, compare, report finished, report in {out}/report.html.\n"
+    assert said.splitlines() == [
+        f"{out}: 2 of 2 animals did not learn.",
+        f"{out}: train, replay, compare, report finished, report in {out}/report.html.",
+    ]
     assert experiment.done == STAGES_OF_TWO
     manifest = read_manifest(out)
     assert (manifest.status, manifest.seed, manifest.animals) == ("finished", 5, 2)

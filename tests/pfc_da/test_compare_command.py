@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 import pytest
 
 from pfc_da import cli
+from pfc_da.analysis.comparison.published import QUICK
+from pfc_da.analysis.comparison.run import compare_recorded
 from pfc_da.storage.manifest import read_manifest
 from pfc_da.storage.run_folder import RunFolder
 
@@ -65,12 +68,12 @@ def test_it_writes_a_table_of_its_own_shows_it_and_renews_the_report(call, run, 
     assert stay["source"] == str(choices)
     assert len(out.splitlines()) == len(table) + 3
     assert (
-        "note: recorded sessions have 80 trials (median), simulated ones 60: the first 60 are compared."
+        f"note: {choices}: recorded sessions have 80 trials (median), simulated ones 60: the first 60 are compared."
         in out
     )
     assert f"{run}: wrote comparison_recorded.csv, report in {run}/report.html." in out
     page = (run / "report.html").read_text()
-    assert 'id="recorded-table"' in page and str(choices) in page and page.count("not told apart") > 0
+    assert 'id="recorded-source-0"' in page and str(choices) in page and page.count("not told apart") > 0
     changed = {name for name, content in contents(run).items() if before.get(name) != content}
     assert changed == {"comparison_recorded.csv", "report.html", "manifest.json"}
     assert read_manifest(run).status == "finished"
@@ -289,3 +292,35 @@ def test_it_needs_a_replayed_run(call, run, choices):
             raise KeyError("planted")
     code, out, err = call("compare", run, "--recorded", choices)
     assert (code, out) == (2, "") and "compare needs replay, which is not done" in err
+
+
+def test_a_quick_run_has_no_verdicts(tmp_path, build_recording, choices):
+    build_recording().assign_attrs(config='{"quick": true}').to_netcdf(tmp_path / "recording.nc")
+    table = compare_recorded(tmp_path, [choices])
+    assert set(table["verdict"]) == {"not comparable"} and set(table["why"]) == {QUICK}
+    assert table["difference"].notna().any()
+
+
+EXTRACTS = Path(__file__).resolve().parents[2] / "data" / "recorded"
+SOURCES = ("macaque_what_reversal.csv.gz", "mouse_foraging.csv.gz", "ofc_macaque")
+
+
+@pytest.mark.parametrize("path", [*sorted(EXTRACTS.rglob("*.gz")), EXTRACTS], ids=lambda path: path.name)
+def test_every_recording_of_the_package_is_compared(call, run, path):
+    code, out, err = call("compare", run, "--recorded", path)
+    assert (code, err) == (0, "")
+    table = pd.read_csv(run / "comparison_recorded.csv")
+    sources = [str(path)] if path != EXTRACTS else [str(EXTRACTS / name) for name in SOURCES]
+    assert list(dict.fromkeys(table["source"])) == sources
+    assert all(f" {source}\n" in out for source in sources)
+    page = (run / "report.html").read_text()
+    assert [page.find(f">{source}</h3>") > 0 for source in sources] == [True] * len(sources)
+    for source, rows in table.groupby("source"):
+        of_cells = "ofc_macaque" in source
+        assert ("firing_rate" in set(rows["key"]), "win_stay" in set(rows["key"])) == (of_cells, not of_cells)
+        assert rows["recorded"].notna().any() and not rows.duplicated(["key", "condition"]).any()
+    animals = table[table["key"] == "win_stay"].set_index("source")["rec_n_of"].to_dict()
+    assert set(animals.items()) <= {
+        (str(EXTRACTS / SOURCES[0]), "sessions"),
+        (str(EXTRACTS / SOURCES[1]), "animals"),
+    }

@@ -64,6 +64,12 @@ def test_values_on_the_command_line_have_the_type_of_their_setting(text, name, v
     assert type(found) is type(value)
 
 
+def test_quick_is_yes_or_no():
+    assert not given().quick and given("quick=true").quick
+    with pytest.raises(InputError, match="setting 'quick' .*got 1; it should be a valid boolean"):
+        given("quick=1")
+
+
 def test_exponents_are_numbers_in_a_file_too(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("rule: {learning_rate: 1e-4}\ntrain: {updates: 20}\n")

@@ -26,8 +26,8 @@ import xarray as xr
 
 from pfc_da.analysis.comparison.distance import get_recorded
 from pfc_da.analysis.comparison.run import compare_recording
-from pfc_da.analysis.readers.column_map import ColumnMap, read_column_map
-from pfc_da.analysis.readers.dataset import Recorded, read_recorded
+from pfc_da.analysis.readers.column_map import read_column_map
+from pfc_da.analysis.readers.dataset import Recorded, read_datasets
 from pfc_da.errors import InputError, damaged, plural
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit.ranking import (
@@ -66,7 +66,6 @@ class Fit:
     settings: Callable[[Sequence[str]], RunSettings]
     space: Space
     recorded: Recorded
-    columns: ColumnMap
     asked: dict[str, Any]
     out: Path
 
@@ -98,14 +97,14 @@ class Fit:
         for name in space.settings:
             for value in space.ends(name):
                 settings([f"{name}={value}"])
-        columns = ColumnMap() if columns_file is None else read_column_map(columns_file)
+        recorded = _read_one(paths, columns_file)
         asked = {
             "settings": settings([]).model_dump(mode="json"),
             "space": space.model_dump(mode="json"),
             "recordings": [_digest(Path(path)) for path in paths],
-            "columns": columns.model_dump(mode="json"),
+            "columns": recorded.columns.model_dump(mode="json"),
         }
-        return cls(own, settings, space, read_recorded(paths, columns), columns, asked, Path(out))
+        return cls(own, settings, space, recorded, asked, Path(out))
 
     def run(
         self,
@@ -233,7 +232,7 @@ class Fit:
             raise InputError(f"candidate {number} drew settings that do not go together: {error}") from None
 
     def _compare(self, recording: xr.Dataset, known: Sequence[Any]) -> pd.DataFrame:
-        return compare_recording(recording, self.recorded, self.columns, known=known)
+        return compare_recording(recording, self.recorded, known=known)
 
     def _read(self, kind: str, number: int) -> Population:
         file = self.out / kind / f"{number:04d}.json"
@@ -273,6 +272,15 @@ class _Quiet(Progress):
     def task(self, name: str, total: int) -> Report:
         """A report that is not shown."""
         return Report(os.devnull, 0)
+
+
+def _read_one(paths: Sequence[str | Path], columns_file: str | Path | None) -> Recorded:
+    """The one data set that a population is fitted to."""
+    datasets = read_datasets(paths, None if columns_file is None else read_column_map(columns_file))
+    if len(datasets) > 1:
+        sources = ", ".join(recorded.source for recorded in datasets)
+        raise InputError(f"a fit needs one data set, got {len(datasets)}: {sources}. Give one of them.")
+    return datasets[0]
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from pfc_da.analysis.cells.conversion import (
 )
 from pfc_da.analysis.cells.conversion_tables import tabulate_membranes, tabulate_raster, tabulate_shares
 from pfc_da.analysis.cells.summary import load_firing_by_area
-from pfc_da.analysis.comparison.published import Comparison, compare
+from pfc_da.analysis.comparison.published import QUICK, Comparison, compare
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.figures.spiking import make_membranes_panel, make_share_panel, make_spikes_panel
 from pfc_da.analysis.findings import Findings
@@ -115,7 +115,8 @@ class SpikingReplay(ReplayOnDemand):
             *by_area,
         ]
         conversion = tabulate_conversion(shares)
-        comparisons = compare(by_area, load_firing_by_area(self.experiment.name))
+        against = QUICK if self.settings.quick else ""
+        comparisons = compare(by_area, load_firing_by_area(self.experiment.name), against=against)
         return Findings(
             statistics,
             text=f"{format_conversion(conversion)}\n\n{format_areas(comparisons)}",

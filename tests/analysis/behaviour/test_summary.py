@@ -89,6 +89,34 @@ def test_rewards_are_means_of_held_out_sessions_by_condition():
     assert regret.by_animal == pytest.approx((9.5, 9.4, 9.3))
 
 
+def test_animals_that_gain_over_themselves_untrained_have_learned():
+    rng = np.random.default_rng(2)
+    problems, noise = rng.normal(0.5, 0.2, 400), rng.normal(0, 0.05, (3, 2, 400))
+    planted = problems + noise + np.array([[0.1, 0], [0, 0], [-0.1, 0]])[..., None]  # learned; not; got worse
+    recording = record(*random_sessions(), held_out_reward=planted)
+    recording["condition"] = ["frozen", "untrained"]
+    gain, learned = behaviour.compute_gain(recording, labels={"arms": "hard"})
+    assert (gain.key, learned.key, gain.condition, learned.condition) == (
+        "reward_gain",
+        "fraction_learned",
+        "hard",
+        "hard",
+    )
+    assert gain.by_animal == pytest.approx((0.1, 0, -0.1), abs=0.01)
+    assert learned.by_animal == (1, 0, 0) and learned.estimate == pytest.approx(1 / 3)
+
+
+def test_an_animal_that_gained_nothing_is_seldom_taken_for_one_that_learned():
+    rng = np.random.default_rng(1)
+    recording = record(*random_sessions(), held_out_reward=rng.normal(0.5, 0.1, (3, 2, 100)))
+    recording["condition"] = ["frozen", "untrained"]
+    passed = []
+    for _ in range(300):
+        recording["held_out_reward"].values[:] = rng.normal(0.5, 0.1, (3, 2, 100))
+        passed += behaviour.compute_gain(recording)[1].by_animal
+    assert 0.01 < np.mean(passed) < 0.045
+
+
 def win_stay_lose_shift(stay, shift, seed):
     """Sessions (episode, trial) of a player that stays and shifts with these probabilities, paid at random."""
     random = np.random.default_rng(seed)

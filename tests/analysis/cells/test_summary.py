@@ -14,7 +14,8 @@ from pfc_da.analysis.cells.summary import (
 )
 from pfc_da.analysis.cells.timescale import compute_timescales
 from pfc_da.analysis.comparison.published import compare
-from pfc_da.analysis.readers.juice_choice import WINDOW_S, WINDOWS, load_ofc
+from pfc_da.analysis.readers.juice_choice import WINDOW_S, WINDOWS
+from pfc_da.analysis.readers.juice_tables import load_ofc
 from pfc_da.analysis.statistic import Statistic
 
 WINDOW, BASELINE = (-1.0, 1.0), (-1.0, 0.0)

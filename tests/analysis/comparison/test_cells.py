@@ -14,7 +14,7 @@ from pfc_da.analysis.cells.summary import tabulate_firing
 from pfc_da.analysis.comparison.cells import compare_cells
 from pfc_da.analysis.comparison.run import compare_recorded
 from pfc_da.analysis.comparison.simulated import get_cell_sessions, get_windows
-from pfc_da.analysis.readers.juice_choice import load_ofc
+from pfc_da.analysis.readers.juice_tables import load_ofc
 from pfc_da.errors import InputError
 
 

@@ -101,7 +101,7 @@ def test_populations_that_are_alike_are_about_one_apart_and_others_farther(build
 
     def compare(stay, seed):
         recording = build_recording(stay=stay, shape=(5, 20, 60), seed=seed)
-        return compare_recording(recording, recorded, ColumnMap(), known=known)
+        return compare_recording(recording, recorded, known=known)
 
     known = ()
     tables = [compare((0.8, 0.4), 1)]
@@ -116,10 +116,10 @@ def test_populations_that_are_alike_are_about_one_apart_and_others_farther(build
 
 def test_recorded_numbers_are_not_computed_again(build_recording, recorded):
     recording = build_recording(shape=(3, 20, 60))
-    first = compare_recording(recording, recorded, ColumnMap())
+    first = compare_recording(recording, recorded)
     of_recorded = [column for column in first if column.startswith("rec")]
     known = get_recorded(first)
-    again = compare_recording(recording, recorded, ColumnMap(), known=known)
+    again = compare_recording(recording, recorded, known=known)
     pd.testing.assert_frame_equal(
         again[["key", "condition", *of_recorded]], first[["key", "condition", *of_recorded]]
     )
@@ -130,8 +130,8 @@ def test_cells_beside_known_choices_have_a_row_each(build_recording, write_sessi
     columns = ColumnMap(columns={"event": "cue_time"})
     recorded = read_recorded([write_session(tmp_path / "s1.nwb", n_trials=40)], columns)
     recording = build_recording(shape=(2, 10, 40))
-    first = compare_recording(recording, recorded, columns)
-    again = compare_recording(recording, recorded, columns, known=get_recorded(first))
+    first = compare_recording(recording, recorded)
+    again = compare_recording(recording, recorded, known=get_recorded(first))
     assert again[["key", "condition"]].values.tolist() == first[["key", "condition"]].values.tolist()
     assert not again.duplicated(["key", "condition"]).any()
     kept, left_out = choose_statistics(again, ["firing_rate", "cv"])

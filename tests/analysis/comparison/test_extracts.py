@@ -12,7 +12,8 @@ from pfc_da.analysis.comparison.extracts import (
     compute_recorded_statistics,
 )
 from pfc_da.analysis.readers.choice_table import stack_choices
-from pfc_da.analysis.readers.juice_choice import OFCRecording, compute_ofc_regressors, load_ofc
+from pfc_da.analysis.readers.juice_choice import OFCRecording, compute_ofc_regressors
+from pfc_da.analysis.readers.juice_tables import load_ofc
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ import dataclasses
 import math
 import re
 
+import numpy as np
 import pytest
 
-from pfc_da.analysis.comparison.published import compare
+from pfc_da.analysis.comparison.published import QUICK, compare
 from pfc_da.analysis.comparison.reference import ReferenceStatistic
-from pfc_da.analysis.statistic import NO_WIDTH, Statistic
+from pfc_da.analysis.statistic import NO_WIDTH, Statistic, summarise
 from pfc_da.errors import InputError
 from pfc_da.storage.tables import MISSES, VERDICTS
 
@@ -43,21 +44,51 @@ def verdict(statistic, row):
     return comparison.verdict, comparison.why
 
 
+SAMPLES = "4 animals against 100 neurons"
+OPEN = "within one standard error of the edge"
+
+
 @pytest.mark.parametrize(
     "low, high, expected",
     [
-        (0.4, 0.6, ("inside", "intervals overlap; 4 animals against 100 neurons")),
-        (
-            0.4,
-            0.5,
-            ("inside", "intervals overlap; 4 animals against 100 neurons"),
-        ),  # they share the point 0.5
-        (0.3, 0.49, ("outside", "simulated lies below; 4 animals against 100 neurons")),
-        (0.61, 0.7, ("outside", "simulated lies above; 4 animals against 100 neurons")),
+        (0.4, 0.6, ("inside", f"intervals overlap; {SAMPLES}")),
+        (0.3, 0.53, ("open", f"intervals overlap, {OPEN}; {SAMPLES}")),
+        (0.3, 0.5, ("open", f"intervals overlap, {OPEN}; {SAMPLES}")),  # they share the point 0.5
+        (0.3, 0.49, ("open", f"simulated lies below, {OPEN}; {SAMPLES}")),
+        (0.2, 0.4, ("outside", f"simulated lies below; {SAMPLES}")),
+        (0.61, 0.8, ("open", f"simulated lies above, {OPEN}; {SAMPLES}")),
+        (0.7, 0.8, ("outside", f"simulated lies above; {SAMPLES}")),
     ],
 )
-def test_intervals_that_share_a_point_are_inside(low, high, expected):
+def test_intervals_that_share_a_point_are_inside_and_open_near_the_edge(low, high, expected):
     assert verdict(simulated((low + high) / 2, low, high), reference()) == expected
+
+
+def test_another_draw_of_animals_hardly_ever_turns_inside_into_outside():
+    """Planted: animals whose mean lies where half of all draws share a point with the reference and half do not."""
+    rng = np.random.default_rng(0)
+    of_draw = [
+        verdict(
+            summarise("x", rng.normal(0.5 - 0.145, 0.1, 4), labels={"variable": "a"}, units="fraction"), reference()
+        )[0]
+        for _ in range(1000)
+    ]
+    share = {name: of_draw.count(name) / 1000 for name in ("inside", "open", "outside")}
+    assert share["open"] > 0.3
+    assert 2 * share["inside"] * share["outside"] < 0.25  # of two draws; without `open` it is half
+
+
+def test_one_standard_error_never_turns_inside_into_outside():
+    """Planted: the same animals, all shifted by the standard error of their mean."""
+    rng = np.random.default_rng(1)
+    for _ in range(500):
+        animals = rng.normal(rng.uniform(0.2, 0.9), 0.1, 4)
+        error = animals.std(ddof=1) / 2
+        found = {
+            verdict(summarise("x", animals + shift, labels={"variable": "a"}, units="fraction"), reference())[0]
+            for shift in (-0.999 * error, 0, 0.999 * error)
+        }
+        assert not {"inside", "outside"} <= found
 
 
 @pytest.mark.parametrize(
@@ -135,6 +166,15 @@ def test_every_reference_gets_its_row_even_without_a_simulated_number():
     rows = compare([simulated(key="y")], [reference()], [reference(mark="recorded")])
     assert [row.kind for row in rows] == ["published", "recorded"]
     assert all(math.isnan(row.simulated) and row.why == "this run holds no such number" for row in rows)
+
+
+def test_no_number_of_a_quick_run_has_a_verdict():
+    rows = compare([simulated()], [reference(), reference(key="y")], against=QUICK)
+    assert [(row.verdict, row.why) for row in rows] == [
+        ("not comparable", QUICK),
+        ("not comparable", "this run holds no such number"),
+    ]
+    assert rows[0].simulated == 0.5
 
 
 def test_a_statistic_given_twice_is_refused():

@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from pfc_da.analysis.behaviour.sessions import compute_choice_numbers
 from pfc_da.analysis.readers.column_map import ColumnMap
-from pfc_da.analysis.readers.dataset import read_recorded
+from pfc_da.analysis.readers.dataset import read_datasets, read_recorded
 from pfc_da.errors import InputError
 
 CSV = "animal,session,trial,choice,reward\n" + "".join(f"a,x,{t},{t % 2},{t % 3 > 0:d}\n" for t in range(30))
@@ -313,3 +313,35 @@ def test_days_of_one_session_id_are_told_apart(tmp_path, write_session):
         InputError, match="session '1' of animal 'm1' is in both .*with the same trials; give one"
     ):
         read_recorded([tmp_path])
+
+
+def write_choices(path, rewards=(1, 0), name="choice"):
+    path.write_text(f"{name},reward\n" + "".join(f"{side},{reward}\n" for side, reward in enumerate(rewards)))
+
+
+def test_a_file_with_a_map_of_its_own_is_a_data_set_by_itself(tmp_path):
+    write_choices(tmp_path / "m1.csv")
+    write_choices(tmp_path / "m2.csv", rewards=(0, 1))
+    write_choices(tmp_path / "rats.csv", rewards=(1, 1), name="port")
+    (tmp_path / "rats.columns.yaml").write_text("columns: {choice: port}\nbaited: true\n")
+    rats, others = read_datasets([tmp_path])
+    assert (rats.source, others.source) == (str(tmp_path / "rats.csv"), f"{tmp_path / 'm1.csv'} and 1 more")
+    assert rats.columns.baited and not others.columns.baited
+    assert (len(rats.choices.session), len(others.choices.session)) == (1, 2)
+
+    (alone,) = read_datasets([tmp_path / "rats.csv"])
+    assert alone.columns == rats.columns
+    told = ColumnMap(columns={"choice": "port"})
+    assert read_datasets([tmp_path / "rats.csv"], told)[0].columns == told  # --columns replaces the map
+
+    (tmp_path / "rats.columns.yaml").unlink()
+    (tmp_path / "rats.csv").unlink()
+    (together,) = read_datasets([tmp_path])
+    assert together.source == str(tmp_path) and len(together.choices.session) == 2
+
+
+def test_a_damaged_map_beside_a_file_is_named(tmp_path):
+    write_choices(tmp_path / "m1.csv")
+    (tmp_path / "m1.columns.yaml").write_text("column: {choice: port}\n")
+    with pytest.raises(InputError, match="m1.columns.yaml: no setting 'column'"):
+        read_datasets([tmp_path])

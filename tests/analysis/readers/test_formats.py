@@ -74,7 +74,8 @@ def name(reader):
 
 
 def test_readers_are_asked_in_a_stated_order_and_tables_come_last(lever_reader):
-    assert [name(reader) for reader in find_readers()] == ["juice_choice", "levers", "nwb", "choice_table"]
+    found = [name(reader) for reader in find_readers()]
+    assert found == ["juice_choice", "juice_tables", "levers", "nwb", "choice_table"]
 
 
 def test_a_format_of_its_own_is_compared_with_a_run(lever_reader, tmp_path, build_recording):

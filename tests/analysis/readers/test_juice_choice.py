@@ -10,10 +10,10 @@ from pfc_da.analysis.readers.juice_choice import (
     accepts,
     compute_ofc_regressors,
     fit_relative_value,
-    load_ofc,
     read_ofc_cells,
     read_ofc_matlab,
 )
+from pfc_da.analysis.readers.juice_tables import load_ofc
 from pfc_da.errors import InputError
 
 

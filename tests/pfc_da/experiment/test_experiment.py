@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from pfc_da import cli, paradigms
 from pfc_da.analysis.comparison.extracts import compute_recorded_statistics
+from pfc_da.analysis.comparison.published import QUICK
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.analysis.figures.panel import Panel
 from pfc_da.analysis.figures.style import label_axes
@@ -31,7 +32,6 @@ from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
 from pfc_da.storage.manifest import read_manifest
 from pfc_da.storage.run_folder import RunFolder
-from pfc_da.storage.tables import VERDICTS
 from pfc_da.train import CURVE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -148,7 +148,9 @@ def test_tables_have_their_columns(run, name):
     assert set(statistics["rule"]) == {"three-factor"}
     assert not statistics.duplicated(["key", "condition"]).any()
     assert set(comparison["kind"]) <= {"published", "recorded", "derived", "unverified"}
-    assert set(comparison["verdict"]) <= set(VERDICTS)
+    assert set(comparison["verdict"]) == {"not comparable"}  # of a quick run
+    assert set(comparison.loc[comparison["simulated"].notna(), "why"]) == {QUICK}
+    assert read_manifest(run).config["quick"] is True
 
 
 def test_every_key_is_in_the_documentation(run):
@@ -286,7 +288,8 @@ def test_run_returns_what_the_files_hold(run, name):
     pd.testing.assert_frame_equal(result.comparison, pd.read_csv(run / "comparison.csv"))
     xr.testing.assert_identical(result.recording, read_recording(run / "recording.nc"))
     assert result.settings.paradigm == name
-    lines = result.table().splitlines()
+    first, *lines = result.table().splitlines()
+    assert first == f"No verdicts: {QUICK}."
     assert len(lines) == result.comparison["simulated"].notna().sum() > 5
     for line, row in zip(lines, result.comparison.dropna(subset="simulated").itertuples(), strict=True):
         assert line.startswith(row.key)

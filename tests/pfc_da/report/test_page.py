@@ -24,6 +24,7 @@ from pfc_da.report import units as report_units
 from pfc_da.report.html import asset, doi_link, text, value
 from pfc_da.report.page import write_report
 from pfc_da.report.panels import THEMED
+from pfc_da.report.summary import QUICK
 from pfc_da.report.units import collect_units, unit_browser
 from pfc_da.storage.manifest import Manifest, format_manifest, read_manifest
 
@@ -455,7 +456,8 @@ def test_claims_in_words_are_counted_apart(run, tmp_path):
         "claim open",
         "inside",
         "outside",
-        *2 * ["not comparable"],
+        "open",
+        "not comparable",
     ]
     comparison.to_csv(run / "comparison.csv", index=False)
     page = write_report(run).read_text(encoding="utf-8")
@@ -463,10 +465,29 @@ def test_claims_in_words_are_counted_apart(run, tmp_path):
         r"<dt>(Inside their reference|Claims that hold)</dt><dd>(.*?)<small>(.*?)</small>", page
     )
     assert told == [
-        ("Inside their reference", "1 of 2", "1 outside; 2 more are not comparable"),
+        ("Inside their reference", "1 of 3", "1 outside, 1 open; 1 more are not comparable"),
         ("Claims that hold", "1 of 3", "1 fail; 1 are open; a claim is a sign or a range in words"),
     ]
     assert len(re.findall("<li>", re.search(r'id="misses">(.*?)</div>', page, re.DOTALL)[1])) == 2
+
+
+def test_a_quick_run_whose_animals_did_not_learn_says_so_before_any_number(run, tmp_path):
+    run = copy_of(run, tmp_path)
+    rows = [(animal, key, "", 0.4) for animal in (0, 1) for key in ("reward_per_trial", "reward_untrained")]
+    rows += [(animal, "fraction_learned", "", 0.0) for animal in (0, 1)]
+    columns = ["animal", "key", "condition", "estimate"]
+    pd.DataFrame(rows, columns=columns).to_csv(run / "statistics_by_animal.csv", index=False)
+    statistics = pd.read_csv(run / "statistics.csv")
+    chance = statistics.iloc[:1].assign(key="reward_chance", estimate=0.375)
+    pd.concat([statistics, chance]).to_csv(run / "statistics.csv", index=False)
+    manifest = read_manifest(run)
+    quick = manifest.model_copy(update={"config": manifest.config | {"quick": True}})
+    (run / "manifest.json").write_text(format_manifest(quick))
+    page = write_report(run).read_text(encoding="utf-8")
+    first, second = re.findall(r'<p class="banner">(.*?)</p>', page)
+    assert first == "2 of 2 animals did not learn: reward 0.400 a trial, untrained 0.400, chance 0.375."
+    assert second == QUICK and page.index(second) < page.index('class="tiles"')
+    assert "Inside their reference" not in page and 'id="misses"' not in page
 
 
 def test_what_a_run_does_not_have_is_named_as_left_out(run, tmp_path):

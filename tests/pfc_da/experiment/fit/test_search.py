@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from scipy.stats import spearmanr
 from pfc_da import cli, paradigms
 from pfc_da.analysis.comparison import choices as compare_choices
 from pfc_da.analysis.statistic import Statistic, missing_statistic
+from pfc_da.errors import InputError
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.experiment.fit import search as _fit
 from pfc_da.experiment.fit.ranking import DistanceMetric
@@ -114,6 +116,16 @@ def tables(out):
 
 def planted_distance(ranking, stay):
     return np.hypot(ranking["rule.discount"] - stay[0], ranking["rule.trace_decay"] - stay[1])
+
+
+def test_several_data_sets_are_refused(played, folder, tmp_path):
+    recordings = shutil.copytree(folder, tmp_path / "recordings")
+    (recordings / "b.columns.yaml").write_text("baited: true\n")
+    with pytest.raises(
+        InputError, match=r"a fit needs one data set, got 2: .*b.csv, .*a.csv. Give one of them."
+    ):
+        Fit.ask(played, [recordings], out=tmp_path / "fit", space_file=folder / "space.yaml")
+    assert not (tmp_path / "fit").exists()
 
 
 @pytest.mark.parametrize("name, stay, n", [("a", (0.75, 0.3), N), ("b", (0.3, 0.7), PILOTS)])
