@@ -20,7 +20,6 @@ from pfc_da.analysis.figures.style import STYLE
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.storage.files import write_atomic
-from pfc_da.storage.run_files import FIGURE_PREFIXES
 from pfc_da.storage.tables import INDEX, read_table
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ def draw_panel(folder: str | Path, name: str, ax: "Axes") -> "Axes":
     Parameters
     ----------
     folder : path
-        Of the figures of the run.
+        Of the figures of a run, or of a replay made on demand.
     name : str
         Of the panel.
     ax : matplotlib Axes
@@ -191,8 +190,7 @@ def draw_panel(folder: str | Path, name: str, ax: "Axes") -> "Axes":
     from matplotlib import rc_context
 
     folder = Path(folder)
-    indices = (folder / f"{prefix}index.csv" for prefix in ("", *FIGURE_PREFIXES))
-    index = pd.concat([read_table(each, [*INDEX, PLOTS]) for each in indices if each.exists()])
+    index = read_table(folder / "index.csv", [*INDEX, PLOTS])
     drawn = index.loc[index["drawn"] == 1].set_index("name")[PLOTS]
     if name not in drawn:
         why = "has no numbers in this run" if name in set(index["name"]) else "is none of this run"
