@@ -321,7 +321,7 @@ class Experiment:
             print(f"{path}: {', '.join(to_do) or 'finished already'}.", file=sys.stderr)
             if folder.growth:
                 print(folder.growth, file=sys.stderr)
-            if to_do:
+            if to_do or folder.growth:
                 stack.enter_context(folder)
                 expected = expect_stages(self, resolved, to_do, workers, trained)
                 progress = stack.enter_context(Progress(expected))
