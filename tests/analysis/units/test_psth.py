@@ -71,8 +71,9 @@ def test_only_the_frozen_condition_and_the_recorded_sessions_count(recording):
     other = recording["choice"].assign_coords(condition=["untrained"])
     behaviour = xr.concat([recording["choice"], 1 - other.clip(0)], "condition")
     more = recording.drop_vars("choice").assign(choice=behaviour).isel(recorded_episode=[3, 7])
-    expected = psth(recording.isel(recorded_episode=[3, 7]), "outcome", "choice")
-    xr.testing.assert_allclose(psth(more, "outcome", "choice"), expected)
+    found = psth(more, "outcome", "choice", (-0.1, 0.1)).sel(animal=1)
+    np.testing.assert_allclose(found.isel(unit=2), [[RATE, RATE], [RATE, PLANTED]])
+    assert found["n_trials"].sum() == 80
 
 
 def test_a_label_of_the_task_without_animals_splits_too(recording):

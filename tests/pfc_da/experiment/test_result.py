@@ -24,6 +24,7 @@ from pfc_da.experiment.weights import label_weights
 from pfc_da.jobs.cost import Cost
 from pfc_da.recording import write_recording
 from pfc_da.storage.manifest import format_manifest, read_manifest
+from pfc_da.storage.run_folder import RunFolder
 
 TINY = {
     "network": {"n_units": 10},
@@ -334,13 +335,23 @@ def test_a_replay_on_demand_has_psths_and_drawings_of_its_own(run):
         result.psth("outcome", "reward", replay="spiking")
     spiking = result.recording.load()
     spiking["activity"] = spiking["activity"] * 0 + 7
-    (run / "replays/spiking").mkdir(parents=True)
-    write_recording(spiking, run / "replays/spiking/recording.nc")
-    shutil.copytree(run / "figures", run / "replays/spiking/figures")
+    with RunFolder.existing(run) as folder, folder.making("replays/spiking/*"):
+        (run / "replays/spiking").mkdir(parents=True)
+        write_recording(spiking, run / "replays/spiking/recording.nc")
+    with RunFolder.existing(run) as folder, folder.making("replays/spiking/figures/*"):
+        shutil.copytree(run / "figures", run / "replays/spiking/figures")
     np.testing.assert_allclose(result.psth("outcome", "reward", replay="spiking"), 7)
     assert result.plot("controls", Figure().subplots(), replay="spiking").has_data()
     with pytest.raises(InputError, match="has no replay 'spikign'. There are: rate, spiking"):
         result.plot("controls", replay="spikign")
+    for name in ("recording.nc", "figures/controls.csv"):
+        with (run / "replays/spiking" / name).open("ab") as file:
+            file.write(b"0")
+    again = "is damaged: .*'pfc-da replay .* --spiking --force' makes it anew"
+    with pytest.raises(InputError, match=f"controls.csv {again}"):
+        result.plot("controls", Figure().subplots(), replay="spiking")
+    with pytest.raises(InputError, match=f"recording.nc {again}"):
+        result.psth("outcome", "reward", replay="spiking")
 
 
 def test_the_names_at_the_top_are_those_of_their_modules():
