@@ -5,7 +5,9 @@ another installed package names in the entry points ``pfc_da.paradigms``, or any
 ``EXPERIMENT``. Listing and describing paradigms reads only their docstrings, without importing torch.
 """
 
+import functools
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pfc_da import discovery
@@ -13,6 +15,7 @@ from pfc_da.errors import InputError
 
 if TYPE_CHECKING:
     from pfc_da.experiment.experiment import Experiment
+    from pfc_da.experiment.result import Result
     from pfc_da.settings import RunSettings
 
 _PACKAGE = sys.modules[__name__]
@@ -70,3 +73,23 @@ def load_of(settings: "RunSettings") -> "Experiment":
         If it is not there any more.
     """
     return load(settings.paradigm_file or settings.paradigm)
+
+
+def open_run(path: str | Path) -> "Result":
+    """Open a run folder, of a finished run or of one that is under way; nothing in it is changed.
+
+    Its numbers are read when they are asked for, and the module of its paradigm is imported for weights and drawings alone.
+
+    Raises
+    ------
+    InputError
+        If it is no run folder, or its manifest is damaged.
+    """
+    from pfc_da.experiment.result import Result
+    from pfc_da.experiment.stages import read_settings
+    from pfc_da.storage.manifest import read_manifest
+    from pfc_da.storage.run_folder import RunFolder
+
+    path = Path(path)
+    settings = read_settings(RunFolder(path, read_manifest(path), None))
+    return Result(path, settings, functools.partial(load_of, settings))

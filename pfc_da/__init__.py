@@ -10,25 +10,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Task": "task",
-    "Step": "task",
-    "task_setting": "task",
-    "PFCNetwork": "network",
-    "RateNetwork": "network.rate",
-    "LSTMNetwork": "network.lstm",
-    "DopamineSystem": "dopamine",
-    "Block": "dopamine",
-    "Stimulate": "dopamine",
-    "PlasticityRule": "plasticity",
-    "ThreeFactor": "plasticity.three_factor",
-    "ActorCriticBPTT": "plasticity.actor_critic_bptt",
-    "Condition": "rollout",
-    "Experiment": "experiment.experiment",
-    "Agent": "agent",
-    "Trained": "trained",
-    "RunSettings": "settings",
-    "setting": "settings",
-    "InputError": "errors",
+    "Task": "task.Task",
+    "Step": "task.Step",
+    "task_setting": "task.task_setting",
+    "PFCNetwork": "network.PFCNetwork",
+    "RateNetwork": "network.rate.RateNetwork",
+    "LSTMNetwork": "network.lstm.LSTMNetwork",
+    "DopamineSystem": "dopamine.DopamineSystem",
+    "Block": "dopamine.Block",
+    "Stimulate": "dopamine.Stimulate",
+    "PlasticityRule": "plasticity.PlasticityRule",
+    "ThreeFactor": "plasticity.three_factor.ThreeFactor",
+    "ActorCriticBPTT": "plasticity.actor_critic_bptt.ActorCriticBPTT",
+    "Condition": "rollout.Condition",
+    "Experiment": "experiment.experiment.Experiment",
+    "Agent": "agent.Agent",
+    "Trained": "trained.Trained",
+    "RunSettings": "settings.RunSettings",
+    "setting": "settings.setting",
+    "load_paradigm": "paradigms.load",
+    "open_run": "paradigms.open_run",
+    "InputError": "errors.InputError",
 }
 __all__ = ["__version__", *sorted(_HOME)]
 
@@ -38,4 +40,5 @@ def __getattr__(name: str) -> "Any":
 
     if name not in _HOME:
         raise AttributeError(f"module 'pfc_da' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pfc_da.{_HOME[name]}"), name)
+    module, _, own_name = _HOME[name].rpartition(".")
+    return getattr(importlib.import_module(f"pfc_da.{module}"), own_name)

@@ -147,6 +147,25 @@ def input_size(task: Task, feedback: str) -> int:
     return task.observation_size + task.n_actions + FEEDBACK_CHANNELS[feedback]
 
 
+def name_channels(task: Task, feedback: str) -> list[str]:
+    """Names of the input channels of a network on a task, in their order.
+
+    Parameters
+    ----------
+    task : Task
+    feedback : {"reward", "rpe", "both", "none"}
+
+    Returns
+    -------
+    list of str
+        ``observation_0``..., ``action_0``... (the last action), and of ``reward`` and ``rpe`` those that there are.
+    """
+    observations = (f"observation_{place}" for place in range(task.observation_size))
+    actions = (f"action_{place}" for place in range(task.n_actions))
+    feedbacks = {"none": (), "both": ("reward", "rpe")}.get(feedback, (feedback,))
+    return [*observations, *actions, *feedbacks]
+
+
 ClosedLoop = Generator[tuple[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor], Rollout]
 """Yields state, input and noise of each step, receives the next state and the drive, and returns the `Rollout`."""
 

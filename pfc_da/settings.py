@@ -396,7 +396,7 @@ def resolve(
     with_rule = {"train": _find_rule(kinds["rule"]).train_defaults}
     merged: dict[str, Any] = {group: {"kind": kind} for group, kind in kinds.items()}
     for layer in (*defaults, with_rule, *asked):
-        merged = _merge(merged, _leave_out_other_kinds(layer, kinds))
+        merged = merge(merged, _leave_out_other_kinds(layer, kinds))
     try:
         return RunSettings.model_validate(merged)
     except pydantic.ValidationError as error:
@@ -451,11 +451,18 @@ def _leave_out_other_kinds(layer: Mapping[str, Any], kinds: Mapping[str, str]) -
     }
 
 
-def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of both by group; those of `new` replace those of `old`.
+
+    Examples
+    --------
+    >>> merge({"train": {"updates": 5, "sessions": 2}}, {"train": {"updates": 7}})
+    {'train': {'updates': 7, 'sessions': 2}}
+    """
     both = dict(old)
     for key, value in new.items():
         nested = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
-        both[key] = _merge(both[key], value) if nested else value
+        both[key] = merge(both[key], value) if nested else value
     return both
 
 

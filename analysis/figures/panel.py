@@ -2,9 +2,11 @@
 
 A panel is made in the file of its drawing (`reward`, `choices`, `units`, `spiking`, or ``panels.py`` of one paradigm) and
 returned by the analysis. In the run folder it is the table ``figures/NAME.csv``, the drawing ``figures/NAME.svg``,
-which shows nothing that the table does not hold, and a row of ``figures/index.csv``, from which the report is made.
+which shows nothing that the table does not hold, and a row of ``figures/index.csv``, from which the report is made. The
+index names the functions that draw the table, so that it can be drawn again elsewhere.
 """
 
+import importlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +18,19 @@ import pandas as pd
 
 from pfc_da.analysis.figures.style import STYLE
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.errors import InputError, show
+from pfc_da.errors import InputError, nearest, show
 from pfc_da.storage.files import write_atomic
-from pfc_da.storage.tables import INDEX
+from pfc_da.storage.tables import INDEX, read_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH, HEIGHT = 3.6, 2.7
 """Inches: at this size the text of a drawing is legible on a telephone."""
+PLOTS = "plots"
+"""Column of the index: the functions of a panel, each ``module.name``, separated by blanks."""
+GAP = 0.3
+"""Between two drawings of a panel, of the width of one."""
 Plot = Callable[[pd.DataFrame, "Axes"], "Axes"]
 """Draws a table on the axes given, computes nothing, and returns the axes."""
 
@@ -106,7 +112,10 @@ def write_figures(
 
 
 def tabulate_panels(panels: Sequence[Panel]) -> pd.DataFrame:
-    """A row a panel with the columns of `pfc_da.storage.tables.INDEX`; `drawn` is 0 where its table is empty, else 1."""
+    """A row a panel with the columns of `pfc_da.storage.tables.INDEX` and `PLOTS`.
+
+    `drawn` is 0 where its table is empty, else 1.
+    """
     rows = [
         (
             each.name,
@@ -115,10 +124,11 @@ def tabulate_panels(panels: Sequence[Panel]) -> pd.DataFrame:
             describe_intervals(each),
             int(each.wide),
             int(len(each.table) > 0),
+            " ".join(f"{plot.__module__}.{plot.__qualname__}" for plot in each.plots),
         )
         for each in panels
     ]
-    return pd.DataFrame(rows, columns=INDEX)
+    return pd.DataFrame(rows, columns=[*INDEX, PLOTS])
 
 
 def describe_intervals(panel: Panel) -> str:
@@ -153,6 +163,69 @@ def draw_svg(panel: Panel) -> str:
         file = io.StringIO()
         figure.savefig(file, format="svg", dpi=200, metadata={"Date": None})
     return file.getvalue()
+
+
+def draw_panel(folder: str | Path, name: str, ax: "Axes") -> "Axes":
+    """Draw a panel of a run again, from its table.
+
+    Parameters
+    ----------
+    folder : path
+        Of the figures of a run, or of a replay made on demand.
+    name : str
+        Of the panel.
+    ax : matplotlib Axes
+        Drawn on; divided among its `child_axes` if the panel has several drawings.
+
+    Returns
+    -------
+    Axes
+        `ax`.
+
+    Raises
+    ------
+    InputError
+        If there is no such panel, it has no numbers, or what draws it is not found.
+    """
+    from matplotlib import rc_context
+
+    folder = Path(folder)
+    index = read_table(folder / "index.csv", [*INDEX, PLOTS])
+    drawn = index.loc[index["drawn"] == 1].set_index("name")[PLOTS]
+    if name not in drawn:
+        why = "has no numbers in this run" if name in set(index["name"]) else "is none of this run"
+        raise InputError(
+            f"panel {show(name)} {why}.{nearest(name, drawn.index)} There are: {', '.join(drawn.index)}."
+        )
+    plots = [_find_plot(each) for each in drawn[name].split()]
+    table = read_table(folder / f"{name}.csv")
+    with rc_context(STYLE):
+        for plot, part in zip(plots, _divide(ax, len(plots)), strict=True):
+            plot(table, part)
+    return ax
+
+
+def _find_plot(name: str) -> Plot:
+    """The function ``module.name``; only one that is called as those that draw are, whatever the index says."""
+    module, _, function = name.rpartition(".")
+    try:
+        if not function.startswith("plot_"):
+            raise AttributeError
+        plot: Plot = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError):
+        raise InputError(
+            f"no function {show(name)} to draw the panel with; it must be one of a module, called plot_..."
+        ) from None
+    return plot
+
+
+def _divide(ax: "Axes", n: int) -> list["Axes"]:
+    """The axes themselves, or `n` side by side in their place."""
+    if n == 1:
+        return [ax]
+    ax.set_axis_off()
+    width = 1 / (n + GAP * (n - 1))
+    return [ax.inset_axes((place * width * (1 + GAP), 0, width, 1)) for place in range(n)]
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -82,17 +82,17 @@ def read(path: Path, columns: ColumnMap) -> RecordedFile:
     """
     if begins_with(path, MATLAB):
         raise InputError(f"{path}: a MATLAB file; give the folder that holds celldata/, or a table as CSV.")
-    table = _read_table(path, columns)
+    table = _translate(_read_text(path), columns, str(path))
     return RecordedFile(trials=table if "session" in table else table.assign(session=path.name.split(".")[0]))
 
 
-def read_choices(path: str | Path, columns: ColumnMap | None = None) -> ChoiceSessions:
+def read_choices(table: str | Path | pd.DataFrame, columns: ColumnMap | None = None) -> ChoiceSessions:
     """Read the sessions of one table of choices.
 
     Parameters
     ----------
-    path : path
-        A .csv, .tsv or .txt file, plain or .gz, with the columns of the module docstring.
+    table : path or DataFrame
+        A .csv, .tsv or .txt file, plain or .gz, or a table in memory, with the columns of the module docstring.
     columns : ColumnMap, optional
         How its column names map to ours; the same names if not given.
 
@@ -106,19 +106,28 @@ def read_choices(path: str | Path, columns: ColumnMap | None = None) -> ChoiceSe
         If it is no such table: in one line, with the file, the column and the row.
     """
     columns = columns or ColumnMap()
-    return stack_choices(_read_table(Path(path), columns), name=str(path), options=columns.options)
+    if isinstance(table, pd.DataFrame):
+        name, rows = "the table", table.reset_index(drop=True)
+    else:
+        name, rows = str(table), _read_text(Path(table))
+    return stack_choices(_translate(rows, columns, name), name=name, options=columns.options)
 
 
-def _read_table(path: Path, columns: ColumnMap) -> pd.DataFrame:
-    """A table under our names, for `stack_choices`."""
+def _read_text(path: Path) -> pd.DataFrame:
+    """The entries of a file."""
     if not path.name.lower().removesuffix(".gz").endswith(SUFFIXES):
         raise InputError(f"{path}: a table of choices must be {', '.join(SUFFIXES)}, plain or .gz.")
-    rows = columns.select(read_separated(path), str(path))
-    table = columns.translate(rows, str(path), REQUIRED)
-    columns.check_labels(rows, str(path))
+    return read_separated(path)
+
+
+def _translate(entries: pd.DataFrame, columns: ColumnMap, name: str) -> pd.DataFrame:
+    """A table under our names, for `stack_choices`."""
+    rows = columns.select(entries, name)
+    table = columns.translate(rows, name, REQUIRED)
+    columns.check_labels(rows, name)
     if "trial" not in table:
         table["trial"] = np.arange(len(table), dtype=float)
-    check_table(table, str(path))
+    check_table(table, name)
     return table.reset_index(drop=True)
 
 

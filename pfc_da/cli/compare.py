@@ -9,7 +9,6 @@ from pfc_da.cli.stages import (
     closed_on_error,
     locate_report,
     redo_stage,
-    require_before,
     write_report_again,
 )
 from pfc_da.errors import InputError
@@ -36,6 +35,7 @@ def _compare_recorded(run: Path, paths: list[Path], columns: Path | None) -> Non
     """Compare a run with recordings; a file of its own, and the report again if there is one."""
     from pfc_da.analysis.comparison.difference import format_differences
     from pfc_da.analysis.comparison.run import compare_recorded
+    from pfc_da.experiment.stages import require_before
     from pfc_da.jobs.progress import Progress
     from pfc_da.report.summary import warn_of_run
     from pfc_da.storage.run_folder import RunFolder

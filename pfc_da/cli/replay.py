@@ -13,9 +13,7 @@ from pfc_da.cli.stages import (
     check_cost,
     closed_on_error,
     locate_report,
-    read_settings,
     redo_stage,
-    require_before,
     write_report_again,
 )
 from pfc_da.errors import InputError
@@ -77,6 +75,7 @@ def _has(replay: str, option: str) -> bool:
 def _replay_on_demand(run: Path, name: str, given: dict[str, Any], force: bool, workers: int | None) -> None:
     """Replay the animals of a run in another way; its files have names of their own."""
     from pfc_da import paradigms
+    from pfc_da.experiment.stages import read_settings, require_before
     from pfc_da.jobs.cost import REPORT_S
     from pfc_da.jobs.progress import Progress
     from pfc_da.storage.run_folder import RunFolder

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pfc_da.cli.ending import say, saying_how_it_ended
-from pfc_da.errors import InputError, damaged
 
 if TYPE_CHECKING:
     from pfc_da.jobs.cost import Cost
@@ -51,6 +50,7 @@ def do_stages(
 
 def redo_stage(run: Path, stage: str, force: bool, workers: int | None = None) -> None:
     """Do one stage of an earlier run, with the configuration that run was made with."""
+    from pfc_da.experiment.stages import read_settings, require_before
     from pfc_da.storage.run_folder import RunFolder
 
     folder = RunFolder.existing(run)
@@ -97,37 +97,6 @@ def check_cost(cost: "Cost", path: Path) -> None:
     cost.require_room(path)
     if cost.wall_s > SHORT_S:
         say(f"{path}: estimated to take {cost.describe()}.", sys.stderr)
-
-
-def require_before(stage: str, folder: "RunFolder") -> None:
-    """Refuse a stage that needs an earlier one, which is not done."""
-    from pfc_da.storage.run_files import STAGES
-
-    run = folder.path
-    for earlier in STAGES[: STAGES.index(stage)]:
-        if not folder.is_done(earlier):
-            remedy = (
-                "the command that made it goes on"
-                if earlier == "train"
-                else f"'pfc-da {earlier} {run}' does it"
-            )
-            raise InputError(
-                f"{run}: {stage} needs {earlier}, which is not done ({folder.kept()}); {remedy}."
-            )
-
-
-def read_settings(folder: "RunFolder") -> "RunSettings":
-    """Settings that the run in the folder was made with."""
-    from pydantic import ValidationError
-
-    from pfc_da.settings import RunSettings
-
-    try:
-        return RunSettings.model_validate(folder.manifest.config)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, ("config", *first["loc"])))
-        raise damaged(folder.path / "manifest.json", f"{key}: {first['msg']}") from error
 
 
 def locate_report(folder: "RunFolder") -> str:

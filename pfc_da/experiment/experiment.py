@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import logging
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,6 @@ from pfc_da.experiment.analyse import analyse_recording
 from pfc_da.experiment.replays.rate import RateReplay
 from pfc_da.experiment.result import (
     Result,
-    read_result,
     select_headline,
     tabulate_by_animal,
     tabulate_statistics,
@@ -45,7 +43,7 @@ from pfc_da.jobs.workers import work
 from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
-from pfc_da.settings import RunSettings, resolve
+from pfc_da.settings import RunSettings, merge, resolve
 from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.storage.tables import COMPARISON, read_table
@@ -130,25 +128,44 @@ class Experiment:
     def settings(
         self,
         *,
-        config_file: Path | None = None,
-        sets: Sequence[str] = (),
+        config_file: str | Path | None = None,
+        sets: str | Sequence[str] = (),
         quick: bool = False,
-        network: str | None = None,
-        rule: str | None = None,
-        animals: int | None = None,
-        seed: int | None = None,
+        network: str | Mapping[str, Any] | None = None,
+        rule: str | Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> RunSettings:
-        """Resolve settings from all their sources, and refuse here what a later stage could not do."""
-        asked = {"animals": animals, "seed": seed}
-        options: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-        options |= {
-            group: {"kind": kind}
-            for group, kind in (("network", network), ("rule", rule))
-            if kind is not None
+        """Resolve settings from all their sources, and refuse here what a later stage could not do.
+
+        Parameters
+        ----------
+        config_file : path, optional
+            YAML file, merged after the defaults.
+        sets : str or sequence of str
+            Texts as of ``--set``, such as "train.updates=500", merged last.
+        quick : bool
+            A small run; all other settings given come after it.
+        network, rule : str or mapping, optional
+            The kind, or settings of the group: "lstm", or {"n_units": 256}.
+        **more : int or mapping
+            Other settings by name, merged after the file: ``animals=8``, ``train={"updates": 500}``.
+
+        Raises
+        ------
+        InputError
+            For a setting that is none, or a value that is not allowed.
+        """
+        named = {
+            group: {"kind": given} if isinstance(given, str) else given
+            for group, given in (("network", network), ("rule", rule))
         }
-        options |= QUICK_SETTINGS if quick else {}
-        layers = [{"paradigm": self.name, "paradigm_file": self.file}, self.defaults]
-        settings = resolve(layers, config_file=config_file, options=options, sets=sets)
+        options = {key: value for key, value in (named | more).items() if value is not None}
+        settings = resolve(
+            [{"paradigm": self.name, "paradigm_file": self.file}, self.defaults],
+            config_file=None if config_file is None else Path(config_file),
+            options=merge(QUICK_SETTINGS, options) if quick else options,
+            sets=[sets] if isinstance(sets, str) else sets,
+        )
         if settings.paradigm != self.name:
             raise InputError(f"the settings are for paradigm {show(settings.paradigm)}, not {self.name!r}.")
         build_agent(settings, self.build_task(settings))
@@ -262,29 +279,59 @@ class Experiment:
             "fraction_diverged", diverged, n_of="animals", by_animal=[float(own) for own in diverged]
         )
 
-    def run(self, *, out: str | Path | None = None, workers: int | None = None, **arguments: Any) -> Result:
-        """Train, freeze, replay and compare; `arguments` as for `settings`.
+    def run(
+        self,
+        *,
+        out: str | Path | None = None,
+        workers: int | None = None,
+        force: bool = False,
+        **settings: Any,
+    ) -> Result:
+        """Train, freeze, replay and compare, or continue that, in a run folder that is kept.
 
-        A run in the folder `out` is continued, and grows if more animals or sessions of replay are asked for.
+        Parameters
+        ----------
+        out : path, optional
+            The run folder; runs/NAME unless given. A run in it grows if more animals or sessions of replay are asked for.
+        workers : int, optional
+            Processes at once; one a CPU core unless given.
+        force : bool
+            Start over, whatever run the folder holds.
+        **settings
+            As for `settings`.
+
+        Raises
+        ------
+        InputError
+            For bad settings, a folder with another run or other files, or too little room for the run.
 
         Examples
         --------
-        >>> from pfc_da import paradigms
-        >>> result = paradigms.load("bandit").run(animals=4, quick=True)   # doctest: +SKIP
-        >>> print(result.table())                                          # doctest: +SKIP
+        >>> import pfc_da
+        >>> result = pfc_da.load_paradigm("bandit").run(animals=4, quick=True)  # doctest: +SKIP
+        >>> print(result)                                                       # doctest: +SKIP
         """
-        settings = self.settings(**arguments)
+        resolved = self.settings(**settings)
+        path = Path("runs", self.name) if out is None else Path(out)
+        stages = STAGES[: STAGES.index("report")]
+        if force or not path.exists():  # refuse before anything is made or removed
+            self.estimate(resolved, stages, workers).require_room(path)
         with contextlib.ExitStack() as stack:
-            path = Path(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            folder = stack.enter_context(RunFolder.open(path, settings.model_dump(mode="json")))
+            folder = RunFolder.open(path, resolved.model_dump(mode="json"), force)
+            stack.callback(folder.close)
+            to_do = list_to_do(folder, stages, force)
+            trained = folder.count_trained()
+            self.estimate(resolved, to_do, workers, trained).require_room(path)
+            print(f"{path}: {', '.join(to_do) or 'finished already'}.", file=sys.stderr)
             if folder.growth:
                 print(folder.growth, file=sys.stderr)
-            to_do = list_to_do(folder, STAGES[:-1])
-            expected = expect_stages(self, settings, to_do, workers, folder.count_trained())
-            progress = stack.enter_context(Progress(expected))
-            work = plan_stages(self, settings, folder, progress, workers)
-            run_stages(folder, work, to_do, progress)
-            return read_result(path, settings)
+            if to_do or folder.growth:
+                stack.enter_context(folder)
+                expected = expect_stages(self, resolved, to_do, workers, trained)
+                progress = stack.enter_context(Progress(expected))
+                work = plan_stages(self, resolved, folder, progress, workers)
+                run_stages(folder, work, to_do, progress)
+        return Result(path, resolved, lambda: self)
 
 
 def _require(name: str, given: int, least: int, why: str) -> None:

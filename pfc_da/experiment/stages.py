@@ -5,8 +5,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from pfc_da.errors import InputError, damaged
 from pfc_da.jobs.progress import Progress
 from pfc_da.settings import RunSettings
+from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -73,3 +77,47 @@ def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str], progress: 
         LOG.info("%s begins in %s", stage, folder.path)
         with folder.doing(stage), progress.stage(stage):
             work[stage]()
+
+
+def require_before(stage: str, folder: RunFolder, what: str | None = None) -> None:
+    """Refuse what needs the stages before `stage` if one of them is not done.
+
+    Parameters
+    ----------
+    stage : str
+    folder : RunFolder
+    what : str, optional
+        What needs them, for the message; the stage itself unless given.
+
+    Raises
+    ------
+    InputError
+        With the first stage that is not done, or the file of a finished stage that is damaged.
+    """
+    run = folder.path
+    for earlier in STAGES[: STAGES.index(stage)]:
+        if not folder.is_done(earlier):
+            remedy = (
+                "the command that made it goes on"
+                if earlier == "train"
+                else f"'pfc-da {earlier} {run}' does it"
+            )
+            raise InputError(
+                f"{run}: {what or stage} needs {earlier}, which is not done ({folder.kept()}); {remedy}."
+            )
+
+
+def read_settings(folder: RunFolder) -> RunSettings:
+    """Settings that the run in the folder was made with.
+
+    Raises
+    ------
+    InputError
+        If they are not settings of this version.
+    """
+    try:
+        return RunSettings.model_validate(folder.manifest.config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, ("config", *first["loc"])))
+        raise damaged(folder.path / "manifest.json", f"{key}: {first['msg']}") from error

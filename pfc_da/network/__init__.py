@@ -6,6 +6,8 @@ and compared bit by bit. Its state is a tensor whose first dimension is the sess
 
 import abc
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -73,6 +75,8 @@ class PFCNetwork(abc.ABC):
     settings_class: ClassVar[type[NetworkSettings]]
     """Its settings."""
     activity_units: ClassVar[str] = "Hz"
+    weight_dims: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    """Names of the dimensions of weights; those of a weight that is not listed are numbered."""
 
     def __init__(self, n_inputs: int, n_actions: int, settings: NetworkSettings) -> None:
         self.n_inputs = n_inputs

@@ -20,6 +20,14 @@ class LSTMNetwork(PFCNetwork):
 
     settings_class = LSTMNetworkSettings
     activity_units = "1"
+    weight_dims = {
+        "w": ("presynaptic", "gate"),
+        "w_in": ("channel", "gate"),
+        "b": ("gate",),
+        "start": ("state",),
+        "w_read": ("presynaptic", "read_out"),
+        "b_read": ("read_out",),
+    }
 
     def __init__(self, n_inputs: int, n_actions: int, settings: LSTMNetworkSettings) -> None:
         super().__init__(n_inputs, n_actions, settings)

@@ -69,6 +69,13 @@ class RateNetwork(PFCNetwork):
     """The default prefrontal network; `state` is s, dimensions (session, unit)."""
 
     settings_class = RateNetworkSettings
+    weight_dims = {
+        "w": ("presynaptic", "postsynaptic"),
+        "w_in": ("channel", "postsynaptic"),
+        "b": ("postsynaptic",),
+        "w_read": ("presynaptic", "read_out"),
+        "b_read": ("read_out",),
+    }
 
     def __init__(self, n_inputs: int, n_actions: int, settings: RateNetworkSettings) -> None:
         super().__init__(n_inputs, n_actions, settings)

@@ -22,7 +22,7 @@ MAY_IMPORT = {  # layer -> the layers whose names it may import
     "analysis": {"core", "analysis"},
     "export": {"core", "export"},
     "report": {"core", "report"},
-    "experiment": {"core", "circuits", "analysis", "experiment"},
+    "experiment": {"core", "circuits", "analysis", "report", "experiment"},
     "paradigms": {"core", "analysis", "experiment", "paradigms"},
     "data": set(),
     "above": {"core", "circuits", "analysis", "export", "report", "experiment", "paradigms", "above"},

@@ -1,6 +1,7 @@
 """The documentation against the code: links lead somewhere, snippets parse, options and keys are real."""
 
 import ast
+import dataclasses
 import re
 import textwrap
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import typer
 
 from pfc_da import cli, paradigms
+from pfc_da.experiment.result import Result
 from pfc_da.recording import read_recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +93,34 @@ def test_the_commands_that_grow_a_run_do_what_the_page_says(tmp_path, monkeypatc
     assert said[2] == "runs/pilot has 3 animals: none is trained again; replay.sessions is 80 instead of 12."
     recording = read_recording(Path("runs/pilot/recording.nc"))
     assert (recording.sizes["animal"], recording.sizes["episode"]) == (3, 80)
+
+
+def test_the_page_of_python_runs_as_printed(tmp_path, monkeypatch, capsys):
+    """From an empty folder, all snippets one after another, but for the size of a quick run and the processes."""
+    page = (ROOT / "docs" / "python.md").read_text()
+    small = {"network": {"n_units": 12}, "train": {"updates": 3}, "task": {"n_trials": 12}}
+    small["replay"] = {"held_out_sessions": 12, "sessions": 12, "unit_sessions": 12}
+    monkeypatch.setattr("pfc_da.experiment.experiment.QUICK_SETTINGS", small)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for snippet in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(snippet, names)
+    said = capsys.readouterr()
+    assert said.err.startswith("runs/bandit: train, replay, compare.\n")
+    assert said.out.startswith("runs/bandit: bandit, rate network, ") and "2 animals\n" in said.out
+    assert {file.name for file in tmp_path.iterdir()} == {"runs", "panels.svg"}
+    assert names["result"].report.exists() and names["rates"].dims == ("animal", "choice", "time", "unit")
+
+
+def test_the_page_of_python_names_what_a_result_has():
+    page = (ROOT / "docs" / "python.md").read_text()
+    table = page.split("## The result")[1].split("## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)", row)}
+    fields = {field.name for field in dataclasses.fields(Result)} - {"find_experiment"}
+    assert named == fields | {name for name in vars(Result) if not name.startswith("_")}
 
 
 @pytest.fixture(scope="module", params=paradigms.names())

@@ -30,7 +30,7 @@ def bandit(tmp_path_factory):
 
 def test_run_bandit_prints_the_comparison_and_every_condition(bandit):
     _, printed = bandit
-    assert "regret independent" in printed
+    assert re.search("regret +independent", printed)
     assert all(name in printed for name in ("frozen", "hidden_reset", "untrained"))
 
 
@@ -70,6 +70,16 @@ def test_xarray_opens_an_export(exported, format):
         if line[:4] in ("rewa", "none")
     }
     assert errors["reward"] > 0 > errors["none"]
+
+
+@pytest.mark.parametrize("file", ["recording", "netcdf", "zarr"])
+def test_psth_reads_a_recording_and_an_export(bandit, exported, file):
+    path = bandit[0] / "recording.nc" if file == "recording" else exported[file]
+    first, _, _, *rows = run_example("psth.py", path).splitlines()
+    assert re.match(r"unit \d+, activity in Hz, trials by reward: \[\d+, \d+\]", first)
+    rates = np.array([row.split() for row in rows], dtype=float)  # time, unrewarded, rewarded
+    np.testing.assert_allclose(rates[:, 0], np.arange(-0.15, 0.4, 0.1), atol=0.01)
+    assert abs(rates[:, 1] - rates[:, 2])[2:].max() > 1  # from the step of the outcome
 
 
 def test_recorded_choices_shows_every_mouse():

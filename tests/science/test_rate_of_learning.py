@@ -1,5 +1,7 @@
 """Frozen nets learn faster where the world changes more: Wang et al. 2018, simulation 2, doi 10.1038/s41593-018-0147-8."""
 
+import tempfile
+
 import pytest
 
 from pfc_da.paradigms.volatility import EXPERIMENT
@@ -14,7 +16,8 @@ SHORT = (
 
 
 def run(*sets, animals):
-    statistics = EXPERIMENT.run(animals=animals, sets=sets).statistics
+    with tempfile.TemporaryDirectory() as out:
+        statistics = EXPERIMENT.run(animals=animals, sets=sets, out=out).statistics
     return statistics.set_index(["key", statistics["condition"].fillna("")])
 
 

@@ -5,6 +5,7 @@ reward does not; and with the weights plastic and memory cut, the same change sh
 """
 
 import dataclasses
+import tempfile
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ def run(*sets, animals, plastic=True):
         if condition in CONTROLS or condition.name in MANIPULATIONS or (plastic and condition.plastic)
     )
     experiment = dataclasses.replace(EXPERIMENT, conditions=kept)
-    statistics = experiment.run(animals=animals, sets=sets).statistics
+    with tempfile.TemporaryDirectory() as out:
+        statistics = experiment.run(animals=animals, sets=sets, out=out).statistics
     return statistics.set_index(["key", statistics["condition"].fillna("")])
 
 

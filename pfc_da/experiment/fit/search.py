@@ -45,7 +45,7 @@ from pfc_da.jobs.progress import Progress, Report
 from pfc_da.recording import read_recording
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import CONTROLS
-from pfc_da.settings import RunSettings
+from pfc_da.settings import RunSettings, merge
 from pfc_da.storage.files import remove, remove_stale, require_name, write_atomic
 from pfc_da.storage.folder_lock import LOCKS, lock_folder
 from pfc_da.storage.request import flatten, require_same_request
@@ -87,7 +87,7 @@ class Fit:
         space = read_space(space_file)
         own = dataclasses.replace(
             experiment,
-            defaults=_merge(experiment.defaults, FOR_FIT),
+            defaults=merge(experiment.defaults, FOR_FIT),
             conditions=(experiment.conditions[0], UNTRAINED),
         )
 
@@ -314,10 +314,6 @@ def _digest(path: Path) -> str:
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def _merge(old: Any, new: Any) -> dict[str, Any]:
-    return {**old, **{group: {**old.get(group, {}), **values} for group, values in new.items()}}
 
 
 def _nest(values: Values) -> dict[str, Any]:

@@ -69,7 +69,8 @@ def test_another_draw_of_animals_hardly_ever_turns_inside_into_outside():
     rng = np.random.default_rng(0)
     of_draw = [
         verdict(
-            summarise("x", rng.normal(0.5 - 0.145, 0.1, 4), labels={"variable": "a"}, units="fraction"), reference()
+            summarise("x", rng.normal(0.5 - 0.145, 0.1, 4), labels={"variable": "a"}, units="fraction"),
+            reference(),
         )[0]
         for _ in range(1000)
     ]
@@ -85,7 +86,9 @@ def test_one_standard_error_never_turns_inside_into_outside():
         animals = rng.normal(rng.uniform(0.2, 0.9), 0.1, 4)
         error = animals.std(ddof=1) / 2
         found = {
-            verdict(summarise("x", animals + shift, labels={"variable": "a"}, units="fraction"), reference())[0]
+            verdict(summarise("x", animals + shift, labels={"variable": "a"}, units="fraction"), reference())[
+                0
+            ]
             for shift in (-0.999 * error, 0, 0.999 * error)
         }
         assert not {"inside", "outside"} <= found

@@ -5,8 +5,16 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from pfc_da.analysis.figures.panel import Panel, describe_intervals, draw_svg, tabulate_panels, write_figures
+from pfc_da.analysis.figures.panel import (
+    Panel,
+    describe_intervals,
+    draw_panel,
+    draw_svg,
+    tabulate_panels,
+    write_figures,
+)
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.errors import InputError
 from pfc_da.storage.tables import INDEX, read_table
@@ -97,3 +105,43 @@ def test_names_that_would_overwrite_a_file_are_refused_before_anything_is_writte
     with pytest.raises(InputError, match=message):
         write_figures(panels, tmp_path / "figures", tables={"units": TABLE})
     assert not (tmp_path / "figures").exists()
+
+
+def test_a_panel_is_drawn_again_on_axes_of_the_reader(tmp_path):
+    two = dataclasses.replace(PANEL, name="two", plots=(plot_line, plot_line))
+    write_figures([PANEL, two], tmp_path)
+    left, right = Figure().subplots(1, 2)
+    assert draw_panel(tmp_path, "line", left) is left
+    np.testing.assert_allclose(left.lines[0].get_xydata(), COUNTED[["x", "mean"]])
+    draw_panel(tmp_path, "two", right)
+    assert not right.lines and [len(part.lines) for part in right.child_axes] == [1, 1]
+    boxes = [part.get_position() for part in right.child_axes]
+    whole = right.get_position()
+    assert whole.x0 == pytest.approx(boxes[0].x0) and whole.x1 == pytest.approx(boxes[1].x1)
+    assert boxes[0].x1 < boxes[1].x0
+
+
+def test_a_panel_that_cannot_be_drawn_again_is_refused(tmp_path):
+    empty = dataclasses.replace(PANEL, name="empty", table=TABLE[:0])
+    local = dataclasses.replace(PANEL, name="local", plots=(lambda numbers, ax: ax,))
+    write_figures([PANEL, empty, local], tmp_path)
+    ax = Figure().subplots()
+    with pytest.raises(
+        InputError, match="panel 'lime' is none of this run. Did you mean 'line'\\? There are: line, local"
+    ):
+        draw_panel(tmp_path, "lime", ax)
+    with pytest.raises(InputError, match="panel 'empty' has no numbers in this run"):
+        draw_panel(tmp_path, "empty", ax)
+    with pytest.raises(InputError, match="no function '.*' to draw the panel with"):
+        draw_panel(tmp_path, "local", ax)
+
+
+@pytest.mark.parametrize(
+    "function", ["os.remove", "pfc_da.errors.nearest", "absent.plot_line", "json.plot_line"]
+)
+def test_an_index_cannot_name_what_does_not_draw(tmp_path, function):
+    write_figures([PANEL], tmp_path)
+    index = pd.read_csv(tmp_path / "index.csv").assign(plots=function)
+    index.to_csv(tmp_path / "index.csv", index=False)
+    with pytest.raises(InputError, match=f"no function '{function}' to draw the panel with"):
+        draw_panel(tmp_path, "line", Figure().subplots())

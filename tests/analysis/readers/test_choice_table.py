@@ -5,6 +5,7 @@ import re
 import shlex
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -178,3 +179,35 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
         cut.write_bytes(content)
         with pytest.raises(InputError, match="cut.csv.gz: (the gzip file is cut short|cannot be read)"):
             read_choices(cut)
+
+
+def test_a_table_in_memory_is_read_as_its_file(tmp_path):
+    path = tmp_path / "choices.csv"
+    path.write_text(TABLE)
+    table = pd.read_csv(path)
+    from_file, from_memory = (
+        read_choices(path),
+        read_choices(table[table["trial"] >= 0].set_index("block", drop=False)),
+    )
+    for name, values in vars(from_file).items():
+        np.testing.assert_array_equal(getattr(from_memory, name), values, err_msg=name)
+
+
+def test_a_table_in_memory_may_hold_words_truth_and_categories():
+    table = pd.DataFrame({"choice": ["left", "right", None], "reward": [True, False, True]})
+    table["session"] = pd.Categorical(["a", "a", "b"])
+    sessions = read_choices(table)
+    np.testing.assert_array_equal(sessions.choice, [[0, 1], [-1, -1]])
+    np.testing.assert_array_equal(sessions.reward, [[1, 0], [1, np.nan]])
+    renamed = read_choices(table.rename(columns={"choice": "side"}), ColumnMap(columns={"choice": "side"}))
+    np.testing.assert_array_equal(renamed.choice, sessions.choice)
+
+
+def test_a_bad_table_in_memory_is_refused_with_its_row():
+    table = pd.DataFrame({"choice": [0, 1, 1], "reward": ["0", "1", "x?"]}, index=[7, 8, 9])
+    with pytest.raises(
+        InputError, match="the table: column 'reward' must hold numbers .*, got 'x\\?' in row 3"
+    ):
+        read_choices(table)
+    with pytest.raises(InputError, match="the table: no column is known as reward"):
+        read_choices(table[["choice"]])
