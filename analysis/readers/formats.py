@@ -16,8 +16,6 @@ rank 1, since it takes every HDF5 file, to say why one is not NWB; `choice_table
 To add a format, add one module to this folder.
 """
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -28,6 +26,7 @@ from numpy.typing import NDArray
 from pfc_da.analysis import readers
 from pfc_da.analysis.cells.sessions import CellSession
 from pfc_da.analysis.readers.column_map import ColumnMap
+from pfc_da.discovery import list_modules, load_module
 from pfc_da.errors import InputError
 
 
@@ -94,8 +93,7 @@ def find_readers() -> tuple[Reader, ...]:
     >>> [reader.__name__.rpartition(".")[2] for reader in find_readers()]
     ['juice_choice', 'juice_tables', 'nwb', 'choice_table']
     """
-    names = sorted(found.name for found in pkgutil.iter_modules(readers.__path__))
-    modules = [importlib.import_module(f"{readers.__name__}.{name}") for name in names]
+    modules = [load_module(readers, name, "reader") for name in list_modules(readers)]
     found = [module for module in modules if hasattr(module, "accepts") and hasattr(module, "read")]
     return tuple(
         cast(Reader, module) for module in sorted(found, key=lambda module: getattr(module, "RANK", 0))
