@@ -76,7 +76,21 @@ class Training:
 
 
 def train_update(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> Training:
-    """One update: a batch of sessions, then the rule, then the synaptic step. A non-finite change is skipped."""
+    """One update: a batch of sessions, then the rule, then the synaptic step. A non-finite change is skipped.
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+    task : Task
+    training : Training
+    seed : int
+        Of the animal.
+
+    Returns
+    -------
+    Training
+    """
     started, update, rule = time.process_time(), training.update, settings.rule
     done = update / max(settings.train.updates, 1)
     learning_rate = rule.learning_rate_at(done)
@@ -105,7 +119,24 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
 def take_step(
     rule: RuleSettings, weights: Weights, change: Weights, memory: Weights, learning_rate: float
 ) -> tuple[Weights, Weights, bool]:
-    """Weights and memory after one synaptic step, and whether the change was finite; if not, all stays as it was."""
+    """One synaptic step.
+
+    Parameters
+    ----------
+    rule : RuleSettings
+    weights : Weights
+    change : Weights
+        Of the rule; its norm is limited to `max_norm`.
+    memory : Weights
+        Of the synaptic step.
+    learning_rate : float
+
+    Returns
+    -------
+    weights, memory : Weights
+    finite : bool
+        False if the change was not finite; weights and memory are then unchanged.
+    """
     norm = torch.stack([tensor.square().sum() for tensor in change.values()]).sum().sqrt()
     if not torch.isfinite(norm):
         return weights, memory, False
@@ -114,7 +145,15 @@ def take_step(
 
 
 def shorten(task: Task, settings: RunSettings, done: float) -> Task:
-    """The task with the session length of the curriculum when a share `done` of training is over."""
+    """The task with the session length of the curriculum after a share `done` of training.
+
+    Parameters
+    ----------
+    task : Task
+    settings : RunSettings
+    done : float
+        From 0 to 1.
+    """
     first, grown = settings.train.first_trials, min(done / settings.train.whole_from, 1.0)
     if not 0 < first < task.n_trials:
         return task

@@ -57,7 +57,13 @@ def compute_rewards(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> lis
 
 
 def compute_regrets(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> Statistic:
-    """Expected reward lost a session, mean over all held-out sessions with frozen weights; `labels` as for rewards."""
+    """Expected reward lost a session, mean over all held-out sessions with frozen weights.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    labels : mapping
+    """
     values = _get_held_out(recording, "held_out_regret", FROZEN)
     return summarise("regret", values, labels=labels, units="reward")
 

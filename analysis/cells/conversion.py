@@ -60,7 +60,19 @@ class Span(NamedTuple):
 
 
 def compute_shares(recording: xr.Dataset, span: Span) -> xr.DataArray:
-    """Share of the optimum of each session, (condition, animal, episode)."""
+    """Share of the optimum of each session, (condition, animal, episode).
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    span : Span
+        Chance and optimum of the task.
+
+    Returns
+    -------
+    xarray.DataArray (condition, animal, episode)
+        0 at chance, 1 at the optimum.
+    """
     if span.measure == "regret":
         reached = recording["held_out_regret"].rename(held_out_episode="episode")
     else:
@@ -102,7 +114,14 @@ def tabulate_conversion(shares: xr.DataArray) -> pd.DataFrame:
 
 
 def get_trains(recording: xr.Dataset, animal: int) -> list[list[NDArray]]:
-    """Spike times in s since the session began, by neuron (unit after unit), by recorded episode."""
+    """Spike times in s since the session began, by neuron (unit after unit), by recorded episode.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    animal : int
+        Index of the animal.
+    """
     own = recording.isel(spike=np.flatnonzero(recording["spike_animal"].values == animal))
     per_unit, n_episodes = count_neurons(recording), recording.sizes["recorded_episode"]
     neuron = own["spike_unit"].values.astype(int) * per_unit + own["spike_neuron"].values
@@ -140,7 +159,15 @@ AREAS: dict[str, Cut] = {"DLPFC": leave_out_pauses, "ACC": leave_out_pauses, "OF
 
 
 def tabulate_neurons(recording: xr.Dataset, animal: int, cut: Cut = keep_whole) -> pd.DataFrame:
-    """How each neuron of an animal fires, one row a neuron, intervals being those within stretches.
+    """Firing statistics of each neuron of an animal, one row a neuron.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    animal : int
+        Index of the animal.
+    cut : callable
+        Cuts each session into the stretches within which intervals are taken.
 
     Returns
     -------

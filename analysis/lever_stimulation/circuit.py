@@ -55,7 +55,14 @@ def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
 
 
 def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
-    """Conditions with the circuit (no prefix) or by arithmetic, without the prefix in their names."""
+    """Conditions with the circuit (no prefix) or by arithmetic, without the prefix in their names.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        Of the circuit replay.
+    prefix : {"", "arithmetic_"}
+    """
     names = get_condition_names(recording)
     chosen = [name for name in names if name.startswith(ARITHMETIC_PREFIX) == bool(prefix)]
     plain = [name.removeprefix(prefix) for name in chosen]

@@ -34,7 +34,19 @@ PLAYS = 4
 def simulate_fitted_agents(
     sessions: VolatileSessions, *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
-    """Choices of a fixed-alpha, a Kalman and a Pearce-Hall learner fitted to each animal, in its sessions."""
+    """Choices of a fixed-alpha, a Kalman and a Pearce-Hall learner fitted to each animal, in its sessions.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+        Of the animals.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    mapping of str to VolatileSessions
+        By name of the learner.
+    """
     simulated = {}
     for name, model_name in FITTED_AGENTS.items():
         model = get_model(model_name)
@@ -47,7 +59,21 @@ def simulate_fitted_agents(
 def simulate_observers(
     sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
-    """Choices of the ideal `observer` and of the learner of Behrens et al., each simulated `PLAYS` times (agents)."""
+    """Choices of the ideal `observer` and of the learner of Behrens et al., each simulated `PLAYS` times (agents).
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+        Of the animals; their schedules are used.
+    observer : PairObserver
+        The ideal observer of the schedule.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    mapping of str to VolatileSessions
+        ``ideal`` and ``behrens``.
+    """
     simulated = {}
     for name, agent in (("ideal", observer), ("behrens", VolatilityLearner())):
         repeated = np.tile(sessions.p_reward, (PLAYS, 1, 1))
@@ -68,7 +94,16 @@ def _both(choices: Choices) -> tuple[NDArray, NDArray]:
 def summarise_agents(
     simulated: Mapping[str, VolatileSessions], fits: Mapping[str, RateFit], *, rng: np.random.Generator
 ) -> list[Statistic]:
-    """Ratio of learning rates and BIC gain of two rates, of fitted learners (n: animals) and observers (n: plays)."""
+    """Ratio of learning rates and BIC gain of two rates, of fitted learners (n: animals) and observers (n: plays).
+
+    Parameters
+    ----------
+    simulated : mapping of str to VolatileSessions
+        By name of the agent.
+    fits : mapping of str to RateFit
+        By name of the agent.
+    rng : numpy.random.Generator
+    """
     found: list[Statistic] = []
     for name, fit in fits.items():
         gain = compute_bic_gain(simulated[name], fit, rng=rng)

@@ -63,11 +63,33 @@ class Replay(abc.ABC):
 
     @abc.abstractmethod
     def record_animal(self, path: Path, trained: Trained, animal: int, report: Report) -> None:
-        """Write the recording of one animal."""
+        """Write the recording of one animal.
+
+        Parameters
+        ----------
+        path : Path
+        trained : Trained
+        animal : int
+            Index of the animal.
+        report : callable
+            Called with the number of finished sessions and the name of the condition.
+        """
 
     @abc.abstractmethod
     def write(self, folder: RunFolder, parts: Sequence[Path]) -> str:
-        """Write what the recordings of all animals give; what to print of it."""
+        """Write the results of the recordings of all animals.
+
+        Parameters
+        ----------
+        folder : RunFolder
+        parts : sequence of Path
+            Recordings of the animals.
+
+        Returns
+        -------
+        str
+            Results in short, to be printed.
+        """
 
     @property
     def task(self) -> Task:
@@ -85,7 +107,14 @@ class Replay(abc.ABC):
         return {}
 
     def run(self, folder: RunFolder, progress: Progress, workers: int | None) -> str:
-        """Replay every animal, several at once, and write what that gives.
+        """Replay every animal, several at once, and write the results.
+
+        Parameters
+        ----------
+        folder : RunFolder
+        progress : Progress
+        workers : int, optional
+            Processes.
 
         Returns
         -------
@@ -108,7 +137,18 @@ class Replay(abc.ABC):
         return text
 
     def play_part(self, trained: Trained, animal: int, report: Report, part: Path) -> None:
-        """Replay one animal into a file of its own, unless that was done before."""
+        """Replay one animal into a file of its own, unless that was done before.
+
+        Parameters
+        ----------
+        trained : Trained
+        animal : int
+            Index of the animal.
+        report : callable
+            Called with the number of finished sessions and a note.
+        part : Path
+            Recording of this animal.
+        """
         if self.holds(part):
             return report(self.count_sessions(), "replayed before")
         report(0, "")
@@ -161,7 +201,16 @@ class ReplayOnDemand(Replay):
 
     @abc.abstractmethod
     def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
-        """The recording of one animal."""
+        """The recording of one animal.
+
+        Parameters
+        ----------
+        trained : Trained
+        animal : int
+            Index of the animal.
+        report : callable
+            Called with the number of finished sessions and the name of the condition.
+        """
 
     @abc.abstractmethod
     def join(self, parts: list[xr.Dataset]) -> xr.Dataset:
@@ -230,7 +279,14 @@ class ReplayOnDemand(Replay):
 
 
 def join_animals(animals: Sequence[xr.Dataset], task: Task) -> xr.Dataset:
-    """Recordings of animals as one; the problems they met are shared."""
+    """Recordings of animals as one; they have the same problems.
+
+    Parameters
+    ----------
+    animals : sequence of xarray.Dataset
+        One each, without the dimension `animal`.
+    task : Task
+    """
     own = [name for name in animals[0].data_vars if name not in task.session_labels]
     index = pd.Index(range(len(animals)), name="animal")
     recording = xr.concat(animals, index, own, "minimal", "override")

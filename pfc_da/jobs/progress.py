@@ -65,7 +65,15 @@ class Task:
     before: int | None = None
 
     def report(self, done: int, note: str) -> None:
-        """Take what was reported; the first report says where the work goes on from."""
+        """Take what was reported; the first report says where the work goes on from.
+
+        Parameters
+        ----------
+        done : int
+            Units of work that are done.
+        note : str
+            Empty: the last note stays.
+        """
         if self.before is None:
             self.before = done
         self.done, self.note = done, note or self.note

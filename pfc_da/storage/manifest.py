@@ -99,6 +99,14 @@ def format_manifest(manifest: Manifest) -> str:
 def require_whole(run: Path, manifest: Manifest, name: str) -> None:
     """Refuse the file `name` of a run folder if its SHA-256 is recorded and is another one.
 
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    manifest : Manifest
+    name : str
+        Path of the file within the run folder.
+
     Raises
     ------
     InputError
@@ -155,7 +163,18 @@ def _commit() -> str:
 
 
 def hash_stage(stage: str, config: dict[str, Any]) -> str:
-    """Sixteen hexadecimal digits that stand for what a stage of a run depends on."""
+    """Sixteen hexadecimal digits that stand for what a stage of a run depends on.
+
+    Parameters
+    ----------
+    stage : str
+    config : dict
+        Settings of the run, as JSON has them.
+
+    Returns
+    -------
+    str
+    """
     ignored = TESTING if stage == "train" else ()
     return hash_config({name: value for name, value in config.items() if name not in ignored})
 

@@ -242,7 +242,14 @@ class RunFolder:
         return self.path / "animals" / f"{index:03d}"
 
     def write_atomic(self, name: str, writer: Callable[[Path], object]) -> None:
-        """Let `writer` write the file `name` of this folder, less what was made from an earlier one; see `write_atomic`."""
+        """Write a file of this folder as `pfc_da.storage.files.write_atomic`; files made from an earlier one are discarded.
+
+        Parameters
+        ----------
+        name : str
+        writer : callable
+            Called with the temporary path.
+        """
         self.discard(*list_made_from(name))
         write_atomic(self.path / name, writer)
 

@@ -165,6 +165,12 @@ def find_observers(paradigm: str, task: Task) -> Span:
     """The worst and the best observer known for the task, by regret if that is known; reward itself if none is.
 
     The worst chooses blindly. Observers are those of sessions as long as the task has them by default.
+
+    Parameters
+    ----------
+    paradigm : str
+    task : Task
+        Of the test sessions.
     """
     usual = dataclasses.asdict(task)["n_trials"] == type(task)().n_trials
     variants = {"", *map(str, dataclasses.asdict(task).values())} if usual else set()
