@@ -60,19 +60,13 @@ def replay_circuit_animal(
 
     Parameters
     ----------
-    settings : RunSettings
-    task : Task
-        Of the test sessions.
-    trained : Trained
-    number : int
-        Index of the animal.
+    settings, task, trained, number, report
+        As `settings`, `task`, `trained`, `animal` and `report` of `pfc_da.replay.replay_animal`.
     conditions : sequence of Condition
         After `FROZEN`, which is always included.
     options : CircuitOptions
     scale : float
         Error in rewards that counts as 1 for the dopamine cells.
-    report : callable
-        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------

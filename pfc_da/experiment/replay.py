@@ -205,11 +205,8 @@ class ReplayOnDemand(Replay):
 
         Parameters
         ----------
-        trained : Trained
-        animal : int
-            Index of the animal.
-        report : callable
-            Called with the number of finished sessions and the name of the condition.
+        trained, animal, report
+            As for `record_animal`.
         """
 
     @abc.abstractmethod
