@@ -84,7 +84,7 @@ def test_the_command_shows_the_settings_asked_for(words, shown, not_shown, capsy
     "words, error",
     [
         ("settings bandti", "no paradigm 'bandti'. Did you mean 'bandit'?"),
-        ("settings --network lsmt", "it should be 'rate' or 'lstm'. Did you mean 'lstm'?"),
+        ("settings --network lsmt", "it should be 'rate' or 'lstm', or a .py file. Did you mean 'lstm'?"),
         ("settings bandit --network lstm --rule three-factor", "needs the eligibility of network 'rate'"),
     ],
 )
