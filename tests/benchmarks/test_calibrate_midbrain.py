@@ -105,7 +105,7 @@ def test_spikes_are_timed_from_the_event_they_belong_to():
     assert found["time"].round(6).tolist() == [-0.1, 0.29, -0.19, 0.0]
 
 
-def test_what_is_told_of_recorded_cells_stands_beside_the_event_it_is_of():
+def test_recorded_rates_are_compared_with_their_event():
     rates = {name: np.full((5, 20), 5.0 + index) for index, name in enumerate(bench.EVENTS)}
     rows = bench.tabulate_events(rates)
     references = load_references("lever_stimulation")

@@ -169,8 +169,8 @@ def test_split_error_tells_the_temporal_difference():
     assert (received >= 0).all() and (expected >= 0).all()
     # a reward that comes as expected, its omission, a cue that promises it
     cases = {(1, 0.7, 0): (1, 0.7), (0, 0.7, 0): (0, 0.7), (0, 0, 0.7): (0.7, 0), (-1, 0, 0): (0, 1)}
-    for case, told in cases.items():
-        assert tuple(map(float, split_error(*case))) == told
+    for case, expected in cases.items():
+        assert tuple(map(float, split_error(*case))) == expected
 
 
 @pytest.mark.parametrize(
@@ -188,12 +188,12 @@ def test_split_error_tells_the_temporal_difference():
         ((np.ones((2, 1)), np.ones((3, 1))), r"got received \(2, 1\), expected \(3, 1\)\.$"),
     ],
 )
-def test_bad_inputs_are_told_in_one_line(circuit, arguments, words):
+def test_bad_inputs_are_reported_in_one_line(circuit, arguments, words):
     with pytest.raises(InputError, match=words):
         circuit.respond(*arguments)
 
 
-def test_what_a_circuit_cannot_do_is_told(circuit):
+def test_what_a_circuit_cannot_do_is_refused(circuit):
     with pytest.raises(InputError, match="^copies must be 1 or more, got 0"):
         MidbrainCircuit(0)
     with pytest.raises(InputError, match="record=True"):

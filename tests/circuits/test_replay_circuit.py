@@ -1,4 +1,4 @@
-"""Replay through the midbrain circuit: paired with arithmetic, stimulated as injected, continued, refused, told."""
+"""Replay through the midbrain circuit: paired with arithmetic, stimulated as injected, continued, refused, reported."""
 
 import json
 from pathlib import Path
@@ -124,9 +124,9 @@ def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithfu
 def test_cells_that_tell_the_error_change_nothing(faithful):
     recording, _ = faithful
     due = (recording["rpe"] + recording["dopamine_injected"]).clip(-1.5 * SCALE, 1.5 * SCALE)
-    told = recording["dopamine_told"]
-    np.testing.assert_allclose(told[..., :-1], due[..., :-1], atol=2e-3)
-    assert np.isnan(told[..., -1]).all()
+    delivered = recording["dopamine_told"]
+    np.testing.assert_allclose(delivered[..., :-1], due[..., :-1], atol=2e-3)
+    assert np.isnan(delivered[..., -1]).all()
     assert np.isfinite(recording["dopamine_rate"].sel(condition="frozen")[..., :-1]).all()
     assert np.isnan(recording["dopamine_rate"].sel(condition="arithmetic_frozen")).all()
     for name in NAMES:
@@ -253,7 +253,7 @@ def test_the_estimate_grows_with_sessions_and_animals():
 
 
 @pytest.mark.parametrize(
-    "options, told",
+    "options, message",
     [
         (["--circuit", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
         (["--circuit", "--sessions", "201"], "sessions through the circuit must be 2 to 200, got 201"),
@@ -265,14 +265,14 @@ def test_the_estimate_grows_with_sessions_and_animals():
         ),
     ],
 )
-def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, told):
+def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, message):
     assert replay(run, *options) == 2
     err = capfd.readouterr().err
-    assert told in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    "paradigm, feedback, told",
+    "paradigm, feedback, message",
     [
         (
             "bandit",
@@ -283,13 +283,13 @@ def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, to
     ],
 )
 def test_runs_without_a_stimulation_that_reaches_anybody_are_refused(
-    tmp_path, capfd, paradigm, feedback, told
+    tmp_path, capfd, paradigm, feedback, message
 ):
     run = make_run(tmp_path / "run", paradigm, 1, network=NETWORK | {"feedback": feedback})
     capfd.readouterr()
     assert replay(run, "--circuit") == 2
     err = capfd.readouterr().err
-    assert told in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
     assert not (run / "replays/circuit/recording.nc").exists()
 
 

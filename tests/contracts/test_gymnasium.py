@@ -245,7 +245,7 @@ def test_keys_of_every_step_are_there_on_every_step(mode):
     assert ends == 2 and sum(begins) == (3 if mode.endswith("same step") else 2)
 
 
-def test_settings_reach_the_task_and_a_wrong_one_is_told(paradigm):
+def test_settings_reach_the_task_and_a_wrong_one_is_reported(paradigm):
     env = gymnasium.make(name_env(paradigm), n_trials=7, test=True)
     assert env.unwrapped.task.n_trials == 7
     with pytest.raises(ValueError, match=r"no setting 'task.n_trial'. Did you mean 'n_trials'"):

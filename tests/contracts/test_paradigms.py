@@ -260,6 +260,6 @@ def test_a_label_without_a_description_would_be_refused(experiment):
     trained = Trained({0: born, None: born}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, conditions, lambda *_: None)
     name = next(iter({**task.session_labels, **task.step_labels}))
-    less = {label: told for label, told in task.descriptions.items() if label != name}
+    less = {label: description for label, description in task.descriptions.items() if label != name}
     with pytest.raises(KeyError, match=name):
         describe(recording, less, "Hz")

@@ -118,7 +118,7 @@ def test_a_manipulation_changes_dopamine_at_its_outcome_alone(name, outcome, siz
     assert (batch.injected != 0).any()
 
 
-def test_the_actor_is_told_the_manipulated_error_two_steps_after_the_press_and_the_critic_the_reward(played):
+def test_the_actor_receives_the_manipulated_error_two_steps_after_the_press_and_the_critic_the_reward(played):
     batch = play(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
     reward_channel, error_channel = batch.x[..., -2], batch.x[..., -1]
     torch.testing.assert_close(reward_channel[1:], batch.reward[:-1])
@@ -138,7 +138,7 @@ def test_actor_and_critic_share_nothing():
     assert (wiring.read_out[~critic] == torch.tensor([1.0, 1.0, 0.0])).all()
 
 
-def test_an_actor_that_is_told_the_reward_does_not_feel_a_manipulation():
+def test_an_actor_that_receives_the_reward_is_not_affected_by_a_manipulation():
     settings = EXPERIMENT.settings(sets=("network.n_units=16", "network.feedback=reward"))
     control = play(settings=settings)
     for name in MANIPULATIONS:
@@ -147,7 +147,7 @@ def test_an_actor_that_is_told_the_reward_does_not_feel_a_manipulation():
         assert (done.injected != 0).any()
 
 
-def test_an_actor_that_is_told_the_error_does(played):
+def test_an_actor_that_receives_the_error_is(played):
     done = play(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
     assert not torch.equal(done.action, played.action)
 

@@ -224,7 +224,7 @@ def derived(source):
 
 
 class BlindAlternation:
-    """Takes the image not taken last, told only the trial."""
+    """Takes the image not taken last, from the number of the trial alone."""
 
     def __init__(self, sessions):
         self.first = torch.randint(2, (sessions,), generator=torch.Generator().manual_seed(1))

@@ -127,14 +127,14 @@ def test_peak_memory_is_of_what_came_since():
     assert read_peak_memory() - before < 40
 
 
-def test_seeds_of_every_agent_are_run_and_told(monkeypatch):
+def test_seeds_of_every_agent_are_run_and_reported(monkeypatch):
     monkeypatch.setattr(bench, "measure_seed", lambda agent, seed: a_seed(agent, seed, 1.0, 2.0))
-    told = []
-    found = bench.run_bench(2, 1, lambda done, note: told.append((done, note)))
+    reports = []
+    found = bench.run_bench(2, 1, lambda done, note: reports.append((done, note)))
     assert [(each.agent, each.seed) for each in found] == [
         (agent, seed) for agent in bench.AGENTS for seed in (0, 1)
     ]
-    assert told == [(i + 1, f"{each.agent} seed {each.seed}") for i, each in enumerate(found)]
+    assert reports == [(i + 1, f"{each.agent} seed {each.seed}") for i, each in enumerate(found)]
 
 
 def test_criteria_are_those_of_thompson_sampling():

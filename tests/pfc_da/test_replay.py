@@ -310,7 +310,7 @@ def test_a_moment_of_training_is_replayed_with_the_weights_of_then():
     assert (value[2] != value[0]).any()
 
 
-def test_a_manipulation_is_written_beside_the_error_and_only_a_network_told_of_it_changes():
+def test_a_manipulation_is_recorded_with_the_error_and_changes_only_a_network_that_receives_it():
     block = Condition(name="blocked", manipulations=(Block(2.0, lambda labels: labels["regret"] > 0),))
     for feedback, same in (("reward", True), ("rpe", False)):
         recording = replay("bandit", f"network.feedback={feedback}", conditions=(FROZEN, block))

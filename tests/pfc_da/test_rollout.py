@@ -64,11 +64,11 @@ def test_input_is_observation_then_last_action_then_feedback(task, feedback):
         action = batch.action[t - 1]
         expected = torch.eye(task.n_actions)[action] if batch.is_choice[t - 1] else torch.zeros_like(seen[t])
         assert torch.equal(seen[t], expected)
-    told = batch.x[:, :, task.observation_size + task.n_actions :]
-    assert told.shape[2] == FEEDBACK_CHANNELS[feedback]
+    received = batch.x[:, :, task.observation_size + task.n_actions :]
+    assert received.shape[2] == FEEDBACK_CHANNELS[feedback]
     if feedback in ("reward", "both"):
-        assert (told[0, :, 0] == 0).all()
-        assert torch.equal(told[1:, :, 0], batch.reward[:-1])
+        assert (received[0, :, 0] == 0).all()
+        assert torch.equal(received[1:, :, 0], batch.reward[:-1])
         assert batch.reward.sum() > 0
 
 
@@ -93,9 +93,9 @@ def test_online_error_fed_back_is_the_one_recorded(task, feedback):
     batch = play(task, feedback=feedback, manipulations=(block,))
     blocked = torch.where(torch.arange(12) % 3 == 0, -0.7, 0.0)
     assert torch.equal(batch.injected, blocked.expand(task.n_steps, 12))
-    told = batch.x[:, :, -1]
-    assert (told[:2] == 0).all()
-    torch.testing.assert_close(told[2:], (batch.rpe + batch.injected)[:-2])
+    received = batch.x[:, :, -1]
+    assert (received[:2] == 0).all()
+    torch.testing.assert_close(received[2:], (batch.rpe + batch.injected)[:-2])
 
 
 @every_task
@@ -103,8 +103,8 @@ def test_cells_tell_network_and_synapses_the_same_dopamine(task):
     """One draw of noise an error: what is fed back is what plasticity gets, and the error itself stays as computed."""
     block = Block(0.7, lambda labels: torch.arange(12) % 3 == 0)
     batch = play(task, feedback="rpe", manipulations=(block,), channel=DopamineCells.calibrated())
-    told = batch.x[:, :, -1]
-    torch.testing.assert_close(told[2:], batch.dopamine[:-2])
+    received = batch.x[:, :, -1]
+    torch.testing.assert_close(received[2:], batch.dopamine[:-2])
     plain = batch.rpe + batch.injected
     assert (batch.dopamine - plain).abs().max() > 0.02  # noise and floor
     inside = (plain > -0.2) & (plain < 1.2)

@@ -1,4 +1,4 @@
-"""Environments of a task made for the test: barred actions, ground truth, mistakes told in one line."""
+"""Environments of a task made for the test: barred actions, ground truth, mistakes reported in one line."""
 
 import dataclasses
 from typing import ClassVar
@@ -33,7 +33,7 @@ class ThirdOfThree(Task):
     def step(self, state, action):
         batch, (trial, phase) = len(action), divmod(state, 3)
         chose = self.phases[phase] == "choose"
-        assert ((action >= 0) == chose).all()  # the task is told -1 where no action counts
+        assert ((action >= 0) == chose).all()  # the task receives -1 where no action counts
         reward = (action == 2).float()
         barred = torch.zeros(batch, 3)
         barred[:, 2] = float((state + 1) // 3 % 2)

@@ -149,8 +149,8 @@ def test_what_never_varies_is_said(constant):
     rows = compare(recorded)
     kernel = rows["history_choice", "lag_1"]
     assert kernel.verdict == "not comparable"
-    told = "never vary" if constant == "choice" else "all recorded rewards are alike"
-    assert told in kernel.why
+    reason = "never vary" if constant == "choice" else "all recorded rewards are alike"
+    assert reason in kernel.why
 
 
 def test_values_that_are_all_alike_are_no_certainty():

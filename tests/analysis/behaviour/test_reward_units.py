@@ -108,11 +108,11 @@ def test_rewards_of_trials_without_a_choice_are_no_values():
     assert find_values(sessions).tolist() == [0, 10]
 
 
-@pytest.mark.parametrize("values, told", [((0, 1, 4), "0, 0.25, 1"), (range(8), "8 amounts")])
-def test_graded_rewards_are_not_held_against_a_drop_or_nothing(values, told):
+@pytest.mark.parametrize("values, amounts", [((0, 1, 4), "0, 0.25, 1"), (range(8), "8 amounts")])
+def test_graded_rewards_are_not_held_against_a_drop_or_nothing(values, amounts):
     for pair, sides in (
-        ((play(0), play(1, values)), f"{told} recorded; 0, 1 simulated"),
-        ((play(1, values), play(0)), f"0, 1 recorded; {told} simulated"),
+        ((play(0), play(1, values)), f"{amounts} recorded; 0, 1 simulated"),
+        ((play(1, values), play(0)), f"0, 1 recorded; {amounts} simulated"),
     ):
         rows = compare(*pair)
         for (key, _), row in rows.items():

@@ -191,7 +191,7 @@ def test_controls_are_drawn_under_their_own_names():
     assert (table["chance"] == 0.5).all()
 
 
-def test_reward_within_a_session_is_told_by_trial_and_condition():
+def test_reward_within_a_session_is_tabulated_by_trial_and_condition():
     choice, reward = random_sessions()
     reward[:, 0] = np.arange(N_TRIALS) >= 30  # the frozen animal learns at trial 30, the other one never
     reward[:, 1] = 0

@@ -51,19 +51,19 @@ def naive_log_likelihood(name, choice, reward, window, values):
             total += np.log((1 - lapse) * p[c] + lapse / 2)
             p_first, last = float((c == 0) == (r == 1)), 2 * c - 1
             for option in (0, 1):
-                told = option == c or coupled
+                updated = option == c or coupled
                 error = (r if option == c else 1 - r) - v[option]
-                if kind == "pearce_hall" and told:
+                if kind == "pearce_hall" and updated:
                     v[option] += alpha * associability[option] * error
                     eta = now["associability_rate"]
                     associability[option] += eta * (abs(error) - associability[option])
                 elif kind == "kalman":
                     gain = variance[option] / (variance[option] + 1)
-                    if told:
+                    if updated:
                         v[option] += gain * error
                         variance[option] = gain
                     variance[option] += alpha**2 / (1 - alpha)
-                elif told:
+                elif updated:
                     v[option] += alpha * error
     return total
 

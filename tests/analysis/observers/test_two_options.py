@@ -137,8 +137,8 @@ def test_the_schedule_observer_is_the_sum_over_every_schedule(run_trials):
 def test_who_knows_the_schedule_tells_the_phases_apart(draw_schedule):
     p_reward, volatile = draw_schedule(100, np.random.default_rng(4))
     outcome = (np.random.default_rng(5).random(volatile.shape) < p_reward[..., 0]).astype(int)
-    told = filter_outcomes(SCHEDULE, outcome).volatility > 0.5
-    right = told == volatile
+    believed = filter_outcomes(SCHEDULE, outcome).volatility > 0.5
+    right = believed == volatile
     assert right[:, :5].mean() < 0.65 < 0.95 < right[:, 80:].mean()
 
 

@@ -173,7 +173,7 @@ def a_recording(n_animals=2, n_units=5, unit="Hz"):
     )
 
 
-def test_activity_is_told_by_trial_and_phase():
+def test_activity_is_tabulated_by_trial_and_phase():
     recording = a_recording()
     for order in (recording, recording.transpose("unit", "step", "animal", "recorded_episode")):
         found = units.get_activity(order)

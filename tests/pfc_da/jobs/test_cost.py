@@ -101,7 +101,7 @@ def test_what_cannot_fit_is_refused_in_one_line(tmp_path, monkeypatch):
         Cost(1, 1, 9e15, 0).require_room(tmp_path)
 
 
-def test_amounts_are_told_in_the_unit_that_suits_them():
+def test_amounts_are_given_in_the_unit_that_suits_them():
     assert [format_time(s) for s in (61, 600, 7200, 86400 * 30)] == ["61 s", "10 min", "2.0 h", "30.0 days"]
     assert [format_bytes(n) for n in (3e5, 3e8, 3e9, 4e15)] == ["0 MB", "300 MB", "3.0 GB", "4,000.0 TB"]
     assert Cost(1, 600, 2e9, 3e8).describe() == "about 10 min, 2.0 GB of memory and 300 MB on the disk"

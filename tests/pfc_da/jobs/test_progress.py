@@ -1,4 +1,4 @@
-"""Progress is told from any process, as plain lines or as live rows, and never ends the work."""
+"""Progress is reported from any process, as plain lines or as live rows, and never ends the work."""
 
 import io
 import multiprocessing

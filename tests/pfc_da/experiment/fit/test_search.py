@@ -57,8 +57,8 @@ class Played(Experiment):
         KEPT[folder.path / "recording.nc"] = recording
 
     def count_diverged(self, settings, folder):
-        told = dict.fromkeys(("key", "interval", "n_of", "units"), "")
-        return Statistic(**told, estimate=0, low=0, high=0, n=3, by_animal=(1.0, 0.0, 0.0))
+        texts = dict.fromkeys(("key", "interval", "n_of", "units"), "")
+        return Statistic(**texts, estimate=0, low=0, high=0, n=3, by_animal=(1.0, 0.0, 0.0))
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_the_command_trains_and_its_best_settings_run(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "space, told",
+    "space, message",
     [
         (None, "cannot read the space .*: No such file"),
         ("- 1", "space.yaml: .*valid dictionary"),
@@ -304,21 +304,21 @@ def test_the_command_trains_and_its_best_settings_run(folder, tmp_path, capsys):
         ("settings: {", "is not YAML"),
     ],
 )  # fmt: skip
-def test_a_space_that_is_none_ends_in_one_line(folder, tmp_path, capsys, space, told):
+def test_a_space_that_is_none_ends_in_one_line(folder, tmp_path, capsys, space, message):
     path = tmp_path / "space.yaml"
     if space is not None:
         path.write_text(space)
     code = call(folder, tmp_path / "fit", "--space", path)
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1), err
-    assert re.search(told, err), err
+    assert re.search(message, err), err
     assert not (tmp_path / "fit").exists()
 
 
 def test_other_bad_input_ends_in_one_line(folder, tmp_path, capsys, monkeypatch):
-    def fails(told, *more, out=tmp_path / "fit"):
+    def fails(message, *more, out=tmp_path / "fit"):
         code, (shown, err) = call(folder, out, *more), capsys.readouterr()
-        assert (code, shown, err.count("\n")) == (2, "", 1) and re.search(told, err), err
+        assert (code, shown, err.count("\n")) == (2, "", 1) and re.search(message, err), err
 
     fails("no setting 'train.update'", "--set", "train.update=3")
     fails("must be 1 to 9999 candidates, got 0", "--candidates", "0")
