@@ -135,5 +135,5 @@ def get_delivered_dopamine(batch: Rollout) -> Arrays:
     else:
         delivered = batch.dopamine[:-1]
         rate = torch.full_like(delivered, torch.nan)
-    both = {"dopamine_told": delivered, "dopamine_rate": rate}
+    both = {"dopamine_delivered": delivered, "dopamine_rate": rate}
     return {name: torch.cat([tensor, last]).T.numpy() for name, tensor in both.items()}

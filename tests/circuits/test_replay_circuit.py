@@ -124,7 +124,7 @@ def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithfu
 def test_cells_that_tell_the_error_change_nothing(faithful):
     recording, _ = faithful
     due = (recording["rpe"] + recording["dopamine_injected"]).clip(-1.5 * SCALE, 1.5 * SCALE)
-    delivered = recording["dopamine_told"]
+    delivered = recording["dopamine_delivered"]
     np.testing.assert_allclose(delivered[..., :-1], due[..., :-1], atol=2e-3)
     assert np.isnan(delivered[..., -1]).all()
     assert np.isfinite(recording["dopamine_rate"].sel(condition="frozen")[..., :-1]).all()

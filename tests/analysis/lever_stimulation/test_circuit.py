@@ -73,7 +73,7 @@ def build(rng):
             "forced": by_step(*[(np.arange(TRIALS) < FORCED) + nothing] * 2),
             "rpe": by_step(rpe, nothing),
             "dopamine_injected": by_step(injected, nothing),
-            "dopamine_told": by_step(delivered, nothing * np.nan),
+            "dopamine_delivered": by_step(delivered, nothing * np.nan),
             "dopamine_rate": by_step(rate, baseline),
         },
         coords={
