@@ -49,7 +49,7 @@ P0_RANGES = {
     "full": ((0.0, 0.5),),
     "gaps": ((0.1, 0.2), (0.3, 0.4)),
 }
-"""Where p0(A) is drawn from: the ranges of training, all of it, what training leaves out."""
+"""Ranges from which p0(A) is drawn: those of training, the full range, and those left out of training."""
 BLOCK_TRIALS = (50, 150)
 """Shortest and longest block in trials, with `changes`: Tsutsui et al. 2016."""
 CHANCE = 0.3761
@@ -154,7 +154,7 @@ class MonkeyJuice(Task):
         return after, Step(self._chosen_image(chosen, action), reward, labels)
 
     def _screens(self, side_of_a: Tensor) -> tuple[Tensor, ...]:
-        """What is on the screen at fixation, cue and saccade."""
+        """Screens at fixation, cue and saccade."""
         cue = torch.zeros(*side_of_a.shape, len(FEATURES))
         if self.images:
             cue[..., 2] = cue[..., 5] = 1.0 - side_of_a

@@ -1,4 +1,4 @@
-"""What training costs: CPU-seconds to a stated performance over seeds, failures counted, and the share of the floor.
+"""Cost of training: CPU-seconds to a stated performance over seeds, failures counted, and the share of the floor.
 
 One agent a seed is trained on the independent bandit; every few updates its weights are frozen and play the same held-out
 bandits, which costs time of its own that is not counted. A seed that has not reached a criterion when its updates are used

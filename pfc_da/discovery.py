@@ -100,7 +100,7 @@ def describe_module(package: ModuleType, name: str, kind: str) -> str:
 
 
 def is_file(name: str) -> bool:
-    """Whether a name is that of a Python file, and not of a module."""
+    """True if a name is that of a Python file, and not of a module."""
     return name.endswith(".py")
 
 

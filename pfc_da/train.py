@@ -70,7 +70,7 @@ class Training:
 
     @property
     def diverged(self) -> bool:
-        """Whether the last updates were all non-finite."""
+        """True if the last updates were all non-finite."""
         before = self.curve[-1 - GIVE_UP_AFTER][-1] if self.update > GIVE_UP_AFTER else 0
         return self.update >= GIVE_UP_AFTER and self.curve[-1][-1] - before == GIVE_UP_AFTER
 
@@ -193,7 +193,7 @@ def train_animal(
 
 
 def _is_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -> bool:
-    """Whether all files of a trained animal are there; refuse a damaged one."""
+    """True if all files of a trained animal are there; refuse a damaged one."""
     names = (WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
     if not all((folder / name).exists() for name in names):
         return False

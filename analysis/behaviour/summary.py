@@ -93,7 +93,7 @@ def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
 
 
 def are_of_two(choice: NDArray) -> bool:
-    """Whether all choices are of options 0 and 1 (or missing, -1)."""
+    """True if all choices are of options 0 and 1 (or missing, -1)."""
     return bool(choice.max() < 2)
 
 

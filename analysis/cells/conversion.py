@@ -155,7 +155,7 @@ def cut_windows(train: NDArray) -> list[NDArray]:
 
 PAUSE_S, WINDOW_S = 3.0, 2.0
 AREAS: dict[str, Cut] = {"DLPFC": leave_out_pauses, "ACC": leave_out_pauses, "OFC": cut_windows}
-"""How intervals were taken in each recorded area."""
+"""Method by which intervals were taken in each recorded area."""
 
 
 def tabulate_neurons(recording: xr.Dataset, animal: int, cut: Cut = keep_whole) -> pd.DataFrame:

@@ -202,7 +202,7 @@ def _explained(tau: NDArray, values: NDArray, weight: NDArray) -> tuple[NDArray,
 
 
 def _vertex(three: NDArray) -> NDArray:
-    """Where the parabola through values at -1, 0 and 1, (3, unit), is highest, within -1 and 1."""
+    """Position of the maximum of the parabola through values at -1, 0 and 1, (3, unit), within -1 and 1."""
     bend = three[0] - 2 * three[1] + three[2]
     slope = (three[2] - three[0]) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -210,7 +210,7 @@ def _vertex(three: NDArray) -> NDArray:
 
 
 def _refuse(fit: DecayFit, unit: int, reason: str, stretch_s: float, needed_s: float) -> str:
-    """Why a fit is not to be trusted; "" if it is."""
+    """Reason not to trust a fit; "" if there is none."""
     if reason:
         return reason
     if np.isnan(fit.tau[unit]):

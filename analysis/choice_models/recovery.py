@@ -61,7 +61,7 @@ class ModelRecovery:
 
     @property
     def confusion(self) -> NDArray:
-        """How many agents of each model (row) have their lowest BIC with each model (column)."""
+        """Number of agents of each model (row) with the lowest BIC for each model (column)."""
         best = self.bic.argmin(axis=1)
         return np.stack([np.bincount(row, minlength=len(self.names)) for row in best])
 

@@ -35,7 +35,7 @@ _DOSED = re.compile(rf"({'|'.join(MANIPULATIONS)})(?:_x([\d.]+))?")
 
 
 def get_trials(recording: xr.Dataset) -> xr.Dataset:
-    """What was pressed, paid and injected on every trial, (animal, condition, episode, trial) each.
+    """Lever, reward and injected dopamine of every trial, (animal, condition, episode, trial) each.
 
     Returns
     -------
@@ -112,5 +112,5 @@ def label_condition(condition: str, p: float) -> Labels:
 
 
 def is_manipulation(condition: str) -> bool:
-    """Whether a condition with frozen weights is a manipulation at some dose."""
+    """True if a condition with frozen weights is a manipulation at some dose."""
     return _DOSED.fullmatch(condition) is not None

@@ -65,7 +65,7 @@ def analyse_units(recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.G
 
 
 def get_populations(recording: xr.Dataset) -> dict[str, NDArray]:
-    """Which units (unit,) bool belong to the actor and to the critic; all in one, named "", where they share them."""
+    """Units of the actor and of the critic, (unit,) bool; all in one population named "" where they share their units."""
     is_critic = recording.get("is_critic", xr.zeros_like(recording["is_excitatory"])).values.astype(bool)
     return {"actor": ~is_critic, "critic": is_critic} if is_critic.any() else {"": ~is_critic}
 

@@ -28,7 +28,7 @@ FITTED_AGENTS = {
 }
 """Learner -> the model of `choice_models` that is fitted and simulated."""
 PLAYS = 4
-"""How often an observer is simulated in every session."""
+"""Simulations of an observer in every session."""
 
 
 def simulate_fitted_agents(

@@ -121,6 +121,6 @@ def read_settings(folder: "RunFolder") -> "RunSettings":
 
 
 def locate_report(folder: "RunFolder") -> str:
-    """Where the report is, for the end of a sentence; nothing if there is none."""
+    """Path of the report, for the end of a sentence; empty if there is none."""
     report = folder.path / "report.html"
     return f", report in {report}" if folder.is_done("report") else ""

@@ -55,7 +55,7 @@ class Replay(abc.ABC):
     @property
     @abc.abstractmethod
     def conditions(self) -> Sequence[Condition]:
-        """What the animals are replayed under."""
+        """Conditions of the replay."""
 
     @abc.abstractmethod
     def count_sessions(self) -> int:
@@ -158,7 +158,7 @@ class Replay(abc.ABC):
         write_atomic(_name_request(part), lambda aside: aside.write_text(text, encoding="utf-8"))
 
     def holds(self, part: Path) -> bool:
-        """Whether an animal's own file is of this very request, and as it was written."""
+        """True if the file of an animal is of this very request, and as it was written."""
         try:
             require_file(_name_request(part))
             kept = json.loads(_name_request(part).read_text(encoding="utf-8"))
@@ -172,7 +172,7 @@ class Replay(abc.ABC):
             raise damaged(part, "it is not of this replay")
 
     def _request(self, part: Path) -> dict[str, Any]:
-        """What the recording of one animal depends on."""
+        """Inputs that the recording of one animal depends on."""
         weights = hash_file(part.parent / WEIGHTS)
         return {"config": self.config, "attributes": self.attributes, "weights_sha256": weights}
 
@@ -197,7 +197,7 @@ class ReplayOnDemand(Replay):
 
     @abc.abstractmethod
     def estimate(self, workers: int | None) -> Cost:
-        """What the replay will cost."""
+        """Estimated cost of the replay."""
 
     @abc.abstractmethod
     def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
@@ -215,7 +215,7 @@ class ReplayOnDemand(Replay):
 
     @abc.abstractmethod
     def analyse(self, recording: xr.Dataset) -> "Findings":
-        """What the recording shows."""
+        """Results of the recording."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class ReplayOnDemand(Replay):
         return tuple(f"{name_folder(self.name)}/{name}" for name in OF_REPLAY)
 
     def is_done(self, folder: RunFolder) -> bool:
-        """Whether the folder holds this very replay.
+        """True if the folder holds this very replay.
 
         Raises
         ------

@@ -87,7 +87,7 @@ class Session:
 
     @property
     def stop_s(self) -> float:
-        """When the session ended, in s."""
+        """End of the session, in s."""
         return float(to_seconds(self.series.sizes["step"], self.step_s))
 
 
@@ -122,7 +122,7 @@ def name_session(provenance: Provenance, episode: int) -> str:
 
 
 def to_seconds(steps: ArrayLike, step_s: float, *, ticks: int = 0) -> NDArray:
-    """When steps begin, and `ticks` of the clock later, in s.
+    """Start times of steps, and `ticks` of the clock later, in s.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def iterate_columns(own: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
 
 
 def describe(values: xr.DataArray) -> str:
-    """What a variable is, with its units if it has any."""
+    """Description of a variable, with its units if it has any."""
     units = values.attrs["units"]
     return str(values.attrs["long_name"]) + (f" ({units})" if units != "1" else "")
 

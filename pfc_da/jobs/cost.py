@@ -1,4 +1,4 @@
-"""What a command will cost, estimated before it starts: time, memory and disk, from figures measured once.
+"""Cost of a command, estimated before it starts: time, memory and disk, from figures measured once.
 
 Time goes into steps of networks. A step of a batch of sessions costs a fixed part, and a part per session that grows with
 units and with their pairs; animals, updates, sessions, trials and conditions multiply it. The figures below were measured
@@ -63,9 +63,9 @@ CELL_BYTES, CELL_DISK = 40.0, 12.0
 ACTIVITY_BYTES, ACTIVITY_DISK = 4.0, 3.7
 """Bytes of a recording a session, step and unit whose activity is kept."""
 ANALYSED, JOINED = 0.6, 3.0
-"""How much of a recording is in memory while it is analysed; how often it is while spiking animals are joined."""
+"""Size in memory, as a multiple of the recording, while it is analysed and while spiking animals are joined."""
 SHORT_S = 60.0
-"""What takes less is not worth a line."""
+"""Commands that take less time are not announced."""
 
 
 class Cost(NamedTuple):

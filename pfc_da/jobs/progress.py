@@ -23,7 +23,7 @@ _LINE_EVERY_S = 30.0
 _FIRST_LINE_S = 1.0
 """The first line of a stage comes after this time, so that what is refused at once is one line."""
 _PRIOR_S = 10.0
-"""How much work, in s as expected, the measured pace must cover to weigh as much as the expected one."""
+"""Work, in s as expected, after which the measured pace weighs as much as the expected one."""
 _ROWS = 12
 """Most tasks shown at once on a terminal, of which the smallest usual one has 24 rows."""
 
@@ -88,7 +88,7 @@ class Stage:
     tasks: list[Task] = field(default_factory=list)
     ended: float | None = None
     heard: float = 0.0
-    """When something was last reported."""
+    """Time of the last report."""
 
     def __post_init__(self) -> None:
         """Nothing has been reported yet."""
@@ -99,7 +99,7 @@ class Stage:
         return sum(task.done for task in self.tasks), sum(task.total for task in self.tasks)
 
     def count_tasks(self) -> str:
-        """How many of several tasks are finished, in words; empty for one task."""
+        """Number of finished tasks, in words; empty for one task."""
         finished = sum(task.done >= task.total for task in self.tasks)
         return f"{finished} of {len(self.tasks)} finished" if len(self.tasks) > 1 else ""
 
@@ -302,7 +302,7 @@ def _join(*parts: str) -> str:
 
 
 def _can_move(stream: TextIO) -> bool:
-    """Whether lines of the stream can be drawn over: it is a terminal that can move its cursor."""
+    """True if lines of the stream can be drawn over: it is a terminal that can move its cursor."""
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 

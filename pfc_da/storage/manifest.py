@@ -25,7 +25,7 @@ _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf"
 
 
 class Manifest(BaseModel):
-    """What a run folder holds: its configuration, where it came from, how far it got, what it cost.
+    """Description of a run folder: configuration, origin, progress and cost.
 
     `status` is ``running`` while a stage is under way (or was killed there), ``waiting`` when a command
     ended well with stages still to do, and ``finished`` when every stage is done. `files` are the SHA-256 of finished

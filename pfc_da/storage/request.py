@@ -1,4 +1,4 @@
-"""Whether a folder holds what is asked for again: settings and options of before against those of now, key by key."""
+"""Comparison of the request that a folder was made for with a new one, key by key."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which code generation target is taken and why, and when compiling is reported."""
+"""The code generation target that is taken and why, and the report of compiling."""
 
 import logging
 import os

@@ -111,7 +111,7 @@ def test_no_bare_sibling_import(path):
 
 
 def test_processes_are_started_in_one_place():
-    """Where they are made to end with their parent."""
+    """The file in which they are made to end with their parent."""
     starting = {"joblib", "loky", "multiprocessing", "concurrent"}
     found = {module for module in FILES for _, name in imports_of(module) if name.split(".")[0] in starting}
     assert found == {"pfc_da.jobs.workers"}

@@ -1,4 +1,4 @@
-"""What setup.cfg, the links and the wheel promise, and what no tracked file may hold."""
+"""Promises of setup.cfg, the links and the wheel, and content that no tracked file may hold."""
 
 import configparser
 import os

@@ -62,7 +62,7 @@ def play(task, seed=0, actions=0):
 
 
 def same(one, other):
-    """Whether two lists of Steps are equal to the bit."""
+    """True if two lists of Steps are equal to the bit."""
 
     def tensors(step):
         return {"observation": step.observation, "reward": step.reward, **step.labels}
@@ -168,7 +168,7 @@ def test_whatever_is_chosen_the_problems_are_the_same(task):
 
 
 def test_sessions_of_a_batch_do_not_touch(task):
-    """What one session does changes nothing in another."""
+    """A session changes nothing in another."""
     state, _ = task.reset(torch_stream(0, "task"), SESSIONS)
     other = state
     for t in range(task.n_steps):

@@ -83,7 +83,7 @@ def finished(call, tmp_path_factory):
 
 
 def read(folder):
-    """What must be the same bits at the end, by its path."""
+    """Files that must have the same bits at the end, by path."""
     files = [file for file in folder.rglob("*") if file.is_file() and not file.name.endswith(CHANGING)]
     return {
         str(file.relative_to(folder)): b"ids by chance" if file.suffix == ".nwb" else file.read_bytes()

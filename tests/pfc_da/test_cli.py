@@ -1,4 +1,4 @@
-"""What a user types and reads: exit codes, one-line errors, continuing, and a quick start."""
+"""The command line as a user sees it: exit codes, one-line errors, continuing, and a quick start."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""What `pfc-da settings` shows."""
+"""Output of `pfc-da settings`."""
 
 import pytest
 

@@ -49,7 +49,7 @@ class Population:
 
 
 class DistanceMetric:
-    """Which statistics make the distance, and their scales, from the default and the candidates drawn blindly."""
+    """Statistics that make the distance, and their scales, from the default and the candidates drawn at random."""
 
     def __init__(self, space: Space, pilots: Sequence[Population]) -> None:
         rows = [pilot.rows for pilot in pilots[: PILOTS + 1]]

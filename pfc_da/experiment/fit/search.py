@@ -1,4 +1,4 @@
-"""Which settings of a simulated population bring its statistics closest to recorded ones.
+"""Search for the settings of a simulated population whose statistics are closest to recorded ones.
 
 A candidate is a population of animals with settings drawn from a declared space (`space`), trained, replayed frozen
 and compared with the recordings by the functions of ``pfc-da compare --recorded``; its distance is that of
@@ -303,7 +303,7 @@ class Fit:
 
 
 def find_learners(recording: xr.Dataset) -> np.ndarray:
-    """Which animals earn more than they did untrained, in the same sessions, by more than 1.96 standard errors."""
+    """Animals that earn more than untrained, in the same sessions, by more than 1.96 standard errors."""
     reward = recording["held_out_reward"]
     gain = reward.sel(condition="frozen") - reward.sel(condition=UNTRAINED.name)
     error = gain.std("held_out_episode", ddof=1) / gain.sizes["held_out_episode"] ** 0.5

@@ -60,7 +60,7 @@ class CircuitReplay(ReplayOnDemand):
         return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
-        """What the replay will cost."""
+        """As `ReplayOnDemand.estimate`."""
         settings, sessions = self.options.limit(self.settings), self.options.sessions
         conditions = self.count_sessions() // sessions  # half of them through the circuit
         own_s = conditions / 2 * self.task.n_steps * (STEP_S + SESSION_STEP_S * sessions)
@@ -82,7 +82,7 @@ class CircuitReplay(ReplayOnDemand):
         return join_animals(parts, self.task)
 
     def analyse(self, recording: xr.Dataset) -> Findings:
-        """What stimulation did to choices and to dopamine cells."""
+        """Effects of stimulation on choices and on dopamine cells."""
         statistics = summarise_circuit(recording)
         shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
         text = (

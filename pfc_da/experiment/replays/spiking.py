@@ -65,7 +65,7 @@ class SpikingReplay(ReplayOnDemand):
 
     @property
     def conditions(self) -> list[Condition]:
-        """What is played in addition to the frozen animal."""
+        """Conditions in addition to the frozen animal."""
         return [each for each in self.experiment.conditions if each.name in self.experiment.spiking]
 
     def check(self) -> None:
@@ -79,7 +79,7 @@ class SpikingReplay(ReplayOnDemand):
         return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
-        """What the replay will cost."""
+        """As `ReplayOnDemand.estimate`."""
         settings, played = self.options.limit(self.settings), self.count_sessions()
         neurons = settings.network.n_units * self.options.neurons_per_unit
         own_s = COMPILE_S + NEURON_STEP_S * neurons * played * self.task.n_steps
@@ -104,7 +104,7 @@ class SpikingReplay(ReplayOnDemand):
         return _join(parts, self.task)
 
     def analyse(self, recording: xr.Dataset) -> Findings:
-        """What neurons keep of the rate network's skill and choices, and how they fire."""
+        """Reward and choices of the spiking network compared with the rate network, and firing statistics."""
         rng = numpy_stream(self.settings.seed, "analysis", "spiking")
         shares = compute_shares(recording, find_observers(self.experiment.name, self.task))
         firing, by_area = summarise_neurons(recording), summarise_by_area(recording)

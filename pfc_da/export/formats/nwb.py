@@ -173,7 +173,7 @@ def _make_events(session: Session) -> Iterator[Any]:
 
 
 def _add_series(file: "NWBFile", session: Session) -> None:
-    """What goes on inside the animal, step by step."""
+    """Internal variables of the animal, step by step."""
     from pynwb import TimeSeries
 
     module = file.create_processing_module(

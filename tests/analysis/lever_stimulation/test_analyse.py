@@ -44,7 +44,7 @@ class Learner:
 
 
 def inject(condition, chosen, won):
-    """What is added to the error of each session after this outcome."""
+    """Amount added to the error of each session after this outcome."""
     name, _, dose = condition.removeprefix("plastic_").partition("_x")
     after = {"risky_win_blocked": (chosen == 1) & won, "safe_reward_blocked": chosen == 0}
     after["risky_loss_stimulated"] = (chosen == 1) & ~won

@@ -1,4 +1,4 @@
-"""What a replay through the midbrain circuit shows: planted shifts, rates and noise are found again."""
+"""Analysis of a replay through the midbrain circuit: planted shifts, rates and noise are recovered."""
 
 import numpy as np
 import pytest

@@ -26,7 +26,7 @@ def behave(seed):
 
 
 def variables(choice, reward):
-    """What a unit may code, each (episode, trial) with s.d. 1."""
+    """Variables that a unit may code, each (episode, trial) with s.d. 1."""
     found = dict(compute_regressors(choice, reward, compute_object_value(choice, reward, units.HALF_LIFE)))
     return {name: np.nan_to_num((x - np.nanmean(x)) / np.nanstd(x)) for name, x in found.items()}
 

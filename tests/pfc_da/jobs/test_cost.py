@@ -1,4 +1,4 @@
-"""What a run is estimated to cost: it grows with everything that multiplies work, and refuses what cannot fit."""
+"""Estimated cost of a run: it grows with everything that multiplies work, and refuses what cannot fit."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def estimate(
 
 
 def ratio(*sets, of, stage="train", **options):
-    """How many times what is estimated once `sets` are set, less what does not depend on work."""
+    """Ratio of estimates with and without `sets`, less the part that does not depend on work."""
     nothing = combine(2, 1e-9, 1)
     more, base = (getattr(estimate(*s, stages=(stage,), **options), of) for s in (sets, ()))
     return (more - getattr(nothing, of)) / (base - getattr(nothing, of))

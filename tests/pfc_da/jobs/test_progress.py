@@ -127,7 +127,7 @@ def test_a_report_can_be_pickled_and_its_scratch_file_is_removed():
 
 
 def rows_of(stages, left, now):
-    """What a terminal of 80 x 24 shows, as lines."""
+    """Lines shown by a terminal of 80 x 24."""
     rows = _progress._Rows(io.StringIO())
     rows.show(stages, left, now)
     rows.close()
