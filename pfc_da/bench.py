@@ -1,9 +1,9 @@
 """Cost of training: CPU-seconds to a stated performance over seeds, failures counted, and the share of the floor.
 
-One agent a seed is trained on the independent bandit; every few updates its weights are frozen and play the same held-out
-bandits, which costs time of its own that is not counted. A seed that has not reached a criterion when its updates are used
-up has failed. The floor is the time of the bare matrix products of one update, measured in the same process right after
-it, so that a busy machine slows both.
+One agent a seed is trained on the independent bandit; every few updates its weights are frozen and tested on the same
+held-out bandits, which costs time of its own that is not counted. A seed that has not reached a criterion when its updates
+are used up has failed. The floor is the time of the bare matrix products of one update, measured in the same process right
+after it, so that a busy machine slows both.
 """
 
 import contextlib
@@ -100,7 +100,7 @@ def measure_seed(name: str, seed: int) -> Seed:
         training = train_update(agent, settings, task, training, own)
         first, later = EVALUATE_EVERY
         if training.update % (first if reached[str(CRITERIA[0])] is None else later) == 0:
-            reward = play_held_out(agent, settings, task, training)
+            reward = measure_held_out(agent, settings, task, training)
             best = max(best, reward)
             for criterion in CRITERIA:
                 if reward >= criterion and reached[str(criterion)] is None:
@@ -135,7 +135,7 @@ def read_peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def play_held_out(agent: Agent, settings: RunSettings, task: Task, training: Training) -> float:
+def measure_held_out(agent: Agent, settings: RunSettings, task: Task, training: Training) -> float:
     """Mean reward a trial with frozen weights; the same bandits and draws for every seed and update.
 
     Parameters

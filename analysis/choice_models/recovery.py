@@ -111,8 +111,8 @@ def recover_models(models: Sequence[Model], p_reward: NDArray, *, rng: np.random
     -------
     ModelRecovery
     """
-    played = [_simulate(model, p_reward, rng)[1:] for model in models]
-    choice, reward = (np.concatenate(each) for each in zip(*played, strict=True))
+    simulated = [_simulate(model, p_reward, rng)[1:] for model in models]
+    choice, reward = (np.concatenate(each) for each in zip(*simulated, strict=True))
     bic = [fit_model(model, choice, reward, rng=rng).bic for model in models]
     by_model = np.stack(bic).reshape(len(models), len(models), -1)  # (fitted, simulated, agent)
     return ModelRecovery(names=tuple(model.name for model in models), bic=by_model.swapaxes(0, 1))

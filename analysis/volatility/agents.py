@@ -27,7 +27,7 @@ FITTED_AGENTS = {
     "pearce_hall": "pearce_hall_coupled",
 }
 """Learner -> the model of `choice_models` that is fitted and simulated."""
-PLAYS = 4
+REPEATS = 4
 """Simulations of an observer in every session."""
 
 
@@ -59,7 +59,7 @@ def simulate_fitted_agents(
 def simulate_observers(
     sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
-    """Choices of the ideal `observer` and of the learner of Behrens et al., each simulated `PLAYS` times (agents).
+    """Choices of the ideal `observer` and of the learner of Behrens et al., each simulated `REPEATS` times (agents).
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def simulate_observers(
     """
     simulated = {}
     for name, agent in (("ideal", observer), ("behrens", VolatilityLearner())):
-        repeated = np.tile(sessions.p_reward, (PLAYS, 1, 1))
-        shape = (PLAYS, *sessions.volatile.shape)
+        repeated = np.tile(sessions.p_reward, (REPEATS, 1, 1))
+        shape = (REPEATS, *sessions.volatile.shape)
         chunks = range(0, len(repeated), CHUNK)
         parts = [simulate_choices(agent, repeated[first : first + CHUNK], rng=rng) for first in chunks]
         choice, reward = (
@@ -94,7 +94,7 @@ def _both(choices: Choices) -> tuple[NDArray, NDArray]:
 def summarise_agents(
     simulated: Mapping[str, VolatileSessions], fits: Mapping[str, RateFit], *, rng: np.random.Generator
 ) -> list[Statistic]:
-    """Ratio of learning rates and BIC gain of two rates, of fitted learners (n: animals) and observers (n: plays).
+    """Ratio of learning rates and BIC gain of two rates, of fitted learners (n: animals) and observers (n: simulations).
 
     Parameters
     ----------
@@ -112,10 +112,10 @@ def summarise_agents(
             summarise_ratio(fit, labels),
             summarise("bic_block_specific", gain, labels=labels, units="BIC"),
         )
-        found += pair if name in FITTED_AGENTS else [_over_plays(statistic) for statistic in pair]
+        found += pair if name in FITTED_AGENTS else [_over_simulations(statistic) for statistic in pair]
     return found
 
 
-def _over_plays(statistic: Statistic) -> Statistic:
-    interval = statistic.interval.replace("animals", "plays")
-    return replace(statistic, interval=interval, n_of="plays", by_animal=())
+def _over_simulations(statistic: Statistic) -> Statistic:
+    interval = statistic.interval.replace("animals", "simulations")
+    return replace(statistic, interval=interval, n_of="simulations", by_animal=())

@@ -223,9 +223,9 @@ def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) 
             rate_by_session=nothing,
             inverse_temperature_by_session=nothing[..., 0],
         )
-    played = sessions.choice, sessions.reward
-    fit = fit_model(_MODEL, *played, window=window, rng=rng, n_starts=STARTS)
-    by_session = spread_over_sessions(fit, *played, window=window)
+    outcomes = sessions.choice, sessions.reward
+    fit = fit_model(_MODEL, *outcomes, window=window, rng=rng, n_starts=STARTS)
+    by_session = spread_over_sessions(fit, *outcomes, window=window)
     predicted = fit.bic < 2 * np.log(2) * fit.n_trials  # BIC of a coin, which has no parameters
     rate, beta = fit.parameters["learning_rate"], fit.parameters["inverse_temperature"]
     return RateFit(

@@ -59,7 +59,7 @@ class Replay(abc.ABC):
 
     @abc.abstractmethod
     def count_sessions(self) -> int:
-        """Sessions that an animal plays in all."""
+        """Sessions of one animal over all conditions."""
 
     @abc.abstractmethod
     def record_animal(self, path: Path, trained: Trained, animal: int, report: Report) -> None:
@@ -126,7 +126,7 @@ class Replay(abc.ABC):
         for animal, part in enumerate(parts):
             trained = load_trained(self.settings, self.task, animal, folder.animal(animal))
             report = progress.task(f"animal {animal}", self.count_sessions())
-            jobs.append(functools.partial(self.play_part, trained, animal, report, part))
+            jobs.append(functools.partial(self.replay_part, trained, animal, report, part))
         work(jobs, workers, folder.path)
         for part in parts:
             self.require_part(part)
@@ -136,7 +136,7 @@ class Replay(abc.ABC):
             remove(_name_request(part))
         return text
 
-    def play_part(self, trained: Trained, animal: int, report: Report, part: Path) -> None:
+    def replay_part(self, trained: Trained, animal: int, report: Report, part: Path) -> None:
         """Replay one animal into a file of its own, unless that was done before.
 
         Parameters
@@ -200,7 +200,7 @@ class ReplayOnDemand(Replay):
         """Estimated cost of the replay."""
 
     @abc.abstractmethod
-    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+    def simulate_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
         """The recording of one animal.
 
         Parameters
@@ -253,7 +253,7 @@ class ReplayOnDemand(Replay):
 
     def record_animal(self, path: Path, trained: Trained, animal: int, report: Report) -> None:
         """Write the recording of one animal."""
-        recording = self.play_animal(trained, animal, report)
+        recording = self.simulate_animal(trained, animal, report)
         set_provenance(recording, config=self.config, choice_phase=self.task.choice_phase)
         recording.attrs.update(self.attributes)
         write_atomic(path, functools.partial(write_recording, recording))

@@ -36,15 +36,15 @@ def test_a_network_receives_the_dopamine_of_the_circuit(circuit):
     block = Block(0.9, lambda labels: torch.arange(8) < 4)
     channel = CircuitChannel(circuit, DopamineCells.calibrated())
 
-    def play(sessions):
+    def simulate(sessions):
         streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
         system = DopamineSystem(0.8, (block,), channel)
         return rollout(network, weights, task, system, sessions=sessions, feedback="rpe", **streams)
 
-    batch = play(8)
+    batch = simulate(8)
     delivered, due = batch.x[2:, :, -1], (batch.rpe + batch.injected)[:-2].clamp(-1.5, 1.5)
     assert (delivered - due).abs().max() > 1e-3  # spikes are not arithmetic
     assert (delivered - due)[due > -0.6].abs().mean() < 0.2
     assert (delivered[:, :4].mean() - delivered[:, 4:].mean()).item() < -0.3
     with pytest.raises(InputError, match="circuit of 8 copies serves as many sessions, got 5"):
-        play(5)
+        simulate(5)

@@ -85,8 +85,8 @@ def trained(settings):
 
 
 @pytest.fixture(scope="module")
-def play(settings, trained):
-    def play(circuit, n_trials=8):
+def simulate(settings, trained):
+    def simulate(circuit, n_trials=8):
         made.clear()
         task, options = (
             lever_stimulation.LeverStimulation(n_trials=n_trials),
@@ -100,12 +100,12 @@ def play(settings, trained):
         assert reports[-1] == count_sessions(CONDITIONS, options)
         return found
 
-    return play
+    return simulate
 
 
 @pytest.fixture(scope="module")
-def faithful(play):
-    return play(Faithful), made[0].calls
+def faithful(simulate):
+    return simulate(Faithful), made[0].calls
 
 
 def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithful, settings, trained):
@@ -156,8 +156,8 @@ def test_currents_are_what_is_injected_and_nothing_of_it_is_in_the_error(faithfu
     np.testing.assert_allclose(calls["received"] - calls["expected"], error, atol=1e-5)
 
 
-def test_a_circuit_that_is_deaf_to_currents_shifts_nothing(play):
-    recording = play(Deaf)
+def test_a_circuit_that_is_deaf_to_currents_shifts_nothing(simulate):
+    recording = simulate(Deaf)
     policy, arithmetic = recording["policy"], "arithmetic_{}".format
     for name in NAMES[1:]:
         np.testing.assert_array_equal(policy.sel(condition=name), policy.sel(condition="frozen"))
@@ -225,19 +225,19 @@ def test_a_finished_one_is_left_alone_and_another_is_refused(run, monkeypatch, c
 
 def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypatch, capfd):
     monkeypatch.setattr(replay_circuit, "MidbrainCircuit", Faithful)
-    played = []
+    replayed = []
 
-    def play(settings, task, trained, animal, *rest):
-        played.append(animal)
-        if animal == 1 and len(played) == 2:
+    def simulate(settings, task, trained, animal, *rest):
+        replayed.append(animal)
+        if animal == 1 and len(replayed) == 2:
             raise KeyboardInterrupt
         return replay_circuit_animal(settings, task, trained, animal, *rest)
 
-    monkeypatch.setattr(_circuit, "replay_circuit_animal", play)
+    monkeypatch.setattr(_circuit, "replay_circuit_animal", simulate)
     assert replay(run, "--circuit", "--sessions", "6", "--force") == 130
     assert (run / "animals/000/circuit.nc").exists() and not (run / "animals/001/circuit.nc").exists()
     assert replay(run, "--circuit", "--sessions", "6", "--force") == 0
-    assert played == [0, 1, 1]
+    assert replayed == [0, 1, 1]
 
 
 def test_the_estimate_grows_with_sessions_and_animals():

@@ -79,9 +79,9 @@ def test_rate_network_is_played_as_by_a_replay_without_noise(settings, trained, 
     network = settings.network.model_copy(update={"neurons_per_unit": 0})
     silent = settings.model_copy(update={"network": network})
     rate = replay_animal(silent, TASK, trained, 0, (FROZEN,), lambda done, note: None)
-    played = recording.sel(condition="rate_frozen")
+    by_rate = recording.sel(condition="rate_frozen")
     for name in ("choice", "reward", "value", "policy", "held_out_reward"):
-        np.testing.assert_array_equal(played[name].values, rate[name].sel(condition="frozen").values)
+        np.testing.assert_array_equal(by_rate[name].values, rate[name].sel(condition="frozen").values)
     np.testing.assert_array_equal(recording["p_reward"], rate["p_reward"])
 
 
@@ -212,15 +212,15 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, m
     """One whose file has changed since is played again."""
     from pfc_da.experiment.replays import spiking as _spiking
 
-    played = []
+    replayed = []
 
-    def play(settings, task, trained, animal, *rest):
-        played.append(animal)
-        if animal == 1 and len(played) == 2:
+    def simulate(settings, task, trained, animal, *rest):
+        replayed.append(animal)
+        if animal == 1 and len(replayed) == 2:
             raise KeyboardInterrupt
         return replay_spiking_animal(settings, task, trained, animal, *rest)
 
-    monkeypatch.setattr(_spiking, "replay_spiking_animal", play)
+    monkeypatch.setattr(_spiking, "replay_spiking_animal", simulate)
     assert replay(run, "--sessions", "2", "--force") == 130
     part = run / "animals/000/spiking.nc"
     assert part.exists() and not (run / "animals/001/spiking.nc").exists()
@@ -229,7 +229,7 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, m
         content[len(content) // 2] ^= 1
         part.write_bytes(content)
     assert replay(run, "--sessions", "2", "--force") == 0
-    assert played == ([0, 1, 0, 1] if spoilt else [0, 1, 1])
+    assert replayed == ([0, 1, 0, 1] if spoilt else [0, 1, 1])
     assert not list(run.glob("animals/*/spiking.nc*"))
 
 
@@ -255,7 +255,7 @@ def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatc
     plain, stimulated = ask(), ask(stimulate="current=0.3,fraction=0.5")
     part, weights = run / "animals/001/spiking.nc", run / "animals/001" / WEIGHTS
     trained = load_trained(settings, plain.task, 1, part.parent)
-    stimulated.play_part(trained, 1, lambda *_: None, part)
+    stimulated.replay_part(trained, 1, lambda *_: None, part)
     assert stimulated.holds(part) and not plain.holds(part)
     with pytest.raises(InputError, match="spiking.nc is damaged: it is not of this replay"):
         plain.require_part(part)

@@ -44,7 +44,7 @@ def task(request, experiment):
     return experiment.build_task(experiment.settings(sets=SMALL), test=request.param == "test")
 
 
-def play(task, seed=0, actions=0):
+def simulate(task, seed=0, actions=0):
     """All that a session shows: the problem, and the Steps that follow the first and each action.
 
     `actions` seeds the choices; on steps without a choice the action is -1.
@@ -80,7 +80,7 @@ def test_a_trial_has_one_choice(task):
 
 
 def test_observations_and_rewards_have_their_shapes(task):
-    _, steps = play(task)
+    _, steps = simulate(task)
     for step in steps:
         assert step.observation.shape == (SESSIONS, task.observation_size)
         assert step.reward.shape == (SESSIONS,)
@@ -92,7 +92,7 @@ def test_observations_and_rewards_have_their_shapes(task):
 
 
 def test_labels_declared_are_labels_given(task):
-    problem, steps = play(task)
+    problem, steps = simulate(task)
     assert problem.keys() == task.session_labels.keys()
     for name, dims in task.session_labels.items():
         assert problem[name].ndim == 1 + len(dims)
@@ -116,7 +116,7 @@ def test_every_label_has_units_and_a_long_name(task):
 
 
 def test_rewards_are_paid_on_choices_only(task):
-    _, steps = play(task)
+    _, steps = simulate(task)
     paid = torch.stack([step.reward for step in steps[1:]])  # (step, session)
     is_choice = torch.tensor([task.phase(t) == task.choice_phase for t in range(task.n_steps)])
     assert (paid[~is_choice] == 0).all()
@@ -124,9 +124,9 @@ def test_rewards_are_paid_on_choices_only(task):
 
 
 def test_the_same_seed_and_actions_are_the_same_session(task):
-    assert same(play(task)[1], play(task)[1])
-    assert not same(play(task)[1], play(task, seed=1)[1])
-    assert not same(play(task)[1], play(task, actions=1)[1])
+    assert same(simulate(task)[1], simulate(task)[1])
+    assert not same(simulate(task)[1], simulate(task, seed=1)[1])
+    assert not same(simulate(task)[1], simulate(task, actions=1)[1])
 
 
 def test_stepping_draws_nothing_and_changes_no_state(task):
@@ -146,7 +146,7 @@ def test_stepping_draws_nothing_and_changes_no_state(task):
 
 def test_whatever_is_chosen_the_problems_are_the_same(task):
     """Hidden probabilities and luck do not depend on the actions: who acts alike is paid alike."""
-    (problem, steps), (other_problem, other_steps) = play(task), play(task, actions=1)
+    (problem, steps), (other_problem, other_steps) = simulate(task), simulate(task, actions=1)
     for name, tensor in problem.items():
         assert torch.equal(tensor, other_problem[name])
     first_choice = task.phases.index(task.choice_phase)

@@ -40,7 +40,7 @@ def tiny(monkeypatch):
         monkeypatch.setattr(bench, "EVALUATE_EVERY", (2, 2))
         if rewards is not None:
             planted = iter(rewards)
-            monkeypatch.setattr(bench, "play_held_out", lambda *_: next(planted))
+            monkeypatch.setattr(bench, "measure_held_out", lambda *_: next(planted))
 
     return plant
 
@@ -84,7 +84,7 @@ def test_held_out_bandits_are_the_same_for_every_seed(tiny, monkeypatch):
         weights = agent.network.init(torch_stream(animal_seed(settings, 0), "birth"))
         weights["w_read"].zero_()
         weights["b_read"][:2] = torch.tensor([30.0, 0.0])  # always the first arm
-        mute[seed] = bench.play_held_out(agent, settings, task, Training(weights, {}))
+        mute[seed] = bench.measure_held_out(agent, settings, task, Training(weights, {}))
     assert mute[0] == mute[1] == pytest.approx(0.5, abs=4 * math.sqrt(1 / 12 + 1 / 60) / math.sqrt(500))
 
 

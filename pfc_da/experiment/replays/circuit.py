@@ -56,7 +56,7 @@ class CircuitReplay(ReplayOnDemand):
         prepare_brian2()
 
     def count_sessions(self) -> int:
-        """Sessions that an animal plays in all."""
+        """As `Replay.count_sessions`."""
         return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
@@ -71,7 +71,7 @@ class CircuitReplay(ReplayOnDemand):
         """Attributes of the recording that say how it was made."""
         return {**super().attributes, "dopamine_scale": self.scale}
 
-    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+    def simulate_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
         """The recording of one animal."""
         return replay_circuit_animal(
             self.settings, self.task, trained, animal, self.conditions, self.options, self.scale, report

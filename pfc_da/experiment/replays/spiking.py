@@ -1,4 +1,4 @@
-"""Spiking neurons in place of the units of the rate network, which plays the same sessions."""
+"""Spiking neurons in place of the units of the rate network, which is simulated in the same sessions."""
 
 import dataclasses
 import math
@@ -42,9 +42,9 @@ from pfc_da.task import Task
 from pfc_da.trained import Trained
 
 COMPILE_S = 20.0
-"""CPU-s until Brian has made a network, without what an animal plays: 8 and 40 sessions of monkey_juice."""
+"""CPU-s until Brian has made a network, without the sessions: 8 and 40 sessions of monkey_juice."""
 NEURON_STEP_S = 1e-6
-"""CPU-s of a neuron, session and step, of which the rate network plays about half at next to no cost: .6 to 1.5e-6."""
+"""CPU-s of a neuron, session and step, of which the rate network simulates about half at next to no cost: .6 to 1.5e-6."""
 NEURON_BYTES = 200.0
 """Memory of a neuron and session."""
 
@@ -75,7 +75,7 @@ class SpikingReplay(ReplayOnDemand):
             self.options.stimulation.require_phase(self.task)
 
     def count_sessions(self) -> int:
-        """Sessions that an animal plays in all."""
+        """As `Replay.count_sessions`."""
         return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
@@ -93,7 +93,7 @@ class SpikingReplay(ReplayOnDemand):
         """Attributes of the recording that say how it was made."""
         return {**super().attributes, "neurons_per_unit": self.options.neurons_per_unit}
 
-    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+    def simulate_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
         """The recording of one animal."""
         return replay_spiking_animal(
             self.settings, self.task, trained, animal, self.conditions, self.options, report

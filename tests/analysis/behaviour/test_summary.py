@@ -90,7 +90,7 @@ def test_rewards_are_means_of_held_out_sessions_by_condition():
 
 
 def win_stay_lose_shift(stay, shift, seed):
-    """Sessions (episode, trial) of a player that stays and shifts with these probabilities, paid at random."""
+    """Sessions (episode, trial) of an agent that stays and shifts with these probabilities, paid at random."""
     random = np.random.default_rng(seed)
     reward = random.integers(2, size=(N_EPISODES, 200)).astype(float)
     choice = np.zeros(reward.shape, dtype=int)
@@ -114,7 +114,7 @@ def test_planted_strategies_are_recovered_animal_by_animal():
     assert rewarded[0] > 1
     assert rewarded[2] == pytest.approx(0, abs=0.25)
     for kind in ("history_reward", "history_choice"):
-        for lag in range(2, LAGS + 1):  # only the last trial matters to these players
+        for lag in range(2, LAGS + 1):  # only the last trial matters to these agents
             assert of(found, kind, f"lag_{lag}").by_animal == pytest.approx([0, 0, 0], abs=0.35)
     assert {each.n for each in found} == {3}
     assert len({(each.key, each.condition) for each in found}) == len(found) == 2 + 2 * LAGS

@@ -64,21 +64,21 @@ def draw_sessions(n, seed, p=None):
     }
 
 
-def play(learner, condition, sessions):
+def simulate(learner, condition, sessions):
     """Arrays (session, trial): lever, reward, injected, rpe, forced, p_win."""
     if learner.keeps:  # one session after another, values carried over
         each = [
             {name: values[i : i + 1] for name, values in sessions.items()}
             for i in range(len(sessions["luck"]))
         ]
-        value, played = np.zeros((1, 2)), []
+        value, simulated = np.zeros((1, 2)), []
         for session in each:
-            played.append(play_from(value, learner, condition, session))
-        return {name: np.concatenate([one[name] for one in played]) for name in played[0]}
-    return play_from(np.zeros((len(sessions["luck"]), 2)), learner, condition, sessions)
+            simulated.append(simulate_from(value, learner, condition, session))
+        return {name: np.concatenate([one[name] for one in simulated]) for name in simulated[0]}
+    return simulate_from(np.zeros((len(sessions["luck"]), 2)), learner, condition, sessions)
 
 
-def play_from(value, learner, condition, sessions):
+def simulate_from(value, learner, condition, sessions):
     """Play all sessions side by side from `value` (session, lever), which is left as it is after the last trial."""
     n, rows = len(value), np.arange(len(value))
     tape = {name: np.zeros((n, TRIALS)) for name in ("lever", "reward", "injected", "rpe", "forced", "p_win")}
@@ -106,9 +106,9 @@ def record(animals, conditions, n_sessions, *, seed=0, plastic=None, n_unit_sess
     tapes = []
     for animal, learner in enumerate(animals):
         own = [
-            play((plastic or animals)[animal], name, slow)
+            simulate((plastic or animals)[animal], name, slow)
             if name.startswith("plastic_")
-            else play(learner, name, frozen)
+            else simulate(learner, name, frozen)
             for name in conditions
         ]
         tapes.append({name: np.stack([tape[name] for tape in own]) for name in own[0]})
@@ -330,12 +330,12 @@ def test_an_injection_that_does_nothing_has_no_weight_whatever_else_choices_depe
         lucks = rng(100 + seed).random(
             (4, 60, TRIALS)
         )  # with one luck all conditions would be the same to the bit
-        played = [
-            play(without_error, name, {**sessions, "choice": luck})
+        simulated = [
+            simulate(without_error, name, {**sessions, "choice": luck})
             for name, luck in zip(("frozen", *SIZES), lucks, strict=True)
         ]
         names = ("lever", "reward", "injected", "forced")
-        chosen, reward, given, forced = (np.concatenate([tape[name] for tape in played]) for name in names)
+        chosen, reward, given, forced = (np.concatenate([tape[name] for tape in simulated]) for name in names)
         fit = outcome_effects.fit_outcomes(
             chosen.astype(int), reward, given, forced == 0, np.tile(np.arange(60), 4)
         )

@@ -31,7 +31,7 @@ BASELINE_HZ, NOISE = 6.0, 0.5
 
 
 def build(rng):
-    """A recording of two steps a trial; sessions of p = .125 all play safe or risky at random."""
+    """A recording of two steps a trial; sessions of p = .125 are all safe or risky at random."""
     names = [prefix + name for name in P_RISKY for prefix in ("", ARITHMETIC_PREFIX)]
     shape = (ANIMALS, len(names), SESSIONS, TRIALS)
     p_win = np.broadcast_to(rng.permuted(np.tile([0.125, 0.5], SESSIONS // 2))[:, None], shape)
