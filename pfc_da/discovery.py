@@ -105,7 +105,7 @@ def is_file(name: str) -> bool:
 
 
 def load_file(path: str | Path) -> ModuleType:
-    """Import a Python file, once; files beside it can be imported by it.
+    """Import a Python file, once; files in the same folder can be imported by it.
 
     Parameters
     ----------

@@ -87,12 +87,12 @@ class Stage:
     began: float
     tasks: list[Task] = field(default_factory=list)
     ended: float | None = None
-    heard: float = 0.0
+    reported: float = 0.0
     """Time of the last report."""
 
     def __post_init__(self) -> None:
         """Nothing has been reported yet."""
-        self.heard = self.began
+        self.reported = self.began
 
     def count(self) -> tuple[int, int]:
         """Finished parts, and all."""
@@ -137,11 +137,11 @@ def estimate_left(stages: Sequence[Stage], expected: Mapping[str, float], now: f
     measured = sum(expected.get(stage.name, 0.0) * stage.worked for stage in stages)
     if measured + prior <= 0:
         return None
-    pace = (current.heard - stages[0].began + prior) / (measured + prior)
+    pace = (current.reported - stages[0].began + prior) / (measured + prior)
     begun = {stage.name for stage in stages}
     to_come = sum(seconds for name, seconds in expected.items() if name not in begun)
     left = pace * (to_come + expected.get(current.name, 0.0) * current.left)
-    return max(0.0, left - (now - current.heard))
+    return max(0.0, left - (now - current.reported))
 
 
 class Progress:
@@ -205,7 +205,7 @@ class Progress:
             self._line_at = stage.began - self._line_every + min(_FIRST_LINE_S, self._line_every)
         yield
         self._read()
-        stage.ended = stage.heard = time.monotonic()
+        stage.ended = stage.reported = time.monotonic()
         self._show_or_write()
 
     def task(self, name: str, total: int) -> Report:
@@ -243,7 +243,7 @@ class Progress:
                 index, done, note = line.decode(errors="replace").split("\t", 2)
                 stage, task = self._tasks[int(index)]
                 task.report(int(done), note)
-                stage.heard = time.monotonic()
+                stage.reported = time.monotonic()
 
     def _show_or_write(self) -> None:
         now = time.monotonic()

@@ -42,7 +42,7 @@ def test_a_surrogate_that_is_off_in_one_bin_is_found():
     assert row.verdict == "**missed**"
 
 
-def test_events_are_held_against_their_bars_and_one_another():
+def test_events_are_compared_with_their_ranges_and_one_another():
     rng = np.random.default_rng(1)
     hz = dict.fromkeys(bench.EVENTS, 6.0) | {"reward, +1": 9.0, "omission, -1": 0.5, "reward, +.5": 11.0}
     rates = {name: value + 0.3 * rng.standard_normal((5, 16)) for name, value in hz.items()}

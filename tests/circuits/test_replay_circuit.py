@@ -38,7 +38,7 @@ FEW = {"held_out_sessions": SESSIONS, "sessions": SESSIONS, "unit_sessions": 2}
 class Faithful:
     """In place of a circuit: cells that fire as the table says, a current moving them as `MV_PER_UNIT` promises."""
 
-    hears = 1.0
+    gain = 1.0
 
     def __init__(self, copies, *, seed):
         self.copies, self.calls = copies, []
@@ -47,7 +47,7 @@ class Faithful:
     def respond(self, received, expected, stimulation):
         self.calls.append({"received": received, "expected": expected, **stimulation})
         moved = stimulation["vta"] / MV_PER_UNIT["vta"] - stimulation["lhb"] / MV_PER_UNIT["lhb"]
-        error = torch.tensor(received - expected + self.hears * moved)
+        error = torch.tensor(received - expected + self.gain * moved)
         self.now = DopamineCells.calibrated().rate(error).double().numpy()
         return self
 
@@ -55,10 +55,10 @@ class Faithful:
         return {"da": self.now}[population]
 
 
-class Deaf(Faithful):
+class Insensitive(Faithful):
     """To currents."""
 
-    hears = 0.0
+    gain = 0.0
 
 
 made: list[Faithful] = []
@@ -156,8 +156,8 @@ def test_currents_are_what_is_injected_and_nothing_of_it_is_in_the_error(faithfu
     np.testing.assert_allclose(calls["received"] - calls["expected"], error, atol=1e-5)
 
 
-def test_a_circuit_that_is_deaf_to_currents_shifts_nothing(simulate):
-    recording = simulate(Deaf)
+def test_a_circuit_that_is_insensitive_to_currents_shifts_nothing(simulate):
+    recording = simulate(Insensitive)
     policy, arithmetic = recording["policy"], "arithmetic_{}".format
     for name in NAMES[1:]:
         np.testing.assert_array_equal(policy.sel(condition=name), policy.sel(condition="frozen"))
@@ -282,9 +282,7 @@ def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, me
         ("lever_stimulation", "reward", "--circuit is for runs with network.feedback=rpe or both"),
     ],
 )
-def test_runs_without_a_stimulation_that_reaches_anybody_are_refused(
-    tmp_path, capfd, paradigm, feedback, message
-):
+def test_runs_without_an_effective_stimulation_are_refused(tmp_path, capfd, paradigm, feedback, message):
     run = make_run(tmp_path / "run", paradigm, 1, network=NETWORK | {"feedback": feedback})
     capfd.readouterr()
     assert replay(run, "--circuit") == 2

@@ -189,7 +189,7 @@ def test_a_task_is_its_fields(task):
         task.n_trials = 3
     assert task == dataclasses.replace(task)
     for field in dataclasses.fields(task):
-        assert isinstance(field.type, type)  # what `--set task.NAME=VALUE` is held against
+        assert isinstance(field.type, type)  # what `--set task.NAME=VALUE` is checked against
         assert isinstance(getattr(task, field.name), field.type)
 
 
@@ -231,7 +231,7 @@ def test_an_experiment_is_found_by_its_own_name(experiment):
     assert inspect.getmodule(experiment.task).EXPERIMENT is experiment
 
 
-def test_there_are_numbers_to_be_held_against(experiment):
+def test_there_are_reference_numbers(experiment):
     rows = load_references(experiment.name)
     assert rows or experiment.file
     assert {row.paradigm for row in rows} <= {experiment.name}
@@ -244,8 +244,8 @@ def test_controls_are_replayed_after_the_frozen_animal(experiment):
     assert set(CONTROLS) <= set(experiment.conditions)
     settings = experiment.settings(sets=SMALL)
     task = experiment.build_task(settings, test=True)
-    born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
-    trained = Trained({0: born, None: born}, diverged=False)
+    initial = build_agent(settings, task).network.init(torch_stream(0, "birth"))
+    trained = Trained({0: initial, None: initial}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, experiment.conditions, lambda *_: None)
     assert [str(name) for name in recording["condition"].values] == names
     assert set(task.step_labels) | set(task.session_labels) <= set(recording.data_vars)
@@ -255,9 +255,9 @@ def test_controls_are_replayed_after_the_frozen_animal(experiment):
 def test_a_label_without_a_description_would_be_refused(experiment):
     settings = experiment.settings(sets=SMALL)
     task = experiment.build_task(settings, test=True)
-    born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
+    initial = build_agent(settings, task).network.init(torch_stream(0, "birth"))
     conditions = experiment.conditions[:1]
-    trained = Trained({0: born, None: born}, diverged=False)
+    trained = Trained({0: initial, None: initial}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, conditions, lambda *_: None)
     name = next(iter({**task.session_labels, **task.step_labels}))
     less = {label: description for label, description in task.descriptions.items() if label != name}

@@ -99,7 +99,7 @@ def assert_one_line(code, output):
 
 
 def assert_kept(out, before):
-    """Nothing is lost, nothing half-written, and nobody seems to be at work."""
+    """Nothing is lost, nothing half-written, and the run is not marked as running."""
     if (out / "manifest.json").exists():
         assert json.loads((out / "manifest.json").read_text())["status"] != "running"
     assert not list(out.rglob(".writing-*"))

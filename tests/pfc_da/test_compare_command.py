@@ -257,7 +257,7 @@ def test_what_is_not_used_is_noted(call, run, write_session, tmp_path):
     )
 
 
-def test_cells_are_held_against_spiking_neurons_where_there_are_some(
+def test_cells_are_compared_with_spiking_neurons_where_there_are_some(
     call, run, write_session, tmp_path, build_recording
 ):
     rng, n = np.random.default_rng(0), 60_000  # over 3 animals, 30 sessions of 12 s, 6 units: 9.3 Hz

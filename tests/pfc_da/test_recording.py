@@ -62,7 +62,7 @@ def test_every_variable_says_its_units_and_what_it_is(recording):
     assert recording["tau"].attrs["units"] == "s"
 
 
-def test_a_variable_nobody_described_is_refused():
+def test_a_variable_without_description_is_refused():
     with pytest.raises(KeyError, match="mystery"):
         describe(xr.Dataset({"mystery": ("step", [1, 2])}), {}, "Hz")
 

@@ -35,10 +35,10 @@ def settings_of(name, *sets):
 
 
 def an_animal(settings, name, animal=0):
-    """Born and `trained` weights that differ, without training."""
+    """Initial and `trained` weights that differ, without training."""
     network = build_agent(settings, TASKS[name]).network
-    born, trained = (network.init(torch_stream(animal, word)) for word in ("born", "trained"))
-    return Trained({0: born, None: trained}, diverged=False)
+    initial, trained = (network.init(torch_stream(animal, word)) for word in ("born", "trained"))
+    return Trained({0: initial, None: trained}, diverged=False)
 
 
 def replay(name, *sets, animal=0, conditions=CONTROLS, report=lambda done, note: None, trained=None):
@@ -367,8 +367,8 @@ small = {"network": {"n_units": 8}, "replay": {"unit_sessions": 3}}
 n = sys.argv[2]
 settings = resolve([{"paradigm": "bandit"}, small], sets=[f"replay.sessions={n}", f"replay.held_out_sessions={n}"])
 task = Bandit(n_trials=100)
-born = build_agent(settings, task).network.init(torch_stream(0, "born"))
-record_animal(Path(sys.argv[1]), settings, task, Trained({0: born, None: born}, False), 0, [FROZEN], lambda *_: None)
+initial = build_agent(settings, task).network.init(torch_stream(0, "born"))
+record_animal(Path(sys.argv[1]), settings, task, Trained({0: initial, None: initial}, False), 0, [FROZEN], lambda *_: None)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

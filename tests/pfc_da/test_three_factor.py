@@ -276,18 +276,18 @@ def test_reversed_dopamine_reverses_the_change():
 def test_structure_survives_many_updates(step):
     """Dale's law, no autapses, read-outs from excitation only, after weights have crossed zero."""
     network, rule, weights = make(rule={"rate_penalty": 1e-3})
-    born, memory = weights, {}
+    initial, memory = weights, {}
     for update in range(40):
         change = rule.change(network, weights, simulate(network, rule, weights, seed=update), 0.02)
         weights, memory = STEPS[step](weights, change, memory, {"sgd": 3.0, "adam": 0.05}[step])
     effective, excitatory = network.effective(weights), network.is_excitatory
-    assert (torch.sign(weights["w"]) != torch.sign(born["w"])).any()
+    assert (torch.sign(weights["w"]) != torch.sign(initial["w"])).any()
     assert all(torch.isfinite(tensor).all() for tensor in weights.values())
     assert (effective["w"][excitatory] >= 0).all()
     assert (effective["w"][~excitatory] <= 0).all()
     assert (weights["w"].diagonal() == 0).all()
     assert (effective["w"].diagonal() == 0).all()
-    assert torch.equal(weights["w_read"][~excitatory], born["w_read"][~excitatory])  # left alone
+    assert torch.equal(weights["w_read"][~excitatory], initial["w_read"][~excitatory])  # left alone
     assert (effective["w_read"][~excitatory] == 0).all()
 
 

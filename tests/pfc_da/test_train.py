@@ -204,13 +204,13 @@ def test_learning_curve_tells_what_happened(tmp_path):
     assert all(0 < one <= other for one, other in zip(spent, spent[1:], strict=False))
 
     agent, seed = build_agent(settings, TASK), animal_seed(settings, 0)
-    born = agent.network.init(torch_stream(seed, "birth"))
+    initial = agent.network.init(torch_stream(seed, "birth"))
     for update, row in enumerate(curve):
         streams = {
             f"{name}_rng": torch_stream(seed, "train", name, update) for name in ("task", "choice", "noise")
         }
         batch = rollout(
-            agent.network, agent.network.effective(born), TASK, agent.dopamine, sessions=4, **streams
+            agent.network, agent.network.effective(initial), TASK, agent.dopamine, sessions=4, **streams
         )
         policy = torch.softmax(batch.logits[batch.is_choice], -1).double().numpy()
         expected = {

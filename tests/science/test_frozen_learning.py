@@ -34,11 +34,11 @@ FAST = (
 
 def train(settings, task):
     agent, seed = build_agent(settings, task), animal_seed(settings, 0)
-    born = agent.network.init(torch_stream(seed, "birth"))
-    training = Training(born, {})
+    initial = agent.network.init(torch_stream(seed, "birth"))
+    training = Training(initial, {})
     while training.update < settings.train.updates:
         training = train_update(agent, settings, task, training, seed)
-    return agent, born, training.weights
+    return agent, initial, training.weights
 
 
 def simulate_frozen(agent, weights, task, condition, feedback):
@@ -64,12 +64,12 @@ def train_and_simulate(*sets, seed=0):
     experiment = paradigms.load("bandit")
     settings = experiment.settings(sets=sets, animals=1, seed=seed)
     task = experiment.build_task(settings)
-    agent, born, trained = train(settings, task)
+    agent, initial, trained = train(settings, task)
     before = {name: tensor.clone() for name, tensor in trained.items()}
     rewards = {
         condition.name: simulate_frozen(
             agent,
-            trained if condition.after is None else born,
+            trained if condition.after is None else initial,
             task,
             condition,
             settings.network.feedback_channels,
@@ -78,7 +78,7 @@ def train_and_simulate(*sets, seed=0):
         if condition.name in ("frozen", *AT_CHANCE)
     }
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.items())
-    assert any(not torch.equal(born[name], tensor) for name, tensor in trained.items())
+    assert any(not torch.equal(initial[name], tensor) for name, tensor in trained.items())
     return rewards
 
 

@@ -110,7 +110,7 @@ def test_rewards_of_trials_without_a_choice_are_no_values():
 
 
 @pytest.mark.parametrize("values, amounts", [((0, 1, 4), "0, 0.25, 1"), (range(8), "8 amounts")])
-def test_graded_rewards_are_not_held_against_a_drop_or_nothing(values, amounts):
+def test_graded_rewards_are_not_compared_with_rewards_of_0_and_1(values, amounts):
     for pair, sides in (
         ((simulate(0), simulate(1, values)), f"{amounts} recorded; 0, 1 simulated"),
         ((simulate(1, values), simulate(0)), f"0, 1 recorded; {amounts} simulated"),

@@ -20,7 +20,7 @@ def rng():
 def record(choice, reward, held_out_reward=None):
     """A recording of two steps a trial, choices on the second, from arrays (animal, condition, episode, trial).
 
-    On the other step there is rubbish that nobody must read.
+    On the other step there is rubbish that must not be read.
     """
     n_animals, n_conditions, n_episodes, n_trials = choice.shape
 

@@ -233,7 +233,7 @@ def test_a_group_without_trials_has_no_mean():
     assert of_group.count()["A"] == 24
 
 
-def test_fractions_are_drawn_beside_their_references(p):
+def test_fractions_are_drawn_with_their_references(p):
     statistics = units.compute_selectivity([p, p], 1)
     table = units.tabulate_selectivity(statistics, {"last_choice": (0.4, 0.3, 0.5)}).set_index("variable")
     assert list(table.index) == list(units.VARIABLES)

@@ -44,7 +44,7 @@ def test_a_replay_takes_what_its_sessions_and_conditions_take():
     assert ratio("replay.held_out_sessions=2000", of="cpu_s", stage="replay") > 15  # of 100
     assert ratio("train.snapshots=[.2,.4,.5,.6,.8]", of="cpu_s", stage="replay") == pytest.approx(
         2
-    )  # beside 5
+    )  # compared with 5
     assert ratio("replay.sessions=600", "replay.held_out_sessions=600", of="disk", stage="replay") > 3
     assert ratio("replay.unit_sessions=60", of="disk", stage="replay") > 2  # of 20
 

@@ -74,9 +74,9 @@ def test_nothing_is_said_when_there_was_nothing_to_do():
     assert stream.getvalue() == ""
 
 
-def make_stage(name, began, heard, *, before=0, done=0, total=100, ended=None):
+def make_stage(name, began, reported, *, before=0, done=0, total=100, ended=None):
     stage = Stage(name, began, [Task("animal 0", total, done, "", before)], ended)
-    stage.heard = heard
+    stage.reported = reported
     return stage
 
 
@@ -139,7 +139,7 @@ def rows_of(stages, left, now):
 
 
 def test_twenty_animals_fit_a_terminal_and_finished_ones_are_counted():
-    long = "a note of which nobody would think that it fits into the line that is left for it"
+    long = "a note that certainly does not fit into the short line that is left for it"
     train = Stage("train", 0)
     train.tasks = [Task(f"animal {index}", 400, 400, long, 0) for index in range(3)]
     train.tasks += [Task(f"animal {index}", 400, 120, long, 0) for index in range(3, 19)]

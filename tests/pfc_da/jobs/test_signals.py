@@ -1,4 +1,4 @@
-"""Whatever signal comes when: one line, exit code 130, and nobody left."""
+"""Any signal at any time: one line, exit code 130, and no process left."""
 
 import os
 import random
