@@ -34,7 +34,7 @@ from pfc_da.trials import per_trial
 BY_NEURONS, BY_RATES = FROZEN, RATE_PREFIX + FROZEN
 CONTROLS = (RECURRENCE_CUT, HIDDEN_RESET)
 """Neurons without synapses between them; neurons whose synapses forget at every trial."""
-MAY_LOSE = 0.05
+MAX_LOSS = 0.05
 """Largest loss of share of the optimum with which a network counts as converted; our choice."""
 OPTIONS = (("p_object", "chosen_object"), ("p_reward", "choice"))
 """Labels of the reward probability of each option, and of the option chosen."""
@@ -108,7 +108,7 @@ def tabulate_conversion(shares: xr.DataArray) -> pd.DataFrame:
             "lost_low": low,
             "lost_high": high,
             **{name: means.sel(condition=name).values for name in controls},
-            "converts": lost.mean(1) <= MAY_LOSE,
+            "converts": lost.mean(1) <= MAX_LOSS,
         }
     )
 

@@ -162,13 +162,13 @@ def test_a_condition_does_not_depend_on_which_others_are_replayed(name):
 
 
 @every_task
-def test_untrained_is_the_animal_as_it_was_born(name):
+def test_untrained_has_the_initial_weights(name):
     settings = settings_of(name)
     trained = an_animal(settings, name)
-    unborn = Trained({0: trained.after[0], None: trained.after[0]}, diverged=False)
+    untrained = Trained({0: trained.after[0], None: trained.after[0]}, diverged=False)
     xr.testing.assert_equal(
         replay(name, trained=trained)["value"].sel(condition="untrained", drop=True),
-        replay(name, trained=unborn)["value"].sel(condition="frozen", drop=True),
+        replay(name, trained=untrained)["value"].sel(condition="frozen", drop=True),
     )
 
 

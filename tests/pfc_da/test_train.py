@@ -177,7 +177,7 @@ def test_a_trained_animal_is_left_alone(tmp_path):
     assert before == {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
 
 
-def test_without_updates_an_animal_is_as_it_was_born(tmp_path):
+def test_without_updates_an_animal_has_its_initial_weights(tmp_path):
     settings = settings_of("train.updates=0")
     run(settings, tmp_path)
     trained = load_trained(settings, TASK, 0, tmp_path)
@@ -193,7 +193,9 @@ def test_learning_rate_zero_changes_nothing(tmp_path):
 
 
 def test_learning_curve_tells_what_happened(tmp_path):
-    settings = settings_of("rule.learning_rate=0", "rule.entropy=0")  # so that every update meets the newborn
+    settings = settings_of(
+        "rule.learning_rate=0", "rule.entropy=0"
+    )  # so that every update meets the initial weights
     run(settings, tmp_path)
     curve = read_curve(tmp_path)
     assert list(curve[0]) == list(train.CURVE_COLUMNS)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from pfc_da.agent import build_agent
 from pfc_da.analysis.cells.conversion import (
-    MAY_LOSE,
+    MAX_LOSS,
     Span,
     compute_shares,
     summarise_by_area,
@@ -146,7 +146,7 @@ def format_conversion(table: pd.DataFrame) -> str:
     lines = [shown.to_string(index=False, float_format="{:.3f}".format, na_rep="—")]
     if failed := [f"{animal:03d}" for animal in table["animal"][~table["converts"]]]:
         lines.append(
-            f"Animals that lose more than {MAY_LOSE} of the optimum as neurons: {', '.join(failed)}."
+            f"Animals that lose more than {MAX_LOSS} of the optimum as neurons: {', '.join(failed)}."
         )
     return "\n".join(lines)
 
