@@ -7,12 +7,13 @@ import pytest
 
 from pfc_da import paradigms
 from pfc_da.agent import build_agent
-from pfc_da.analysis.lever_stimulation.circuit import ARITHMETIC, summarise_circuit
+from pfc_da.analysis.lever_stimulation.circuit import summarise_circuit
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitOptions
 from pfc_da.experiment.replays.circuit import CircuitReplay
 from pfc_da.jobs.processor import prepare_processor
 from pfc_da.recording import set_provenance
+from pfc_da.recording_schema import ARITHMETIC_PREFIX
 from pfc_da.rng import torch_stream
 from pfc_da.train import Training, train_update
 from pfc_da.trained import Trained, animal_seed
@@ -47,7 +48,7 @@ def test_stimulated_circuits_shift_choices_as_arithmetic_does(monkeypatch):
     statistics = summarise_circuit(simulated.expand_dims("animal"))
     shifts = {each.condition: each for each in statistics if each.key == "p_risky_shift"}
     for name, sign in SIGNS.items():
-        for each in (shifts[name], shifts[ARITHMETIC + name]):
+        for each in (shifts[name], shifts[ARITHMETIC_PREFIX + name]):
             assert np.sign([each.low, each.high]).tolist() == [sign, sign], each
     hz = {each.condition: each.estimate for each in statistics if each.key == "dopamine_over_baseline"}
     assert hz["control risky_win p=0.5"] > 3 and hz["risky_win_blocked p=0.5"] < 0.5
