@@ -1,4 +1,4 @@
-"""What an analysis of a recording gives."""
+"""Results of an analysis of a recording."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

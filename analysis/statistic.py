@@ -29,7 +29,7 @@ N_DRAWS = 500  # where each draw runs an analysis anew
 OVER_ANIMALS, OVER_BOTH = "95 % t over animals", "95 % t over animals and sessions"
 NO_WIDTH = "no width: all animals equal"
 ANY, POSITIVE, SHARE = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)
-"""What values a statistic can take: any, those of a rate or a time, those of a fraction. No interval goes beyond."""
+"""Ranges of a statistic: any value, a rate or a time, a fraction. No interval goes beyond."""
 INTERVAL = ["low", "high", "interval", "n", "n_of"]
 """Columns of a table that say what an estimate is worth."""
 Labels = Mapping[str, str | int | float]
@@ -43,7 +43,7 @@ WRITTEN = {
     "last_trial": "_{}",
     "p": " p={:g}",
 }
-"""How these labels are written in a condition; of all others the value, after a space."""
+"""Format of these labels in a condition; of all others the value, after a space."""
 UNWRITTEN = {"dose": 1.0}
 """Values that are not written."""
 

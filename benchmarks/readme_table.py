@@ -207,7 +207,7 @@ def section(run: Path) -> str:
     changed = {**config["task"], **{f"test {name}": value for name, value in config["test_task"].items()}}
     parts = [f"network {config['network']['kind']}", f"rule {config['rule']['kind']}"]
     if config["network"].get("critic") == "separate":  # earlier runs have no such setting
-        parts.append(f"critic separate, actor told {config['network']['feedback']}")
+        parts.append(f"critic separate, actor receives {config['network']['feedback']}")
     parts += [f"{name} {value}" for name, value in changed.items()]
     parts += [f"{config['train']['updates']} updates of {config['train']['sessions']} sessions"]
     parts += [f"seed {config['seed']}", f"{manifest['cpu_s']:.0f} CPU-s in all"]

@@ -20,7 +20,7 @@ from pfc_da.circuits.stdp import Learning, TwoChoiceCircuit
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "stdp.md"
 AGENTS, TRIALS, SEED, LEARNED = 64, 80, 1, 60
 BLOCK = 10
-COLORS = {"told of outcomes": BLUE, "held at baseline": MUTED}
+COLORS = {"with outcomes": BLUE, "held at baseline": MUTED}
 
 
 def measure() -> dict[str, tuple[TwoChoiceCircuit, Learning]]:
@@ -102,9 +102,9 @@ def draw(measured: dict[str, tuple[TwoChoiceCircuit, Learning]]) -> Figure:
     choices.axhline(0.5, color=FAINT, linewidth=0.8, zorder=0)
     choices.set(xlabel="trial", ylabel="P(correct)", ylim=(0, 1.02))
     choices.legend(fontsize=7, loc="lower right")
-    told, happened = measured["told of outcomes"]
+    circuit, happened = measured["with outcomes"]
     for weight, color, name in zip(
-        split_weights(told, happened), (GREEN, INK), ("right", "wrong"), strict=True
+        split_weights(circuit, happened), (GREEN, INK), ("right", "wrong"), strict=True
     ):
         low, high = np.quantile(weight, [0.1, 0.9], axis=1)
         weights.plot(np.arange(TRIALS) + 1, weight.mean(1), color=color, label=f"to the {name} action")

@@ -31,7 +31,9 @@ class MidbrainParameters:
     n_lhb: int = _is(50, "neurons", "LHb cells")
     n_rmtg: int = _is(50, "neurons", "RMTg cells")
     n_da: int = _is(100, "neurons", "VTA dopamine cells")
-    connected: float = _is(0.5, "fraction", "share of a source population every target cell hears")
+    connected: float = _is(
+        0.5, "fraction", "share of a source population that each target cell receives input from"
+    )
     dt: float = _is(0.5, "ms", "integration step (Euler)")
     tau_m: float = _is(20.0, "ms", "membrane time constant")
     e_leak: float = _is(-65.0, "mV", "leak potential")

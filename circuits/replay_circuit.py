@@ -60,19 +60,13 @@ def replay_circuit_animal(
 
     Parameters
     ----------
-    settings : RunSettings
-    task : Task
-        Of the test sessions.
-    trained : Trained
-    number : int
-        Index of the animal.
+    settings, task, trained, number, report
+        As `settings`, `task`, `trained`, `animal` and `report` of `pfc_da.replay.replay_animal`.
     conditions : sequence of Condition
         After `FROZEN`, which is always included.
     options : CircuitOptions
     scale : float
         Error in rewards that counts as 1 for the dopamine cells.
-    report : callable
-        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------
@@ -141,5 +135,5 @@ def get_delivered_dopamine(batch: Rollout) -> Arrays:
     else:
         delivered = batch.dopamine[:-1]
         rate = torch.full_like(delivered, torch.nan)
-    both = {"dopamine_told": delivered, "dopamine_rate": rate}
+    both = {"dopamine_delivered": delivered, "dopamine_rate": rate}
     return {name: torch.cat([tensor, last]).T.numpy() for name, tensor in both.items()}

@@ -114,24 +114,17 @@ def replay_spiking_animal(
 
     Parameters
     ----------
-    settings : RunSettings
-    task : Task
-        Of the test sessions.
-    trained : Trained
-    number : int
-        Index of the animal.
+    settings, task, trained, number, report
+        As `settings`, `task`, `trained`, `animal` and `report` of `pfc_da.replay.replay_animal`.
     conditions : sequence of Condition
         After `FROZEN`, which is always included.
     options : SpikingOptions
-    report : callable
-        Called with the number of finished sessions and the name of the condition.
 
     Returns
     -------
     xarray.Dataset
         Recording of one animal (`pfc_da.recording`), without the dimension `animal`; units, spikes and membrane
-        potentials are
-        those of the neurons in `frozen`.
+        potentials are those of the neurons in `frozen`.
 
     Raises
     ------

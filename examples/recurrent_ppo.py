@@ -22,7 +22,7 @@ TASK = {"arms": "correlated_easy", "n_trials": 20}
 SESSIONS = 200
 
 
-def play(agent: RecurrentPPO) -> np.ndarray:
+def run_sessions(agent: RecurrentPPO) -> np.ndarray:
     """Performance (1: the better arm) of a trained agent, (trial, session), all sessions at once."""
     envs = gymnasium.make_vec("pfc_da/Bandit-v0", num_envs=SESSIONS, **TASK)
     observation, _ = envs.reset(seed=1)
@@ -48,7 +48,7 @@ agent = RecurrentPPO(
     seed=0,
 )
 for when in ("before", "after"):
-    performance = play(agent)
+    performance = run_sessions(agent)
     first, last = performance[0].mean(), performance[-5:].mean()
     print(
         f"{when} {agent.num_timesteps} steps: better arm on trial 1 {first:.2f}, on the last five {last:.2f}"

@@ -196,7 +196,14 @@ CONDITIONS = (
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """P(risky), and its shift under every manipulation."""
+    """P(risky), and its shift under every manipulation.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    rng : numpy.random.Generator
+        Not used.
+    """
     trials = get_trials(recording)
     return [*summarise_p_risky(trials), *summarise_shifts(compute_shifts(trials))]
 
@@ -204,7 +211,17 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Effects of every manipulation on choices, and units that code outcomes."""
+    """Effects of every manipulation on choices, and units that code outcomes.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    curves : sequence of DataFrame
+        Learning curve of every animal; not used.
+    settings : RunSettings
+        Not used.
+    rng : numpy.random.Generator
+    """
     return analyse_levers(recording, rng=rng)
 
 

@@ -49,7 +49,7 @@ P0_RANGES = {
     "full": ((0.0, 0.5),),
     "gaps": ((0.1, 0.2), (0.3, 0.4)),
 }
-"""Where p0(A) is drawn from: the ranges of training, all of it, what training leaves out."""
+"""Ranges from which p0(A) is drawn: those of training, the full range, and those left out of training."""
 BLOCK_TRIALS = (50, 150)
 """Shortest and longest block in trials, with `changes`: Tsutsui et al. 2016."""
 CHANCE = 0.3761
@@ -154,7 +154,7 @@ class MonkeyJuice(Task):
         return after, Step(self._chosen_image(chosen, action), reward, labels)
 
     def _screens(self, side_of_a: Tensor) -> tuple[Tensor, ...]:
-        """What is on the screen at fixation, cue and saccade."""
+        """Screens at fixation, cue and saccade."""
         cue = torch.zeros(*side_of_a.shape, len(FEATURES))
         if self.images:
             cue[..., 2] = cue[..., 5] = 1.0 - side_of_a
@@ -194,20 +194,50 @@ def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
 
 
 def find_sessions(p0: NDArray, ranges: str) -> NDArray:
-    """Sessions (session,) bool all of whose p0 (session, trial), of image A, lie within `ranges` of `P0_RANGES`."""
+    """Sessions in which every p0 lies within the given ranges.
+
+    Parameters
+    ----------
+    p0 : (session, trial)
+        Of image A.
+    ranges : str
+        A key of `P0_RANGES`.
+
+    Returns
+    -------
+    (session,) bool
+    """
     within = np.any([(p0 >= low) & (p0 < high) for low, high in P0_RANGES[ranges]], axis=0)
     return within.all(axis=1)
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """Slope of matching."""
+    """Slope of matching.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    rng : numpy.random.Generator
+        Not used.
+    """
     return [behaviour.compute_matching_slope(*behaviour.get_choices(recording, "chosen_object"))]
 
 
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Matching, and reward and matching in sessions whose p0 lies in the gaps of training."""
+    """Matching, and reward and matching in sessions whose p0 lies in the gaps of training.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    curves : sequence of DataFrame
+        Learning curve of every animal; not used.
+    settings : RunSettings
+        Not used.
+    rng : numpy.random.Generator
+        Not used.
+    """
     choice, reward = behaviour.get_choices(recording, "chosen_object")
     slope = behaviour.compute_matching_slope(choice, reward)
     panel = make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope)

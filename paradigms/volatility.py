@@ -140,7 +140,14 @@ class Volatility(Task):
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
-    """Learning rates by phase."""
+    """Learning rates by phase.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    rng : numpy.random.Generator
+        Draws the starts of the fit.
+    """
     sessions = get_sessions(recording)
     return summarise_rates(sessions, fit_rates(sessions, rng=rng), rng=rng)
 
@@ -148,7 +155,16 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward as a share of the ideal observer's, learning rates by phase and over training, units that code volatility."""
+    """Reward as a share of the ideal observer's, learning rates by phase and over training, units that code volatility.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    curves : sequence of DataFrame
+        Learning curve of every animal.
+    settings : RunSettings
+    rng : numpy.random.Generator
+    """
     task = Volatility(**settings.task | settings.test_task)
     observer = ScheduleObserver(
         p_stable=P_STABLE,

@@ -1,4 +1,4 @@
-"""Where the command ``pfc-da`` begins: signals are caught before anything slow is imported."""
+"""Start of the command ``pfc-da``: signals are caught before anything slow is imported."""
 
 import sys
 

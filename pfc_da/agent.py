@@ -33,7 +33,20 @@ class Agent:
 
 
 def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
-    """Put together what `settings` name; `seed` (of the animal) fixes random feedback weights."""
+    """Put together what `settings` name.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+    seed : int
+        Draws the fixed feedback weights of the rule.
+
+    Raises
+    ------
+    InputError
+        If the rule cannot train the network.
+    """
     network_class = _find_class("network", settings.network.kind)
     rule_class = _find_class("rule", settings.rule.kind)
     if rule_class is ThreeFactor and not issubclass(network_class, RateNetwork):

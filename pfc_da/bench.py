@@ -1,9 +1,9 @@
-"""What training costs: CPU-seconds to a stated performance over seeds, failures counted, and the share of the floor.
+"""Cost of training: CPU-seconds to a stated performance over seeds, failures counted, and the share of the floor.
 
-One agent a seed is trained on the independent bandit; every few updates its weights are frozen and play the same held-out
-bandits, which costs time of its own that is not counted. A seed that has not reached a criterion when its updates are used
-up has failed. The floor is the time of the bare matrix products of one update, measured in the same process right after
-it, so that a busy machine slows both.
+One agent a seed is trained on the independent bandit; every few updates its weights are frozen and tested on the same
+held-out bandits, which costs time of its own that is not counted. A seed that has not reached a criterion when its updates
+are used up has failed. The floor is the time of the bare matrix products of one update, measured in the same process right
+after it, so that a busy machine slows both.
 """
 
 import contextlib
@@ -60,14 +60,31 @@ class Seed:
 def run_bench(
     seeds: int, workers: int | None = None, report: Callable[[int, str], None] = lambda *_: None
 ) -> list[Seed]:
-    """Train `seeds` seeds of every agent in `AGENTS`, `workers` processes at once."""
+    """Train `seeds` seeds of every agent in `AGENTS`, `workers` processes at once.
+
+    Parameters
+    ----------
+    seeds : int
+        Seeds of each agent.
+    workers : int, optional
+        Processes.
+    report : callable
+        Called with the number of finished seeds and the name of the last.
+    """
     jobs = [functools.partial(measure_seed, agent, seed) for agent in AGENTS for seed in range(seeds)]
     count = itertools.count(1)
     return work(jobs, workers, done=lambda found: report(next(count), f"{found.agent} seed {found.seed}"))
 
 
 def measure_seed(name: str, seed: int) -> Seed:
-    """Train one seed until it reaches the last criterion, or its updates are used up."""
+    """Train one seed until it reaches the last criterion, or its updates are used up.
+
+    Parameters
+    ----------
+    name : str
+        A key of `AGENTS`.
+    seed : int
+    """
     prepare_processor()
     forget_peak_memory()
     experiment = paradigms.load("bandit")
@@ -83,7 +100,7 @@ def measure_seed(name: str, seed: int) -> Seed:
         training = train_update(agent, settings, task, training, own)
         first, later = EVALUATE_EVERY
         if training.update % (first if reached[str(CRITERIA[0])] is None else later) == 0:
-            reward = play_held_out(agent, settings, task, training)
+            reward = measure_held_out(agent, settings, task, training)
             best = max(best, reward)
             for criterion in CRITERIA:
                 if reward >= criterion and reached[str(criterion)] is None:
@@ -118,8 +135,21 @@ def read_peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def play_held_out(agent: Agent, settings: RunSettings, task: Task, training: Training) -> float:
-    """Mean reward a trial with frozen weights; the same bandits and draws for every seed and update."""
+def measure_held_out(agent: Agent, settings: RunSettings, task: Task, training: Training) -> float:
+    """Mean reward a trial with frozen weights; the same bandits and draws for every seed and update.
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+    task : Task
+    training : Training
+
+    Returns
+    -------
+    float
+        Reward per trial.
+    """
     with torch.inference_mode():
         batch = rollout(
             agent.network,
@@ -136,7 +166,22 @@ def play_held_out(agent: Agent, settings: RunSettings, task: Task, training: Tra
 
 
 def measure_update(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> float:
-    """CPU-seconds of one update on whole sessions, median of 5."""
+    """CPU-seconds of one update on whole sessions, median of 5.
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+    task : Task
+    training : Training
+    seed : int
+        Of the animal.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
     train = settings.train.model_copy(update={"first_trials": 0})
     whole = settings.model_copy(update={"train": train})
     return _median_time(lambda: train_update(agent, whole, task, training, seed))
@@ -147,6 +192,17 @@ def measure_floor(agent: Agent, settings: RunSettings, task: Task) -> float:
 
     Forward: recurrence, input and read-out of every step. Backward: for the three-factor rule the same products once more
     in one piece (its gradient is pre times post), for backpropagation through time twice (to weights and to states).
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+    task : Task
+
+    Returns
+    -------
+    float
+        Seconds.
     """
     weights = agent.network.init(torch_stream(0, "floor"))
     sessions, steps = settings.train.sessions, task.n_steps
@@ -203,7 +259,13 @@ def summarise_bench(found: list[Seed]) -> list[dict[str, Any]]:
 
 
 def write_json(found: list[Seed], path: Path) -> None:
-    """Write every seed and the summary; infinite times as null."""
+    """Write every seed and the summary; infinite times as null.
+
+    Parameters
+    ----------
+    found : list of Seed
+    path : Path
+    """
     rows = [{k: None if v == np.inf else v for k, v in row.items()} for row in summarise_bench(found)]
     machine = {
         "processor": platform.processor() or platform.machine(),

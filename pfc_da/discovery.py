@@ -34,7 +34,15 @@ def _find_modules(package: ModuleType) -> dict[str, str]:
 
 
 def require_module(package: ModuleType, name: str, kind: str) -> str:
-    """Dotted name of a module; `kind` is what the modules are, such as "format".
+    """Dotted name of a module.
+
+    Parameters
+    ----------
+    package : module
+    name : str
+        As the user gave it.
+    kind : str
+        What the modules are, such as "format"; for the message.
 
     Raises
     ------
@@ -52,6 +60,14 @@ def require_module(package: ModuleType, name: str, kind: str) -> str:
 def load_module(package: ModuleType, name: str, kind: str) -> Any:
     """Import the module `name` of a package, or of an entry point.
 
+    Parameters
+    ----------
+    package : module
+    name : str
+        As the user gave it.
+    kind : str
+        What the modules are, such as "format"; for the message.
+
     Raises
     ------
     InputError
@@ -61,7 +77,21 @@ def load_module(package: ModuleType, name: str, kind: str) -> Any:
 
 
 def describe_module(package: ModuleType, name: str, kind: str) -> str:
-    """First paragraph of a module's docstring on one line; the module is not imported."""
+    """First paragraph of a module's docstring on one line; the module is not imported.
+
+    Parameters
+    ----------
+    package : module
+    name : str
+        As the user gave it.
+    kind : str
+        What the modules are, such as "format"; for the message.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name.
+    """
     spec = importlib.util.find_spec(require_module(package, name, kind))
     if spec is None or spec.origin is None:
         return ""
@@ -70,12 +100,12 @@ def describe_module(package: ModuleType, name: str, kind: str) -> str:
 
 
 def is_file(name: str) -> bool:
-    """Whether a name is that of a Python file, and not of a module."""
+    """True if a name is that of a Python file, and not of a module."""
     return name.endswith(".py")
 
 
 def load_file(path: str | Path) -> ModuleType:
-    """Import a Python file, once; files beside it can be imported by it.
+    """Import a Python file, once; files in the same folder can be imported by it.
 
     Parameters
     ----------

@@ -131,32 +131,11 @@ class UnequalErrors:
     noise: float = 0.0
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
-        """Draw n.
-
-        Parameters
-        ----------
-        rng : torch.Generator
-        n_steps, sessions : int
-
-        Returns
-        -------
-        Tensor (step, session)
-            Standard normal.
-        """
+        """As `DopamineChannel.draw_noise`: n, standard normal."""
         return torch.randn(n_steps, sessions, generator=rng)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
-        """Weighted error plus noise.
-
-        Parameters
-        ----------
-        rpe, injected, noise : Tensor (..., session)
-            Error and injected error in rewards; n.
-
-        Returns
-        -------
-        Tensor (..., session)
-            In rewards.
+        """As `DopamineChannel.deliver`: weighted error plus noise.
 
         Examples
         --------
@@ -240,33 +219,11 @@ class DopamineCells:
         return _interpolate(rate_hz, self.rate_hz, self.rpe) * self.scale
 
     def draw_noise(self, rng: torch.Generator, n_steps: int, sessions: int) -> Tensor:
-        """Draw the noise of the rate.
-
-        Parameters
-        ----------
-        rng : torch.Generator
-        n_steps, sessions : int
-
-        Returns
-        -------
-        Tensor (step, session)
-            Standard normal.
-        """
+        """As `DopamineChannel.draw_noise`: noise of the rate, standard normal."""
         return torch.randn(n_steps, sessions, generator=rng)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor) -> Tensor:
-        """Error decoded from the rate of the cells.
-
-        Parameters
-        ----------
-        rpe, injected, noise : Tensor (..., session)
-            Error and injected error in rewards; standard normal noise.
-
-        Returns
-        -------
-        Tensor (..., session)
-            In rewards.
-        """
+        """As `DopamineChannel.deliver`: the error decoded from the rate of the cells."""
         return self.decode(self.encode(rpe + injected, noise))
 
 

@@ -46,7 +46,7 @@ DESCRIPTIONS = {
     "animal": ("1", "index of the animal"),
     "condition": ("1", "experimental condition"),
     "recorded_episode": ("1", "episodes whose unit activity is kept"),
-    "dopamine_told": (
+    "dopamine_delivered": (
         "rewards",
         "reward-prediction error delivered to the network, nan at the last step",
     ),

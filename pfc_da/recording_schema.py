@@ -48,7 +48,7 @@ def get_choice_phase(recording: xr.Dataset) -> str:
 
 
 def is_choice_step(recording: xr.Dataset) -> NDArray[np.bool_]:
-    """Which steps hold a choice, dimension (step,)."""
+    """True at steps with a choice, dimension (step,)."""
     return np.asarray(recording["phase"].values == recording.attrs["choice_phase"])
 
 
@@ -58,17 +58,17 @@ def get_step_s(recording: xr.Dataset) -> float:
 
 
 def is_baited(recording: xr.Dataset) -> bool:
-    """Whether a reward of the task stays available until it is collected."""
+    """True if a reward of the task stays available until it is collected."""
     return "p_object" in recording
 
 
 def has_spikes(recording: xr.Dataset) -> bool:
-    """Whether the recording is of spiking neurons."""
+    """True if the recording is of spiking neurons."""
     return "spike_time" in recording
 
 
 def has_rates(recording: xr.Dataset) -> bool:
-    """Whether activity is a firing rate in Hz; that of an LSTM is not."""
+    """True if activity is a firing rate in Hz; that of an LSTM is not."""
     return str(recording["activity"].attrs["units"]) == "Hz"
 
 

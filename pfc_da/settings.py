@@ -60,7 +60,7 @@ class Settings(pydantic.BaseModel):
 
 
 class NetworkSettings(Settings):
-    """What networks of every kind have."""
+    """Settings of networks of every kind."""
 
     default_rule: ClassVar[str] = "bptt"
     """Rule that trains this kind of network unless another is asked for."""
@@ -149,7 +149,7 @@ class DopamineSettings(Settings):
 
 
 class RuleSettings(Settings):
-    """What plasticity rules of every kind have, with their synaptic step."""
+    """Settings of plasticity rules of every kind, with their synaptic step."""
 
     default_network: ClassVar[str] = "rate"
     """Network that this kind of rule trains unless another is asked for."""
@@ -481,7 +481,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _names(content: Mapping[Any, Any]) -> bool:
-    """Whether all keys of a mapping, and of the groups in it, are text."""
+    """True if all keys of a mapping, and of the groups in it, are text."""
     inner = (value for value in content.values() if isinstance(value, Mapping))
     return all(isinstance(key, str) for key in content) and all(map(_names, inner))
 

@@ -70,9 +70,9 @@ def list_task_settings(settings: RunSettings, task: "type[Task]") -> list[Row]:
     for group, given in (("task", settings.task), ("test_task", settings.test_task)):
         for field in dataclasses.fields(task):
             if group == "task" or field.name in given:
-                value, told = given.get(field.name, field.default), field.metadata
-                allowed = ", ".join(told.get("names", ())) or _allow_of_type(field.type, told)
-                about = (told.get("unit", ""), told.get("does", "") + " (in test)" * (group == "test_task"))
+                value, facts = given.get(field.name, field.default), field.metadata
+                allowed = ", ".join(facts.get("names", ())) or _allow_of_type(field.type, facts)
+                about = (facts.get("unit", ""), facts.get("does", "") + " (in test)" * (group == "test_task"))
                 rows.append(Row(f"{group}.{field.name}", format_value(value), allowed, *about))
     return rows
 
@@ -145,7 +145,7 @@ def _make_row(name: str, field: FieldInfo, value: Any) -> Row:
     return Row(name, format_value(value), allowed, get_unit(field), field.description or "")
 
 
-def _allow_of_type(kind: Any, told: Any) -> str:
+def _allow_of_type(kind: Any, facts: Any) -> str:
     if kind is bool:
         return "true, false"
-    return f"{told['low']} to {told['high']}" if kind in (int, float) and "low" in told else kind.__name__
+    return f"{facts['low']} to {facts['high']}" if kind in (int, float) and "low" in facts else kind.__name__

@@ -48,8 +48,8 @@ def task_setting(
     -------
     dataclasses.Field
     """
-    told = {"does": does, "unit": unit, "names": tuple(names), "low": low, "high": high}
-    return dataclasses.field(default=default, metadata=told)
+    facts = {"does": does, "unit": unit, "names": tuple(names), "low": low, "high": high}
+    return dataclasses.field(default=default, metadata=facts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,13 +97,13 @@ class Task(abc.ABC):
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value, told = getattr(self, field.name), field.metadata
-            if (names := told.get("names")) and value not in names:
+            value, facts = getattr(self, field.name), field.metadata
+            if (names := facts.get("names")) and value not in names:
                 near = nearest(value, names)
                 raise InputError(f"no {field.name} {show(value)}.{near} There are: {', '.join(names)}.")
-            low, high = told.get("low", -LARGEST), told.get("high", LARGEST)
+            low, high = facts.get("low", -LARGEST), facts.get("high", LARGEST)
             if isinstance(value, int | float) and not low <= value <= high:  # nor is NaN
-                unit = f" {told['unit']}" if told.get("unit") else ""
+                unit = f" {facts['unit']}" if facts.get("unit") else ""
                 raise InputError(f"{field.name} must be {low} to {high}{unit}, got {show(value)}.")
 
     @property

@@ -70,13 +70,27 @@ class Training:
 
     @property
     def diverged(self) -> bool:
-        """Whether the last updates were all non-finite."""
+        """True if the last updates were all non-finite."""
         before = self.curve[-1 - GIVE_UP_AFTER][-1] if self.update > GIVE_UP_AFTER else 0
         return self.update >= GIVE_UP_AFTER and self.curve[-1][-1] - before == GIVE_UP_AFTER
 
 
 def train_update(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> Training:
-    """One update: a batch of sessions, then the rule, then the synaptic step. A non-finite change is skipped."""
+    """One update: a batch of sessions, then the rule, then the synaptic step. A non-finite change is skipped.
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+    task : Task
+    training : Training
+    seed : int
+        Of the animal.
+
+    Returns
+    -------
+    Training
+    """
     started, update, rule = time.process_time(), training.update, settings.rule
     done = update / max(settings.train.updates, 1)
     learning_rate = rule.learning_rate_at(done)
@@ -105,7 +119,24 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
 def take_step(
     rule: RuleSettings, weights: Weights, change: Weights, memory: Weights, learning_rate: float
 ) -> tuple[Weights, Weights, bool]:
-    """Weights and memory after one synaptic step, and whether the change was finite; if not, all stays as it was."""
+    """One synaptic step.
+
+    Parameters
+    ----------
+    rule : RuleSettings
+    weights : Weights
+    change : Weights
+        Of the rule; its norm is limited to `max_norm`.
+    memory : Weights
+        Of the synaptic step.
+    learning_rate : float
+
+    Returns
+    -------
+    weights, memory : Weights
+    finite : bool
+        False if the change was not finite; weights and memory are then unchanged.
+    """
     norm = torch.stack([tensor.square().sum() for tensor in change.values()]).sum().sqrt()
     if not torch.isfinite(norm):
         return weights, memory, False
@@ -114,7 +145,15 @@ def take_step(
 
 
 def shorten(task: Task, settings: RunSettings, done: float) -> Task:
-    """The task with the session length of the curriculum when a share `done` of training is over."""
+    """The task with the session length of the curriculum after a share `done` of training.
+
+    Parameters
+    ----------
+    task : Task
+    settings : RunSettings
+    done : float
+        From 0 to 1.
+    """
     first, grown = settings.train.first_trials, min(done / settings.train.whole_from, 1.0)
     if not 0 < first < task.n_trials:
         return task
@@ -154,7 +193,7 @@ def train_animal(
 
 
 def _is_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -> bool:
-    """Whether all files of a trained animal are there; refuse a damaged one."""
+    """True if all files of a trained animal are there; refuse a damaged one."""
     names = (WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
     if not all((folder / name).exists() for name in names):
         return False

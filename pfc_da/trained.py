@@ -34,18 +34,41 @@ class Trained:
 
 
 def name_animal(settings: RunSettings, animal: int) -> str:
-    """What identifies an animal: the settings that its training depends on, and its number in the run."""
+    """Identity of an animal: the settings that its training depends on, and its number in the run.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    animal : int
+        Index of the animal.
+    """
     own = settings.model_dump(mode="json", exclude={"animals", *TESTING})
     return f"{hash_config(own)}/{animal}"
 
 
 def animal_seed(settings: RunSettings, animal: int) -> int:
-    """Seed of one animal of a run."""
+    """Seed of one animal of a run.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    animal : int
+        Index of the animal.
+    """
     return derive_seed(settings.seed, "animal", animal)
 
 
 def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -> Trained:
     """Read the weights of a trained animal and those kept on the way.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+    animal : int
+        Index of the animal.
+    folder : Path
+        Folder of the animal.
 
     Raises
     ------
@@ -84,7 +107,23 @@ def read_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
 
 
 def require_own(path: Path, tensors: Weights, facts: dict[str, Any], animal: str) -> None:
-    """Refuse tensors that are not those written, or not of this animal and its settings (SHA-256)."""
+    """Refuse tensors that are not those written, or not of this animal and its settings (SHA-256).
+
+    Parameters
+    ----------
+    path : Path
+        The file they were read from.
+    tensors : Weights
+    facts : dict
+        What was stored with them.
+    animal : str
+        Of `name_animal`.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
     unsealed = {name: fact for name, fact in facts.items() if name != "sha256"}
     if facts != _seal(tensors, animal, unsealed):
         raise damaged(path, "its bytes have changed, or it is of another animal or other settings (SHA-256)")
@@ -93,7 +132,17 @@ def require_own(path: Path, tensors: Weights, facts: dict[str, Any], animal: str
 def save_tensors(
     tensors: Weights, path: Path, animal: str, facts: Mapping[str, Any] = MappingProxyType({})
 ) -> None:
-    """Write tensors of an animal with `facts`, and the SHA-256 of all."""
+    """Write tensors of an animal, and a SHA-256 over them and `facts`.
+
+    Parameters
+    ----------
+    tensors : Weights
+    path : Path
+    animal : str
+        Of `name_animal`.
+    facts : mapping
+        Stored with the tensors, as JSON.
+    """
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     sealed = json.dumps(_seal(tensors, animal, facts))
     # one key: several would be written in random order

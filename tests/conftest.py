@@ -15,7 +15,7 @@ from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
 
 
-def play(rng, stay, shape):
+def simulate(rng, stay, shape):
     """Choices and rewards (animal, session, trial): half of all trials pay, and a win and a loss keep with `stay`."""
     reward = (rng.random(shape) < 0.5).astype(float)
     choice = np.zeros(shape, int)
@@ -54,7 +54,7 @@ def build_recording():
 
     def build(stay=(0.9, 0.4), shape=(3, 30, 60), seed=0, n_units=6):
         rng = np.random.default_rng(seed)
-        choice, reward = play(rng, stay, shape)
+        choice, reward = simulate(rng, stay, shape)
         last = np.concatenate([choice[..., :1], choice[..., :-1]], axis=-1)
         activity = np.full((*shape, 2, n_units), 20.0)
         activity[..., 0, 0] = 40 + 40 * choice

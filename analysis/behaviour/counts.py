@@ -1,4 +1,4 @@
-"""How many trials carry each statistic of choices, and how many an animal needs for it.
+"""Number of trials that carry each statistic of choices, and number that an animal needs for it.
 
 A row of a table is no trial of a statistic: a choice may be missing, or the one before it, or the reward. Fractions and
 means need 20 trials an animal, kernels ten for each weight (Peduzzi et al. 1996, J Clin Epidemiol 49:1373, doi
@@ -50,7 +50,7 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Count:
-    """How many choices (or points) in each session carry a statistic, (session,), of how many in all sessions."""
+    """Choices (or points) of each session that carry a statistic, (session,), and their number in all sessions."""
 
     used: NDArray
     total: int
@@ -99,7 +99,7 @@ def select_sessions(sessions: ChoiceSessions, key: str, count: Count) -> list[ND
 
 
 def describe_too_few(sessions: ChoiceSessions, key: str, count: Count, which: str) -> str:
-    """Why no animal has enough trials for a statistic.
+    """Reason why no animal has enough trials for a statistic.
 
     Parameters
     ----------

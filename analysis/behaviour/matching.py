@@ -165,7 +165,7 @@ def fit_matching_pooled(counts: Counts, condition: NDArray) -> MatchingFit:
 
 
 def describe_left_out(n: int, n_points: int) -> str:
-    """How many points were left out for a zero count, as a part of the name of an interval.
+    """Number of points left out for a zero count, as a part of the name of an interval.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def _leave_out(values: NDArray, session: NDArray) -> tuple[NDArray, str]:
 
 
 def _moments(x: NDArray, y: NDArray) -> NDArray:
-    """What a straight line needs of each point, (..., 5): 1, x, y, x^2, xy; all 0 where x is missing."""
+    """Terms of the least-squares line of each point, (..., 5): 1, x, y, x^2, xy; all 0 where x is missing."""
     moments = np.stack([np.ones_like(x), x, y, x * x, x * y], axis=-1)
     return np.where(np.isfinite(x)[..., None], moments, 0)
 

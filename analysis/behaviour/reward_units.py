@@ -38,7 +38,7 @@ def scale_rewards(sessions: ChoiceSessions) -> ChoiceSessions:
 
 
 def compare_units(simulated: ChoiceSessions, recorded: ChoiceSessions) -> str:
-    """Why rewards of two scaled data sets are not alike.
+    """Reason why rewards of two scaled data sets are not alike.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def compare_units(simulated: ChoiceSessions, recorded: ChoiceSessions) -> str:
 
 
 def describe_scaling(sessions: ChoiceSessions, which: str) -> str:
-    """How `scale_rewards` changes rewards.
+    """Description of the change of rewards by `scale_rewards`.
 
     Parameters
     ----------

@@ -66,7 +66,13 @@ def compute_rewards(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> lis
 
 
 def compute_regrets(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> Statistic:
-    """Expected reward lost a session, mean over all held-out sessions with frozen weights; `labels` as for rewards."""
+    """Expected reward lost a session, mean over all held-out sessions with frozen weights.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    labels : mapping
+    """
     values = _get_held_out(recording, "held_out_regret", FROZEN)
     return summarise("regret", values, labels=labels, units="reward")
 
@@ -136,7 +142,7 @@ def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:
 
 
 def are_of_two(choice: NDArray) -> bool:
-    """Whether all choices are of options 0 and 1 (or missing, -1)."""
+    """True if all choices are of options 0 and 1 (or missing, -1)."""
     return bool(choice.max() < 2)
 
 

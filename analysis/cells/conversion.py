@@ -34,7 +34,7 @@ from pfc_da.trials import per_trial
 BY_NEURONS, BY_RATES = FROZEN, RATE_PREFIX + FROZEN
 CONTROLS = (RECURRENCE_CUT, HIDDEN_RESET)
 """Neurons without synapses between them; neurons whose synapses forget at every trial."""
-MAY_LOSE = 0.05
+MAX_LOSS = 0.05
 """Largest loss of share of the optimum with which a network counts as converted; our choice."""
 OPTIONS = (("p_object", "chosen_object"), ("p_reward", "choice"))
 """Labels of the reward probability of each option, and of the option chosen."""
@@ -60,7 +60,19 @@ class Span(NamedTuple):
 
 
 def compute_shares(recording: xr.Dataset, span: Span) -> xr.DataArray:
-    """Share of the optimum of each session, (condition, animal, episode)."""
+    """Share of the optimum of each session, (condition, animal, episode).
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    span : Span
+        Chance and optimum of the task.
+
+    Returns
+    -------
+    xarray.DataArray (condition, animal, episode)
+        0 at chance, 1 at the optimum.
+    """
     if span.measure == "regret":
         reached = recording["held_out_regret"].rename(held_out_episode="episode")
     else:
@@ -96,13 +108,20 @@ def tabulate_conversion(shares: xr.DataArray) -> pd.DataFrame:
             "lost_low": low,
             "lost_high": high,
             **{name: means.sel(condition=name).values for name in controls},
-            "converts": lost.mean(1) <= MAY_LOSE,
+            "converts": lost.mean(1) <= MAX_LOSS,
         }
     )
 
 
 def get_trains(recording: xr.Dataset, animal: int) -> list[list[NDArray]]:
-    """Spike times in s since the session began, by neuron (unit after unit), by recorded episode."""
+    """Spike times in s since the session began, by neuron (unit after unit), by recorded episode.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    animal : int
+        Index of the animal.
+    """
     own = recording.isel(spike=np.flatnonzero(recording["spike_animal"].values == animal))
     per_unit, n_episodes = count_neurons(recording), recording.sizes["recorded_episode"]
     neuron = own["spike_unit"].values.astype(int) * per_unit + own["spike_neuron"].values
@@ -136,11 +155,19 @@ def cut_windows(train: NDArray) -> list[NDArray]:
 
 PAUSE_S, WINDOW_S = 3.0, 2.0
 AREAS: dict[str, Cut] = {"DLPFC": leave_out_pauses, "ACC": leave_out_pauses, "OFC": cut_windows}
-"""How intervals were taken in each recorded area."""
+"""Method by which intervals were taken in each recorded area."""
 
 
 def tabulate_neurons(recording: xr.Dataset, animal: int, cut: Cut = keep_whole) -> pd.DataFrame:
-    """How each neuron of an animal fires, one row a neuron, intervals being those within stretches.
+    """Firing statistics of each neuron of an animal, one row a neuron.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    animal : int
+        Index of the animal.
+    cut : callable
+        Cuts each session into the stretches within which intervals are taken.
 
     Returns
     -------

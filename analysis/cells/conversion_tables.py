@@ -7,7 +7,7 @@ import xarray as xr
 from pfc_da.analysis.cells.conversion import CONTROLS
 
 SHOWN_S, MEMBRANES_S = 4.0, 1.2
-"""How much of the first session is drawn."""
+"""Part of the first session that is drawn."""
 
 
 def tabulate_shares(conversion: pd.DataFrame) -> pd.DataFrame:

@@ -48,7 +48,7 @@ class CellSession:
     unlike: str = ""
 
     def is_seen(self, window: Window) -> NDArray:
-        """Where the whole window was observed, (trial, unit) bool."""
+        """True where the whole window was observed, (trial, unit)."""
         return (self.seen_before >= -window[0] - TICK_S) & (self.seen_after >= window[1] - TICK_S)
 
     def select(self, unit: int, window: Window) -> list[NDArray]:
@@ -100,7 +100,7 @@ def to_ticks(times: NDArray) -> NDArray:
 
 
 def measure_observation(intervals: NDArray, event: NDArray) -> tuple[NDArray, NDArray]:
-    """How long before and after each event (trial,) a cell was observed, in s; -inf where it was not.
+    """Time before and after each event (trial,) for which a cell was observed, in s; -inf where it was not.
 
     Parameters
     ----------

@@ -113,10 +113,10 @@ def compute_timescales(cells: Sequence[ArrayLike]) -> Timescales:
     start = _first_fall(_mean_over_cells(autocorrelation[:, fires]))
     single = fit_decay(autocorrelation, start=start)
     orphan = f"the population has no timescale to judge the stretch by: {why}" if why else ""
-    told = [orphan if fast else f"fires below {MIN_RATE:g} Hz" for fast in fires]
+    reasons = [orphan if fast else f"fires below {MIN_RATE:g} Hz" for fast in fires]
     needed = CELL_SPANS * whole.tau[0]
-    told = [text or _too_long(tau, stretch_s) for text, tau in zip(told, single.tau, strict=True)]
-    why_cells = tuple(_refuse(single, unit, text, stretch_s, needed) for unit, text in enumerate(told))
+    reasons = [text or _too_long(tau, stretch_s) for text, tau in zip(reasons, single.tau, strict=True)]
+    why_cells = tuple(_refuse(single, unit, text, stretch_s, needed) for unit, text in enumerate(reasons))
     return Timescales(
         population=np.nan if why else float(whole.tau[0]),
         why=why,
@@ -202,17 +202,17 @@ def _explained(tau: NDArray, values: NDArray, weight: NDArray) -> tuple[NDArray,
 
 
 def _vertex(three: NDArray) -> NDArray:
-    """Where the parabola through values at -1, 0 and 1, (3, unit), is highest, within -1 and 1."""
+    """Position of the maximum of the parabola through values at -1, 0 and 1, (3, unit), within -1 and 1."""
     bend = three[0] - 2 * three[1] + three[2]
     slope = (three[2] - three[0]) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.clip(np.where(bend < 0, -slope / bend, np.sign(slope)), -1, 1)
 
 
-def _refuse(fit: DecayFit, unit: int, told: str, stretch_s: float, needed_s: float) -> str:
-    """Why a fit is not to be trusted; "" if it is."""
-    if told:
-        return told
+def _refuse(fit: DecayFit, unit: int, reason: str, stretch_s: float, needed_s: float) -> str:
+    """Reason not to trust a fit; "" if there is none."""
+    if reason:
+        return reason
     if np.isnan(fit.tau[unit]):
         return "its autocorrelation does not decay"
     if not fit.r_squared[unit] >= MIN_R_SQUARED:

@@ -89,7 +89,7 @@ def _solve(matrix: NDArray, right: NDArray, damping: NDArray) -> NDArray:
 
 
 def _reach(at: NDArray, low: NDArray, high: NDArray) -> tuple[NDArray, NDArray]:
-    """How far the next step may go: most of the way to a bound, and onto it from nearby.
+    """Largest next step: most of the way to a bound, and onto it from nearby.
 
     A bold step could end where two parameters at their bounds leave each other without a score, for good.
     """

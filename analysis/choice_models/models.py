@@ -91,7 +91,7 @@ class Model:
 
     @property
     def n_tracked(self) -> int:
-        """How many values are kept: those of both options, or in a coupled model that of option 1."""
+        """Number of values kept: those of both options, or in a coupled model that of option 1."""
         return 1 if self.coupled else 2
 
     def read_out(self, values: NDArray) -> NDArray:

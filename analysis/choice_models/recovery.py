@@ -61,7 +61,7 @@ class ModelRecovery:
 
     @property
     def confusion(self) -> NDArray:
-        """How many agents of each model (row) have their lowest BIC with each model (column)."""
+        """Number of agents of each model (row) with the lowest BIC for each model (column)."""
         best = self.bic.argmin(axis=1)
         return np.stack([np.bincount(row, minlength=len(self.names)) for row in best])
 
@@ -111,8 +111,8 @@ def recover_models(models: Sequence[Model], p_reward: NDArray, *, rng: np.random
     -------
     ModelRecovery
     """
-    played = [_simulate(model, p_reward, rng)[1:] for model in models]
-    choice, reward = (np.concatenate(each) for each in zip(*played, strict=True))
+    simulated = [_simulate(model, p_reward, rng)[1:] for model in models]
+    choice, reward = (np.concatenate(each) for each in zip(*simulated, strict=True))
     bic = [fit_model(model, choice, reward, rng=rng).bic for model in models]
     by_model = np.stack(bic).reshape(len(models), len(models), -1)  # (fitted, simulated, agent)
     return ModelRecovery(names=tuple(model.name for model in models), bic=by_model.swapaxes(0, 1))

@@ -1,6 +1,6 @@
 """Panels of choices: single sessions, matching, and effects of past rewards and choices.
 
-As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``_plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 import itertools
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SPACING = 2.0  # height of a strip of the raster with its ticks, where a probability of 1 has height 1
 
 
-def plot_raster(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_raster(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw choices of frozen sessions, one strip each, over the hidden reward probabilities.
 
     Of two options, ticks point up for choices of A and down for B; of more, all point up. A rewarded choice has a long
@@ -68,13 +68,13 @@ def make_raster_panel(table: pd.DataFrame) -> Panel:
         caption="First sessions of the first animal, weights frozen; one strip is a session. Ticks above a strip: "
         f"choices of {'A; below: of B' if 'p_c' not in table else 'the option of that colour'}. A long tick with "
         "a dot: the choice was rewarded. Lines: hidden reward probabilities, from 0 (bottom of the strip) to 1 (top).",
-        plots=(plot_raster,),
+        plots=(_plot_raster,),
         height=compute_height(table, "episode", 0.85),
         wide=True,
     )
 
 
-def plot_matching_fractions(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_matching_fractions(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw fraction of choices against fraction of income, a point a session; dashes are exact matching."""
     _draw_identity(ax, 0, 1)
     _draw_cloud(ax, numbers["income_fraction"], numbers["choice_fraction"])
@@ -82,7 +82,7 @@ def plot_matching_fractions(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return label_axes(ax, "fraction of income from A", "fraction of choices of A")
 
 
-def plot_matching_ratios(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_matching_ratios(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw log choice against log income ratios, and the fitted slope with its interval if given."""
     income, choice = numbers["log_income_ratio"], numbers["log_choice_ratio"]
     finite = np.isfinite(income) & np.isfinite(choice)  # a side never chosen, or never paid, has no log ratio
@@ -116,13 +116,13 @@ def make_matching_panel(table: pd.DataFrame, slope: Statistic) -> Panel:
         caption="A point is a session of one animal. Left: fraction of choices of A against the fraction of income "
         "from A. Right: the same as log ratios of A to B, with the generalised matching law (line: mean slope "
         "and bias of the animals; band: interval of the slope). Dashes: exact matching.",
-        plots=(plot_matching_fractions, plot_matching_ratios),
+        plots=(_plot_matching_fractions, _plot_matching_ratios),
         statistics=[slope],
         wide=True,
     )
 
 
-def plot_history(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_history(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the weights of past rewards and past choices on the present choice, by lag."""
     ax.axhline(0, color=MUTED, linewidth=0.8)
     for (kind, rows), color, marker, shift in zip(
@@ -159,7 +159,7 @@ def make_history_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> 
         title="Effects of past rewards and choices",
         caption="Weights of past rewards and past choices in a logistic regression of the present choice, by lag, "
         "weights of the network frozen. Points: mean over animals; whiskers: intervals.",
-        plots=(plot_history,),
+        plots=(_plot_history,),
         statistics=[each for each in statistics if each.key.startswith("history_")],
     )
 

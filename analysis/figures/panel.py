@@ -73,7 +73,21 @@ class Panel:
 
 
 def compute_height(table: pd.DataFrame, column: str, row_height: float = 0.36) -> float:
-    """Height in inches of a panel that has a row for each distinct value of a column."""
+    """Height in inches of a panel that has a row for each distinct value of a column.
+
+    Parameters
+    ----------
+    table : DataFrame
+    column : str
+        Its distinct values are counted.
+    row_height : float
+        Inches.
+
+    Returns
+    -------
+    float
+        Inches.
+    """
     return 0.85 + row_height * table[column].nunique() if len(table) else HEIGHT
 
 

@@ -1,6 +1,6 @@
 """Panels of reward: over training, within a session, and under the controls.
 
-A function ``plot_...`` draws its table on the axes given and computes nothing; below it, ``make_..._panel`` makes the panel
+A function ``_plot_...`` draws its table on the axes given and computes nothing; below it, ``make_..._panel`` makes the panel
 of that table.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_learning_curve(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_learning_curve(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw reward per trial over training: thin lines for animals, thick for the mean with its interval."""
     is_mean = numbers["animal"].astype(str) == "mean"
     for index, (_, rows) in enumerate(numbers[~is_mean].groupby("animal", sort=False)):
@@ -62,13 +62,13 @@ def make_learning_panel(table: pd.DataFrame) -> Panel:
         title="Learning over training",
         caption="Reward per trial while the weights change, against trials of training. Thin lines: animals. Thick "
         "line: mean over animals; band: its interval.",
-        plots=(plot_learning_curve,),
+        plots=(_plot_learning_curve,),
         interval=OVER_ANIMALS,
         n_of="animals",
     )
 
 
-def plot_within_session(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_within_session(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw reward over the trials of a frozen session, a line and interval for each condition."""
     for index, (condition, rows) in enumerate(numbers.groupby("condition", sort=False)):
         color, dash = SERIES[index % len(SERIES)]
@@ -92,13 +92,13 @@ def make_within_session_panel(table: pd.DataFrame) -> Panel:
         title="Learning within a session",
         caption="Reward per trial against the trial of the session, mean over animals and sessions. The weights are "
         "frozen: an increase is due to changes of activity, not of weights. Bands: intervals.",
-        plots=(plot_within_session,),
+        plots=(_plot_within_session,),
         interval=OVER_BOTH,
         n_of="animals",
     )
 
 
-def plot_controls(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_controls(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the estimate under each condition with its interval; a dark bar marks what chance would give."""
     rows = np.arange(len(numbers))
     draw_bars(ax, numbers, "estimate", 0.55)
@@ -127,7 +127,7 @@ def make_controls_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) ->
         caption="Reward per trial with frozen weights: the intact network, and networks in which one component is "
         "removed. Points: mean over animals and sessions; whiskers: intervals. Dark bars: reward of random "
         "choices.",
-        plots=(plot_controls,),
+        plots=(_plot_controls,),
         statistics=statistics,
         height=compute_height(table, "condition"),
     )

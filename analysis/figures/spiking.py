@@ -1,6 +1,6 @@
 """Panels of a spiking replay: reward of neurons against that of the rate network, spikes and membrane potentials.
 
-As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``_plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_share(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_share(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the share of the optimum of every animal, one line for each animal."""
     names = list(dict.fromkeys(numbers["condition"]))
     for _, rows in numbers.groupby("animal", sort=False):
@@ -53,11 +53,11 @@ def make_share_panel(table: pd.DataFrame) -> Panel:
         caption="A line is an animal, in the same sessions throughout: the rate network without noise, the spiking "
         "network, and spiking networks without recurrent synapses or with synaptic variables reset at every "
         "trial. 0: random choices; 1: the best observer.",
-        plots=(plot_share,),
+        plots=(_plot_share,),
     )
 
 
-def plot_spikes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_spikes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw spikes, one row for each neuron, excitatory ones below, with the starts of trials."""
     for excitatory, color in ((True, INK), (False, VERMILLION)):
         rows = numbers[numbers["is_excitatory"] == excitatory]
@@ -89,12 +89,12 @@ def make_spikes_panel(table: pd.DataFrame) -> Panel:
         title="Spikes of one session",
         caption="First animal, first session; one row for each neuron, sorted by the phase of the trial at which it "
         "fires. Vertical lines: starts of trials.",
-        plots=(plot_spikes,),
+        plots=(_plot_spikes,),
         wide=True,
     )
 
 
-def plot_membranes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_membranes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw membrane potentials one above the other; the line is the threshold of each."""
     height, ticks = 2.0, []
     for place, (unit, rows) in enumerate(numbers.groupby("unit", sort=False)):
@@ -119,5 +119,5 @@ def make_membranes_panel(table: pd.DataFrame) -> Panel:
         table=table,
         title="Membrane potentials",
         caption="First animal, first session. Dashes: threshold, one unit above rest. Red: inhibitory neurons.",
-        plots=(plot_membranes,),
+        plots=(_plot_membranes,),
     )

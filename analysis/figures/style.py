@@ -56,12 +56,35 @@ MANY_POINTS = 1500  # beyond this a cloud of points is embedded as an image, or 
 
 
 def get_whiskers(center: pd.Series, rows: pd.DataFrame, low: str = "low", high: str = "high") -> np.ndarray:
-    """Return lengths (2, row) below and above `center`; NaN, drawn as nothing, where there is no interval."""
+    """Lengths of error bars; NaN, not drawn, where there is no interval.
+
+    Parameters
+    ----------
+    center : Series
+        Estimates.
+    rows : DataFrame
+    low, high : str
+        Columns with the ends of the intervals.
+
+    Returns
+    -------
+    (2, row)
+        Lengths below and above, at least 0.
+    """
     return np.clip(np.array([center - rows[low], rows[high] - center], float), 0, None)
 
 
 def draw_band(ax: "Axes", x: pd.Series, rows: pd.DataFrame, color: str) -> None:
-    """Shade between the columns `low` and `high`, if there are any."""
+    """Shade between the columns `low` and `high`, if there are any.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x : Series
+        Abscissa of each row.
+    rows : DataFrame
+    color : str
+    """
     if {"low", "high"} <= set(rows):
         ax.fill_between(
             x, rows["low"].astype(float), rows["high"].astype(float), color=color, alpha=0.18, linewidth=0
@@ -69,14 +92,29 @@ def draw_band(ax: "Axes", x: pd.Series, rows: pd.DataFrame, color: str) -> None:
 
 
 def draw_legend_above(ax: "Axes", ncols: int = 2, **given: Any) -> None:
-    """Put the legend, if anything has a label, over the axes, out of the way of the marks; `given` as for `Axes.legend`."""
+    """Put the legend, if anything has a label, above the axes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    ncols : int
+    **given
+        As for `Axes.legend`.
+    """
     if ax.get_legend_handles_labels()[0]:
         place: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
         ax.legend(ncols=ncols, columnspacing=1.2, **place, **given)
 
 
 def label_axes(ax: "Axes", x: str, y: str) -> "Axes":
-    """Name both axes."""
+    """Name both axes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x, y : str
+        With units.
+    """
     ax.set(xlabel=x, ylabel=y)
     return ax
 
@@ -87,14 +125,34 @@ def words(name: object) -> str:
 
 
 def draw_bars(ax: "Axes", numbers: pd.DataFrame, column: str, height: float) -> None:
-    """Draw a column as bars, one below the other, with points and intervals."""
+    """Draw a column as bars, one below the other, with points and intervals.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    numbers : DataFrame
+        With `column`, low, high.
+    column : str
+    height : float
+        Of a bar, in rows.
+    """
     rows, values = np.arange(len(numbers)), numbers[column]
     ax.barh(rows, values, height=height, color=BLUE, alpha=0.35)
     draw_points(ax, values, rows, get_whiskers(values, numbers), "o", BLUE, BLUE, "simulated")
 
 
 def draw_points(ax, x, y, bars, marker: str, color: str, face: str, label: str) -> None:
-    """Draw points with horizontal intervals."""
+    """Draw points with horizontal intervals.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x, y : (row,)
+    bars : (2, row)
+        Lengths of the intervals below and above `x`.
+    marker, color, face, label : str
+        `face` is the colour inside the marker.
+    """
     style = {"markerfacecolor": face, "markersize": 4.5, "elinewidth": 1.4, "capsize": 2.5}
     ax.errorbar(x, y, xerr=bars, fmt=marker, color=color, label=label, **style)
 
@@ -109,9 +167,21 @@ def draw_animals_and_mean(
     label: str,
     offset: float = 0.0,
 ) -> None:
-    """Draw a column of every animal as a small dot, shifted by `offset`, and their mean as a symbol with its interval.
+    """Draw a column of every animal as a small dot, and their mean as a symbol with its interval.
 
-    `look` is a colour and the marker of the mean.
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    rows : DataFrame
+        animal (number, or ``mean``), `column`, low, high.
+    column : str
+    y : Series
+        Ordinate of each row.
+    look : tuple of str
+        Colour, and marker of the mean.
+    label : str
+    offset : float
+        Added to the ordinate of the animals.
     """
     color, marker = look
     is_mean, values = rows["animal"].astype(str) == "mean", rows[column]

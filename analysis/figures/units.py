@@ -1,6 +1,6 @@
 """The panel of selectivity of units.
 
-As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``_plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_selectivity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_selectivity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the fraction of units selective for each variable, with published fractions as open diamonds."""
     rows = np.arange(len(numbers))
     draw_bars(ax, numbers, "fraction", 0.5)
@@ -57,7 +57,7 @@ def make_selectivity_panel(table: pd.DataFrame, statistics: Sequence[Statistic])
         title="Selectivity of units",
         caption="Fraction of units whose activity depends on each variable, mean over animals; whiskers: intervals."
         + (" Open diamonds: published fractions." if table["reference"].notna().any() else ""),
-        plots=(plot_selectivity,),
+        plots=(_plot_selectivity,),
         statistics=statistics,
         height=compute_height(table, "variable"),
     )

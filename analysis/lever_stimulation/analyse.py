@@ -31,7 +31,13 @@ from pfc_da.analysis.lever_stimulation.units import analyse_units
 
 
 def analyse_levers(recording: xr.Dataset, *, rng: np.random.Generator) -> Findings:
-    """Every statistic and panel of the levers; a condition that was not replayed has none."""
+    """Every statistic and panel of the levers; a condition that was not replayed has none.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    rng : numpy.random.Generator
+    """
     trials = get_trials(recording)
     p_risky, shifts_by_dose = summarise_p_risky(trials), compute_shifts(trials)
     shifts, kernels = summarise_shifts(shifts_by_dose), summarise_kernels(trials)

@@ -55,7 +55,14 @@ def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
 
 
 def select_conditions(recording: xr.Dataset, prefix: str) -> xr.Dataset:
-    """Conditions with the circuit (no prefix) or by arithmetic, without the prefix in their names."""
+    """Conditions with the circuit (no prefix) or by arithmetic, without the prefix in their names.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        Of the circuit replay.
+    prefix : {"", "arithmetic_"}
+    """
     names = get_condition_names(recording)
     chosen = [name for name in names if name.startswith(ARITHMETIC_PREFIX) == bool(prefix)]
     plain = [name.removeprefix(prefix) for name in chosen]
@@ -104,7 +111,7 @@ def _label_control(outcome: str, p: float) -> Labels:
 
 def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
     """Error added by stimulation: decoded minus computed error, minus the same in the control."""
-    added = recording.assign(added=recording["dopamine_told"] - recording["rpe"])
+    added = recording.assign(added=recording["dopamine_delivered"] - recording["rpe"])
     found = []
     for p in np.unique(recording["p_win"])[::-1]:
         for manipulation, outcome in ACTS_AT.items():
@@ -120,7 +127,7 @@ def summarise_received(recording: xr.Dataset) -> list[Statistic]:
     """Correlation of the error that the network received with computed plus injected error, over all steps of an animal."""
     order, found = ("condition", "animal", "episode", "step"), []
     due = (recording["rpe"] + recording["dopamine_injected"]).transpose(*order).values
-    received = recording["dopamine_told"].transpose(*order).values
+    received = recording["dopamine_delivered"].transpose(*order).values
     for condition, each, other in zip(recording["condition"].values, received, due, strict=True):
         values = [
             np.corrcoef(one[np.isfinite(one)], two[np.isfinite(one)])[0, 1]

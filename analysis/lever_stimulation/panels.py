@@ -1,6 +1,6 @@
 """Panels of the two levers: choices by condition, dose and time, effects of past outcomes, units after each outcome.
 
-As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``_plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ OUTCOMES = ("loss", "safe", "win")
 LEVEL = 0.05  # of the units drawn dark
 
 
-def plot_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) by condition and probability of a win: small dots are animals, large symbols means with intervals."""
     names = list(dict.fromkeys(numbers["condition"]))
     for (p, rows), (color, _), way in zip(_by_p(numbers), SERIES, (-0.14, 0.14), strict=False):
@@ -71,18 +71,18 @@ def make_p_risky_panel(table: pd.DataFrame) -> Panel:
         caption="Fraction of free choices that are risky, weights frozen: control, control networks, and dopamine "
         "changed at full size after one outcome. p: probability that a risky press wins. Small dots: animals; "
         "large symbols: means; whiskers: intervals.",
-        plots=(plot_p_risky,),
+        plots=(_plot_p_risky,),
         height=compute_height(table, "condition"),
         wide=True,
     )
 
 
-def plot_session_high_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_session_high_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) by trial of the session, one line for each condition, where a risky press wins most often."""
     return _plot_session(numbers, ax, 0)
 
 
-def plot_session_low_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_session_low_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) by trial of the session where a risky press wins less often."""
     return _plot_session(numbers, ax, 1)
 
@@ -102,17 +102,17 @@ def make_session_panel(table: pd.DataFrame) -> Panel:
         caption="Fraction of risky choices against the trial of the session, weights frozen; the forced trials that "
         "open a session are not shown. p: probability that a risky press wins. Lines: means over animals and "
         "sessions; bands: intervals.",
-        plots=(plot_session_high_p, plot_session_low_p),
+        plots=(_plot_session_high_p, _plot_session_low_p),
         wide=True,
     )
 
 
-def plot_dose_high_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_dose_high_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the shift of P(risky) against dose, one line for each manipulation, where a risky press wins most often."""
     return _plot_dose(numbers, ax, 0)
 
 
-def plot_dose_low_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_dose_low_p(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the shift of P(risky) against dose where a risky press wins less often."""
     return _plot_dose(numbers, ax, 1)
 
@@ -132,12 +132,12 @@ def make_dose_panel(table: pd.DataFrame) -> Panel:
         caption="P(risky) under each manipulation minus P(risky) in the control sessions of the same animals, weights "
         "frozen, against the dose as a share of the full size. Dose 0 is the control. p: probability that a "
         "risky press wins. Points: means over animals; whiskers: intervals.",
-        plots=(plot_dose_high_p, plot_dose_low_p),
+        plots=(_plot_dose_high_p, _plot_dose_low_p),
         wide=True,
     )
 
 
-def plot_injected_effect(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_injected_effect(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the weights of past outcomes, and of what was injected after them, on the present choice, by lag."""
     ax.axhline(0, color=MUTED, linewidth=0.8)
     looks = {"risky_win": (BLUE, "o"), "risky_loss": (VERMILLION, "v"), "injected": (PURPLE, "D")}
@@ -169,16 +169,16 @@ def make_effect_panel(table: pd.DataFrame) -> Panel:
         "sessions together, network weights frozen. The reference outcome is the certain reward. Injected "
         "dopamine is counted positive after the risky lever and negative after the safe one. Points: means "
         "over animals; whiskers: intervals.",
-        plots=(plot_injected_effect,),
+        plots=(_plot_injected_effect,),
     )
 
 
-def plot_plastic_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_plastic_p_risky(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) along the sessions in which the weights change, one line for each condition."""
     return _plot_plastic(numbers, ax, "p_risky", "P(risky)")
 
 
-def plot_plastic_shift(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_plastic_shift(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw P(risky) less that of the control along the sessions in which the weights change."""
     ax.axhline(0, color=MUTED, linewidth=0.8)
     return _plot_plastic(numbers, ax, "shift", "shift of P(risky)")
@@ -200,17 +200,17 @@ def make_plastic_panel(table: pd.DataFrame) -> Panel:
         caption="The hidden state is reset at every trial, the weights change from session to session, and the same "
         "lever is risky throughout. Left: P(risky). Right: P(risky) minus that of the control. Lines: means "
         "over animals in bins of sessions; bands: intervals.",
-        plots=(plot_plastic_p_risky, plot_plastic_shift),
+        plots=(_plot_plastic_p_risky, _plot_plastic_shift),
         wide=True,
     )
 
 
-def plot_actor_activity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_actor_activity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw activity after each outcome of the units of the actor, or of a network without a separate critic."""
     return _plot_activity(numbers[numbers["is_critic"] == 0], ax, "actor")
 
 
-def plot_critic_activity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_critic_activity(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw activity after each outcome of the units of the critic."""
     return _plot_activity(numbers[numbers["is_critic"] == 1], ax, "critic")
 
@@ -231,7 +231,7 @@ def make_activity_panel(table: pd.DataFrame) -> Panel:
         "certain reward, and a win of the risky lever, minus the mean over the three. Dark: the unit codes "
         "the prediction error beyond what reward and lever explain (p < .05 for each unit alone, not "
         "corrected for the number of units).",
-        plots=(plot_actor_activity, plot_critic_activity),
+        plots=(_plot_actor_activity, _plot_critic_activity),
         wide=True,
     )
 

@@ -35,7 +35,7 @@ _DOSED = re.compile(rf"({'|'.join(MANIPULATIONS)})(?:_x([\d.]+))?")
 
 
 def get_trials(recording: xr.Dataset) -> xr.Dataset:
-    """What was pressed, paid and injected on every trial, (animal, condition, episode, trial) each.
+    """Lever, reward and injected dopamine of every trial, (animal, condition, episode, trial) each.
 
     Returns
     -------
@@ -54,7 +54,15 @@ def get_trials(recording: xr.Dataset) -> xr.Dataset:
 
 
 def get_free_choices(trials: xr.Dataset, conditions: Sequence[str]) -> Iterator[tuple[str, float, NDArray]]:
-    """Condition, p, and choices (animal, session, trial) of the sessions at this probability of a win; -1 where not free."""
+    """Condition, p, and choices (animal, session, trial) of the sessions at this probability of a win; -1 where not free.
+
+    Parameters
+    ----------
+    trials : xarray.Dataset
+        Of `get_trials`.
+    conditions : sequence of str
+        Those that were not recorded are left out.
+    """
     for name in conditions:
         for p in _probabilities(trials) if name in list_conditions(trials) else ():
             here = trials["p_win"].sel(condition=name).values == p
@@ -68,7 +76,18 @@ def list_conditions(trials: xr.Dataset) -> list[str]:
 
 
 def get_all_free(trials: xr.Dataset, condition: str) -> NDArray:
-    """Free choices under one condition, -1 where not free, (animal, episode, trial)."""
+    """Free choices under one condition, -1 where not free.
+
+    Parameters
+    ----------
+    trials : xarray.Dataset
+        Of `get_trials`.
+    condition : str
+
+    Returns
+    -------
+    (animal, episode, trial) int
+    """
     return trials["free"].sel(condition=condition).values
 
 
@@ -79,12 +98,19 @@ def _probabilities(trials: xr.Dataset) -> list[float]:
 
 
 def label_condition(condition: str, p: float) -> Labels:
-    """Labels of a statistic: condition (a manipulation with its `dose`, another, or ``control``) and p of a win."""
+    """Labels of a statistic: condition (a manipulation with its `dose`, another, or ``control``) and p of a win.
+
+    Parameters
+    ----------
+    condition : str
+    p : float
+        Probability of a win of the risky lever.
+    """
     if dosed := _DOSED.fullmatch(condition):
         return {"condition": dosed[1], "dose": float(dosed[2] or 1), "p": p}
     return {"condition": "control" if condition == CONTROL else condition, "p": p}
 
 
 def is_manipulation(condition: str) -> bool:
-    """Whether a condition with frozen weights is a manipulation at some dose."""
+    """True if a condition with frozen weights is a manipulation at some dose."""
     return _DOSED.fullmatch(condition) is not None

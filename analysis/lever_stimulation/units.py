@@ -34,7 +34,15 @@ VARIABLES = ("rpe", *REGRESSORS)
 
 
 def analyse_units(recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.Generator) -> Findings:
-    """Selectivity of the units of the frozen control; `trials` of `get_trials`."""
+    """Selectivity of the units in the frozen control.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    trials : xarray.Dataset
+        Of `get_trials`.
+    rng : numpy.random.Generator
+    """
     n, order = recording.sizes["recorded_episode"], ("animal", "episode", "trial")
     frozen = (
         trials.assign(rpe=per_trial(recording, "rpe"))
@@ -57,13 +65,24 @@ def analyse_units(recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.G
 
 
 def get_populations(recording: xr.Dataset) -> dict[str, NDArray]:
-    """Which units (unit,) bool belong to the actor and to the critic; all in one, named "", where they share them."""
+    """Units of the actor and of the critic, (unit,) bool; all in one population named "" where they share their units."""
     is_critic = recording.get("is_critic", xr.zeros_like(recording["is_excitatory"])).values.astype(bool)
     return {"actor": ~is_critic, "critic": is_critic} if is_critic.any() else {"": ~is_critic}
 
 
 def compute_outcomes(lever: NDArray, reward: NDArray) -> NDArray:
-    """Place in `OUTCOMES` of every trial, -1 where no lever was pressed; shapes as given."""
+    """Place in `OUTCOMES` of every trial, -1 where no lever was pressed.
+
+    Parameters
+    ----------
+    lever : (animal, session, trial) int
+        0 safe, 1 risky, -1 none.
+    reward : (animal, session, trial)
+
+    Returns
+    -------
+    (animal, session, trial) int
+    """
     return np.select([lever < 0, lever == 0, reward > 0], [-1, 1, 2], 0)
 
 
@@ -105,7 +124,15 @@ def find_carriers(p: Mapping[str, NDArray]) -> dict[str, NDArray]:
 def summarise_selectivity(
     by_animal: Sequence[Mapping[str, NDArray]], populations: Mapping[str, NDArray]
 ) -> list[Statistic]:
-    """Fraction of units that code each variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network."""
+    """Fraction of units that code each variable: ``rpe_actor``, ``rpe_critic``, or ``rpe`` of an undivided network.
+
+    Parameters
+    ----------
+    by_animal : sequence of mapping
+        Of each animal, p (unit,) by variable.
+    populations : mapping of str to (unit,) bool
+        Of `get_populations`.
+    """
     key, found = "fraction_selective", []
     for variable in VARIABLES:
         for population, members in populations.items():
@@ -119,7 +146,14 @@ def summarise_selectivity(
 
 
 def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]]) -> pd.DataFrame:
-    """A row a unit for the browser, and whether it is the critic's."""
+    """A row a unit for the browser, and whether it is the critic's.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    by_animal : sequence of mapping
+        Of each animal, p (unit,) by variable.
+    """
     table = units.tabulate_unit_properties(
         recording, [{name: p[None] for name, p in own.items()} for own in by_animal], 0
     )

@@ -1,7 +1,7 @@
 """Ideal observers and reference agents of bandits whose arms keep their probabilities, and regret.
 
 Arm a pays 1 with probability p_a. An observer sees its own counts of rewards s_a and failures f_a. With two independent
-uniform arms the best play over a horizon T is
+uniform arms the best policy over a horizon T is
 
     V_t(s1, f1, s2, f2) = max_a  m_a (1 + V_{t+1}(s_a + 1)) + (1 - m_a) V_{t+1}(f_a + 1),    V_T = 0,
 

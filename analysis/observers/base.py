@@ -44,7 +44,7 @@ class Observer(Protocol):
     """Something that can start sessions."""
 
     def start(self, schedule: NDArray) -> Belief:
-        """What is believed before anything was seen.
+        """Prior belief, before any trial.
 
         Parameters
         ----------

@@ -40,7 +40,7 @@ class BayesOptimalPresser:
 
     @cached_property
     def presses_risky(self) -> NDArray:
-        """Whether the risky lever is best, (free presses done, wins, losses) bool; on a tie it is."""
+        """True where the risky lever is best or both are equal, (free presses done, wins, losses)."""
         mean, n = self._mean_probability(), self.n_forced + self.n_free
         value, risky = np.zeros((n + 2, n + 2)), []
         for _ in range(self.n_free):

@@ -49,13 +49,13 @@ class PairObserver(Protocol):
     """An observer with such beliefs."""
 
     def start(self, schedule: NDArray) -> PairBelief:
-        """What is believed before anything was seen, in as many sessions as `schedule` (session, trial, option) has."""
+        """Prior belief in as many sessions as `schedule` (session, trial, option) has."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Beliefs:
-    """What an observer expects on every trial, before its outcome; both (session, trial)."""
+    """Expectations of an observer on every trial, before its outcome; both (session, trial)."""
 
     p_first: NDArray
     volatility: NDArray

@@ -1,1 +1,1 @@
-"""What units code: selectivity, decoding, value to choice."""
+"""Coding of units: selectivity, decoding, value to choice."""

@@ -137,5 +137,5 @@ def _previous(values: np.ndarray) -> np.ndarray:
 def _check_same_shape(**arrays: np.ndarray) -> None:
     shapes = {name: array.shape for name, array in arrays.items()}
     if len(set(shapes.values())) > 1 or any(len(shape) != 2 for shape in shapes.values()):
-        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise InputError(f"{' and '.join(shapes)} must share one shape (episode, trial), got {told}.")
+        given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise InputError(f"{' and '.join(shapes)} must share one shape (episode, trial), got {given}.")

@@ -292,7 +292,7 @@ def average_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
 
 
 def are_collinear(regressors: Mapping[str, NDArray]) -> bool:
-    """Whether a regressor (episode, trial) is constant or a linear combination of the others, so that none has a p-value.
+    """True if a regressor (episode, trial) is constant or a linear combination of the others, so that none has a p-value.
 
     Examples
     --------
@@ -306,7 +306,7 @@ def are_collinear(regressors: Mapping[str, NDArray]) -> bool:
 
 
 def _is_in_many_sessions(value: NDArray) -> bool:
-    """Whether high and low values are left to learn from, whichever tenth of the sessions is held out."""
+    """True if the training sessions have high and low values, whichever tenth of the sessions is held out."""
     median = np.nanmedian(value)
     n_sessions = min((value > median).any(1).sum(), (value <= median).any(1).sum())
     return bool(n_sessions >= len(value) // 10 + 3)

@@ -27,14 +27,26 @@ FITTED_AGENTS = {
     "pearce_hall": "pearce_hall_coupled",
 }
 """Learner -> the model of `choice_models` that is fitted and simulated."""
-PLAYS = 4
-"""How often an observer is simulated in every session."""
+REPEATS = 4
+"""Simulations of an observer in every session."""
 
 
 def simulate_fitted_agents(
     sessions: VolatileSessions, *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
-    """Choices of a fixed-alpha, a Kalman and a Pearce-Hall learner fitted to each animal, in its sessions."""
+    """Choices of a fixed-alpha, a Kalman and a Pearce-Hall learner fitted to each animal, in its sessions.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+        Of the animals.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    mapping of str to VolatileSessions
+        By name of the learner.
+    """
     simulated = {}
     for name, model_name in FITTED_AGENTS.items():
         model = get_model(model_name)
@@ -47,11 +59,25 @@ def simulate_fitted_agents(
 def simulate_observers(
     sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
-    """Choices of the ideal `observer` and of the learner of Behrens et al., each simulated `PLAYS` times (agents)."""
+    """Choices of the ideal `observer` and of the learner of Behrens et al., each simulated `REPEATS` times (agents).
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+        Of the animals; their schedules are used.
+    observer : PairObserver
+        The ideal observer of the schedule.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    mapping of str to VolatileSessions
+        ``ideal`` and ``behrens``.
+    """
     simulated = {}
     for name, agent in (("ideal", observer), ("behrens", VolatilityLearner())):
-        repeated = np.tile(sessions.p_reward, (PLAYS, 1, 1))
-        shape = (PLAYS, *sessions.volatile.shape)
+        repeated = np.tile(sessions.p_reward, (REPEATS, 1, 1))
+        shape = (REPEATS, *sessions.volatile.shape)
         chunks = range(0, len(repeated), CHUNK)
         parts = [simulate_choices(agent, repeated[first : first + CHUNK], rng=rng) for first in chunks]
         choice, reward = (
@@ -68,7 +94,16 @@ def _both(choices: Choices) -> tuple[NDArray, NDArray]:
 def summarise_agents(
     simulated: Mapping[str, VolatileSessions], fits: Mapping[str, RateFit], *, rng: np.random.Generator
 ) -> list[Statistic]:
-    """Ratio of learning rates and BIC gain of two rates, of fitted learners (n: animals) and observers (n: plays)."""
+    """Ratio of learning rates and BIC gain of two rates, of fitted learners (n: animals) and observers (n: simulations).
+
+    Parameters
+    ----------
+    simulated : mapping of str to VolatileSessions
+        By name of the agent.
+    fits : mapping of str to RateFit
+        By name of the agent.
+    rng : numpy.random.Generator
+    """
     found: list[Statistic] = []
     for name, fit in fits.items():
         gain = compute_bic_gain(simulated[name], fit, rng=rng)
@@ -77,10 +112,10 @@ def summarise_agents(
             summarise_ratio(fit, labels),
             summarise("bic_block_specific", gain, labels=labels, units="BIC"),
         )
-        found += pair if name in FITTED_AGENTS else [_over_plays(statistic) for statistic in pair]
+        found += pair if name in FITTED_AGENTS else [_over_simulations(statistic) for statistic in pair]
     return found
 
 
-def _over_plays(statistic: Statistic) -> Statistic:
-    interval = statistic.interval.replace("animals", "plays")
-    return replace(statistic, interval=interval, n_of="plays", by_animal=())
+def _over_simulations(statistic: Statistic) -> Statistic:
+    interval = statistic.interval.replace("animals", "simulations")
+    return replace(statistic, interval=interval, n_of="simulations", by_animal=())

@@ -21,7 +21,15 @@ CHANCE = 0.5
 def summarise_rewards(
     sessions: VolatileSessions, observers: Mapping[str, VolatileSessions]
 ) -> list[Statistic]:
-    """Expected reward by phase, and the gain over chance as a share of that of each observer in the same sessions."""
+    """Expected reward by phase, and the gain over chance as a share of that of each observer in the same sessions.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+        Of the animals.
+    observers : mapping of str to VolatileSessions
+        By name of the observer, in the same sessions.
+    """
     own = sessions.expected_reward
     found: list[Statistic] = []
     for phase, name in enumerate(PHASES):
@@ -45,6 +53,12 @@ def _compute_share(own: NDArray, best: NDArray) -> NDArray:
 
 
 def summarise_reversals(sessions: VolatileSessions, labels: Labels = NO_LABELS) -> Statistic:
-    """Trials to criterion after a reversal, over animals."""
+    """Trials to criterion after a reversal, over animals.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+    labels : mapping
+    """
     trials = compute_trials_to_criterion(compute_reversal_curve(sessions.choice, sessions.better))
     return summarise("trials_to_criterion", trials, labels=labels, units="trials", within=POSITIVE)

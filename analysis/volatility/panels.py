@@ -1,6 +1,6 @@
 """Panels of the volatility task: learning rates by phase and over training, choices around a reversal, units.
 
-As in `pfc_da.analysis.figures.reward`, ``plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
+As in `pfc_da.analysis.figures.reward`, ``_plot_...`` draws a table and ``make_..._panel`` below it makes the panel.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ MEASURES = {  # of the plot of learning rates over training
 }
 
 
-def plot_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw learning rates by phase for animals, fitted learners, observers and humans; a small dot is one animal."""
     names = list(dict.fromkeys(numbers["who"]))
     for phase, (color, marker, shift) in PHASES.items():
@@ -75,12 +75,12 @@ def make_rates_panel(table: pd.DataFrame) -> Panel:
         "animals; large symbols: means; whiskers: intervals. Fixed alpha, Kalman and Pearce-Hall: learners "
         "fitted to each animal, then simulated in the same sessions. Behrens: a Bayesian learner of "
         "volatility. Ideal: an observer that knows the schedule. Humans: published, on another schedule.",
-        plots=(plot_rates,),
+        plots=(_plot_rates,),
         height=compute_height(table, "who"),
     )
 
 
-def plot_two_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_two_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the learning rates of choices and the synaptic step against updates of training."""
     for measure, (color, dash, label) in MEASURES.items():
         rows = numbers[(numbers["measure"] == measure) & numbers["estimate"].notna()]
@@ -92,12 +92,12 @@ def plot_two_rates(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     return _label_updates(ax, numbers, "learning rate")
 
 
-def plot_training_criterion(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_training_criterion(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw trials to criterion after a reversal, weights frozen, against updates of training."""
     return _plot_measure(numbers, ax, "trials_to_criterion", "trials to criterion")
 
 
-def plot_training_reward(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_training_reward(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw expected reward with frozen weights against updates of training."""
     return _plot_measure(numbers, ax, "expected_reward", "expected reward")
 
@@ -119,12 +119,12 @@ def make_training_panel(table: pd.DataFrame) -> Panel:
         "schedule, and the learning rates of choices in the two phases, fitted to sessions with the weights "
         "frozen at that update; the two kinds of rate have different units. Middle: trials to criterion after "
         "a reversal. Right: expected reward per trial. Points: means over animals; bands: intervals.",
-        plots=(plot_two_rates, plot_training_criterion, plot_training_reward),
+        plots=(_plot_two_rates, _plot_training_criterion, _plot_training_reward),
         wide=True,
     )
 
 
-def plot_since_switch(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_since_switch(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the fitted learning rate against trials since a reversal, one line for each agent."""
     _plot_agents(numbers, ax, marker="o")
     ax.set_ylim(bottom=0)
@@ -145,11 +145,11 @@ def make_since_switch_panel(table: pd.DataFrame) -> Panel:
         title="Learning rate after a reversal",
         caption="Learning rate fitted in bins of trials since a reversal, volatile phase, weights frozen. A learner "
         "with a fixed rate has the same rate in every bin. Points: means; bands: intervals.",
-        plots=(plot_since_switch,),
+        plots=(_plot_since_switch,),
     )
 
 
-def plot_reversals(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_reversals(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw choices of the newly better option around a reversal, one line for each agent."""
     ax.axvline(-0.5, color=FAINT, linewidth=0.8)
     _plot_agents(numbers, ax)
@@ -171,11 +171,11 @@ def make_reversals_panel(table: pd.DataFrame) -> Panel:
         title="Choices around a reversal",
         caption="Probability of choosing the option that is better from trial 0 on, weights frozen. Lines: means; "
         "bands: intervals.",
-        plots=(plot_reversals,),
+        plots=(_plot_reversals,),
     )
 
 
-def plot_direction(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_direction(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the held-out projection on the direction of volatility over a session, one line for each order of phases."""
     ax.axvline((numbers["trial"].max() + 1) / 2, color=FAINT, linewidth=0.8)
     ax.axhline(0, color=FAINT, linewidth=0.8)
@@ -205,12 +205,12 @@ def make_direction_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -
         caption="Population activity before the choice, projected on the direction along which the two phases differ "
         "in the other half of the sessions, by order of the phases. Lines: means over animals; bands: "
         "intervals. Vertical line: change of phase.",
-        plots=(plot_direction,),
+        plots=(_plot_direction,),
         statistics=statistics,
     )
 
 
-def plot_decoding(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+def _plot_decoding(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
     """Draw the accuracy of decoding the phase from all units, with labels of other sessions, and of the ideal observer."""
     rows = range(len(numbers))
     bars = get_whiskers(numbers["estimate"], numbers)
@@ -239,7 +239,7 @@ def make_decoding_panel(table: pd.DataFrame) -> Panel:
         caption="Accuracy in held-out sessions of decoding the phase (stable or volatile) from the activity of all "
         "units before the choice; with labels of other sessions (control); and of the ideal observer, which "
         "knows the schedule and receives the same outcomes. Points: means over animals; whiskers: intervals.",
-        plots=(plot_decoding,),
+        plots=(_plot_decoding,),
         height=compute_height(table, "decoder", 0.5),
     )
 

@@ -65,17 +65,46 @@ class RateFit:
 
 
 def fit_rates(sessions: VolatileSessions, *, rng: np.random.Generator) -> RateFit:
-    """Fit one learning rate a phase to every agent."""
+    """Fit one learning rate a phase to every agent.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+    rng : numpy.random.Generator
+        Draws the starts of the fit.
+    """
     return _fit(sessions, sessions.volatile, rng)
 
 
 def compute_bic_gain(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.Generator) -> NDArray:
-    """BIC with one rate minus BIC with one for each phase (agent,): positive where two rates are preferred."""
+    """BIC with one rate minus BIC with one for each phase: positive where two rates are preferred.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+    fit : RateFit
+        Of the same sessions, one rate for each phase.
+    rng : numpy.random.Generator
+        Draws the starts of the fit.
+
+    Returns
+    -------
+    (agent,)
+    """
     return _fit(sessions, np.zeros_like(sessions.volatile), rng).bic - fit.bic
 
 
 def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.Generator) -> list[Statistic]:
-    """Learning rates, their difference and ratio (also by order of the phases) and BIC gain, over animals."""
+    """Learning rates, their difference and ratio (also by order of the phases) and BIC gain, over animals.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+    fit : RateFit
+        Of the same sessions.
+    rng : numpy.random.Generator
+        Draws the starts of further fits.
+    """
     by_order = {"stable_first": sessions.stable_first, "volatile_first": ~sessions.stable_first}
     difference, difference_by_session = (
         rates[..., 1] - rates[..., 0] for rates in (fit.rate, fit.rate_by_session)
@@ -100,7 +129,14 @@ def summarise_rates(sessions: VolatileSessions, fit: RateFit, *, rng: np.random.
 
 
 def summarise_phases(fit: RateFit, labels: Labels = NO_LABELS) -> list[Statistic]:
-    """Learning rate by phase; `labels` follow that of the phase."""
+    """Learning rate by phase.
+
+    Parameters
+    ----------
+    fit : RateFit
+    labels : mapping
+        After that of the phase.
+    """
     return [
         summarise(
             "learning_rate",
@@ -115,7 +151,13 @@ def summarise_phases(fit: RateFit, labels: Labels = NO_LABELS) -> list[Statistic
 
 
 def summarise_ratio(fit: RateFit, labels: Labels = NO_LABELS) -> Statistic:
-    """Volatile over stable."""
+    """Learning rate of the volatile phase divided by that of the stable phase.
+
+    Parameters
+    ----------
+    fit : RateFit
+    labels : mapping
+    """
     return summarise(
         "learning_rate_ratio",
         fit.ratio,
@@ -130,6 +172,17 @@ def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generat
     """Learning rate (agent, bin) in the bins `SINCE` of trials after a reversal, volatile phase.
 
     All other trials have rates of their own. None if a bin has no trial.
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+    rng : numpy.random.Generator
+        Draws the starts of the fit.
+
+    Returns
+    -------
+    RateFit or None
+        With bins in place of phases.
     """
     since, volatile = count_since_switch(sessions.better), sessions.volatile == 1
     window = np.where(volatile, len(SINCE), len(SINCE) + 1)
@@ -170,9 +223,9 @@ def _fit(sessions: VolatileSessions, window: NDArray, rng: np.random.Generator) 
             rate_by_session=nothing,
             inverse_temperature_by_session=nothing[..., 0],
         )
-    played = sessions.choice, sessions.reward
-    fit = fit_model(_MODEL, *played, window=window, rng=rng, n_starts=STARTS)
-    by_session = spread_over_sessions(fit, *played, window=window)
+    outcomes = sessions.choice, sessions.reward
+    fit = fit_model(_MODEL, *outcomes, window=window, rng=rng, n_starts=STARTS)
+    by_session = spread_over_sessions(fit, *outcomes, window=window)
     predicted = fit.bic < 2 * np.log(2) * fit.n_trials  # BIC of a coin, which has no parameters
     rate, beta = fit.parameters["learning_rate"], fit.parameters["inverse_temperature"]
     return RateFit(

@@ -56,7 +56,13 @@ class VolatileSessions:
 
 
 def get_sessions(recording: xr.Dataset, condition: str = FROZEN) -> VolatileSessions:
-    """Choices and rewards of all animals under one condition, and the schedule they met."""
+    """Choices and rewards of all animals under one condition, and the schedule they met.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    condition : str
+    """
     own = recording.sel(condition=condition)
     choice, reward = (
         per_trial(own, name).transpose("animal", "episode", "trial").values for name in ("choice", "reward")

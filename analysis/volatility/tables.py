@@ -17,7 +17,10 @@ ANIMALS = "animals"
 CURVES = (ANIMALS, "fixed_alpha", "ideal", "behrens")
 """Whose choices around a reversal are drawn."""
 NO_INTERVAL = (np.nan, np.nan, None, None, None)
-_OVER = {True: (OVER_ANIMALS, "animals"), False: (OVER_ANIMALS.replace("animals", "plays"), "plays")}
+_OVER = {
+    True: (OVER_ANIMALS, "animals"),
+    False: (OVER_ANIMALS.replace("animals", "simulations"), "simulations"),
+}
 
 
 def tabulate_rates(fits: Mapping[str, RateFit]) -> pd.DataFrame:

@@ -38,6 +38,19 @@ def follow_training(
     """Learning rates, trials to criterion and expected reward by the number of updates after which the weights were frozen.
 
     The number is the label `after` of the statistics; for the animals at the end of training it is `updates`.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    updates : int
+        Updates of the whole training.
+    rng : numpy.random.Generator
+        Draws the starts of the fits.
+
+    Returns
+    -------
+    mapping of int to list of Statistic
+        By number of updates.
     """
     moments = {}
     for n, condition in find_moments(recording, updates).items():
@@ -47,7 +60,18 @@ def follow_training(
 
 
 def find_moments(recording: xr.Dataset, updates: int) -> dict[int, str]:
-    """Conditions of a recording by the number of updates of their weights, in order."""
+    """Conditions of a recording by the number of updates of their weights, in order.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    updates : int
+        Updates of the whole training.
+
+    Returns
+    -------
+    mapping of int to str
+    """
     names = get_condition_names(recording)
     moments = {int(name.removeprefix("after_")): name for name in names if name.startswith("after_")}
     moments |= {0: UNTRAINED} if UNTRAINED in names else {}
@@ -55,7 +79,15 @@ def find_moments(recording: xr.Dataset, updates: int) -> dict[int, str]:
 
 
 def summarise_updates_to_criterion(curves: Sequence[pd.DataFrame], sessions: VolatileSessions) -> Statistic:
-    """Updates until training sessions earn as much as the better option on `CRITERION` of trials."""
+    """Updates until training sessions earn as much as the better option on `CRITERION` of trials.
+
+    Parameters
+    ----------
+    curves : sequence of DataFrame
+        Learning curve of every animal.
+    sessions : VolatileSessions
+        Their reward probabilities set the criterion.
+    """
     better, worse = sessions.p_reward.max(axis=-1).mean(), sessions.p_reward.min(axis=-1).mean()
     criterion = CRITERION * better + (1 - CRITERION) * worse
     updates = [
@@ -66,7 +98,20 @@ def summarise_updates_to_criterion(curves: Sequence[pd.DataFrame], sessions: Vol
 
 
 def tabulate_training(moments: Moments, settings: RunSettings) -> pd.DataFrame:
-    """A row a measure and number of updates: measure, update, estimate, low, high, interval, n, n_of."""
+    """A row a measure and number of updates.
+
+    Parameters
+    ----------
+    moments : mapping of int to list of Statistic
+        Of `follow_training`.
+    settings : RunSettings
+        Of the run; they give the synaptic step.
+
+    Returns
+    -------
+    DataFrame
+        measure, update, estimate, low, high, interval, n, n_of.
+    """
     table = tabulate([each for own in moments.values() for each in own]).rename(columns={"after": "update"})
     table["measure"] = table["key"] + ("_" + table["phase"]).fillna("")
     last = max(settings.train.updates, 1)

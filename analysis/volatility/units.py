@@ -39,7 +39,17 @@ PAIRINGS = 5
 def analyse_units(
     recording: xr.Dataset, sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
 ) -> Findings:
-    """Selectivity, decoding and direction in the sessions recorded with units."""
+    """Selectivity, decoding and direction in the sessions recorded with units.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sessions : VolatileSessions
+        All frozen sessions of the recording.
+    observer : PairObserver
+        The ideal observer of the schedule.
+    rng : numpy.random.Generator
+    """
     recorded = sessions.select(np.arange(recording.sizes["recorded_episode"]))
     activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
     before = phases.index("choice")
@@ -82,7 +92,18 @@ def _regress_animals(
 
 
 def compute_believed_volatility(sessions: VolatileSessions, observer: PairObserver) -> NDArray:
-    """P(volatile) before every choice for an observer of the agents' choices and outcomes, (agent, session, trial)."""
+    """P(volatile) before every choice for an observer of the agents' choices and outcomes, (agent, session, trial).
+
+    Parameters
+    ----------
+    sessions : VolatileSessions
+    observer : PairObserver
+
+    Returns
+    -------
+    (animal, session, trial)
+        From 0 to 1.
+    """
     outcome = encode_outcome(sessions.choice, sessions.reward)
     flat = filter_outcomes(observer, outcome.reshape(-1, outcome.shape[-1]))
     return flat.volatility.reshape(outcome.shape)
@@ -179,14 +200,34 @@ def project_on_direction(activity: NDArray, volatile: NDArray, *, rng: np.random
 
 
 def split_halves(kind: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Two random halves of the sessions, with equally many sessions of each kind (session,)."""
+    """Two random halves of the sessions, with equally many sessions of each kind.
+
+    Parameters
+    ----------
+    kind : (session,)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    two arrays (half,) int
+        Indices of the sessions.
+    """
     shuffled = rng.permutation(len(kind))
     sorted_by_kind = shuffled[np.argsort(kind[shuffled], kind="stable")]
     return sorted_by_kind[::2], sorted_by_kind[1::2]
 
 
 def summarise_direction(projection: Sequence[NDArray], volatile: NDArray, belief: NDArray) -> list[Statistic]:
-    """Correlation of held-out projections (session, trial) with the phase and with the ideal observer's belief."""
+    """Correlation of held-out projections (session, trial) with the phase and with the ideal observer's belief.
+
+    Parameters
+    ----------
+    projection : sequence of (session, trial)
+        Of each animal, activity along the direction of volatility, s.d.
+    volatile : (session, trial) int
+    belief : (animal, session, trial)
+        Of `compute_believed_volatility`.
+    """
     with_phase = [_correlate(own, volatile) for own in projection]
     with_belief = [_correlate(own, believed) for own, believed in zip(projection, belief, strict=True)]
     return [
@@ -196,7 +237,19 @@ def summarise_direction(projection: Sequence[NDArray], volatile: NDArray, belief
 
 
 def tabulate_direction(projection: Sequence[NDArray], stable_first: NDArray) -> pd.DataFrame:
-    """Held-out projection by trial and order of the phases: mean over animals with its interval."""
+    """Held-out projection by trial and order of the phases: mean over animals with its interval.
+
+    Parameters
+    ----------
+    projection : sequence of (session, trial)
+        As for `summarise_direction`.
+    stable_first : (session,) bool
+
+    Returns
+    -------
+    DataFrame
+        order, trial, mean, low, high.
+    """
     tables = []
     for order, own in (("stable_first", stable_first), ("volatile_first", ~stable_first)):
         if own.any():
@@ -218,7 +271,16 @@ def tabulate_decoding(statistics: Sequence[Statistic]) -> pd.DataFrame:
 
 
 def tabulate_phase_activity(activity: NDArray, volatile: NDArray, phases: Sequence[str]) -> pd.DataFrame:
-    """Mean activity by step of the trial in either phase of the session, for the browser of units."""
+    """Mean activity by step of the trial in either phase of the session, for the browser of units.
+
+    Parameters
+    ----------
+    activity : (animal, session, trial, phase, unit)
+        Hz.
+    volatile : (session, trial) int
+    phases : sequence of str
+        Names of the phases of a trial.
+    """
     tables = [
         units.average_activity(own[volatile == label], phases).assign(
             animal=animal, group_kind="phase", group=name

@@ -1,4 +1,4 @@
-"""What a command says on stdout and stderr, and how it ends: always in one line, never with a traceback."""
+"""Output and end of a command: errors in one line, never a traceback."""
 
 import os
 import sys

@@ -100,6 +100,6 @@ def check_cost(cost: "Cost", path: Path) -> None:
 
 
 def locate_report(folder: "RunFolder") -> str:
-    """Where the report is, for the end of a sentence; nothing if there is none."""
+    """Path of the report, for the end of a sentence; empty if there is none."""
     report = folder.path / "report.html"
     return f", report in {report}" if folder.is_done("report") else ""

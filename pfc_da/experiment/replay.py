@@ -55,19 +55,41 @@ class Replay(abc.ABC):
     @property
     @abc.abstractmethod
     def conditions(self) -> Sequence[Condition]:
-        """What the animals are replayed under."""
+        """Conditions of the replay."""
 
     @abc.abstractmethod
     def count_sessions(self) -> int:
-        """Sessions that an animal plays in all."""
+        """Sessions of one animal over all conditions."""
 
     @abc.abstractmethod
     def record_animal(self, path: Path, trained: Trained, animal: int, report: Report) -> None:
-        """Write the recording of one animal."""
+        """Write the recording of one animal.
+
+        Parameters
+        ----------
+        path : Path
+        trained : Trained
+        animal : int
+            Index of the animal.
+        report : callable
+            Called with the number of finished sessions and the name of the condition.
+        """
 
     @abc.abstractmethod
     def write(self, folder: RunFolder, parts: Sequence[Path]) -> str:
-        """Write what the recordings of all animals give; what to print of it."""
+        """Write the results of the recordings of all animals.
+
+        Parameters
+        ----------
+        folder : RunFolder
+        parts : sequence of Path
+            Recordings of the animals.
+
+        Returns
+        -------
+        str
+            Results in short, to be printed.
+        """
 
     @property
     def task(self) -> Task:
@@ -85,7 +107,14 @@ class Replay(abc.ABC):
         return {}
 
     def run(self, folder: RunFolder, progress: Progress, workers: int | None) -> str:
-        """Replay every animal, several at once, and write what that gives.
+        """Replay every animal, several at once, and write the results.
+
+        Parameters
+        ----------
+        folder : RunFolder
+        progress : Progress
+        workers : int, optional
+            Processes.
 
         Returns
         -------
@@ -97,7 +126,7 @@ class Replay(abc.ABC):
         for animal, part in enumerate(parts):
             trained = load_trained(self.settings, self.task, animal, folder.animal(animal))
             report = progress.task(f"animal {animal}", self.count_sessions())
-            jobs.append(functools.partial(self.play_part, trained, animal, report, part))
+            jobs.append(functools.partial(self.replay_part, trained, animal, report, part))
         work(jobs, workers, folder.path)
         for part in parts:
             self.require_part(part)
@@ -107,8 +136,19 @@ class Replay(abc.ABC):
             remove(_name_request(part))
         return text
 
-    def play_part(self, trained: Trained, animal: int, report: Report, part: Path) -> None:
-        """Replay one animal into a file of its own, unless that was done before."""
+    def replay_part(self, trained: Trained, animal: int, report: Report, part: Path) -> None:
+        """Replay one animal into a file of its own, unless that was done before.
+
+        Parameters
+        ----------
+        trained : Trained
+        animal : int
+            Index of the animal.
+        report : callable
+            Called with the number of finished sessions and a note.
+        part : Path
+            Recording of this animal.
+        """
         if self.holds(part):
             return report(self.count_sessions(), "replayed before")
         report(0, "")
@@ -118,7 +158,7 @@ class Replay(abc.ABC):
         write_atomic(_name_request(part), lambda aside: aside.write_text(text, encoding="utf-8"))
 
     def holds(self, part: Path) -> bool:
-        """Whether an animal's own file is of this very request, and as it was written."""
+        """True if the file of an animal is of this very request, and as it was written."""
         try:
             require_file(_name_request(part))
             kept = json.loads(_name_request(part).read_text(encoding="utf-8"))
@@ -132,7 +172,7 @@ class Replay(abc.ABC):
             raise damaged(part, "it is not of this replay")
 
     def _request(self, part: Path) -> dict[str, Any]:
-        """What the recording of one animal depends on."""
+        """Inputs that the recording of one animal depends on."""
         weights = hash_file(part.parent / WEIGHTS)
         return {"config": self.config, "attributes": self.attributes, "weights_sha256": weights}
 
@@ -157,11 +197,17 @@ class ReplayOnDemand(Replay):
 
     @abc.abstractmethod
     def estimate(self, workers: int | None) -> Cost:
-        """What the replay will cost."""
+        """Estimated cost of the replay."""
 
     @abc.abstractmethod
-    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
-        """The recording of one animal."""
+    def simulate_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+        """The recording of one animal.
+
+        Parameters
+        ----------
+        trained, animal, report
+            As for `record_animal`.
+        """
 
     @abc.abstractmethod
     def join(self, parts: list[xr.Dataset]) -> xr.Dataset:
@@ -169,7 +215,7 @@ class ReplayOnDemand(Replay):
 
     @abc.abstractmethod
     def analyse(self, recording: xr.Dataset) -> "Findings":
-        """What the recording shows."""
+        """Results of the recording."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -187,7 +233,7 @@ class ReplayOnDemand(Replay):
         return tuple(f"{name_folder(self.name)}/{name}" for name in OF_REPLAY)
 
     def is_done(self, folder: RunFolder) -> bool:
-        """Whether the folder holds this very replay.
+        """True if the folder holds this very replay.
 
         Raises
         ------
@@ -207,7 +253,7 @@ class ReplayOnDemand(Replay):
 
     def record_animal(self, path: Path, trained: Trained, animal: int, report: Report) -> None:
         """Write the recording of one animal."""
-        recording = self.play_animal(trained, animal, report)
+        recording = self.simulate_animal(trained, animal, report)
         set_provenance(recording, config=self.config, choice_phase=self.task.choice_phase)
         recording.attrs.update(self.attributes)
         write_atomic(path, functools.partial(write_recording, recording))
@@ -230,7 +276,14 @@ class ReplayOnDemand(Replay):
 
 
 def join_animals(animals: Sequence[xr.Dataset], task: Task) -> xr.Dataset:
-    """Recordings of animals as one; the problems they met are shared."""
+    """Recordings of animals as one; they have the same problems.
+
+    Parameters
+    ----------
+    animals : sequence of xarray.Dataset
+        One each, without the dimension `animal`.
+    task : Task
+    """
     own = [name for name in animals[0].data_vars if name not in task.session_labels]
     index = pd.Index(range(len(animals)), name="animal")
     recording = xr.concat(animals, index, own, "minimal", "override")

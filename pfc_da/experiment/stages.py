@@ -28,7 +28,22 @@ def plan_stages(
     progress: Progress,
     workers: int | None,
 ) -> dict[str, Callable[[], object]]:
-    """The stages of an experiment."""
+    """The stages of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    settings : RunSettings
+    folder : RunFolder
+    progress : Progress
+    workers : int, optional
+        Processes.
+
+    Returns
+    -------
+    mapping of str to callable
+        In the order of the stages.
+    """
     arguments = settings, folder, progress, workers
     return {
         "train": functools.partial(experiment.train, *arguments),
@@ -39,6 +54,13 @@ def plan_stages(
 
 def list_to_do(folder: RunFolder, stages: Sequence[str], force: bool = False) -> list[str]:
     """Those of `stages` that are to be done: all under `force`, else the first that is not done and all after it.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    stages : sequence of str
+        In their order.
+    force : bool
 
     Raises
     ------
@@ -72,7 +94,16 @@ def expect_stages(
 
 
 def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str], progress: Progress) -> None:
-    """Do stages one after another; each is recorded as done when it has ended."""
+    """Do stages one after another; each is recorded as done when it has ended.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    work : mapping of str to callable
+        Of `plan_stages`.
+    to_do : iterable of str
+    progress : Progress
+    """
     for stage in to_do:
         LOG.info("%s begins in %s", stage, folder.path)
         with folder.doing(stage), progress.stage(stage):

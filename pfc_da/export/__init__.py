@@ -1,4 +1,4 @@
-"""What is recorded here, for other people's tools: NWB, netCDF, zarr and CSV files, neo and pynapple objects.
+"""Export of recordings for other tools: NWB, netCDF, zarr and CSV files, neo and pynapple objects.
 
 pynwb, neo, pynapple and zarr are extras, imported where they are needed. No torch here.
 """

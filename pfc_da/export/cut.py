@@ -14,7 +14,19 @@ def name_export(recording: xr.Dataset) -> str:
 
 
 def cut_sessions(recording: xr.Dataset, sessions: int | None) -> xr.Dataset:
-    """The first `sessions` sessions of every animal."""
+    """The first `sessions` sessions of every animal.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sessions : int or None
+        All if None.
+
+    Raises
+    ------
+    InputError
+        If the recording has fewer sessions.
+    """
     first = slice(count_sessions(recording, "episode", sessions))
     dimensions = ("episode", "recorded_episode", "held_out_episode")
     part = recording.isel({dimension: first for dimension in dimensions if dimension in recording.dims})

@@ -83,7 +83,7 @@ def export_run(
 
 
 def _describe(format: str, recording_sha256: str, sessions: int | None) -> dict[str, Any]:
-    """What is exported, as the JSON file of the export keeps it."""
+    """Description of an export, as its JSON file keeps it."""
     of: dict[str, Any] = {"format": format, "recording_sha256": recording_sha256}
     if format != "nwb":  # an NWB file is the same, however many sessions are exported
         of["sessions"] = sessions or "all"
@@ -116,7 +116,7 @@ class _Finished:
             self._known = {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
 
     def has(self, path: Path) -> bool:
-        """Whether the file or folder is finished; refuse it if it has changed since."""
+        """True if the file or folder is finished; refuse it if it has changed since."""
         own = self._list(path)
         known = {name: digest for name, digest in self._known.items() if self._is_of(name, path)}
         if not own or not known:
@@ -137,7 +137,7 @@ class _Finished:
         write_atomic(self._file, lambda file: file.write_text(text, encoding="utf-8"))
 
     def _list(self, path: Path) -> dict[str, str]:
-        """What is there now."""
+        """Present content."""
         parts = [part for part in path.rglob("*") if not part.is_dir()] if path.is_dir() else [path]
         return {part.relative_to(self._out).as_posix(): hash_file(part) for part in parts if part.exists()}
 

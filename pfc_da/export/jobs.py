@@ -1,4 +1,4 @@
-"""What an export consists of: files to write, each made alone, whole and repeatable."""
+"""Jobs of an export: files to write, each made alone, whole and repeatable."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -40,7 +40,15 @@ def read_spikes(recording: xr.Dataset, animal: int, episode: int) -> Spikes:
 
 
 def tabulate_neurons(units: pd.DataFrame, per_unit: int) -> pd.DataFrame:
-    """One row a neuron from one row a unit; those of a unit follow one another."""
+    """One row a neuron from one row a unit; those of a unit follow one another.
+
+    Parameters
+    ----------
+    units : DataFrame
+        One row for each unit.
+    per_unit : int
+        Neurons of a unit.
+    """
     neurons = units.loc[np.repeat(units.index, per_unit)].reset_index(drop=True)
     small = np.min_scalar_type(-per_unit)  # signed, one byte if that does
     return neurons.assign(

@@ -84,7 +84,7 @@ def to_pynapple(session: Session) -> dict[str, Any]:
     trials = session.trials.rename(columns={"start_time": "start", "stop_time": "end"})
     found: dict[str, Any] = {"trials": nap.IntervalSet(trials)}
     if session.spikes is not None:
-        whole = nap.IntervalSet(0.0, session.stop_s)  # told to each train, as one spike alone spans no time
+        whole = nap.IntervalSet(0.0, session.stop_s)  # given to each train, as one spike alone spans no time
         trains = {
             unit: nap.Ts(times, time_support=whole) for unit, times in enumerate(session.spikes.trains())
         }

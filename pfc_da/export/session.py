@@ -87,7 +87,7 @@ class Session:
 
     @property
     def stop_s(self) -> float:
-        """When the session ended, in s."""
+        """End of the session, in s."""
         return float(to_seconds(self.series.sizes["step"], self.step_s))
 
 
@@ -98,28 +98,78 @@ def get_run_name(provenance: Provenance) -> str:
 
 
 def name_subject(provenance: Provenance, animal: int) -> str:
-    """The animal; those of runs with other settings or seeds have other names."""
+    """The animal; those of runs with other settings or seeds have other names.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Attributes of the recording.
+    animal : int
+    """
     return f"simmonkey-{get_run_name(provenance)}-{animal:03d}"
 
 
 def name_session(provenance: Provenance, episode: int) -> str:
-    """The paradigm and the episode."""
+    """The paradigm and the episode.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Attributes of the recording.
+    episode : int
+    """
     return f"{str(provenance['paradigm']).replace('_', '-')}-{episode:04d}"
 
 
 def to_seconds(steps: ArrayLike, step_s: float, *, ticks: int = 0) -> NDArray:
-    """When steps begin, and `ticks` of the clock later, in s."""
+    """Start times of steps, and `ticks` of the clock later, in s.
+
+    Parameters
+    ----------
+    steps : (...,) int
+    step_s : float
+        Duration of a step, s.
+    ticks : int
+
+    Returns
+    -------
+    (...,)
+        In s.
+    """
     return (np.asarray(steps) * round(step_s * TICKS_PER_S) + ticks) / TICKS_PER_S
 
 
 def list_sessions(recording: xr.Dataset, sessions: int | None = None) -> list[tuple[int, int]]:
-    """Places (animal, recorded episode) of the first `sessions` recorded sessions of every animal, all if None."""
+    """Places (animal, recorded episode) of the first `sessions` recorded sessions of every animal, all if None.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sessions : int, optional
+
+    Raises
+    ------
+    InputError
+        If the recording has fewer sessions.
+    """
     n = count_sessions(recording, "recorded_episode", sessions)
     return [(animal, session) for animal in range(recording.sizes["animal"]) for session in range(n)]
 
 
 def count_sessions(recording: xr.Dataset, dimension: str, sessions: int | None) -> int:
-    """Sessions asked for of those along `dimension`; all of them if None."""
+    """Sessions asked for of those along `dimension`; all of them if None.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    dimension : str
+    sessions : int or None
+
+    Raises
+    ------
+    InputError
+        If the recording has fewer sessions.
+    """
     there = recording.sizes[dimension]
     if sessions is not None and not 1 <= sessions <= there:
         raise InputError(
@@ -227,7 +277,7 @@ def iterate_columns(own: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
 
 
 def describe(values: xr.DataArray) -> str:
-    """What a variable is, with its units if it has any."""
+    """Description of a variable, with its units if it has any."""
     units = values.attrs["units"]
     return str(values.attrs["long_name"]) + (f" ({units})" if units != "1" else "")
 

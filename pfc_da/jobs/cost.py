@@ -1,4 +1,4 @@
-"""What a command will cost, estimated before it starts: time, memory and disk, from figures measured once.
+"""Cost of a command, estimated before it starts: time, memory and disk, from figures measured once.
 
 Time goes into steps of networks. A step of a batch of sessions costs a fixed part, and a part per session that grows with
 units and with their pairs; animals, updates, sessions, trials and conditions multiply it. The figures below were measured
@@ -28,7 +28,19 @@ class StepCost(NamedTuple):
     pair: float
 
     def measure(self, n_units: int, sessions: float) -> float:
-        """CPU-s of one step of so many sessions together."""
+        """CPU-s of one step of so many sessions together.
+
+        Parameters
+        ----------
+        n_units : int
+        sessions : float
+            Sessions that run together.
+
+        Returns
+        -------
+        float
+            CPU time, s.
+        """
         return self.batch + sessions * (self.unit * n_units + self.pair * n_units**2)
 
 
@@ -51,9 +63,9 @@ CELL_BYTES, CELL_DISK = 40.0, 12.0
 ACTIVITY_BYTES, ACTIVITY_DISK = 4.0, 3.7
 """Bytes of a recording a session, step and unit whose activity is kept."""
 ANALYSED, JOINED = 0.6, 3.0
-"""How much of a recording is in memory while it is analysed; how often it is while spiking animals are joined."""
+"""Size in memory, as a multiple of the recording, while it is analysed and while spiking animals are joined."""
 SHORT_S = 60.0
-"""What takes less is not worth a line."""
+"""Commands that take less time are not announced."""
 
 
 class Cost(NamedTuple):
@@ -168,7 +180,21 @@ def estimate_replay_on_demand(
     own_bytes: float,
     workers: int | None,
 ) -> Cost:
-    """Cost of a replay made on demand, of so many conditions; `animal_s` and `own_bytes` as of `combine`."""
+    """Cost of a replay made on demand, of so many conditions.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    conditions : int
+    animal_s : float
+        CPU time of one animal, s.
+    own_bytes : float
+        Memory of one process.
+    workers : int, optional
+        Processes.
+    """
     held, disk = _measure_recording(settings, task, conditions)
     return combine(
         settings.animals,
@@ -186,7 +212,18 @@ def _liken(settings: RunSettings) -> str:
 
 
 def estimate_training(settings: RunSettings, task: Task) -> float:
-    """CPU-s of training one animal."""
+    """CPU-s of training one animal.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+
+    Returns
+    -------
+    float
+        CPU time, s.
+    """
     train, n_units = settings.train, settings.network.n_units
     trials = float(task.n_trials)
     if 0 < train.first_trials < trials:  # they grow linearly until `whole_from`
@@ -196,7 +233,20 @@ def estimate_training(settings: RunSettings, task: Task) -> float:
 
 
 def estimate_replay(settings: RunSettings, task: Task, conditions: Sequence[Condition]) -> float:
-    """CPU-s of replaying one animal under all conditions."""
+    """CPU-s of replaying one animal under all conditions.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    conditions : sequence of Condition
+
+    Returns
+    -------
+    float
+        CPU time, s.
+    """
     sessions, n_units, kind = _replayed_sessions(settings), settings.network.n_units, _liken(settings)
     plastic = sum(condition.plastic for condition in conditions)
     steps = [

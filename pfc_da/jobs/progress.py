@@ -23,7 +23,7 @@ _LINE_EVERY_S = 30.0
 _FIRST_LINE_S = 1.0
 """The first line of a stage comes after this time, so that what is refused at once is one line."""
 _PRIOR_S = 10.0
-"""How much work, in s as expected, the measured pace must cover to weigh as much as the expected one."""
+"""Work, in s as expected, after which the measured pace weighs as much as the expected one."""
 _ROWS = 12
 """Most tasks shown at once on a terminal, of which the smallest usual one has 24 rows."""
 
@@ -65,7 +65,15 @@ class Task:
     before: int | None = None
 
     def report(self, done: int, note: str) -> None:
-        """Take what was reported; the first report says where the work goes on from."""
+        """Take what was reported; the first report says where the work goes on from.
+
+        Parameters
+        ----------
+        done : int
+            Units of work that are done.
+        note : str
+            Empty: the last note stays.
+        """
         if self.before is None:
             self.before = done
         self.done, self.note = done, note or self.note
@@ -79,19 +87,19 @@ class Stage:
     began: float
     tasks: list[Task] = field(default_factory=list)
     ended: float | None = None
-    heard: float = 0.0
-    """When something was last reported."""
+    reported: float = 0.0
+    """Time of the last report."""
 
     def __post_init__(self) -> None:
         """Nothing has been reported yet."""
-        self.heard = self.began
+        self.reported = self.began
 
     def count(self) -> tuple[int, int]:
         """Finished parts, and all."""
         return sum(task.done for task in self.tasks), sum(task.total for task in self.tasks)
 
     def count_tasks(self) -> str:
-        """How many of several tasks are finished, in words; empty for one task."""
+        """Number of finished tasks, in words; empty for one task."""
         finished = sum(task.done >= task.total for task in self.tasks)
         return f"{finished} of {len(self.tasks)} finished" if len(self.tasks) > 1 else ""
 
@@ -129,11 +137,11 @@ def estimate_left(stages: Sequence[Stage], expected: Mapping[str, float], now: f
     measured = sum(expected.get(stage.name, 0.0) * stage.worked for stage in stages)
     if measured + prior <= 0:
         return None
-    pace = (current.heard - stages[0].began + prior) / (measured + prior)
+    pace = (current.reported - stages[0].began + prior) / (measured + prior)
     begun = {stage.name for stage in stages}
     to_come = sum(seconds for name, seconds in expected.items() if name not in begun)
     left = pace * (to_come + expected.get(current.name, 0.0) * current.left)
-    return max(0.0, left - (now - current.heard))
+    return max(0.0, left - (now - current.reported))
 
 
 class Progress:
@@ -197,7 +205,7 @@ class Progress:
             self._line_at = stage.began - self._line_every + min(_FIRST_LINE_S, self._line_every)
         yield
         self._read()
-        stage.ended = stage.heard = time.monotonic()
+        stage.ended = stage.reported = time.monotonic()
         self._show_or_write()
 
     def task(self, name: str, total: int) -> Report:
@@ -235,7 +243,7 @@ class Progress:
                 index, done, note = line.decode(errors="replace").split("\t", 2)
                 stage, task = self._tasks[int(index)]
                 task.report(int(done), note)
-                stage.heard = time.monotonic()
+                stage.reported = time.monotonic()
 
     def _show_or_write(self) -> None:
         now = time.monotonic()
@@ -294,7 +302,7 @@ def _join(*parts: str) -> str:
 
 
 def _can_move(stream: TextIO) -> bool:
-    """Whether lines of the stream can be drawn over: it is a terminal that can move its cursor."""
+    """True if lines of the stream can be drawn over: it is a terminal that can move its cursor."""
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 

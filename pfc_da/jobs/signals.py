@@ -36,7 +36,7 @@ def ignore() -> None:
 
 
 def caused(error: BaseException | type[BaseException]) -> bool:
-    """Whether a signal caused an error: it is a KeyboardInterrupt, or came after one (workers end too)."""
+    """True if a signal caused an error: it is a KeyboardInterrupt, or came after one (workers end too)."""
     kind = error if isinstance(error, type) else type(error)
     return issubclass(kind, KeyboardInterrupt) or _first_at > 0
 

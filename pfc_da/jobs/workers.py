@@ -28,7 +28,7 @@ from pfc_da.jobs import signals
 
 LOCK = ".workers"
 PATIENCE_S = 30.0
-"""How long a command waits for the workers of a killed command; they end at once unless the disk does not respond."""
+"""Time in s that a command waits for workers of a killed command; they end at once unless the disk does not respond."""
 _PR_SET_PDEATHSIG = 1
 _ONE_THREAD = {
     name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

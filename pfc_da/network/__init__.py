@@ -20,7 +20,7 @@ Weights = dict[str, Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Wiring:
-    """Which connections exist (1 or 0), and which units belong to a separate critic.
+    """Existing connections (1 or 0), and units of a separate critic.
 
     Attributes
     ----------
@@ -172,4 +172,4 @@ class PFCNetwork(abc.ABC):
     @property
     @abc.abstractmethod
     def is_excitatory(self) -> Tensor:
-        """Which units are excitatory, dimension (unit,)."""
+        """True for excitatory units, dimension (unit,)."""

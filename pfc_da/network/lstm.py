@@ -72,53 +72,17 @@ class LSTMNetwork(PFCNetwork):
         }
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """The learned initial state, (session, 2 unit).
-
-        Parameters
-        ----------
-        effective : Weights
-        batch : int
-            Number of sessions.
-
-        Returns
-        -------
-        Tensor (session, ...)
-        """
+        """As `PFCNetwork.initial_state`: learned, (session, 2 unit)."""
         return effective["start"].expand(batch, -1)
 
     def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> None:
-        """The reference network has no noise.
-
-        Parameters
-        ----------
-        rng : torch.Generator
-        batch, n_steps : int
-            Sessions and steps.
-
-        Returns
-        -------
-        None
-        """
+        """As `PFCNetwork.draw_noise`: None, the reference network has no noise."""
         return None
 
     def step(
         self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """One step of an LSTM layer (Hochreiter & Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735).
-
-        Parameters
-        ----------
-        effective : Weights
-        state : Tensor (session, ...)
-        x : Tensor (session, channel)
-            Input.
-        noise : Tensor (session, unit) or None
-
-        Returns
-        -------
-        state : Tensor (session, ...)
-        drive : Tensor (session, unit)
-        """
+        """As `PFCNetwork.step`: an LSTM (Hochreiter & Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735)."""
         h, c = state.chunk(2, 1)
         gates = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), h, effective["w"])
         i, f, g, o = gates.chunk(4, 1)
@@ -131,18 +95,6 @@ class LSTMNetwork(PFCNetwork):
         return drive
 
     def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Policy and value, linear in h.
-
-        Parameters
-        ----------
-        effective : Weights
-        state : Tensor (session, ...)
-
-        Returns
-        -------
-        logits : Tensor (session, action)
-        value : Tensor (session,)
-            In rewards.
-        """
+        """As `PFCNetwork.read_out`: linear in h."""
         out = torch.addmm(effective["b_read"], state[:, : self.n_units], effective["w_read"])
         return out[:, :-1], out[:, -1]

@@ -140,37 +140,14 @@ class RateNetwork(PFCNetwork):
         }
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """Gating at the resting rate of every unit.
-
-        Parameters
-        ----------
-        effective : Weights
-        batch : int
-            Number of sessions.
-
-        Returns
-        -------
-        Tensor (session, ...)
-        """
+        """As `PFCNetwork.initial_state`: gating at the resting rate of every unit, (session, unit)."""
         return torch.full((batch, self.n_units), RESTING_RATE_HZ / RATE_SCALE_HZ)
 
     def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> Tensor | None:
-        """Draw zero-mean noise with the s.d. of shot noise at 1 Hz.
+        """As `PFCNetwork.draw_noise`: zero mean, s.d. of shot noise at 1 Hz; None if `neurons_per_unit` is 0.
 
-        The numbers are uniform; the synapses filter them to a nearly normal distribution. Random bytes take a seventh
-        of the time
-        of normal numbers, which would otherwise be the slowest part of a step.
-
-        Parameters
-        ----------
-        rng : torch.Generator
-        batch, n_steps : int
-            Sessions and steps.
-
-        Returns
-        -------
-        Tensor (step, session, unit) or None
-            None if `neurons_per_unit` is 0.
+        The numbers are uniform; the synapses filter them to a nearly normal distribution. Random bytes take a seventh of
+        the time of normal numbers, which would otherwise be the slowest part of a step.
         """
         if self.noise_sd is None:
             return None
@@ -182,21 +159,7 @@ class RateNetwork(PFCNetwork):
     def step(
         self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """One step of 100 ms, by the equations at the top of this module.
-
-        Parameters
-        ----------
-        effective : Weights
-        state : Tensor (session, ...)
-        x : Tensor (session, channel)
-            Input.
-        noise : Tensor (session, unit) or None
-
-        Returns
-        -------
-        state : Tensor (session, ...)
-        drive : Tensor (session, unit)
-        """
+        """As `PFCNetwork.step`: 100 ms, by the equations at the top of this module."""
         drive = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), state, effective["w"])
         rate = self.rate(drive)
         state = torch.addcmul(state * self.keep, rate, self.a_per_hz)
@@ -209,18 +172,6 @@ class RateNetwork(PFCNetwork):
         return self.rate(drive)
 
     def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Policy and value, linear in the gating of the excitatory units.
-
-        Parameters
-        ----------
-        effective : Weights
-        state : Tensor (session, ...)
-
-        Returns
-        -------
-        logits : Tensor (session, action)
-        value : Tensor (session,)
-            In rewards.
-        """
+        """As `PFCNetwork.read_out`: linear in the gating of the excitatory units."""
         out = torch.addmm(effective["b_read"], state, effective["w_read"])
         return out[:, :-1], out[:, -1]

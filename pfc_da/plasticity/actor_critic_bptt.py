@@ -52,20 +52,7 @@ class ActorCriticBPTT(PlasticityRule):
         return self.settings.dopamine_gain * taught + entropy * uncertainty
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
-        """Gradient of the objective with respect to every weight.
-
-        Parameters
-        ----------
-        network : PFCNetwork
-        weights : Weights
-        rollout : Rollout
-        entropy : float
-            Current weight of policy entropy.
-
-        Returns
-        -------
-        Weights
-        """
+        """As `PlasticityRule.change`: the gradient of the objective with respect to every weight."""
         objective = self.objective(rollout, entropy)
         gradients = torch.autograd.grad(objective, list(weights.values()), allow_unused=True)
         return {

@@ -66,19 +66,7 @@ class ThreeFactor(PlasticityRule):
         return random * network.wiring.read_out
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
-        """Closed form over the whole batch, as two matrix products.
-
-        Parameters
-        ----------
-        network : PFCNetwork
-        weights : Weights
-        rollout : Rollout
-        entropy : float
-            Current weight of policy entropy.
-
-        Returns
-        -------
-        Weights
+        """As `PlasticityRule.change`: closed form over the whole batch, as two matrix products.
 
         Raises
         ------

@@ -119,7 +119,7 @@ def telling_full(path: Path) -> Iterator[None]:
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether an error means that there was no room for a file."""
+    """True if an error means that there was no room for a file."""
     # some libraries raise errors of their own kind and keep the system's reason only in the text
     full = getattr(error, "errno", None) in _FULL
     return full or any(words in str(error) for words in _FULL_IN_WORDS)

@@ -25,7 +25,7 @@ _PACKAGES = ("pfc_da", "torch", "numpy", "scipy", "pandas", "xarray", "h5netcdf"
 
 
 class Manifest(BaseModel):
-    """What a run folder holds: its configuration, where it came from, how far it got, what it cost.
+    """Description of a run folder: configuration, origin, progress and cost.
 
     `status` is ``running`` while a stage is under way (or was killed there), ``waiting`` when a command
     ended well with stages still to do, and ``finished`` when every stage is done. `files` are the SHA-256 of finished
@@ -99,6 +99,14 @@ def format_manifest(manifest: Manifest) -> str:
 def require_whole(run: Path, manifest: Manifest, name: str) -> None:
     """Refuse the file `name` of a run folder if its SHA-256 is recorded and is another one.
 
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    manifest : Manifest
+    name : str
+        Path of the file within the run folder.
+
     Raises
     ------
     InputError
@@ -155,7 +163,18 @@ def _commit() -> str:
 
 
 def hash_stage(stage: str, config: dict[str, Any]) -> str:
-    """Sixteen hexadecimal digits that stand for what a stage of a run depends on."""
+    """Sixteen hexadecimal digits that stand for what a stage of a run depends on.
+
+    Parameters
+    ----------
+    stage : str
+    config : dict
+        Settings of the run, as JSON has them.
+
+    Returns
+    -------
+    str
+    """
     ignored = TESTING if stage == "train" else ()
     return hash_config({name: value for name, value in config.items() if name not in ignored})
 

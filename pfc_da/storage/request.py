@@ -1,4 +1,4 @@
-"""Whether a folder holds what is asked for again: settings and options of before against those of now, key by key."""
+"""Comparison of the request that a folder was made for with a new one, key by key."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,14 @@ def require_same_request(holds: str, before: Mapping[str, Any], now: Mapping[str
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names, as ``--set`` has them."""
+    """Nested settings by their dotted names, as ``--set`` has them.
+
+    Parameters
+    ----------
+    nested : mapping
+    prefix : str
+        Put before every name.
+    """
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}

@@ -1,4 +1,4 @@
-"""Which files a run consists of: what each stage makes, what is made of what, and how a damaged file is mended."""
+"""Files of a run: the outputs of each stage, their sources, and the remedy for a damaged file."""
 
 import fnmatch
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ OUTPUTS = {
 OF_REPLAY = (RECORDING, "statistics.csv", "comparison.csv", "figures/*")
 """Files that a replay made on demand writes in its folder."""
 ON_DEMAND = (REPLAYS, "comparison_recorded.csv", "exports")
-"""What no stage makes, and what trained animals are the source of."""
+"""Files that no stage of a run makes, made of trained animals on demand."""
 OURS = (
     "animals",
     "figures",
@@ -59,7 +59,7 @@ def list_replays(run: Path) -> list[str]:
 
 
 def list_made_from(name: str) -> tuple[str, ...]:
-    """What is made on demand from a recording, and so must go when that recording is made anew."""
+    """Files made on demand from a recording, which are deleted when that recording is made anew."""
     path = PurePosixPath(name)
     if path.name != RECORDING:
         return ()
@@ -71,7 +71,7 @@ def list_made_from(name: str) -> tuple[str, ...]:
 
 
 def describe_remedy(name: str, run: str) -> str:
-    """How a damaged file of a run is mended.
+    """Remedy for a damaged file of a run.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class RunFolder:
         self._started = _clock()
         self._whole: set[str] = set()
         self.growth = ""
-        """What is to be done for more animals or sessions than the run had, in one line; empty if it stays as it is."""
+        """Work to be done for more animals or sessions than the run had, in one line; empty if there is none."""
 
     @classmethod
     def open(cls, path: str | Path, config: dict[str, Any], force: bool = False) -> Self:
@@ -174,11 +174,11 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether every stage is done."""
+        """True if every stage is done."""
         return all(self._has(stage) for stage in STAGES)
 
     def is_done(self, stage: str) -> bool:
-        """Whether `stage` was done with this configuration and its files are still there.
+        """True if `stage` was done with this configuration and its files are still there.
 
         Raises
         ------
@@ -242,7 +242,14 @@ class RunFolder:
         return self.path / "animals" / f"{index:03d}"
 
     def write_atomic(self, name: str, writer: Callable[[Path], object]) -> None:
-        """Let `writer` write the file `name` of this folder, less what was made from an earlier one; see `write_atomic`."""
+        """Write a file of this folder as `pfc_da.storage.files.write_atomic`; files made from an earlier one are discarded.
+
+        Parameters
+        ----------
+        name : str
+        writer : callable
+            Called with the temporary path.
+        """
         self.discard(*list_made_from(name))
         write_atomic(self.path / name, writer)
 
@@ -287,7 +294,7 @@ class RunFolder:
 
     @property
     def _spare(self) -> Path:
-        """Where room for the last manifest is kept while the run is under way."""
+        """File that reserves room for the last manifest while the run is under way."""
         return name_aside(self.path / "spare")
 
     def _write_manifest(self, status: str) -> None:
@@ -316,7 +323,7 @@ class RunFolder:
 
 
 def _is_new(path: Path) -> bool:
-    """Whether nothing is in the folder yet but what a start that was killed may have left."""
+    """True if the folder holds nothing but the files that a start that was killed may have left."""
     if (path / "manifest.json").exists():
         return False
     foreign = [

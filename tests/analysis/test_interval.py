@@ -1,4 +1,4 @@
-"""How often intervals cover the truth, measured on planted animals, sessions and cells."""
+"""Coverage of intervals, measured on planted animals, sessions and cells."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_interval_over_animals_covers_95_percent(n):
 
 @pytest.mark.parametrize(("n", "covered"), [(2, 0.50), (4, 0.80), (8, 0.89)])
 def test_percentile_bootstrap_over_few_animals_would_not(n, covered):
-    """What the bars of this file are there to catch."""
+    """Errors that the limits of this file must detect."""
     rng = np.random.default_rng(n)
     animals = rng.standard_normal((n, N))
     means = rng.multinomial(n, np.full(n, 1 / n), 400) @ animals / n

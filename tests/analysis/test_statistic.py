@@ -45,9 +45,9 @@ def test_condition_is_written_from_the_labels(condition):
 
 
 def test_table_has_the_labels_as_columns_and_the_keys_asked_for():
-    told = {"interval": "95 %", "n": 3, "n_of": "animals", "units": "1"}
+    common = {"interval": "95 %", "n": 3, "n_of": "animals", "units": "1"}
     statistics = [
-        Statistic(key=key, labels=labels, estimate=place, low=place - 1, high=place + 1, **told)
+        Statistic(key=key, labels=labels, estimate=place, low=place - 1, high=place + 1, **common)
         for place, (key, labels) in enumerate(
             [
                 ("kernel", {"outcome": "win", "lag": 1}),

@@ -42,7 +42,7 @@ def test_a_surrogate_that_is_off_in_one_bin_is_found():
     assert row.verdict == "**missed**"
 
 
-def test_events_are_held_against_their_bars_and_one_another():
+def test_events_are_compared_with_their_ranges_and_one_another():
     rng = np.random.default_rng(1)
     hz = dict.fromkeys(bench.EVENTS, 6.0) | {"reward, +1": 9.0, "omission, -1": 0.5, "reward, +.5": 11.0}
     rates = {name: value + 0.3 * rng.standard_normal((5, 16)) for name, value in hz.items()}
@@ -105,7 +105,7 @@ def test_spikes_are_timed_from_the_event_they_belong_to():
     assert found["time"].round(6).tolist() == [-0.1, 0.29, -0.19, 0.0]
 
 
-def test_what_is_told_of_recorded_cells_stands_beside_the_event_it_is_of():
+def test_recorded_rates_are_compared_with_their_event():
     rates = {name: np.full((5, 20), 5.0 + index) for index, name in enumerate(bench.EVENTS)}
     rows = bench.tabulate_events(rates)
     references = load_references("lever_stimulation")

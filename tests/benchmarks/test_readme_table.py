@@ -26,7 +26,7 @@ def lines(tmp_path):
     return table(tmp_path).splitlines()
 
 
-def test_a_number_stands_beside_all_it_is_held_against(lines):
+def test_a_number_is_in_one_row_with_all_its_references(lines):
     assert lines[2] == (
         "| `matching_slope` | 0.641 [0.61, 0.66], n = 4 animals "
         "| [0, 1] claim holds (1)<br>0.5 [0.4, 0.7] unverified (2) | 0.8 [0.7, 0.9] **outside** (3) |  |"
@@ -55,12 +55,12 @@ def test_misses_and_what_was_not_simulated_are_counted(lines):
     )
 
 
-def test_a_replay_beside_the_run_has_a_table_of_its_own(tmp_path):
+def test_a_replay_of_the_run_has_a_table_of_its_own(tmp_path):
     (tmp_path / "replays/spiking").mkdir(parents=True)
     (tmp_path / "replays/spiking/statistics.csv").write_text(STATISTICS)
     alone = table(tmp_path, True, "replays/spiking").splitlines()
     assert alone[3] == "| `unheard_of` | 1, n = 4 animals |  |  |  |"
-    assert len(alone) == 5  # held against nothing: no sources
+    assert len(alone) == 5  # compared with nothing: no sources
     (tmp_path / "replays/spiking/comparison.csv").write_text(COMPARISON)
     assert "2 comparisons" in table(tmp_path, True, "replays/spiking")
 

@@ -8,7 +8,7 @@ from pfc_da.jobs.progress import Progress
 from pfc_da.storage.run_folder import RunFolder
 
 
-def test_every_variant_is_played_with_its_own_neurons(tmp_path, monkeypatch):
+def test_every_variant_is_simulated_with_its_own_neurons(tmp_path, monkeypatch):
     monkeypatch.setenv(TARGET_VARIABLE, "numpy")
     small = [
         "train.updates=1",

@@ -1,4 +1,4 @@
-"""The benchmark of spiking sessions plays what it says it plays."""
+"""The benchmark of spiking sessions simulates the sessions that it reports."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_few_sessions_are_played_and_measured():
+def test_a_few_sessions_are_simulated_and_measured():
     command = [sys.executable, "benchmarks/spiking_speed.py", "--sessions", "2", "--trials", "8"]
     environment = {**os.environ, "PFC_DA_SPIKING_TARGET": "numpy"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -16,8 +16,10 @@ def planted(p_late, seed):
     size = np.where(np.arange(2) == right[..., None], 0.06, 0.03)  # (copy, stimulus, action)
     grown = np.linspace(0, 1, bench.TRIALS)[:, None, None, None] * (size - 0.03)
     reward, zero = (rng.random(shape) < 0.5).astype(float), np.zeros(shape)
-    told = Learning(zero, zero, is_correct, reward, zero, 4 * reward - 2, np.zeros((*shape, 2)), 0.03 + grown)
-    return SimpleNamespace(right_action=right), told
+    learned = Learning(
+        zero, zero, is_correct, reward, zero, 4 * reward - 2, np.zeros((*shape, 2)), 0.03 + grown
+    )
+    return SimpleNamespace(right_action=right), learned
 
 
 def test_planted_agents_come_back():

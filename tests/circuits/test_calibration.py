@@ -105,7 +105,7 @@ def test_single_trials_can_be_read(circuit, on_numpy):
 
 @pytest.mark.slow
 def test_compiled_circuits_teach_a_value_in_closed_loop(monkeypatch):
-    """Rewards come at .7; an agent that hears of them from dopamine cells alone learns so, from both sides."""
+    """Rewards come at .7; an agent that learns from dopamine cells alone reaches this value, from both sides."""
     monkeypatch.setenv(TARGET_VARIABLE, "cython")
     circuit, cells, rng = MidbrainCircuit(32, seed=6), DopamineCells.calibrated(), np.random.default_rng(6)
     value = np.repeat([0.0, 1.0], 16)

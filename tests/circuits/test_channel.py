@@ -20,31 +20,31 @@ def on_numpy(monkeypatch):
     monkeypatch.setenv(TARGET_VARIABLE, "numpy")
 
 
-def test_an_error_is_told_and_stimulation_moves_it_by_its_size(circuit):
+def test_an_error_is_delivered_and_stimulation_moves_it_by_its_size(circuit):
     """Both through spikes: errors alone, a reward blocked, an omission made up for."""
     channel = CircuitChannel(circuit, DopamineCells.calibrated(scale=4.0))
     rpe = torch.tensor([[2.0], [-2.0], [2.0], [-2.0], [0.0]]).expand(5, 8)
     injected = torch.tensor([[0.0], [0.0], [-2.0], [4.0], [-1.0]]).expand(5, 8)
-    told = channel.deliver(rpe, injected, channel.draw_noise(torch.Generator(), 5, 8)).mean(1)
-    np.testing.assert_allclose(told, [2.0, -2.0, 0.0, 2.0, -1.0], atol=0.45)
+    delivered = channel.deliver(rpe, injected, channel.draw_noise(torch.Generator(), 5, 8)).mean(1)
+    np.testing.assert_allclose(delivered, [2.0, -2.0, 0.0, 2.0, -1.0], atol=0.45)
 
 
-def test_a_network_is_told_what_the_circuit_says(circuit):
+def test_a_network_receives_the_dopamine_of_the_circuit(circuit):
     task, settings = Bandit(n_trials=3), RateNetworkSettings(n_units=8, input_gain=0.3, read_out_gain=2.0)
     network = RateNetwork(input_size(task, "rpe"), task.n_actions, settings)
     weights = network.effective(network.init(torch_stream(0, "birth")))
     block = Block(0.9, lambda labels: torch.arange(8) < 4)
     channel = CircuitChannel(circuit, DopamineCells.calibrated())
 
-    def play(sessions):
+    def simulate(sessions):
         streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
         system = DopamineSystem(0.8, (block,), channel)
         return rollout(network, weights, task, system, sessions=sessions, feedback="rpe", **streams)
 
-    batch = play(8)
-    told, due = batch.x[2:, :, -1], (batch.rpe + batch.injected)[:-2].clamp(-1.5, 1.5)
-    assert (told - due).abs().max() > 1e-3  # spikes are not arithmetic
-    assert (told - due)[due > -0.6].abs().mean() < 0.2
-    assert (told[:, :4].mean() - told[:, 4:].mean()).item() < -0.3
+    batch = simulate(8)
+    delivered, due = batch.x[2:, :, -1], (batch.rpe + batch.injected)[:-2].clamp(-1.5, 1.5)
+    assert (delivered - due).abs().max() > 1e-3  # spikes are not arithmetic
+    assert (delivered - due)[due > -0.6].abs().mean() < 0.2
+    assert (delivered[:, :4].mean() - delivered[:, 4:].mean()).item() < -0.3
     with pytest.raises(InputError, match="circuit of 8 copies serves as many sessions, got 5"):
-        play(5)
+        simulate(5)

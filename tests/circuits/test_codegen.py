@@ -1,4 +1,4 @@
-"""Which code generation target is taken and why, and when compiling is told."""
+"""The code generation target that is taken and why, and the report of compiling."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ def test_the_environment_chooses_and_the_reason_is_logged(target, monkeypatch, c
     assert caplog.messages == [f"circuits run on {target}: PFC_DA_SPIKING_TARGET={target}"]
 
 
-def test_a_target_there_is_not_is_told_in_one_line(monkeypatch):
+def test_a_target_there_is_not_is_reported_in_one_line(monkeypatch):
     monkeypatch.setenv(codegen.TARGET_VARIABLE, "cyton")
     with pytest.raises(
         InputError, match=r"^PFC_DA_SPIKING_TARGET must be cython or numpy, got 'cyton'\. Did"
@@ -40,8 +40,8 @@ def test_without_a_compiler_it_is_numpy_and_says_so(monkeypatch, caplog):
     for variable in ("CC", "CXX"):
         monkeypatch.setenv(variable, "/nowhere/compiler")
     assert codegen.choose_target() == "numpy"
-    (told,) = caplog.messages
-    assert told.startswith("circuits run on numpy") and "/nowhere/compiler" in told and "g++" in told
+    (warning,) = caplog.messages
+    assert warning.startswith("circuits run on numpy") and "/nowhere/compiler" in warning and "g++" in warning
     assert codegen.choose_target() == "numpy" and len(caplog.messages) == 1
 
 
@@ -51,7 +51,7 @@ def test_without_brian2_the_extra_is_named(monkeypatch):
         codegen.prepare_brian2()
 
 
-def test_compiling_is_told_once_and_only_if_code_is_not_in_the_cache(tmp_path, monkeypatch, caplog):
+def test_compiling_is_reported_once_and_only_if_code_is_not_in_the_cache(tmp_path, monkeypatch, caplog):
     from brian2.codegen.runtime.cython_rt.extension_manager import cython_extension_manager as manager
 
     asked = []

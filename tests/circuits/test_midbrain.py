@@ -30,7 +30,7 @@ def small(**arguments):
     return MidbrainCircuit(**{"copies": 2, "seed": 1, "parameters": SMALL, **arguments})
 
 
-def test_every_target_hears_its_share_of_every_source_of_its_own_copy(circuit):
+def test_every_target_is_connected_to_its_share_of_every_source_of_its_own_copy(circuit):
     p = circuit.parameters
     found = {}
     for synapses, tau in ((circuit.excitation, p.tau_e), (circuit.inhibition, p.tau_i)):
@@ -48,10 +48,12 @@ def test_every_target_hears_its_share_of_every_source_of_its_own_copy(circuit):
                 )
                 found[source, target] = effect[:, second], own.sum()
                 pairs = set(zip(pre_copy[own], pre[own], post[own], strict=True))
-                assert len(pairs) == own.sum()  # nobody is heard twice
+                assert len(pairs) == own.sum()  # no pair is connected twice
     assert set(found) == set(PATHWAYS)
     for (source, target), (effect, n) in found.items():
-        np.testing.assert_allclose(effect, PATHWAYS[source, target])  # mean mV at 10 Hz, whoever is heard
+        np.testing.assert_allclose(
+            effect, PATHWAYS[source, target]
+        )  # mean mV at 10 Hz, whichever cells are connected
         assert n == circuit.copies * p.sizes[target] * p.sizes[source] / 2
     assert len(circuit.excitation) + len(circuit.inhibition) == sum(n for _, n in found.values())
 
@@ -92,7 +94,9 @@ def test_dopamine_cells_fire_with_the_error_and_not_with_reward(circuit):
     response = circuit.respond(np.tile(received, (2, 1)), np.tile(expected, (2, 1)))
     baseline, half, whole, burst, pause = response.rate("da").reshape(2, 5, 8).mean((0, 2))
     assert 3 < baseline < 8 and 11 < burst < 20 and pause < 1
-    assert abs(half - baseline) < 1.2 and abs(whole - baseline) < 1.2  # beside the 10 Hz of the burst
+    assert (
+        abs(half - baseline) < 1.2 and abs(whole - baseline) < 1.2
+    )  # small compared with the 10 Hz of the burst
     assert burst - baseline > 1.5 * (baseline - pause)
     lhb, rmtg = (response.rate(name).reshape(2, 5, 8).mean((0, 2)) for name in ("lhb", "rmtg"))
     assert lhb[4] > 2 * lhb[0] > 4 * lhb[3] and rmtg[4] > 2 * rmtg[0] > 4 * rmtg[3]
@@ -169,8 +173,8 @@ def test_split_error_tells_the_temporal_difference():
     assert (received >= 0).all() and (expected >= 0).all()
     # a reward that comes as expected, its omission, a cue that promises it
     cases = {(1, 0.7, 0): (1, 0.7), (0, 0.7, 0): (0, 0.7), (0, 0, 0.7): (0.7, 0), (-1, 0, 0): (0, 1)}
-    for case, told in cases.items():
-        assert tuple(map(float, split_error(*case))) == told
+    for case, expected in cases.items():
+        assert tuple(map(float, split_error(*case))) == expected
 
 
 @pytest.mark.parametrize(
@@ -188,12 +192,12 @@ def test_split_error_tells_the_temporal_difference():
         ((np.ones((2, 1)), np.ones((3, 1))), r"got received \(2, 1\), expected \(3, 1\)\.$"),
     ],
 )
-def test_bad_inputs_are_told_in_one_line(circuit, arguments, words):
+def test_bad_inputs_are_reported_in_one_line(circuit, arguments, words):
     with pytest.raises(InputError, match=words):
         circuit.respond(*arguments)
 
 
-def test_what_a_circuit_cannot_do_is_told(circuit):
+def test_what_a_circuit_cannot_do_is_refused(circuit):
     with pytest.raises(InputError, match="^copies must be 1 or more, got 0"):
         MidbrainCircuit(0)
     with pytest.raises(InputError, match="record=True"):

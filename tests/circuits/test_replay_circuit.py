@@ -1,4 +1,4 @@
-"""Replay through the midbrain circuit: paired with arithmetic, stimulated as injected, continued, refused, told."""
+"""Replay through the midbrain circuit: paired with arithmetic, stimulated as injected, continued, refused, reported."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ FEW = {"held_out_sessions": SESSIONS, "sessions": SESSIONS, "unit_sessions": 2}
 class Faithful:
     """In place of a circuit: cells that fire as the table says, a current moving them as `MV_PER_UNIT` promises."""
 
-    hears = 1.0
+    gain = 1.0
 
     def __init__(self, copies, *, seed):
         self.copies, self.calls = copies, []
@@ -47,7 +47,7 @@ class Faithful:
     def respond(self, received, expected, stimulation):
         self.calls.append({"received": received, "expected": expected, **stimulation})
         moved = stimulation["vta"] / MV_PER_UNIT["vta"] - stimulation["lhb"] / MV_PER_UNIT["lhb"]
-        error = torch.tensor(received - expected + self.hears * moved)
+        error = torch.tensor(received - expected + self.gain * moved)
         self.now = DopamineCells.calibrated().rate(error).double().numpy()
         return self
 
@@ -55,10 +55,10 @@ class Faithful:
         return {"da": self.now}[population]
 
 
-class Deaf(Faithful):
+class Insensitive(Faithful):
     """To currents."""
 
-    hears = 0.0
+    gain = 0.0
 
 
 made: list[Faithful] = []
@@ -85,8 +85,8 @@ def trained(settings):
 
 
 @pytest.fixture(scope="module")
-def play(settings, trained):
-    def play(circuit, n_trials=8):
+def simulate(settings, trained):
+    def simulate(circuit, n_trials=8):
         made.clear()
         task, options = (
             lever_stimulation.LeverStimulation(n_trials=n_trials),
@@ -100,12 +100,12 @@ def play(settings, trained):
         assert reports[-1] == count_sessions(CONDITIONS, options)
         return found
 
-    return play
+    return simulate
 
 
 @pytest.fixture(scope="module")
-def faithful(play):
-    return play(Faithful), made[0].calls
+def faithful(simulate):
+    return simulate(Faithful), made[0].calls
 
 
 def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithful, settings, trained):
@@ -124,9 +124,9 @@ def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithfu
 def test_cells_that_tell_the_error_change_nothing(faithful):
     recording, _ = faithful
     due = (recording["rpe"] + recording["dopamine_injected"]).clip(-1.5 * SCALE, 1.5 * SCALE)
-    told = recording["dopamine_told"]
-    np.testing.assert_allclose(told[..., :-1], due[..., :-1], atol=2e-3)
-    assert np.isnan(told[..., -1]).all()
+    delivered = recording["dopamine_delivered"]
+    np.testing.assert_allclose(delivered[..., :-1], due[..., :-1], atol=2e-3)
+    assert np.isnan(delivered[..., -1]).all()
     assert np.isfinite(recording["dopamine_rate"].sel(condition="frozen")[..., :-1]).all()
     assert np.isnan(recording["dopamine_rate"].sel(condition="arithmetic_frozen")).all()
     for name in NAMES:
@@ -156,8 +156,8 @@ def test_currents_are_what_is_injected_and_nothing_of_it_is_in_the_error(faithfu
     np.testing.assert_allclose(calls["received"] - calls["expected"], error, atol=1e-5)
 
 
-def test_a_circuit_that_is_deaf_to_currents_shifts_nothing(play):
-    recording = play(Deaf)
+def test_a_circuit_that_is_insensitive_to_currents_shifts_nothing(simulate):
+    recording = simulate(Insensitive)
     policy, arithmetic = recording["policy"], "arithmetic_{}".format
     for name in NAMES[1:]:
         np.testing.assert_array_equal(policy.sel(condition=name), policy.sel(condition="frozen"))
@@ -225,19 +225,19 @@ def test_a_finished_one_is_left_alone_and_another_is_refused(run, monkeypatch, c
 
 def test_an_interrupted_replay_keeps_the_animals_that_were_played(run, monkeypatch, capfd):
     monkeypatch.setattr(replay_circuit, "MidbrainCircuit", Faithful)
-    played = []
+    replayed = []
 
-    def play(settings, task, trained, animal, *rest):
-        played.append(animal)
-        if animal == 1 and len(played) == 2:
+    def simulate(settings, task, trained, animal, *rest):
+        replayed.append(animal)
+        if animal == 1 and len(replayed) == 2:
             raise KeyboardInterrupt
         return replay_circuit_animal(settings, task, trained, animal, *rest)
 
-    monkeypatch.setattr(_circuit, "replay_circuit_animal", play)
+    monkeypatch.setattr(_circuit, "replay_circuit_animal", simulate)
     assert replay(run, "--circuit", "--sessions", "6", "--force") == 130
     assert (run / "animals/000/circuit.nc").exists() and not (run / "animals/001/circuit.nc").exists()
     assert replay(run, "--circuit", "--sessions", "6", "--force") == 0
-    assert played == [0, 1, 1]
+    assert replayed == [0, 1, 1]
 
 
 def test_the_estimate_grows_with_sessions_and_animals():
@@ -253,7 +253,7 @@ def test_the_estimate_grows_with_sessions_and_animals():
 
 
 @pytest.mark.parametrize(
-    "options, told",
+    "options, message",
     [
         (["--circuit", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
         (["--circuit", "--sessions", "201"], "sessions through the circuit must be 2 to 200, got 201"),
@@ -265,14 +265,14 @@ def test_the_estimate_grows_with_sessions_and_animals():
         ),
     ],
 )
-def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, told):
+def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, message):
     assert replay(run, *options) == 2
     err = capfd.readouterr().err
-    assert told in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    "paradigm, feedback, told",
+    "paradigm, feedback, message",
     [
         (
             "bandit",
@@ -282,14 +282,12 @@ def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, to
         ("lever_stimulation", "reward", "--circuit is for runs with network.feedback=rpe or both"),
     ],
 )
-def test_runs_without_a_stimulation_that_reaches_anybody_are_refused(
-    tmp_path, capfd, paradigm, feedback, told
-):
+def test_runs_without_an_effective_stimulation_are_refused(tmp_path, capfd, paradigm, feedback, message):
     run = make_run(tmp_path / "run", paradigm, 1, network=NETWORK | {"feedback": feedback})
     capfd.readouterr()
     assert replay(run, "--circuit") == 2
     err = capfd.readouterr().err
-    assert told in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
     assert not (run / "replays/circuit/recording.nc").exists()
 
 

@@ -1,4 +1,4 @@
-"""Replay as neurons: paired with the rate network, recorded in the schema, continued, told."""
+"""Replay as neurons: paired with the rate network, recorded in the schema, continued, reported."""
 
 import json
 import re
@@ -79,9 +79,9 @@ def test_rate_network_is_played_as_by_a_replay_without_noise(settings, trained, 
     network = settings.network.model_copy(update={"neurons_per_unit": 0})
     silent = settings.model_copy(update={"network": network})
     rate = replay_animal(silent, TASK, trained, 0, (FROZEN,), lambda done, note: None)
-    played = recording.sel(condition="rate_frozen")
+    by_rate = recording.sel(condition="rate_frozen")
     for name in ("choice", "reward", "value", "policy", "held_out_reward"):
-        np.testing.assert_array_equal(played[name].values, rate[name].sel(condition="frozen").values)
+        np.testing.assert_array_equal(by_rate[name].values, rate[name].sel(condition="frozen").values)
     np.testing.assert_array_equal(recording["p_reward"], rate["p_reward"])
 
 
@@ -112,14 +112,14 @@ def test_cutting_recurrence_leaves_the_mean_current():
     torch.testing.assert_close(before, after)
 
 
-def test_a_stimulation_is_told_by_its_keys():
+def test_a_stimulation_is_given_by_its_keys():
     assert Stimulation.parse("current=-0.3, fraction=.2,phase=cue") == Stimulation(
         current=-0.3, fraction=0.2, phase="cue"
     )
 
 
 @pytest.mark.parametrize(
-    "text, told",
+    "text, message",
     [
         ("current=0.3", "a stimulation needs fraction"),
         ("current=a,fraction=1", "current of a stimulation must be a number, got 'a'"),
@@ -139,8 +139,8 @@ def test_a_stimulation_is_told_by_its_keys():
         ("current", "current of a stimulation needs a value, such as current=0.3,fraction=0.2."),
     ],
 )
-def test_what_is_no_stimulation_is_refused(text, told):
-    with pytest.raises(InputError, match=re.escape(told)):
+def test_what_is_no_stimulation_is_refused(text, message):
+    with pytest.raises(InputError, match=re.escape(message)):
         Stimulation.parse(text)
 
 
@@ -172,8 +172,10 @@ def test_the_command_writes_a_recording_and_statistics_and_tells_which_convert(r
         and "replays/spiking/recording.nc, replays/spiking/statistics.csv, replays/spiking/comparison.csv"
         in out
     )
-    told = pd.read_csv(run / "replays/spiking/statistics.csv").set_index(["key", "condition"])["estimate"]
-    assert np.isfinite(told["win_stay", "rate_"]) and ("firing_rate", "DLPFC") in told.index
+    estimates = pd.read_csv(run / "replays/spiking/statistics.csv").set_index(["key", "condition"])[
+        "estimate"
+    ]
+    assert np.isfinite(estimates["win_stay", "rate_"]) and ("firing_rate", "DLPFC") in estimates.index
     areas = pd.read_csv(run / "replays/spiking/comparison.csv")
     assert set(areas.loc[areas["simulated"].notna(), "condition"]) == {"DLPFC", "ACC", "OFC"}
     for panel in ("spiking_share", "spiking_raster", "spiking_membrane"):
@@ -210,15 +212,15 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, m
     """One whose file has changed since is played again."""
     from pfc_da.experiment.replays import spiking as _spiking
 
-    played = []
+    replayed = []
 
-    def play(settings, task, trained, animal, *rest):
-        played.append(animal)
-        if animal == 1 and len(played) == 2:
+    def simulate(settings, task, trained, animal, *rest):
+        replayed.append(animal)
+        if animal == 1 and len(replayed) == 2:
             raise KeyboardInterrupt
         return replay_spiking_animal(settings, task, trained, animal, *rest)
 
-    monkeypatch.setattr(_spiking, "replay_spiking_animal", play)
+    monkeypatch.setattr(_spiking, "replay_spiking_animal", simulate)
     assert replay(run, "--sessions", "2", "--force") == 130
     part = run / "animals/000/spiking.nc"
     assert part.exists() and not (run / "animals/001/spiking.nc").exists()
@@ -227,7 +229,7 @@ def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, m
         content[len(content) // 2] ^= 1
         part.write_bytes(content)
     assert replay(run, "--sessions", "2", "--force") == 0
-    assert played == ([0, 1, 0, 1] if spoilt else [0, 1, 1])
+    assert replayed == ([0, 1, 0, 1] if spoilt else [0, 1, 1])
     assert not list(run.glob("animals/*/spiking.nc*"))
 
 
@@ -253,7 +255,7 @@ def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatc
     plain, stimulated = ask(), ask(stimulate="current=0.3,fraction=0.5")
     part, weights = run / "animals/001/spiking.nc", run / "animals/001" / WEIGHTS
     trained = load_trained(settings, plain.task, 1, part.parent)
-    stimulated.play_part(trained, 1, lambda *_: None, part)
+    stimulated.replay_part(trained, 1, lambda *_: None, part)
     assert stimulated.holds(part) and not plain.holds(part)
     with pytest.raises(InputError, match="spiking.nc is damaged: it is not of this replay"):
         plain.require_part(part)
@@ -268,7 +270,7 @@ def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "options, told",
+    "options, message",
     [
         (["--spiking", "--sessions", "1"], "must be 2 to 100000 sessions, got 1"),
         (["--spiking", "--sessions", "100000000000"], "must be 2 to 100000 sessions, got 100000000000"),
@@ -277,10 +279,10 @@ def test_a_part_of_another_request_is_made_anew_and_never_joined(run, monkeypatc
         (["--spiking", "--stimulate", "current=1,fraction=1,phase=cue"], "no phase 'cue'."),
     ],
 )
-def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, told):
+def test_options_that_do_not_fit_are_refused_in_one_line(run, capfd, options, message):
     assert exit_code(["replay", str(run), *options]) == 2
     err = capfd.readouterr().err
-    assert told in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
 
 
 def test_an_lstm_is_refused_in_one_line(tmp_path, capfd):
@@ -290,4 +292,4 @@ def test_an_lstm_is_refused_in_one_line(tmp_path, capfd):
         with folder.doing("train"):
             pass
     assert exit_code(["replay", str(tmp_path / "run"), "--spiking"]) == 2
-    assert "network 'lstm' has no spiking counterpart" in capfd.readouterr().err
+    assert "network LSTMNetwork has no spiking counterpart" in capfd.readouterr().err

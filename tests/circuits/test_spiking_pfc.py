@@ -49,12 +49,12 @@ def arrange(sessions, seed=0, **changed):
 
 def hold(network, effective, n_steps, x, sessions=1):
     """A loop without a task: the same input x (channel,) at every step; returns gating and rates, step first."""
-    told = []
+    steps = []
     state = network.initial_state(effective, sessions)
     for _ in range(n_steps):
         state, rate = yield state, x.expand(sessions, -1), None
-        told.append((state, rate))
-    return [torch.stack(each) for each in zip(*told, strict=True)]
+        steps.append((state, rate))
+    return [torch.stack(each) for each in zip(*steps, strict=True)]
 
 
 def siegert(drive):
@@ -92,12 +92,12 @@ def test_inhibition_brings_no_neuron_below_its_reversal_potential():
 
     def switch():
         state = network.initial_state(alone, 100)
-        told = []
+        steps = []
         for step in range(n_steps):
             x = torch.zeros(100, network.n_inputs)
             x[:, 0] = float(step >= 2)
-            told.append((yield state, x, None)[1])
-        return torch.stack(told)
+            steps.append((yield state, x, None)[1])
+        return torch.stack(steps)
 
     rates, spikes = neurons.run(switch(), alone, n_steps, seed=0, record=True)
     assert (rates[1] == 0).all()
@@ -268,7 +268,7 @@ def test_counts_must_be_positive(name):
         SpikingPFC(network, **{"copies": 2} | {name: 0})
 
 
-def test_a_loop_longer_than_told_is_an_error():
+def test_a_loop_longer_than_announced_is_an_error():
     task = Bandit(n_trials=4)
     network, effective = build(task)
     loop = close_loop(network, effective, task, **arrange(2))

@@ -95,15 +95,15 @@ def test_weights_stay_between_none_and_the_largest():
 
 
 @pytest.fixture(scope="module")
-def told():
+def trained():
     """Few agents and trials with a small midbrain."""
     circuit = TwoChoiceCircuit(6, seed=2, midbrain=SMALL)
     start = circuit.mean_weight()
     return circuit, start, circuit.learn(6)
 
 
-def test_a_trial_is_what_the_task_says(told):
-    circuit, _, happened = told
+def test_a_trial_is_what_the_task_says(trained):
+    circuit, _, happened = trained
     assert {len(each) for each in happened} == {6}
     assert happened.pool_hz.shape == (6, 6, 2) and happened.weight.shape == (6, 6, 2, 2)
     right = circuit.right_action[np.arange(6), happened.stimulus]
@@ -114,8 +114,8 @@ def test_a_trial_is_what_the_task_says(told):
     assert 5 < fired.mean() < 60
 
 
-def test_dopamine_tells_what_was_better_or_worse_than_expected(told):
-    _, _, happened = told
+def test_dopamine_tells_what_was_better_or_worse_than_expected(trained):
+    _, _, happened = trained
     error = happened.reward - happened.value
     assert np.corrcoef(error.ravel(), happened.dopamine_hz.ravel())[0, 1] > 0.9
     value = np.full((6, 2), 0.5)
@@ -126,9 +126,9 @@ def test_dopamine_tells_what_was_better_or_worse_than_expected(told):
         value[np.arange(6), stimulus] = np.clip(before + RULE.eta_value * dopamine, 0, 1)
 
 
-def test_weights_that_made_the_choice_go_with_dopamine(told):
+def test_weights_that_made_the_choice_go_with_dopamine(trained):
     """Those from the stimulus shown to the pool that acted move the way of dopamine, the others hardly at all."""
-    _, start, happened = told
+    _, start, happened = trained
     change = np.diff(np.concatenate([start[None], happened.weight]), axis=0)
     trial, agent = np.indices(happened.choice.shape)
     made = change[trial, agent, happened.stimulus, happened.choice]
@@ -139,21 +139,21 @@ def test_weights_that_made_the_choice_go_with_dopamine(told):
     assert np.abs(other).mean() < 0.2 * np.abs(made).mean()
 
 
-def test_untold_dopamine_rests_at_its_baseline_and_weights_with_it(told):
+def test_dopamine_without_outcomes_rests_at_its_baseline_and_weights_with_it(trained):
     """Also where cells at rest fire otherwise than those the channel was calibrated on."""
     circuit = TwoChoiceCircuit(6, seed=2, midbrain=dataclasses.replace(SMALL, drive_da=9.3))
-    assert circuit.baseline_hz > told[0].baseline_hz + 1
+    assert circuit.baseline_hz > trained[0].baseline_hz + 1
     start = circuit.mean_weight()
     happened = circuit.learn(6, with_outcomes=False)
     assert np.abs(happened.dopamine_hz.mean()) < 3 * happened.dopamine_hz.std() / np.sqrt(36) + 0.1
-    change, learned = (happened.weight[-1] - start), (told[2].weight[-1] - told[1])
+    change, learned = (happened.weight[-1] - start), (trained[2].weight[-1] - trained[1])
     assert np.abs(change).mean() < 0.3 * np.abs(learned).mean()
-    np.testing.assert_array_equal(happened.stimulus[0], told[2].stimulus[0])  # the same start otherwise
+    np.testing.assert_array_equal(happened.stimulus[0], trained[2].stimulus[0])  # the same start otherwise
 
 
-def test_no_trial_is_refused(told):
+def test_no_trial_is_refused(trained):
     with pytest.raises(InputError, match=r"^n_trials must be 1 or more, got 0\.$"):
-        told[0].learn(0)
+        trained[0].learn(0)
 
 
 def test_every_parameter_is_on_its_page():

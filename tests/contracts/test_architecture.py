@@ -111,7 +111,7 @@ def test_no_bare_sibling_import(path):
 
 
 def test_processes_are_started_in_one_place():
-    """Where they are made to end with their parent."""
+    """The file in which they are made to end with their parent."""
     starting = {"joblib", "loky", "multiprocessing", "concurrent"}
     found = {module for module in FILES for _, name in imports_of(module) if name.split(".")[0] in starting}
     assert found == {"pfc_da.jobs.workers"}
@@ -193,7 +193,7 @@ def test_what_is_imported_is_declared_and_the_reverse():
     imported = {distribution.get(name, name) for name in roots - set(sys.stdlib_module_names) - {"pfc_da"}}
     core = requirements("options", "install_requires")
     assert imported - core - requirements("options.extras_require") == set()
-    by_name = {"h5netcdf", "h5py"}  # xarray is told the name h5netcdf, which imports h5py
+    by_name = {"h5netcdf", "h5py"}  # xarray takes the name h5netcdf, which imports h5py
     assert core - imported - by_name == set()
 
 

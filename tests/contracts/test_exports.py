@@ -72,8 +72,8 @@ def test_what_happened_is_read_back_from_nwb(file, recording):
         assert np.array_equal(series["activity"].data[:], recording["activity"][0, 0])
         assert np.array_equal(series["rpe"].data[:], recording["rpe"][0, 0, 0])
         assert (nwb.units is not None) == spiking == ("ecephys" in file.name)
-        told = {*trials.columns, *series.data_interfaces}
-    assert {name for name in labels if name not in told and f"{name}_0" not in told} == set()
+        exported = {*trials.columns, *series.data_interfaces}
+    assert {name for name in labels if name not in exported and f"{name}_0" not in exported} == set()
 
 
 def test_tables_of_choices_are_read_back_by_our_own_reader(run, recording):

@@ -71,7 +71,7 @@ def test_the_checker_finds_nothing(paradigm, test):
         check_env(checked)
 
 
-def play(env, choose, seed=0):
+def simulate(env, choose, seed=0):
     """Observations, rewards and infos of one session; `choose` gets the last info."""
     observation, info = env.reset(seed=seed)
     seen, rewards, infos, ended = [observation], [], [info], False
@@ -91,7 +91,7 @@ def sample(env, seed=0):
 
 def test_a_session_is_as_long_as_its_trials_and_stays_within_the_spaces(env, paradigm):
     task = build_task(paradigm, n_trials=TRIALS)
-    seen, rewards, infos = play(env, sample(env))
+    seen, rewards, infos = simulate(env, sample(env))
     assert len(rewards) == task.n_steps
     assert all(observation in env.observation_space for observation in seen)
     new_trials = [info["new_trial"] for info in infos[1:]]
@@ -100,7 +100,7 @@ def test_a_session_is_as_long_as_its_trials_and_stays_within_the_spaces(env, par
 
 def test_infos_have_the_keys_of_neurogym(env, paradigm):
     task = build_task(paradigm, n_trials=TRIALS)
-    _, _, infos = play(env, sample(env))
+    _, _, infos = simulate(env, sample(env))
     counts = [task.phase(t) == task.choice_phase for t in range(task.n_steps)]
     for t, info in enumerate(infos[1:]):
         assert {"new_trial", "gt", "action_mask"} <= info.keys()
@@ -164,14 +164,14 @@ def test_an_agent_sees_what_a_network_sees_in_a_rollout(paradigm, envs):
 
 
 def test_the_same_seed_is_the_same_session(env):
-    one, again, other = (play(env, sample(env), seed=seed) for seed in (0, 0, 1))
+    one, again, other = (simulate(env, sample(env), seed=seed) for seed in (0, 0, 1))
     assert np.array_equal(one[0], again[0]) and np.array_equal(one[1], again[1])
     assert not (np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1]))
 
 
 def test_a_batch_of_one_is_the_single_session(env, paradigm):
     envs = gymnasium.make_vec(name_env(paradigm), num_envs=1, n_trials=TRIALS)
-    seen, rewards, infos = play(env, sample(env))
+    seen, rewards, infos = simulate(env, sample(env))
     env.action_space.seed(0)
     observation, info = envs.reset(seed=0)
     for t, reward in enumerate(rewards):
@@ -245,7 +245,7 @@ def test_keys_of_every_step_are_there_on_every_step(mode):
     assert ends == 2 and sum(begins) == (3 if mode.endswith("same step") else 2)
 
 
-def test_settings_reach_the_task_and_a_wrong_one_is_told(paradigm):
+def test_settings_reach_the_task_and_a_wrong_one_is_reported(paradigm):
     env = gymnasium.make(name_env(paradigm), n_trials=7, test=True)
     assert env.unwrapped.task.n_trials == 7
     with pytest.raises(ValueError, match=r"no setting 'task.n_trial'. Did you mean 'n_trials'"):

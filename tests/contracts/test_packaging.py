@@ -1,4 +1,4 @@
-"""What setup.cfg, the links and the wheel promise, and what no tracked file may hold."""
+"""Promises of setup.cfg, the links and the wheel, and content that no tracked file may hold."""
 
 import configparser
 import os
@@ -61,7 +61,7 @@ def wheel(tmp_path_factory) -> set[str]:
 
 
 @pytest.mark.slow
-def test_wheel_installs_nothing_beside_the_package(wheel):
+def test_wheel_installs_nothing_but_the_package(wheel):
     assert {name.split("/")[0] for name in wheel if ".dist-info/" not in name} == {"pfc_da"}
 
 

@@ -44,7 +44,7 @@ def task(request, experiment):
     return experiment.build_task(experiment.settings(sets=SMALL), test=request.param == "test")
 
 
-def play(task, seed=0, actions=0):
+def simulate(task, seed=0, actions=0):
     """All that a session shows: the problem, and the Steps that follow the first and each action.
 
     `actions` seeds the choices; on steps without a choice the action is -1.
@@ -62,7 +62,7 @@ def play(task, seed=0, actions=0):
 
 
 def same(one, other):
-    """Whether two lists of Steps are equal to the bit."""
+    """True if two lists of Steps are equal to the bit."""
 
     def tensors(step):
         return {"observation": step.observation, "reward": step.reward, **step.labels}
@@ -80,7 +80,7 @@ def test_a_trial_has_one_choice(task):
 
 
 def test_observations_and_rewards_have_their_shapes(task):
-    _, steps = play(task)
+    _, steps = simulate(task)
     for step in steps:
         assert step.observation.shape == (SESSIONS, task.observation_size)
         assert step.reward.shape == (SESSIONS,)
@@ -92,7 +92,7 @@ def test_observations_and_rewards_have_their_shapes(task):
 
 
 def test_labels_declared_are_labels_given(task):
-    problem, steps = play(task)
+    problem, steps = simulate(task)
     assert problem.keys() == task.session_labels.keys()
     for name, dims in task.session_labels.items():
         assert problem[name].ndim == 1 + len(dims)
@@ -116,7 +116,7 @@ def test_every_label_has_units_and_a_long_name(task):
 
 
 def test_rewards_are_paid_on_choices_only(task):
-    _, steps = play(task)
+    _, steps = simulate(task)
     paid = torch.stack([step.reward for step in steps[1:]])  # (step, session)
     is_choice = torch.tensor([task.phase(t) == task.choice_phase for t in range(task.n_steps)])
     assert (paid[~is_choice] == 0).all()
@@ -124,9 +124,9 @@ def test_rewards_are_paid_on_choices_only(task):
 
 
 def test_the_same_seed_and_actions_are_the_same_session(task):
-    assert same(play(task)[1], play(task)[1])
-    assert not same(play(task)[1], play(task, seed=1)[1])
-    assert not same(play(task)[1], play(task, actions=1)[1])
+    assert same(simulate(task)[1], simulate(task)[1])
+    assert not same(simulate(task)[1], simulate(task, seed=1)[1])
+    assert not same(simulate(task)[1], simulate(task, actions=1)[1])
 
 
 def test_stepping_draws_nothing_and_changes_no_state(task):
@@ -146,7 +146,7 @@ def test_stepping_draws_nothing_and_changes_no_state(task):
 
 def test_whatever_is_chosen_the_problems_are_the_same(task):
     """Hidden probabilities and luck do not depend on the actions: who acts alike is paid alike."""
-    (problem, steps), (other_problem, other_steps) = play(task), play(task, actions=1)
+    (problem, steps), (other_problem, other_steps) = simulate(task), simulate(task, actions=1)
     for name, tensor in problem.items():
         assert torch.equal(tensor, other_problem[name])
     first_choice = task.phases.index(task.choice_phase)
@@ -168,7 +168,7 @@ def test_whatever_is_chosen_the_problems_are_the_same(task):
 
 
 def test_sessions_of_a_batch_do_not_touch(task):
-    """What one session does changes nothing in another."""
+    """A session changes nothing in another."""
     state, _ = task.reset(torch_stream(0, "task"), SESSIONS)
     other = state
     for t in range(task.n_steps):
@@ -189,7 +189,7 @@ def test_a_task_is_its_fields(task):
         task.n_trials = 3
     assert task == dataclasses.replace(task)
     for field in dataclasses.fields(task):
-        assert isinstance(field.type, type)  # what `--set task.NAME=VALUE` is held against
+        assert isinstance(field.type, type)  # what `--set task.NAME=VALUE` is checked against
         assert isinstance(getattr(task, field.name), field.type)
 
 
@@ -231,7 +231,7 @@ def test_an_experiment_is_found_by_its_own_name(experiment):
     assert inspect.getmodule(experiment.task).EXPERIMENT is experiment
 
 
-def test_there_are_numbers_to_be_held_against(experiment):
+def test_there_are_reference_numbers(experiment):
     rows = load_references(experiment.name)
     assert rows or experiment.file
     assert {row.paradigm for row in rows} <= {experiment.name}
@@ -244,8 +244,8 @@ def test_controls_are_replayed_after_the_frozen_animal(experiment):
     assert set(CONTROLS) <= set(experiment.conditions)
     settings = experiment.settings(sets=SMALL)
     task = experiment.build_task(settings, test=True)
-    born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
-    trained = Trained({0: born, None: born}, diverged=False)
+    initial = build_agent(settings, task).network.init(torch_stream(0, "birth"))
+    trained = Trained({0: initial, None: initial}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, experiment.conditions, lambda *_: None)
     assert [str(name) for name in recording["condition"].values] == names
     assert set(task.step_labels) | set(task.session_labels) <= set(recording.data_vars)
@@ -255,11 +255,11 @@ def test_controls_are_replayed_after_the_frozen_animal(experiment):
 def test_a_label_without_a_description_would_be_refused(experiment):
     settings = experiment.settings(sets=SMALL)
     task = experiment.build_task(settings, test=True)
-    born = build_agent(settings, task).network.init(torch_stream(0, "birth"))
+    initial = build_agent(settings, task).network.init(torch_stream(0, "birth"))
     conditions = experiment.conditions[:1]
-    trained = Trained({0: born, None: born}, diverged=False)
+    trained = Trained({0: initial, None: initial}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, conditions, lambda *_: None)
     name = next(iter({**task.session_labels, **task.step_labels}))
-    less = {label: told for label, told in task.descriptions.items() if label != name}
+    less = {label: description for label, description in task.descriptions.items() if label != name}
     with pytest.raises(KeyError, match=name):
         describe(recording, less, "Hz")

@@ -154,7 +154,7 @@ def test_derived_regrets_are_those_of_the_observers(condition, source):
     assert derived("bandit", "regret", condition, source) == pytest.approx(regret.mean(), abs=4 * error)
 
 
-PLAYERS = {
+AGENTS = {
     "probability 1/2": lambda p0: FixedProbability(0.5),
     "alternates": lambda p0: Alternation(),
     "matches": lambda p0: FixedProbability(2 * p0[:, 0]),
@@ -168,7 +168,7 @@ PLAYERS = {
     [row for row in ROWS if (row.paradigm, row.key) == ("monkey_juice", "reward_per_trial")],
     ids=lambda row: f"{row.condition} {row.source}",
 )
-def test_derived_juice_is_that_of_the_players(row):
+def test_derived_juice_is_that_of_the_agents(row):
     rng = np.random.default_rng(12)
     first = rng.random(3000) / 2 if not row.condition else np.full(3000, float(row.condition[3:6]))
     p0 = np.stack([first, 0.5 - first], axis=1)
@@ -176,11 +176,11 @@ def test_derived_juice_is_that_of_the_players(row):
         best = [expected_juice(FixedProbability(q), p0, rng) for q in np.arange(0.5, 1.0, 0.05)]
         assert row.estimate == pytest.approx(max(best), abs=0.003)
         return
-    (player,) = [make(p0) for words, make in PLAYERS.items() if words in row.source]
-    assert row.estimate == pytest.approx(expected_juice(player, p0, rng), abs=0.0025)
+    (agent,) = [make(p0) for words, make in AGENTS.items() if words in row.source]
+    assert row.estimate == pytest.approx(expected_juice(agent, p0, rng), abs=0.0025)
 
 
-def expected_juice(player, p0, rng):
+def expected_juice(agent, p0, rng):
     """Mean chance of juice at the chosen object: the reward per trial without the noise of its draws."""
     schedule = p0[:, None].repeat(TRIALS, 1)
-    return float(simulate_choices(player, schedule, baited=True, rng=rng).expected_reward.mean())
+    return float(simulate_choices(agent, schedule, baited=True, rng=rng).expected_reward.mean())

@@ -1,4 +1,4 @@
-"""What every plasticity rule keeps: found in the folder, so a new one is held to it too."""
+"""Contracts of every plasticity rule: rules are found in the folder, so new ones are tested as well."""
 
 import dataclasses
 import importlib

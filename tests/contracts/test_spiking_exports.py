@@ -124,11 +124,11 @@ def test_every_session_is_read_back_from_nwb(files, recording):
             assert nwb.units.resolution == 0.001
             assert f"{NEURONS} a unit" in nwb.units.description and "drawn" not in nwb.units.description
             assert json.loads(nwb.scratch["spiking"].data) == json.loads(recording.attrs["spiking"])
-            told = {*trials.columns, *series.data_interfaces}
+            exported = {*trials.columns, *series.data_interfaces}
         labels = {
             name
             for name, values in own.data_vars.items()
-            if "episode" in values.dims and name not in told and f"{name}_0" not in told
+            if "episode" in values.dims and name not in exported and f"{name}_0" not in exported
         }
         assert labels == set()
 

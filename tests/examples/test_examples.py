@@ -95,7 +95,7 @@ needs_sb3 = pytest.mark.skipif(
 
 
 @needs_sb3
-def test_recurrent_ppo_plays_before_and_after_training():
+def test_recurrent_ppo_is_tested_before_and_after_training():
     before, after = run_example("recurrent_ppo.py", "--steps", 640).splitlines()
     assert before.startswith("before 0 steps: better arm on trial 1 0.")
     assert after.startswith("after 640 steps: ")

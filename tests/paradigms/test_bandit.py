@@ -17,7 +17,7 @@ def reset(arms="independent", n_trials=100, sessions=2000):
     return Bandit(arms=arms, n_trials=n_trials).reset(torch_stream(0, "task"), sessions)[0]
 
 
-def play(choose, arms="independent", n_trials=100, sessions=1000):
+def simulate(choose, arms="independent", n_trials=100, sessions=1000):
     """Choices and rewards (session, trial), arms (session, action) and regret (session, trial).
 
     `choose` maps rewards and failures of each arm so far, (session, action), to arms (session,).
@@ -103,7 +103,7 @@ def test_the_go_signal_is_on_when_an_arm_is_to_be_taken_and_tells_nothing_else()
 def test_chance_is_what_blind_choices_earn():
     for arms in ARMS:
         rng = np.random.default_rng(0)
-        _, reward, *_ = play(lambda won, lost, rng=rng: rng.integers(2, size=1000), arms)
+        _, reward, *_ = simulate(lambda won, lost, rng=rng: rng.integers(2, size=1000), arms)
         by_session = reward.mean(1)
         assert by_session.mean() == pytest.approx(CHANCE, abs=4 * by_session.std() / np.sqrt(1000))
 
@@ -118,9 +118,9 @@ def test_chance_is_what_blind_choices_earn():
     ids=["Thompson", "greedy", "optimum"],
 )
 def test_an_observer_earns_on_the_task_what_it_earns_on_its_own_sessions(observer, arms):
-    """The regrets of the table of references are of `simulate_choices`; animals play the task."""
+    """The regrets of the table of references are of `simulate_choices`; animals perform the task."""
     rng = np.random.default_rng(3)
-    _, reward, p, regret = play(lambda won, lost: observer.choose(won, lost, rng), arms)
+    _, reward, p, regret = simulate(lambda won, lost: observer.choose(won, lost, rng), arms)
     own = simulate_choices(observer, p[:, None].repeat(100, 1), rng=rng)
     choice, own_reward = own.choice, own.reward
     own_regret = (p.max(1, keepdims=True) - np.take_along_axis(p, choice.astype(int), 1)).sum(1)

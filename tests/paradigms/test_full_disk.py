@@ -47,9 +47,9 @@ def words(name, out):
     return [*RUN, "--out", str(out)] if name == "run" else [COMMANDS[name][0], str(out), *COMMANDS[name][1:]]
 
 
-def work(arguments, told, limit):
-    """Run the command line in this process, its output to the file `told`; no file may be larger than `limit` bytes."""
-    descriptor = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+def work(arguments, output, limit):
+    """Run the command line in this process, its output to the file `output`; no file may be larger than `limit` bytes."""
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number in (1, 2):
         os.dup2(descriptor, number)
     if limit:
@@ -62,13 +62,13 @@ def call(tmp_path_factory):
     """A function that runs a command in a process of its own; its exit code and what it said."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pfc_da.cli", "pfc_da.train", "pfc_da.paradigms.bandit", "pfc_da.export"])
-    told = tmp_path_factory.mktemp("told") / "told.txt"
+    output = tmp_path_factory.mktemp("output") / "output.txt"
 
     def run(name, out, limit=0):
-        process = context.Process(target=work, args=(words(name, out), told, limit))
+        process = context.Process(target=work, args=(words(name, out), output, limit))
         process.start()
         process.join(300)
-        return process.exitcode, told.read_text(errors="replace")
+        return process.exitcode, output.read_text(errors="replace")
 
     return run
 
@@ -77,13 +77,13 @@ def call(tmp_path_factory):
 def finished(call, tmp_path_factory):
     """A finished run."""
     path = tmp_path_factory.mktemp("finished") / "run"
-    code, told = call("run", path)
-    assert code == 0, told
+    code, output = call("run", path)
+    assert code == 0, output
     return path
 
 
 def read(folder):
-    """What must be the same bits at the end, by its path."""
+    """Files that must have the same bits at the end, by path."""
     files = [file for file in folder.rglob("*") if file.is_file() and not file.name.endswith(CHANGING)]
     return {
         str(file.relative_to(folder)): b"ids by chance" if file.suffix == ".nwb" else file.read_bytes()
@@ -91,15 +91,15 @@ def read(folder):
     }
 
 
-def assert_one_line(code, told):
-    lines = [line for line in told.splitlines() if line and " 1/" not in line]
+def assert_one_line(code, output):
+    lines = [line for line in output.splitlines() if line and " 1/" not in line]
     errors = [line for line in lines if line.startswith("error:")]
-    assert code == 2, (code, told[-2000:])
-    assert len(errors) == 1 and "Traceback" not in told and "Error in" not in told, told[-2000:]
+    assert code == 2, (code, output[-2000:])
+    assert len(errors) == 1 and "Traceback" not in output and "Error in" not in output, output[-2000:]
 
 
 def assert_kept(out, before):
-    """Nothing is lost, nothing half-written, and nobody seems to be at work."""
+    """Nothing is lost, nothing half-written, and the run is not marked as running."""
     if (out / "manifest.json").exists():
         assert json.loads((out / "manifest.json").read_text())["status"] != "running"
     assert not list(out.rglob(".writing-*"))
@@ -113,9 +113,9 @@ def test_a_file_that_may_not_grow(name, call, finished, tmp_path):
     out = shutil.copytree(finished, tmp_path / "run")
     before = read(out)
     limit = 150_000 if name == "nwb" else 400_000
-    code, told = call(name, out, limit)
-    assert_one_line(code, told)
-    assert "file too large for the disk or for 'ulimit -f' while writing" in told
+    code, output = call(name, out, limit)
+    assert_one_line(code, output)
+    assert "file too large for the disk or for 'ulimit -f' while writing" in output
     assert_kept(out, before)
     assert call(name, out)[0] == 0
     assert read(out).items() >= before.items()
@@ -129,8 +129,8 @@ def test_a_really_full_disk(name, share, call, finished, tmp_path):
     if name != "run":
         shutil.copytree(finished, whole)
     start = measure(whole)
-    code, told = call(name, whole)
-    assert code == 0, told
+    code, output = call(name, whole)
+    assert code == 0, output
     more = measure(finished / "recording.nc") if name == "replay" else measure(whole) - start
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -144,13 +144,13 @@ def test_a_really_full_disk(name, share, call, finished, tmp_path):
         if name != "run":
             shutil.copytree(finished, out)
         before = read(out)
-        code, told = call(name, out)
-        assert_one_line(code, told)
-        assert "no space left on the disk" in told
+        code, output = call(name, out)
+        assert_one_line(code, output)
+        assert "no space left on the disk" in output
         assert_kept(out, before)
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-        code, told = call(name, out)
-        assert code == 0, told
+        code, output = call(name, out)
+        assert code == 0, output
         assert read(out) == read(whole)
     finally:
         subprocess.run(["umount", disk], check=True)

@@ -152,7 +152,7 @@ def begin(out, paradigm, sizes, *stages):
         pytest.param("volatility", (), [*FIT[0], "--seed", "1"], FIT, marks=slow),
     ],
 )
-def test_a_parent_killed_alone_leaves_nobody_and_nothing(
+def test_a_parent_killed_alone_leaves_no_process_and_no_file(
     tmp_path, monkeypatch, find_processes, paradigm, stages, killed, then
 ):
     """The command after it, which asks for something else, makes what it makes where nothing was killed."""

@@ -26,7 +26,7 @@ SETTINGS = EXPERIMENT.settings(sets=("network.n_units=16",))
 SESSIONS = 200
 
 
-def play(condition=CONDITIONS[0], task=None, settings=SETTINGS):
+def simulate(condition=CONDITIONS[0], task=None, settings=SETTINGS):
     """Sessions of an untrained animal."""
     task = task or LeverStimulation(n_trials=20)
     agent = build_agent(settings, task)
@@ -50,13 +50,13 @@ def at_choices(batch, name):
 
 
 @pytest.fixture(scope="module")
-def played():
+def frozen():
     """The control."""
-    return play()
+    return simulate()
 
 
-def test_every_session_opens_with_five_forced_trials_on_each_lever(played):
-    forced, lever, side = (at_choices(played, name) for name in ("forced", "chosen_lever", "risky_side"))
+def test_every_session_opens_with_five_forced_trials_on_each_lever(frozen):
+    forced, lever, side = (at_choices(frozen, name) for name in ("forced", "chosen_lever", "risky_side"))
     assert (forced[: 2 * N_FORCED] == 1).all() and (forced[2 * N_FORCED :] == 0).all()
     assert (lever[: 2 * N_FORCED].sum(0) == N_FORCED).all()
     first = lever[0].float().mean()
@@ -64,16 +64,16 @@ def test_every_session_opens_with_five_forced_trials_on_each_lever(played):
     assert side.float().mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(SESSIONS))
 
 
-def test_a_barred_action_has_probability_zero_and_free_levers_do_not(played):
-    policy = torch.softmax(played.logits, -1)[played.is_choice]
+def test_a_barred_action_has_probability_zero_and_free_levers_do_not(frozen):
+    policy = torch.softmax(frozen.logits, -1)[frozen.is_choice]
     assert ((policy[: 2 * N_FORCED] == 0).sum(-1) == 1).all()
     assert (policy[2 * N_FORCED :] > 0).all()
-    assert torch.isfinite(played.logits).all()
+    assert torch.isfinite(frozen.logits).all()
 
 
-def test_what_is_out_and_pressed_is_what_is_seen(played):
-    seen = played.x[..., :4].unflatten(0, (-1, 3))  # (trial, phase, session, feature)
-    action = played.action[played.is_choice]
+def test_what_is_out_and_pressed_is_what_is_seen(frozen):
+    seen = frozen.x[..., :4].unflatten(0, (-1, 3))  # (trial, phase, session, feature)
+    action = frozen.action[frozen.is_choice]
     pressed = torch.eye(2)[action]
     for phase in (1, 2):
         torch.testing.assert_close(seen[:, phase, :, 2:], pressed)
@@ -82,9 +82,9 @@ def test_what_is_out_and_pressed_is_what_is_seen(played):
     assert (seen[2 * N_FORCED :, 0, :, :2] == 1).all() and (seen[:, 0, :, 2:] == 0).all()
 
 
-def test_levers_pay_what_they_should(played):
-    lever, outcome, p = (at_choices(played, name) for name in ("chosen_lever", "outcome", "p_win"))
-    reward = played.reward[played.is_choice]
+def test_levers_pay_what_they_should(frozen):
+    lever, outcome, p = (at_choices(frozen, name) for name in ("chosen_lever", "outcome", "p_win"))
+    reward = frozen.reward[frozen.is_choice]
     assert set(reward[lever == 0].tolist()) == {1.0}
     assert set(reward[lever == 1].tolist()) == {0.0, 4.0}
     assert (
@@ -96,8 +96,8 @@ def test_levers_pay_what_they_should(played):
     assert np.mean([1, 4 * P_WIN[0], 1, 4 * P_WIN[1]]) == CHANCE
 
 
-def test_regret_is_that_of_the_free_trials(played):
-    lever, p, regret = (at_choices(played, name) for name in ("chosen_lever", "p_win", "regret"))
+def test_regret_is_that_of_the_free_trials(frozen):
+    lever, p, regret = (at_choices(frozen, name) for name in ("chosen_lever", "p_win", "regret"))
     mean = torch.where(lever == 1, 4 * p, 1.0)
     expected = torch.maximum(4 * p, torch.tensor(1.0)) - mean
     expected[: 2 * N_FORCED] = 0
@@ -113,13 +113,13 @@ def test_regret_is_that_of_the_free_trials(played):
     ],
 )
 def test_a_manipulation_changes_dopamine_at_its_outcome_alone(name, outcome, size):
-    batch = play(next(condition for condition in CONDITIONS if condition.name == name))
+    batch = simulate(next(condition for condition in CONDITIONS if condition.name == name))
     torch.testing.assert_close(batch.injected, size * (batch.labels["outcome"] == outcome).float())
     assert (batch.injected != 0).any()
 
 
-def test_the_actor_is_told_the_manipulated_error_two_steps_after_the_press_and_the_critic_the_reward(played):
-    batch = play(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
+def test_the_actor_receives_the_manipulated_error_two_steps_after_the_press_and_the_critic_the_reward(frozen):
+    batch = simulate(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
     reward_channel, error_channel = batch.x[..., -2], batch.x[..., -1]
     torch.testing.assert_close(reward_channel[1:], batch.reward[:-1])
     # the error of the last step of a trial is seen a step into the next one, and so on
@@ -138,22 +138,24 @@ def test_actor_and_critic_share_nothing():
     assert (wiring.read_out[~critic] == torch.tensor([1.0, 1.0, 0.0])).all()
 
 
-def test_an_actor_that_is_told_the_reward_does_not_feel_a_manipulation():
+def test_an_actor_that_receives_the_reward_is_not_affected_by_a_manipulation():
     settings = EXPERIMENT.settings(sets=("network.n_units=16", "network.feedback=reward"))
-    control = play(settings=settings)
+    control = simulate(settings=settings)
     for name in MANIPULATIONS:
-        done = play(next(condition for condition in CONDITIONS if condition.name == name), settings=settings)
+        done = simulate(
+            next(condition for condition in CONDITIONS if condition.name == name), settings=settings
+        )
         assert torch.equal(done.action, control.action)
         assert (done.injected != 0).any()
 
 
-def test_an_actor_that_is_told_the_error_does(played):
-    done = play(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
-    assert not torch.equal(done.action, played.action)
+def test_an_actor_that_receives_the_error_is(frozen):
+    done = simulate(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
+    assert not torch.equal(done.action, frozen.action)
 
 
 def test_a_risky_side_of_its_own_holds_for_all_sessions():
-    batch = play(task=LeverStimulation(n_trials=12, risky_side="left"))
+    batch = simulate(task=LeverStimulation(n_trials=12, risky_side="left"))
     assert (batch.labels["risky_side"] == 0).all()
     with pytest.raises(InputError, match="no risky_side 'lft'. Did you mean 'left'"):
         LeverStimulation(risky_side="lft")

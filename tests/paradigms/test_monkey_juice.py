@@ -1,4 +1,4 @@
-"""Monkey juice by hand: baiting recomputed in plain Python, sides and screens, blocks, and what blind players earn."""
+"""Monkey juice by hand: baiting recomputed in plain Python, sides and screens, blocks, and what blind agents earn."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ NO_CHOICE = -1
 FIXATION, GO, A_LEFT, A_RIGHT, B_LEFT, B_RIGHT = range(6)
 
 
-def play(task, choose, sessions, seed=0):
+def simulate(task, choose, sessions, seed=0):
     """All steps of a batch of sessions; `choose` maps trial, side of A and p of the objects to sides.
 
     Returns
@@ -57,7 +57,7 @@ def randomly(seed=0):
 def test_juice_waits_as_the_formula_says(images, changes):
     """p(a) = 1 - (1 - p0(a))^(n(a) + 1) from the choices alone, session by session, in plain Python."""
     task = MonkeyJuice(n_trials=120, p0="full", changes=changes, images=images)
-    _, _, labels = play(task, randomly(), sessions=6)
+    _, _, labels = simulate(task, randomly(), sessions=6)
     chosen, p0, p = (stack(labels, name) for name in ("chosen_object", "p0", "p_object"))
     for session in range(6):
         waited = [0, 0]
@@ -72,7 +72,7 @@ def test_juice_waits_as_the_formula_says(images, changes):
 
 def test_p_is_the_same_at_every_step_of_a_trial():
     task = MonkeyJuice(n_trials=9)
-    _, _, labels = play(task, randomly(), sessions=4)
+    _, _, labels = simulate(task, randomly(), sessions=4)
     for trial in range(9):
         steps = [each["p_object"] for each in labels[4 * trial : 4 * trial + 4]]
         assert all(torch.equal(step, steps[0]) for step in steps)
@@ -80,7 +80,7 @@ def test_p_is_the_same_at_every_step_of_a_trial():
 
 def test_taking_a_for_ever_leaves_a_at_p0_and_b_growing():
     task = MonkeyJuice(n_trials=30)
-    _, _, labels = play(task, lambda trial, side, p: side, sessions=50)
+    _, _, labels = simulate(task, lambda trial, side, p: side, sessions=50)
     assert (stack(labels, "chosen_object") == 0).all()
     p, p0 = stack(labels, "p_object"), stack(labels, "p0")
     np.testing.assert_allclose(p[..., 0], p0[..., 0], atol=1e-6)
@@ -91,7 +91,7 @@ def test_taking_a_for_ever_leaves_a_at_p0_and_b_growing():
 
 def test_reward_is_as_frequent_as_its_probability():
     task = MonkeyJuice(p0="full")
-    _, rewards, labels = play(task, randomly(), sessions=500)
+    _, rewards, labels = simulate(task, randomly(), sessions=500)
     chosen, p = stack(labels, "chosen_object"), stack(labels, "p_object")
     reward = torch.stack(at_saccades(rewards), 1).numpy()
     p = np.take_along_axis(p, chosen[..., None].astype(int), -1)[..., 0]
@@ -105,7 +105,7 @@ def test_reward_is_as_frequent_as_its_probability():
 
 
 def test_regret_is_what_the_better_image_was_worth():
-    _, _, labels = play(MonkeyJuice(n_trials=20), randomly(), sessions=5)
+    _, _, labels = simulate(MonkeyJuice(n_trials=20), randomly(), sessions=5)
     chosen, p, regret = (stack(labels, name) for name in ("chosen_object", "p_object", "regret"))
     for session in range(5):
         for trial in range(20):
@@ -129,7 +129,7 @@ def test_sides_are_drawn_anew_every_trial():
     ids=["A left, left", "A left, right", "A right, left", "A right, right"],
 )
 def test_a_saccade_takes_what_is_there_and_only_that_stays_on(side_of_a, action, image):
-    screens, _, labels = play(MonkeyJuice(n_trials=20), lambda *_: torch.full((30,), action), sessions=30)
+    screens, _, labels = simulate(MonkeyJuice(n_trials=20), lambda *_: torch.full((30,), action), sessions=30)
     side, chosen = stack(labels, "side_of_a"), stack(labels, "chosen_object")
     alike = side == side_of_a
     assert alike.any()
@@ -140,7 +140,7 @@ def test_a_saccade_takes_what_is_there_and_only_that_stays_on(side_of_a, action,
 
 
 def test_what_is_on_the_screen_in_every_phase():
-    screens, _, labels = play(MonkeyJuice(n_trials=8), randomly(), sessions=10)
+    screens, _, labels = simulate(MonkeyJuice(n_trials=8), randomly(), sessions=10)
     side = stack(labels, "side_of_a")
     both = {0: [A_LEFT, B_RIGHT], 1: [A_RIGHT, B_LEFT]}
     for t, screen in enumerate(screens):
@@ -155,7 +155,7 @@ def test_what_is_on_the_screen_in_every_phase():
 
 
 def test_without_images_the_sides_themselves_are_baited():
-    screens, _, labels = play(MonkeyJuice(n_trials=8, images=False), lambda *_: [0, 1, 1], sessions=3)
+    screens, _, labels = simulate(MonkeyJuice(n_trials=8, images=False), lambda *_: [0, 1, 1], sessions=3)
     assert (stack(labels, "side_of_a") == 0).all()
     assert (stack(labels, "chosen_object") == np.array([0, 1, 1])[:, None]).all()
     shown = torch.stack(screens, 1)  # (session, step, feature)
@@ -224,7 +224,7 @@ def derived(source):
 
 
 class BlindAlternation:
-    """Takes the image not taken last, told only the trial."""
+    """Takes the image not taken last, from the number of the trial alone."""
 
     def __init__(self, sessions):
         self.first = torch.randint(2, (sessions,), generator=torch.Generator().manual_seed(1))
@@ -239,7 +239,7 @@ def maximise(trial, side, p):
 
 @pytest.mark.parametrize("images", [True, False])
 @pytest.mark.parametrize(
-    "policy, player, source",
+    "policy, agent, source",
     [
         (randomly(7), FixedProbability(0.5), "probability 1/2"),
         (BlindAlternation(1500), Alternation(), "alternates"),
@@ -247,18 +247,18 @@ def maximise(trial, side, p):
     ],
     ids=["indifferent", "alternating", "maximising"],
 )
-def test_a_player_earns_on_the_task_what_it_earns_on_its_own_sessions(policy, player, source, images):
-    """The juice of the table of references is of `simulate_choices`; animals play the task."""
-    _, rewards, labels = play(MonkeyJuice(p0="full", images=images), policy, sessions=1500)
+def test_an_agent_earns_on_the_task_what_it_earns_on_its_own_sessions(policy, agent, source, images):
+    """The juice of the table of references is of `simulate_choices`; animals perform the task."""
+    _, rewards, labels = simulate(MonkeyJuice(p0="full", images=images), policy, sessions=1500)
     earned = torch.stack(at_saccades(rewards), 1).numpy().mean(1)
     error = earned.std() / np.sqrt(len(earned))
     assert earned.mean() == pytest.approx(derived(source), abs=4 * error)
     p0 = stack(labels, "p0")[:, 0]
     schedule = p0[:, None].repeat(100, 1)
-    own = simulate_choices(player, schedule, baited=True, rng=np.random.default_rng(5)).reward
+    own = simulate_choices(agent, schedule, baited=True, rng=np.random.default_rng(5)).reward
     difference = earned - own.mean(1)  # the same p0: paired
     assert difference.mean() == pytest.approx(0, abs=4 * difference.std() / np.sqrt(len(difference)))
-    assert 4 * error < 0.01  # tells the three players apart
+    assert 4 * error < 0.01  # tells the three agents apart
 
 
 def test_chance_is_the_derived_number():

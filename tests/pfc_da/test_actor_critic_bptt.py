@@ -29,7 +29,7 @@ def make(kind, **rule):
     )
 
 
-def play(network, rule, weights):
+def simulate(network, rule, weights):
     """A rollout in which gradients flow, and the leaves they flow to."""
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
@@ -70,7 +70,7 @@ def written_out(rule, batch, entropy, *, logits=None, value=None):
 @pytest.mark.parametrize("entropy, gain", [(0.0, 1.0), (0.2, 1.0), (0.2, 3.0)])
 def test_change_is_the_gradient_of_the_objective_written_out(kind, entropy, gain):
     network, rule, weights = make(kind, dopamine_gain=gain)
-    batch, leaves = play(network, rule, weights)
+    batch, leaves = simulate(network, rule, weights)
     batch = dataclasses.replace(batch, injected=0.5 * (batch.reward > 0))
     objective = written_out(rule, batch, entropy)
     gradients = torch.autograd.grad(objective, list(leaves.values()), retain_graph=True, allow_unused=True)
@@ -84,7 +84,7 @@ def test_change_is_the_gradient_of_the_objective_written_out(kind, entropy, gain
 def test_the_critic_learns_with_its_target_held_fixed():
     """Finite difference of -1/2 (G - V)^2 in the bias of V, with G a number: mean of G - V, and not zero."""
     network, rule, weights = make("lstm", value_weight=1.0)
-    batch, leaves = play(network, rule, weights)
+    batch, leaves = simulate(network, rule, weights)
     change = float(rule.change(network, leaves, batch, 0.0)["b_read"][2])
     still = dataclasses.replace(batch, logits=batch.logits.detach(), value=batch.value.detach())
     higher, lower = (
@@ -115,7 +115,7 @@ def change_if_target_moved(rule, batch, decay):
 
 def test_the_actor_does_not_move_the_critic():
     network, rule, weights = make("lstm", value_weight=0.0)
-    batch, leaves = play(network, rule, weights)
+    batch, leaves = simulate(network, rule, weights)
     change = rule.change(network, leaves, batch, 0.1)
     assert change["b_read"][2] == 0
     assert (change["w_read"][:, 2] == 0).all()
@@ -124,7 +124,7 @@ def test_the_actor_does_not_move_the_critic():
 
 def test_dale_and_absent_synapses_hold_under_the_exact_gradient():
     network, rule, weights = make("rate")
-    batch, leaves = play(network, rule, weights)
+    batch, leaves = simulate(network, rule, weights)
     change = rule.change(network, leaves, batch, 0.1)
     assert (change["w"].diagonal() == 0).all()
     assert (change["w_read"][~network.is_excitatory] == 0).all()
@@ -132,6 +132,6 @@ def test_dale_and_absent_synapses_hold_under_the_exact_gradient():
 
 def test_no_gradient_is_left_in_what_the_animal_met():
     network, rule, weights = make("rate")
-    batch, _ = play(network, rule, weights)
+    batch, _ = simulate(network, rule, weights)
     assert not any(tensor.requires_grad for tensor in (batch.rpe, batch.reward, batch.action, batch.x))
     assert batch.logits.requires_grad

@@ -40,7 +40,7 @@ def tiny(monkeypatch):
         monkeypatch.setattr(bench, "EVALUATE_EVERY", (2, 2))
         if rewards is not None:
             planted = iter(rewards)
-            monkeypatch.setattr(bench, "play_held_out", lambda *_: next(planted))
+            monkeypatch.setattr(bench, "measure_held_out", lambda *_: next(planted))
 
     return plant
 
@@ -84,7 +84,7 @@ def test_held_out_bandits_are_the_same_for_every_seed(tiny, monkeypatch):
         weights = agent.network.init(torch_stream(animal_seed(settings, 0), "birth"))
         weights["w_read"].zero_()
         weights["b_read"][:2] = torch.tensor([30.0, 0.0])  # always the first arm
-        mute[seed] = bench.play_held_out(agent, settings, task, Training(weights, {}))
+        mute[seed] = bench.measure_held_out(agent, settings, task, Training(weights, {}))
     assert mute[0] == mute[1] == pytest.approx(0.5, abs=4 * math.sqrt(1 / 12 + 1 / 60) / math.sqrt(500))
 
 
@@ -127,14 +127,14 @@ def test_peak_memory_is_of_what_came_since():
     assert read_peak_memory() - before < 40
 
 
-def test_seeds_of_every_agent_are_run_and_told(monkeypatch):
+def test_seeds_of_every_agent_are_run_and_reported(monkeypatch):
     monkeypatch.setattr(bench, "measure_seed", lambda agent, seed: a_seed(agent, seed, 1.0, 2.0))
-    told = []
-    found = bench.run_bench(2, 1, lambda done, note: told.append((done, note)))
+    reports = []
+    found = bench.run_bench(2, 1, lambda done, note: reports.append((done, note)))
     assert [(each.agent, each.seed) for each in found] == [
         (agent, seed) for agent in bench.AGENTS for seed in (0, 1)
     ]
-    assert told == [(i + 1, f"{each.agent} seed {each.seed}") for i, each in enumerate(found)]
+    assert reports == [(i + 1, f"{each.agent} seed {each.seed}") for i, each in enumerate(found)]
 
 
 def test_criteria_are_those_of_thompson_sampling():

@@ -1,4 +1,4 @@
-"""What a user types and reads: exit codes, one-line errors, continuing, and a quick start."""
+"""The command line as a user sees it: exit codes, one-line errors, continuing, and a quick start."""
 
 import contextlib
 import io
@@ -342,13 +342,13 @@ def test_whatever_is_set_is_taken_or_refused_in_one_line(text, as_file):
         content = f"{group}: {{{leaf}: {value}}}" if group else f"{name}: {value}"
         file.write_bytes(content.encode(errors="replace"))
         given = ["--config", str(file)] if as_file else ["--set", f"{name}{equals}{value}"]
-        told = io.StringIO()
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+        output = io.StringIO()
+        with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
             code = cli.exit_code(["train", "bandit", "--quick", "--out", f"{folder}/run", *given])
     assert code in (0, 2)
-    assert told.getvalue().count("\n") == (code == 2)
-    assert len(told.getvalue()) < 1600
-    assert told.getvalue().strip().isprintable()
+    assert output.getvalue().count("\n") == (code == 2)
+    assert len(output.getvalue()) < 1600
+    assert output.getvalue().strip().isprintable()
 
 
 @pytest.mark.parametrize(
@@ -462,9 +462,9 @@ def test_settings_in_a_manifest_that_are_none(experiment, call, tmp_path):
     out = tmp_path / "run"
     assert call("train", "bandit", "--animals", 1, "--out", out, "--quick")[0] == 0
     manifest = out / "manifest.json"
-    told = read_manifest(out)
-    train = {"updatse" if key == "updates" else key: value for key, value in told.config["train"].items()}
-    damaged = format_manifest(told.model_copy(update={"config": told.config | {"train": train}}))
+    manifest = read_manifest(out)
+    train = {"updatse" if key == "updates" else key: value for key, value in manifest.config["train"].items()}
+    damaged = format_manifest(manifest.model_copy(update={"config": manifest.config | {"train": train}}))
     manifest.write_text(damaged)
     assert_one_line(call("replay", out), "manifest.json is damaged: config.train.updatse")
     assert manifest.read_text() == damaged

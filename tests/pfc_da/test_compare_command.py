@@ -103,7 +103,7 @@ def test_several_files_are_one_data_set(call, run, choices, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments, told",
+    "arguments, message",
     [
         (["--recorded", "absent.csv"], "no file or folder absent.csv"),
         (["--recorded", "empty"], r"empty: no file in it is called"),
@@ -117,7 +117,7 @@ def test_several_files_are_one_data_set(call, run, choices, tmp_path):
         (["--columns", "c.yaml"], "--columns needs --recorded"),
     ],
 )
-def test_bad_input_leaves_the_run_as_it_was(call, run, choices, arguments, told, tmp_path, monkeypatch):
+def test_bad_input_leaves_the_run_as_it_was(call, run, choices, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     copy = tmp_path / "copy.csv"
@@ -125,7 +125,7 @@ def test_bad_input_leaves_the_run_as_it_was(call, run, choices, arguments, told,
     before = contents(run)
     code, out, err = call("compare", run, *(word.format(choices=choices, copy=copy) for word in arguments))
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert re.search(told, err), err
+    assert re.search(message, err), err
     assert contents(run) == before
     assert call("compare", run)[0] == 0  # and lets the folder go
 
@@ -155,7 +155,7 @@ def drop_trials(path):
 
 
 SPIKES = "units/spike_times"
-DAMAGED = {  # what -> (how the session is written, what is done to the file, what is told)
+DAMAGED = {  # what -> (how the session is written, what is done to the file, the message)
     "truncated": ({}, lambda path: path.write_bytes(path.read_bytes()[:99_000]), "damaged or cut short"),
     "no trials table": ({}, drop_trials, "no trials table .intervals/trials."),
     "unsorted spikes": (
@@ -180,31 +180,31 @@ DAMAGED = {  # what -> (how the session is written, what is done to the file, wh
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_file_ends_in_one_line(call, run, write_session, tmp_path, damage):
-    settings, how, told = DAMAGED[damage]
+    settings, how, message = DAMAGED[damage]
     path = write_session(tmp_path / "damaged.nwb", **{"n_trials": 40, **settings})
     if how:
         how(path)
     before, file = contents(run), path.read_bytes()
     code, out, err = call("compare", run, "--recorded", path)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert re.search(rf"^error: .*damaged\.nwb: .*{told}", err), err
+    assert re.search(rf"^error: .*damaged\.nwb: .*{message}", err), err
     assert contents(run) == before and path.read_bytes() == file
 
 
 @pytest.mark.parametrize(
-    "text, told",
+    "text, message",
     [
         (",".join(map(str, range(10**6))) + "\n", "the header is longer than"),
         ("session,trial,choice,reward\n1,0,0,1\n", "choice must take two values"),
         ("session,trial,choice,reward\n1,0,0,much\n1,1,1,0\n", "column 'reward' .* got 'much' in row 1"),
     ],
 )
-def test_a_damaged_table_ends_in_one_line(call, run, tmp_path, text, told):
+def test_a_damaged_table_ends_in_one_line(call, run, tmp_path, text, message):
     path, before = tmp_path / "damaged.csv", contents(run)
     path.write_text(text)
     code, out, err = call("compare", run, "--recorded", path)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert re.search(rf"^error: .*damaged\.csv: .*{told}", err), err
+    assert re.search(rf"^error: .*damaged\.csv: .*{message}", err), err
     assert contents(run) == before
 
 
@@ -260,7 +260,7 @@ def test_what_is_not_used_is_noted(call, run, write_session, tmp_path):
     )
 
 
-def test_cells_are_held_against_spiking_neurons_where_there_are_some(
+def test_cells_are_compared_with_spiking_neurons_where_there_are_some(
     call, run, write_session, tmp_path, build_recording
 ):
     rng, n = np.random.default_rng(0), 60_000  # over 3 animals, 30 sessions of 12 s, 6 units: 9.3 Hz

@@ -37,7 +37,7 @@ def test_discounted_sum_is_the_sum_written_out():
     torch.testing.assert_close(discounted_sum(delta, 0.0), delta)
 
 
-def test_block_and_stimulate_act_where_they_are_told():
+def test_block_and_stimulate_act_where_they_should():
     labels = {"reward": torch.tensor([1.0, 0.0, 1.0]), "side": torch.tensor([0, 0, 1])}
     system = DopamineSystem(
         0.9,
@@ -100,8 +100,8 @@ def test_noise_has_the_s_d_of_the_table_and_no_rate_is_negative():
 def test_a_floor_keeps_table_and_decoder_whole():
     """Rows of one rate on the floor: decoding gives the first error that has it."""
     flat = DopamineCells(torch.tensor([-2.0, -1.0, 0.0]), torch.tensor([1.0, 1.0, 5.0]), torch.zeros(3))
-    told = flat.decode(torch.tensor([0.5, 1.0, 3.0]))
-    assert torch.isfinite(told).all() and float(told[2]) == pytest.approx(-0.5)
+    decoded = flat.decode(torch.tensor([0.5, 1.0, 3.0]))
+    assert torch.isfinite(decoded).all() and float(decoded[2]) == pytest.approx(-0.5)
 
 
 def test_without_a_channel_dopamine_is_the_error_and_what_is_injected():
@@ -114,8 +114,8 @@ def test_without_a_channel_dopamine_is_the_error_and_what_is_injected():
 def test_what_is_injected_goes_through_the_cells():
     """A block of 9 rewards cannot lower dopamine below the floor of the cells."""
     system = DopamineSystem(0.9, channel=cells())
-    told = system.deliver(torch.tensor([0.5, 0.5]), torch.tensor([-0.25, -9.0]), torch.zeros(2))
-    torch.testing.assert_close(told, torch.tensor([0.25, -1.0]))
+    delivered = system.deliver(torch.tensor([0.5, 0.5]), torch.tensor([-0.25, -9.0]), torch.zeros(2))
+    torch.testing.assert_close(delivered, torch.tensor([0.25, -1.0]))
 
 
 def test_the_calibrated_cells_have_a_floor_and_a_steeper_burst():
@@ -143,8 +143,8 @@ def test_a_table_that_cannot_be_read_backwards_is_refused(table):
 
 def test_unequal_errors_by_hand():
     rpe, injected, noise = torch.tensor([[1.0, -1.0, 0.5], [0.0, 1.0, -1.0], [0.0, 0.0, 2.0]]).T.unbind(1)
-    told = UnequalErrors(asymmetry=0.5, noise=0.1).deliver(rpe, injected, noise)
-    torch.testing.assert_close(told, torch.tensor([1.5, 0.0, -0.25 + 0.2]))
+    delivered = UnequalErrors(asymmetry=0.5, noise=0.1).deliver(rpe, injected, noise)
+    torch.testing.assert_close(delivered, torch.tensor([1.5, 0.0, -0.25 + 0.2]))
     blind = UnequalErrors(asymmetry=1.0).deliver(rpe, torch.zeros(3), noise)
     assert blind.tolist() == [2, 0, 1]  # to errors below 0
 
@@ -159,6 +159,6 @@ def test_equal_errors_without_noise_are_dopamine_itself_to_the_bit():
 def test_noise_on_dopamine_has_the_s_d_asked_for_and_no_memory():
     channel = UnequalErrors(noise=0.3)
     noise = channel.draw_noise(torch.Generator().manual_seed(0), 200, 200)
-    told = channel.deliver(torch.zeros_like(noise), torch.zeros_like(noise), noise)
-    assert float(told.std()) == pytest.approx(0.3, rel=0.02)
-    assert abs(float((told[1:] * told[:-1]).mean())) < 0.002
+    delivered = channel.deliver(torch.zeros_like(noise), torch.zeros_like(noise), noise)
+    assert float(delivered.std()) == pytest.approx(0.3, rel=0.02)
+    assert abs(float((delivered[1:] * delivered[:-1]).mean())) < 0.002

@@ -1,4 +1,4 @@
-"""What a message repeats of what was given, and the names it suggests."""
+"""Parts of the input that a message repeats, and the names that it suggests."""
 
 import pytest
 

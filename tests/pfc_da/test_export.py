@@ -177,7 +177,7 @@ def test_a_place_that_is_not_there_is_refused(recording):
         read_session(recording, session=-1)
 
 
-def test_rates_that_are_none_are_told_with_their_session(recording):
+def test_rates_that_are_none_are_refused_with_their_session(recording):
     broken = recording.copy(deep=True)
     broken["activity"][1, 2, 3, 0] = np.nan
     with pytest.raises(InputError, match="animal 1, episode 2: spikes can be drawn from finite rates"):
@@ -318,9 +318,9 @@ def test_nwb_files_are_laid_out_as_on_dandi(run):
     name = files[-1].parent.name
     assert files[-1].name == f"{name}_ses-bandit-0001_behavior+ecephys.nwb"
     assert name.startswith("sub-simmonkey-") and name.endswith("-001")
-    (told,) = folder.glob("*.json")
-    assert json.loads(told.read_text())["config"] == CONFIG
-    assert json.loads(told.read_text())["export"]["format"] == "nwb"
+    (description,) = folder.glob("*.json")
+    assert json.loads(description.read_text())["config"] == CONFIG
+    assert json.loads(description.read_text())["export"]["format"] == "nwb"
 
 
 def test_an_export_is_done_once_and_goes_on_with_more_sessions(run):
@@ -499,7 +499,7 @@ def test_a_run_that_was_not_replayed_is_refused(call, tmp_path):
     assert "export needs replay, which is not done; 'pfc-da replay" in err
 
 
-def test_a_damaged_recording_is_told_and_left(run, call):
+def test_a_damaged_recording_is_refused_and_left(run, call):
     file = run / "recording.nc"
     file.write_bytes(file.read_bytes()[:-3000])
     code, _, err = call(run, "--format", "nwb")
@@ -537,8 +537,8 @@ def test_an_interrupted_command_says_that_it_goes_on(run, call, monkeypatch):
 
 def test_exporting_needs_no_simulator():
     code = "import sys, pfc_da.export; print(sorted({'torch', 'brian2', 'pynwb', 'neo', 'zarr'} & sys.modules.keys()))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_sessions_are_read_one_at_a_time(run, monkeypatch):

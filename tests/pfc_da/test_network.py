@@ -34,14 +34,14 @@ def test_lif_curve_is_the_siegert_curve_within_its_stated_error():
 @pytest.mark.parametrize("curve", CURVES)
 def test_slope_is_the_derivative(curve):
     rate, slope = CURVES[curve]
-    drive = torch.linspace(-1, 2, 301, dtype=torch.float64) + 1e-3  # beside the kink at 0
+    drive = torch.linspace(-1, 2, 301, dtype=torch.float64) + 1e-3  # not at the kink at 0
     numeric = (rate(drive + 1e-5) - rate(drive - 1e-5)) / 2e-5
     torch.testing.assert_close(slope(drive), numeric, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("k", [1, 4])
 def test_shot_noise_is_that_of_k_poisson_neurons_a_unit(k):
-    """Mean and variance of s after one step, beside spikes drawn and filtered one by one."""
+    """Mean and variance of s after one step, compared with spikes drawn and filtered one by one."""
     network, sessions = make(8, neurons_per_unit=k), 20_000
     effective = network.effective(network.init(torch_stream(0, "birth")))
     effective |= {"w": torch.zeros(8, 8), "b": torch.linspace(0.2, 1.2, 8)}

@@ -62,7 +62,7 @@ def test_every_variable_says_its_units_and_what_it_is(recording):
     assert recording["tau"].attrs["units"] == "s"
 
 
-def test_a_variable_nobody_described_is_refused():
+def test_a_variable_without_description_is_refused():
     with pytest.raises(KeyError, match="mystery"):
         describe(xr.Dataset({"mystery": ("step", [1, 2])}), {}, "Hz")
 
@@ -148,12 +148,12 @@ def test_a_file_that_is_no_recording_is_refused(recording, tmp_path):
         read_recording(other)
 
 
-def test_a_missing_file_is_told_in_one_line(tmp_path):
+def test_a_missing_file_is_reported_in_one_line(tmp_path):
     with pytest.raises(InputError, match=r"no recording .*none\.nc\. Name the recording\.nc of a run"):
         read_recording(tmp_path / "none.nc")
 
 
 def test_reading_a_recording_needs_no_simulator():
     code = "import sys, pfc_da.recording, pfc_da.settings; print([m for m in ('torch', 'brian2') if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""What the accessors say of a small recording made by hand."""
+"""Accessors of a small recording made by hand."""
 
 import numpy as np
 import pytest

@@ -35,10 +35,10 @@ def settings_of(name, *sets):
 
 
 def an_animal(settings, name, animal=0):
-    """Born and `trained` weights that differ, without training."""
+    """Initial and `trained` weights that differ, without training."""
     network = build_agent(settings, TASKS[name]).network
-    born, trained = (network.init(torch_stream(animal, word)) for word in ("born", "trained"))
-    return Trained({0: born, None: trained}, diverged=False)
+    initial, trained = (network.init(torch_stream(animal, word)) for word in ("born", "trained"))
+    return Trained({0: initial, None: trained}, diverged=False)
 
 
 def replay(name, *sets, animal=0, conditions=CONTROLS, report=lambda done, note: None, trained=None):
@@ -162,13 +162,13 @@ def test_a_condition_does_not_depend_on_which_others_are_replayed(name):
 
 
 @every_task
-def test_untrained_is_the_animal_as_it_was_born(name):
+def test_untrained_has_the_initial_weights(name):
     settings = settings_of(name)
     trained = an_animal(settings, name)
-    unborn = Trained({0: trained.after[0], None: trained.after[0]}, diverged=False)
+    untrained = Trained({0: trained.after[0], None: trained.after[0]}, diverged=False)
     xr.testing.assert_equal(
         replay(name, trained=trained)["value"].sel(condition="untrained", drop=True),
-        replay(name, trained=unborn)["value"].sel(condition="frozen", drop=True),
+        replay(name, trained=untrained)["value"].sel(condition="frozen", drop=True),
     )
 
 
@@ -310,7 +310,7 @@ def test_a_moment_of_training_is_replayed_with_the_weights_of_then():
     assert (value[2] != value[0]).any()
 
 
-def test_a_manipulation_is_written_beside_the_error_and_only_a_network_told_of_it_changes():
+def test_a_manipulation_is_recorded_with_the_error_and_changes_only_a_network_that_receives_it():
     block = Condition(name="blocked", manipulations=(Block(2.0, lambda labels: labels["regret"] > 0),))
     for feedback, same in (("reward", True), ("rpe", False)):
         recording = replay("bandit", f"network.feedback={feedback}", conditions=(FROZEN, block))
@@ -367,8 +367,8 @@ small = {"network": {"n_units": 8}, "replay": {"unit_sessions": 3}}
 n = sys.argv[2]
 settings = resolve([{"paradigm": "bandit"}, small], sets=[f"replay.sessions={n}", f"replay.held_out_sessions={n}"])
 task = Bandit(n_trials=100)
-born = build_agent(settings, task).network.init(torch_stream(0, "born"))
-record_animal(Path(sys.argv[1]), settings, task, Trained({0: born, None: born}, False), 0, [FROZEN], lambda *_: None)
+initial = build_agent(settings, task).network.init(torch_stream(0, "born"))
+record_animal(Path(sys.argv[1]), settings, task, Trained({0: initial, None: initial}, False), 0, [FROZEN], lambda *_: None)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

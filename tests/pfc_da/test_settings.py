@@ -145,7 +145,7 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
         ("=3", r"^--set needs KEY=VALUE"),
     ],
 )
-def test_bad_settings_are_told_in_one_line(text, words):
+def test_bad_settings_are_reported_in_one_line(text, words):
     with pytest.raises(InputError, match=words) as caught:
         given(text)
     assert "\n" not in str(caught.value)
@@ -166,7 +166,7 @@ def test_bad_settings_are_told_in_one_line(text, words):
         ),
     ],
 )
-def test_bad_files_are_told_in_one_line(content, words, tmp_path):
+def test_bad_files_are_reported_in_one_line(content, words, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(content)
     with pytest.raises(InputError, match=words) as caught:

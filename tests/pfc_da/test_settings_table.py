@@ -1,4 +1,4 @@
-"""What `pfc-da settings` shows."""
+"""Output of `pfc-da settings`."""
 
 import pytest
 
@@ -88,7 +88,7 @@ def test_the_command_shows_the_settings_asked_for(words, shown, not_shown, capsy
         ("settings bandit --network lstm --rule three-factor", "needs the eligibility of network 'rate'"),
     ],
 )
-def test_what_cannot_be_shown_is_told_in_one_line(words, error, capsys):
+def test_what_cannot_be_shown_is_reported_in_one_line(words, error, capsys):
     assert cli.exit_code(words.split()) == 2
     said = capsys.readouterr()
     assert said.out == ""

@@ -51,7 +51,7 @@ def test_learning_rate_zero_changes_nothing(step):
 
 
 def test_adam_belongs_to_the_synapse():
-    """What one synapse wants changes no other."""
+    """The change of one synapse affects no other."""
     change, louder = draw(1), draw(1)
     louder["w"][2, 3] *= 1e4
     quiet, loud = (adam_step(draw(0), wanted, {}, 0.1)[0] for wanted in (change, louder))

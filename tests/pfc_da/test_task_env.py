@@ -1,4 +1,4 @@
-"""Environments of a task made for the test: barred actions, ground truth, mistakes told in one line."""
+"""Environments of a task made for the test: barred actions, ground truth, mistakes reported in one line."""
 
 import dataclasses
 from typing import ClassVar
@@ -33,7 +33,7 @@ class ThirdOfThree(Task):
     def step(self, state, action):
         batch, (trial, phase) = len(action), divmod(state, 3)
         chose = self.phases[phase] == "choose"
-        assert ((action >= 0) == chose).all()  # the task is told -1 where no action counts
+        assert ((action >= 0) == chose).all()  # the task receives -1 where no action counts
         reward = (action == 2).float()
         barred = torch.zeros(batch, 3)
         barred[:, 2] = float((state + 1) // 3 % 2)
@@ -52,14 +52,14 @@ class NoRegret(ThirdOfThree):
         return after, dataclasses.replace(step, labels={}, barred=None)
 
 
-def play(env, actions):
+def simulate(env, actions):
     return [env.step(action) for action in actions]
 
 
 def test_an_action_counts_in_the_choice_phase_and_is_seen_on_the_step_after():
     env = TaskVectorEnv(ThirdOfThree(), 2)
     env.reset(seed=0)
-    steps = play(env, [np.array([2, 2]), np.array([2, 0]), np.array([1, 1]), np.array([1, 1])])
+    steps = simulate(env, [np.array([2, 2]), np.array([2, 0]), np.array([1, 1]), np.array([1, 1])])
     assert [list(reward) for _, reward, *_ in steps] == [[0, 0], [1, 0], [0, 0], [0, 0]]
     seen = [observation for observation, *_ in steps]
     np.testing.assert_allclose(seen[0], [[0.1, 0.1, 0, 0, 0, 0]] * 2)
@@ -70,7 +70,7 @@ def test_an_action_counts_in_the_choice_phase_and_is_seen_on_the_step_after():
 def test_ground_truth_and_performance_follow_regret():
     env = TaskVectorEnv(ThirdOfThree(), 2)
     env.reset(seed=0)
-    infos = [step[-1] for step in play(env, [np.array([0, 2])] * 3)]
+    infos = [step[-1] for step in simulate(env, [np.array([0, 2])] * 3)]
     assert [list(info["gt"]) for info in infos] == [[-1, -1], [2, 2], [-1, -1]]
     assert [list(info["new_trial"]) for info in infos] == [[False] * 2, [False] * 2, [True] * 2]
     assert list(infos[2]["performance"]) == [0.0, 1.0]
@@ -80,7 +80,7 @@ def test_ground_truth_and_performance_follow_regret():
 def test_labels_are_those_of_the_choice():
     env = TaskVectorEnv(ThirdOfThree(), 2)
     env.reset(seed=0)
-    trial = play(env, [np.array([0, 2])] * 6)[-1][-1]["trial"]
+    trial = simulate(env, [np.array([0, 2])] * 6)[-1][-1]["trial"]
     assert list(trial["hue"]) == [4, 4]  # of the fifth step, the choice of the second trial
     assert list(trial["name"]) == [5, 6]
     np.testing.assert_array_equal(trial["pair"], np.full((2, 2), 4))

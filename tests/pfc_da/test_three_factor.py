@@ -35,7 +35,7 @@ def make(*, n_units=8, rule=QUIET, seed=0, **network_settings):
     )
 
 
-def play(network, rule, weights, *, sessions=6, seed=0, condition=FROZEN):
+def simulate(network, rule, weights, *, sessions=6, seed=0, condition=FROZEN):
     streams = {f"{name}_rng": torch_stream(seed, name) for name in ("task", "choice", "noise")}
     arguments = {"sessions": sessions, "condition": condition, **streams}
     return rollout(network, network.effective(weights), TASK, DopamineSystem(rule.discount), **arguments)
@@ -106,7 +106,7 @@ def online_change(network, rule, weights, batch, entropy):
 @every_condition
 def test_closed_form_is_the_online_rule(condition, feedback_weights, entropy):
     network, rule, weights = make(n_units=5, rule=QUIET | {"feedback_weights": feedback_weights})
-    batch = play(network, rule, weights, sessions=3, condition=condition)
+    batch = simulate(network, rule, weights, sessions=3, condition=condition)
     batch = dataclasses.replace(batch, injected=0.3 * (batch.reward > 0))  # what is injected teaches too
     closed = rule.change(network, weights, batch, entropy)
     online = online_change(network, rule, weights, batch, entropy)
@@ -120,7 +120,7 @@ def test_closed_form_is_the_online_rule(condition, feedback_weights, entropy):
 
 def test_blocks_of_steps_do_not_show(monkeypatch):
     network, rule, weights = make()
-    batch = play(network, rule, weights)
+    batch = simulate(network, rule, weights)
     whole = rule.change(network, weights, batch, 0.1)
     for block in (1, 3, 7):
         monkeypatch.setattr("pfc_da.plasticity.three_factor.BLOCK", block)
@@ -162,7 +162,7 @@ def test_without_recurrence_the_rule_is_the_exact_gradient(condition, entropy):
     """Eligibility forgets only what other units do with a unit's activity."""
     network, rule, weights = make()
     weights["w"] = torch.zeros_like(weights["w"])
-    batch = play(network, rule, weights, condition=condition)
+    batch = simulate(network, rule, weights, condition=condition)
     change = rule.change(network, weights, batch, entropy)
     for name, gradient in exact_gradient(network, rule, weights, batch, entropy).items():
         torch.testing.assert_close(change[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
@@ -170,7 +170,7 @@ def test_without_recurrence_the_rule_is_the_exact_gradient(condition, entropy):
 
 def test_in_one_step_the_rule_is_the_exact_gradient():
     network, rule, weights = make()
-    batch = play(network, rule, weights, sessions=30)
+    batch = simulate(network, rule, weights, sessions=30)
     per_step = {
         "x",
         "drive",
@@ -198,7 +198,7 @@ def test_with_recurrence_the_rule_points_along_the_exact_gradient(condition):
     found = []
     for seed in range(15):
         network, rule, weights = make(n_units=16, seed=seed)
-        batch = play(network, rule, weights, sessions=40, seed=seed, condition=condition)
+        batch = simulate(network, rule, weights, sessions=40, seed=seed, condition=condition)
         change, exact = (
             rule.change(network, weights, batch, 0.0),
             exact_gradient(network, rule, weights, batch),
@@ -224,7 +224,7 @@ def test_random_feedback_is_fixed_whatever_the_weights():
 
 def test_random_feedback_leaves_the_read_outs_exact():
     network, rule, weights = make(rule=QUIET | {"feedback_weights": "random"})
-    batch = play(network, rule, weights)
+    batch = simulate(network, rule, weights)
     change, exact = rule.change(network, weights, batch, 0.0), exact_gradient(network, rule, weights, batch)
     torch.testing.assert_close(change["w_read"], exact["w_read"], rtol=1e-4, atol=1e-6)
     assert cosine(change["w_in"], exact["w_in"]) < 0.99
@@ -232,7 +232,7 @@ def test_random_feedback_leaves_the_read_outs_exact():
 
 def test_without_dopamine_nothing_changes():
     network, rule, weights = make()
-    batch = play(network, rule, weights)
+    batch = simulate(network, rule, weights)
     silent = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
     assert all((tensor == 0).all() for tensor in rule.change(network, weights, silent, 0.0).values())
     assert all((tensor != 0).any() for tensor in rule.change(network, weights, batch, 0.0).values())
@@ -240,7 +240,7 @@ def test_without_dopamine_nothing_changes():
 
 def test_a_constant_factor_on_dopamine_is_taken_out_by_its_gain():
     network, rule, weights = make()
-    batch = play(network, rule, weights)
+    batch = simulate(network, rule, weights)
     louder = dataclasses.replace(batch, rpe=7 * batch.rpe)
     for name, tensor in rule.change(network, weights, batch, 0.0).items():
         torch.testing.assert_close(
@@ -252,7 +252,7 @@ def test_dopamine_gain_scales_what_dopamine_does_and_nothing_else():
     """With homeostasis on; at 1 no bit differs from the bare adaptive gain."""
     network, rule, weights = make(rule={"rate_penalty": 0.1})
     louder = ThreeFactor(ThreeFactorSettings(rate_penalty=0.1, dopamine_gain=3.0), len(TASK.phases))
-    batch = play(network, rule, weights)
+    batch = simulate(network, rule, weights)
     silent = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
     for name, alone in rule.change(network, weights, silent, 0.2).items():
         by_dopamine = rule.change(network, weights, batch, 0.2)[name] - alone
@@ -266,7 +266,7 @@ def test_dopamine_gain_scales_what_dopamine_does_and_nothing_else():
 
 def test_reversed_dopamine_reverses_the_change():
     network, rule, weights = make()
-    batch = play(network, rule, weights)
+    batch = simulate(network, rule, weights)
     reversed_ = dataclasses.replace(batch, rpe=-batch.rpe)
     for name, tensor in rule.change(network, weights, batch, 0.0).items():
         torch.testing.assert_close(rule.change(network, weights, reversed_, 0.0)[name], -tensor)
@@ -276,18 +276,18 @@ def test_reversed_dopamine_reverses_the_change():
 def test_structure_survives_many_updates(step):
     """Dale's law, no autapses, read-outs from excitation only, after weights have crossed zero."""
     network, rule, weights = make(rule={"rate_penalty": 1e-3})
-    born, memory = weights, {}
+    initial, memory = weights, {}
     for update in range(40):
-        change = rule.change(network, weights, play(network, rule, weights, seed=update), 0.02)
+        change = rule.change(network, weights, simulate(network, rule, weights, seed=update), 0.02)
         weights, memory = STEPS[step](weights, change, memory, {"sgd": 3.0, "adam": 0.05}[step])
     effective, excitatory = network.effective(weights), network.is_excitatory
-    assert (torch.sign(weights["w"]) != torch.sign(born["w"])).any()
+    assert (torch.sign(weights["w"]) != torch.sign(initial["w"])).any()
     assert all(torch.isfinite(tensor).all() for tensor in weights.values())
     assert (effective["w"][excitatory] >= 0).all()
     assert (effective["w"][~excitatory] <= 0).all()
     assert (weights["w"].diagonal() == 0).all()
     assert (effective["w"].diagonal() == 0).all()
-    assert torch.equal(weights["w_read"][~excitatory], born["w_read"][~excitatory])  # left alone
+    assert torch.equal(weights["w_read"][~excitatory], initial["w_read"][~excitatory])  # left alone
     assert (effective["w_read"][~excitatory] == 0).all()
 
 
@@ -296,7 +296,7 @@ def test_homeostasis_pulls_rates_to_rest_without_dopamine():
     weights["w"] = torch.zeros_like(weights["w"])
     drive = [network.drive_at(rate_hz) for rate_hz in (0.5, 1, 2, 4, 4, 8, 16, 32)]
     weights["b"] = torch.tensor(drive)
-    batch = play(network, rule, weights, sessions=200)
+    batch = simulate(network, rule, weights, sessions=200)
     batch = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
     pull = rule.change(network, weights, batch, 0.0)["b"]
     mean = 10 * batch.state.mean((0, 1))
@@ -316,7 +316,7 @@ def test_only_rates_above_the_peak_are_pushed_down():
     network, rule, weights = make(rule={"rate_penalty": 0.0, "peak_penalty": 0.1})
     weights |= {"w": torch.zeros(8, 8), "w_in": torch.zeros_like(weights["w_in"])}
     weights["b"] = torch.tensor([network.drive_at(rate_hz) for rate_hz in (4, 20, 50, 59, 61, 70, 80, 120)])
-    batch = play(network, rule, weights)
+    batch = simulate(network, rule, weights)
     batch = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
     push = rule.change(network, weights, batch, 0.0)["b"]
     assert (push[:4] == 0).all()

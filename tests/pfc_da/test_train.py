@@ -102,7 +102,7 @@ def test_stopped_anywhere_it_goes_on_with_the_same_bits(kind, rule, step, tmp_pa
             run(settings, folder, report=stop_there)
         assert (folder / "state.safetensors").exists() == (stop > 0)
         said = []
-        again = run(settings, folder, report=lambda *told, said=said: said.append(told))
+        again = run(settings, folder, report=lambda *reported, said=said: said.append(reported))
         assert same_bits(again, whole)
         assert said[0] == (stop, "")
         assert without_time(read_curve(folder)) == without_time(read_curve(tmp_path / "whole"))
@@ -177,7 +177,7 @@ def test_a_trained_animal_is_left_alone(tmp_path):
     assert before == {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
 
 
-def test_without_updates_an_animal_is_as_it_was_born(tmp_path):
+def test_without_updates_an_animal_has_its_initial_weights(tmp_path):
     settings = settings_of("train.updates=0")
     run(settings, tmp_path)
     trained = load_trained(settings, TASK, 0, tmp_path)
@@ -193,7 +193,9 @@ def test_learning_rate_zero_changes_nothing(tmp_path):
 
 
 def test_learning_curve_tells_what_happened(tmp_path):
-    settings = settings_of("rule.learning_rate=0", "rule.entropy=0")  # so that every update meets the newborn
+    settings = settings_of(
+        "rule.learning_rate=0", "rule.entropy=0"
+    )  # so that every update meets the initial weights
     run(settings, tmp_path)
     curve = read_curve(tmp_path)
     assert list(curve[0]) == list(train.CURVE_COLUMNS)
@@ -204,22 +206,22 @@ def test_learning_curve_tells_what_happened(tmp_path):
     assert all(0 < one <= other for one, other in zip(spent, spent[1:], strict=False))
 
     agent, seed = build_agent(settings, TASK), animal_seed(settings, 0)
-    born = agent.network.init(torch_stream(seed, "birth"))
+    initial = agent.network.init(torch_stream(seed, "birth"))
     for update, row in enumerate(curve):
         streams = {
             f"{name}_rng": torch_stream(seed, "train", name, update) for name in ("task", "choice", "noise")
         }
         batch = rollout(
-            agent.network, agent.network.effective(born), TASK, agent.dopamine, sessions=4, **streams
+            agent.network, agent.network.effective(initial), TASK, agent.dopamine, sessions=4, **streams
         )
         policy = torch.softmax(batch.logits[batch.is_choice], -1).double().numpy()
-        told = {
+        expected = {
             "reward_per_trial": batch.reward.sum().item() / 20,
             "rpe_sd": np.std(batch.rpe.double().numpy(), ddof=1),
             "policy_entropy": -(policy * np.log(policy)).sum(-1).mean(),
             "rate_mean_hz": agent.network.activity(batch.drive).double().mean().item(),
         }
-        assert {name: float(row[name]) for name in told} == pytest.approx(told, rel=1e-5)
+        assert {name: float(row[name]) for name in expected} == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture
@@ -389,7 +391,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_trained(settings_of("network.kind=lstm", "rule.kind=bptt"), TASK, 0, tmp_path)
 
 
-def test_missing_weights_are_told_in_one_line(tmp_path):
+def test_missing_weights_are_reported_in_one_line(tmp_path):
     with pytest.raises(InputError, match=r"weights\.safetensors .*No such file") as caught:
         load_trained(settings_of(), TASK, 0, tmp_path)
     assert "\n" not in str(caught.value)
@@ -459,7 +461,7 @@ def test_weights_kept_on_the_way_are_those_a_stopped_training_had(tmp_path):
     assert same_bits(run(settings, tmp_path), whole)
 
 
-def test_a_lost_snapshot_is_told(tmp_path):
+def test_a_lost_snapshot_is_reported(tmp_path):
     settings = settings_of("train.snapshots=[.5]")
     run(settings, tmp_path)
     path = tmp_path / f"after_{settings.train.snapshot_updates[0]:07d}.safetensors"

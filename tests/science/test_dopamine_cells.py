@@ -30,4 +30,6 @@ def test_a_network_trained_through_dopamine_cells_learns_with_frozen_weights():
         batch = rollout(agent.network, effective, task, agent.dopamine, sessions=SESSIONS, **streams)
     reward = batch.reward_per_trial
     assert reward.mean() - 2 * reward.std() / SESSIONS**0.5 > GOAL
-    assert (batch.dopamine - batch.rpe).abs().mean() > 0.05  # the cells told something else than the error
+    assert (
+        batch.dopamine - batch.rpe
+    ).abs().mean() > 0.05  # the cells deliver something other than the error

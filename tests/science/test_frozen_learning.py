@@ -34,14 +34,14 @@ FAST = (
 
 def train(settings, task):
     agent, seed = build_agent(settings, task), animal_seed(settings, 0)
-    born = agent.network.init(torch_stream(seed, "birth"))
-    training = Training(born, {})
+    initial = agent.network.init(torch_stream(seed, "birth"))
+    training = Training(initial, {})
     while training.update < settings.train.updates:
         training = train_update(agent, settings, task, training, seed)
-    return agent, born, training.weights
+    return agent, initial, training.weights
 
 
-def play_frozen(agent, weights, task, condition, feedback):
+def simulate_frozen(agent, weights, task, condition, feedback):
     """Rewards (trial, session) on bandits never met in training."""
     with torch.inference_mode():
         batch = rollout(
@@ -59,17 +59,17 @@ def play_frozen(agent, weights, task, condition, feedback):
     return batch.reward[batch.is_choice]
 
 
-def train_and_play(*sets, seed=0):
+def train_and_simulate(*sets, seed=0):
     """Rewards (trial, session) under every condition."""
     experiment = paradigms.load("bandit")
     settings = experiment.settings(sets=sets, animals=1, seed=seed)
     task = experiment.build_task(settings)
-    agent, born, trained = train(settings, task)
+    agent, initial, trained = train(settings, task)
     before = {name: tensor.clone() for name, tensor in trained.items()}
     rewards = {
-        condition.name: play_frozen(
+        condition.name: simulate_frozen(
             agent,
-            trained if condition.after is None else born,
+            trained if condition.after is None else initial,
             task,
             condition,
             settings.network.feedback_channels,
@@ -78,7 +78,7 @@ def train_and_play(*sets, seed=0):
         if condition.name in ("frozen", *AT_CHANCE)
     }
     assert all(torch.equal(before[name], tensor) for name, tensor in trained.items())
-    assert any(not torch.equal(born[name], tensor) for name, tensor in trained.items())
+    assert any(not torch.equal(initial[name], tensor) for name, tensor in trained.items())
     return rewards
 
 
@@ -104,13 +104,13 @@ def assert_learns_only_with_memory_and_reward(rewards, least):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_short_training_makes_a_network_that_learns_while_frozen(seed):
-    assert_learns_only_with_memory_and_reward(train_and_play(*FAST, seed=seed), least=0.06)
+    assert_learns_only_with_memory_and_reward(train_and_simulate(*FAST, seed=seed), least=0.06)
 
 
 @pytest.mark.slow
 def test_trained_without_seeing_rewards_it_learns_no_learning():
     """Dopamine still trains the synapses, but activity knows nothing of reward."""
-    reward = train_and_play(*FAST, "network.feedback=none")["frozen"].mean(0)
+    reward = train_and_simulate(*FAST, "network.feedback=none")["frozen"].mean(0)
     error = float(reward.std()) / math.sqrt(SESSIONS)
     assert float(reward.mean()) == pytest.approx(CHANCE, abs=4 * error)
 
@@ -119,7 +119,7 @@ def test_trained_without_seeing_rewards_it_learns_no_learning():
 @pytest.mark.parametrize("seed", range(3))
 def test_trained_as_the_defaults_say_it_comes_near_thompson_sampling(seed):
     """At least .62 a trial; Thompson sampling earns .639, blind choices .50 (derived, `data/reference_statistics.csv`)."""
-    rewards = train_and_play(seed=seed)
+    rewards = train_and_simulate(seed=seed)
     assert_learns_only_with_memory_and_reward(rewards, least=0.07)
     assert float(rewards["frozen"].mean()) > 0.61  # .62 less what 1000 sessions leave uncertain
 

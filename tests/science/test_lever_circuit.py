@@ -43,9 +43,9 @@ def test_stimulated_circuits_shift_choices_as_arithmetic_does(monkeypatch):
     trained = Trained({None: training.weights}, diverged=False)
     replay = CircuitReplay(experiment, settings, CircuitOptions(sessions=32))
     replay.check()
-    played = replay.play_animal(trained, 0, lambda done, note: None)
-    set_provenance(played, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
-    statistics = summarise_circuit(played.expand_dims("animal"))
+    simulated = replay.simulate_animal(trained, 0, lambda done, note: None)
+    set_provenance(simulated, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
+    statistics = summarise_circuit(simulated.expand_dims("animal"))
     shifts = {each.condition: each for each in statistics if each.key == "p_risky_shift"}
     for name, sign in SIGNS.items():
         for each in (shifts[name], shifts[ARITHMETIC_PREFIX + name]):

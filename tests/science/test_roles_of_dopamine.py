@@ -1,6 +1,6 @@
 """Two roles of dopamine taken apart (simulation 6 of Wang et al. 2018, doi 10.1038/s41593-018-0147-8), with a local rule.
 
-An actor that is told only dopamine shifts its choices when dopamine is changed though no weight does; one that is told the
+An actor that receives only dopamine shifts its choices when dopamine is changed though no weight does; one that receives the
 reward does not; and with the weights plastic and memory cut, the same change shifts choices over sessions instead.
 """
 
@@ -52,7 +52,7 @@ def test_after_a_short_training_changed_dopamine_steers_choices_of_frozen_animal
         assert sign * late > sign * early  # it takes sessions
 
 
-def test_an_actor_told_the_reward_is_not_steered():
+def test_an_actor_that_receives_the_reward_is_not_steered():
     found = run(*SHORT, "network.feedback=reward", animals=1, plastic=False)
     assert found.loc["p_risky", "control p=0.5"]["estimate"] > 0.7
     shifts = found.loc["p_risky_shift"]["estimate"].to_numpy()

@@ -49,7 +49,7 @@ class Population:
 
 
 class DistanceMetric:
-    """Which statistics make the distance, and their scales, from the default and the candidates drawn blindly."""
+    """Statistics that make the distance, and their scales, from the default and the candidates drawn at random."""
 
     def __init__(self, space: Space, pilots: Sequence[Population]) -> None:
         rows = [pilot.rows for pilot in pilots[: PILOTS + 1]]
@@ -84,7 +84,15 @@ class DistanceMetric:
         return distances
 
     def recovery_rank(self, fresh: Population, found: Sequence[Population]) -> int:
-        """Place of the settings of `fresh` among all candidates, were its animals the recorded ones; 1 is the nearest."""
+        """Rank of the settings of `fresh` among all candidates if its animals were the recorded ones; 1 is the nearest.
+
+        Parameters
+        ----------
+        fresh : Population
+            With fresh seeds.
+        found : sequence of Population
+            By number, the default settings first.
+        """
         truth = fresh.rows.set_index(get_names(fresh.rows))["simulated"]
         distances = [
             compute_distance(
@@ -98,7 +106,17 @@ class DistanceMetric:
 def rank_candidates(
     metric: DistanceMetric, default: Mapping[str, Any], names: Sequence[str], found: Sequence[Population]
 ) -> pd.DataFrame:
-    """The rows of ranking.csv, nearest first, indexed by number; `names` are the settings that were drawn."""
+    """The rows of ranking.csv, nearest first, indexed by number.
+
+    Parameters
+    ----------
+    metric : DistanceMetric
+    default : mapping
+        Default settings by dotted name.
+    names : sequence of str
+        Settings that were drawn.
+    found : sequence of Population
+    """
     rows = []
     for population in found:
         simulated = population.rows.set_index(get_names(population.rows))["simulated"]
@@ -120,7 +138,18 @@ def rank_candidates(
 def add_fresh(
     ranking: pd.DataFrame, metric: DistanceMetric, found: Sequence[Population], fresh: Sequence[Population]
 ) -> pd.DataFrame:
-    """The ranking with the distances of populations with fresh seeds."""
+    """The ranking with the distances of populations with fresh seeds.
+
+    Parameters
+    ----------
+    ranking : DataFrame
+        Of `rank_candidates`.
+    metric : DistanceMetric
+    found : sequence of Population
+        All candidates.
+    fresh : sequence of Population
+        With fresh seeds.
+    """
     table = ranking.copy()
     for population in fresh:
         columns = metric.measure_fresh(population) | {"fresh_place": metric.recovery_rank(population, found)}
@@ -130,7 +159,14 @@ def add_fresh(
 
 
 def tabulate_fresh(metric: DistanceMetric, fresh: Sequence[Population]) -> pd.DataFrame:
-    """The rows of fresh.csv: comparisons of the nearest and of the default, and what part each statistic has."""
+    """The rows of fresh.csv: comparisons of the nearest and of the default, and what part each statistic has.
+
+    Parameters
+    ----------
+    metric : DistanceMetric
+    fresh : sequence of Population
+        With fresh seeds.
+    """
     roles = dict.fromkeys(metric.fitted, "fitted") | dict.fromkeys(metric.held_out, "held out")
     roles |= dict.fromkeys(metric.left_out, "left out")
     tables = []
@@ -143,7 +179,16 @@ def tabulate_fresh(metric: DistanceMetric, fresh: Sequence[Population]) -> pd.Da
 
 
 def format_fit(metric: DistanceMetric, ranking: pd.DataFrame, fresh: pd.DataFrame) -> str:
-    """What is printed: the nearest candidates, the default, and both with fresh seeds."""
+    """The printed text: the nearest candidates, the default, and both with fresh seeds.
+
+    Parameters
+    ----------
+    metric : DistanceMetric
+    ranking : DataFrame
+        Of `add_fresh`.
+    fresh : DataFrame
+        Of `tabulate_fresh`.
+    """
     default = ranking[ranking["candidate"] == "default"]
     shown = pd.concat([ranking.head(SHOWN), default]).drop_duplicates("candidate")
     last = list(ranking.columns).index(metric.fitted[0])

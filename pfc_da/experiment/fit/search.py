@@ -1,4 +1,4 @@
-"""Which settings of a simulated population bring its statistics closest to recorded ones.
+"""Search for the settings of a simulated population whose statistics are closest to recorded ones.
 
 A candidate is a population of animals with settings drawn from a declared space (`space`), trained, replayed frozen
 and compared with the recordings by the functions of ``pfc-da compare --recorded``; its distance is that of
@@ -81,7 +81,29 @@ class Fit:
         sets: Sequence[str] = (),
         **arguments: Any,
     ) -> "Fit":
-        """Read and check everything, before anything is written; `sets` and `arguments` as of `Experiment.settings`."""
+        """Read and check everything, before anything is written.
+
+        Parameters
+        ----------
+        experiment : Experiment
+        paths : sequence of path
+            Recordings.
+        out : path
+            Folder of the fit.
+        space_file : path, optional
+            Settings to draw and statistics to fit; the default space if None.
+        columns_file : path, optional
+            Names of the columns in the recordings.
+        sets : sequence of str
+            Settings, ``NAME=VALUE``.
+        **arguments
+            Other arguments of `Experiment.settings`.
+
+        Raises
+        ------
+        InputError
+            If a file, a setting or the space is not valid.
+        """
         require_optuna()
         require_name(out)
         space = read_space(space_file)
@@ -114,9 +136,26 @@ class Fit:
         force: bool = False,
         begin: Callable[[], None] = lambda: None,
     ) -> tuple[bool, str]:
-        """Simulate what is not yet there; whether there was anything to do, and what was found, as text.
+        """Simulate the candidates that are not yet there, and rank all.
 
-        `begin` is called once the folder is known to be ours, before anything in it is changed.
+        Parameters
+        ----------
+        candidates : int
+            Candidates besides the default settings.
+        progress : Progress
+        workers : int, optional
+            Processes.
+        force : bool
+            Discard what was simulated before.
+        begin : callable
+            Called once the folder is known to be a fit, before anything in it is changed.
+
+        Returns
+        -------
+        did_work : bool
+            True if anything was simulated.
+        text : str
+            Ranking and comparisons.
         """
         with lock_folder(self.out):
             self._check(force)
@@ -146,7 +185,16 @@ class Fit:
             return worked, format_fit(metric, ranking, table)
 
     def estimate(self, candidates: int, workers: int | None, force: bool = False) -> Cost:
-        """What the populations will cost that are not there yet; one after another, so only time adds up."""
+        """Cost of the populations that are not yet there; they run one after another, so only time adds up.
+
+        Parameters
+        ----------
+        candidates : int
+        workers : int, optional
+            Processes.
+        force : bool
+            Count what was simulated before as well.
+        """
         population = self.experiment.estimate(self.settings([]), ("train", "replay"), workers)
         kept = (
             0 if force else sum(len([*(self.out / kind).glob("*.json")]) for kind in ("candidates", "fresh"))
@@ -254,7 +302,7 @@ class Fit:
 
 
 def find_learners(recording: xr.Dataset) -> np.ndarray:
-    """Which animals earn more than they did untrained, in the same sessions, by more than 1.96 standard errors."""
+    """Animals that earn more than untrained, in the same sessions, by more than 1.96 standard errors."""
     reward = recording["held_out_reward"]
     gain = reward.sel(condition="frozen") - reward.sel(condition=UNTRAINED.name)
     error = gain.std("held_out_episode", ddof=1) / gain.sizes["held_out_episode"] ** 0.5

@@ -1,4 +1,4 @@
-"""What a fit may vary, and what it goes by: read from YAML, and drawn from by optuna.
+"""Settings that a fit may vary and statistics that it compares: read from YAML, and drawn from by optuna.
 
 settings   each name of a setting: {low, high}, with log: true for even steps of its logarithm, or a list to choose from.
 fitted     statistics that make the distance (`pfc_da.analysis.comparison.distance`).

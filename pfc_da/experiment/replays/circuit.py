@@ -56,11 +56,11 @@ class CircuitReplay(ReplayOnDemand):
         prepare_brian2()
 
     def count_sessions(self) -> int:
-        """Sessions that an animal plays in all."""
+        """As `Replay.count_sessions`."""
         return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
-        """What the replay will cost."""
+        """As `ReplayOnDemand.estimate`."""
         settings, sessions = self.options.limit(self.settings), self.options.sessions
         conditions = self.count_sessions() // sessions  # half of them through the circuit
         own_s = conditions / 2 * self.task.n_steps * (STEP_S + SESSION_STEP_S * sessions)
@@ -71,7 +71,7 @@ class CircuitReplay(ReplayOnDemand):
         """Attributes of the recording that say how it was made."""
         return {**super().attributes, "dopamine_scale": self.scale}
 
-    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+    def simulate_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
         """The recording of one animal."""
         return replay_circuit_animal(
             self.settings, self.task, trained, animal, self.conditions, self.options, self.scale, report
@@ -82,7 +82,7 @@ class CircuitReplay(ReplayOnDemand):
         return join_animals(parts, self.task)
 
     def analyse(self, recording: xr.Dataset) -> Findings:
-        """What stimulation did to choices and to dopamine cells."""
+        """Effects of stimulation on choices and on dopamine cells."""
         statistics = summarise_circuit(recording)
         shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
         text = (

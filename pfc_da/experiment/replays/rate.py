@@ -29,7 +29,7 @@ class RateReplay(Replay):
         return self.experiment.list_conditions(self.settings)
 
     def count_sessions(self) -> int:
-        """Sessions that an animal plays in all."""
+        """As `Replay.count_sessions`."""
         replay = self.settings.replay
         return len(self.conditions) * max(replay.held_out_sessions, replay.sessions)
 

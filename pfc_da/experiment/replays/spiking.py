@@ -1,4 +1,4 @@
-"""Spiking neurons in place of the units of the rate network, which plays the same sessions."""
+"""Spiking neurons in place of the units of the rate network, which is simulated in the same sessions."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ import xarray as xr
 
 from pfc_da.agent import build_agent
 from pfc_da.analysis.cells.conversion import (
-    MAY_LOSE,
+    MAX_LOSS,
     Span,
     compute_shares,
     summarise_by_area,
@@ -42,9 +42,9 @@ from pfc_da.task import Task
 from pfc_da.trained import Trained
 
 COMPILE_S = 20.0
-"""CPU-s until Brian has made a network, without what an animal plays: 8 and 40 sessions of monkey_juice."""
+"""CPU-s until Brian has made a network, without the sessions: 8 and 40 sessions of monkey_juice."""
 NEURON_STEP_S = 1e-6
-"""CPU-s of a neuron, session and step, of which the rate network plays about half at next to no cost: .6 to 1.5e-6."""
+"""CPU-s of a neuron, session and step, of which the rate network simulates about half at next to no cost: .6 to 1.5e-6."""
 NEURON_BYTES = 200.0
 """Memory of a neuron and session."""
 
@@ -65,7 +65,7 @@ class SpikingReplay(ReplayOnDemand):
 
     @property
     def conditions(self) -> list[Condition]:
-        """What is played in addition to the frozen animal."""
+        """Conditions in addition to the frozen animal."""
         return [each for each in self.experiment.conditions if each.name in self.experiment.spiking]
 
     def check(self) -> None:
@@ -75,11 +75,11 @@ class SpikingReplay(ReplayOnDemand):
             self.options.stimulation.require_phase(self.task)
 
     def count_sessions(self) -> int:
-        """Sessions that an animal plays in all."""
+        """As `Replay.count_sessions`."""
         return count_sessions(self.conditions, self.options)
 
     def estimate(self, workers: int | None) -> Cost:
-        """What the replay will cost."""
+        """As `ReplayOnDemand.estimate`."""
         settings, played = self.options.limit(self.settings), self.count_sessions()
         neurons = settings.network.n_units * self.options.neurons_per_unit
         own_s = COMPILE_S + NEURON_STEP_S * neurons * played * self.task.n_steps
@@ -93,7 +93,7 @@ class SpikingReplay(ReplayOnDemand):
         """Attributes of the recording that say how it was made."""
         return {**super().attributes, "neurons_per_unit": self.options.neurons_per_unit}
 
-    def play_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
+    def simulate_animal(self, trained: Trained, animal: int, report: Report) -> xr.Dataset:
         """The recording of one animal."""
         return replay_spiking_animal(
             self.settings, self.task, trained, animal, self.conditions, self.options, report
@@ -104,7 +104,7 @@ class SpikingReplay(ReplayOnDemand):
         return _join(parts, self.task)
 
     def analyse(self, recording: xr.Dataset) -> Findings:
-        """What neurons keep of the rate network's skill and choices, and how they fire."""
+        """Reward and choices of the spiking network compared with the rate network, and firing statistics."""
         rng = numpy_stream(self.settings.seed, "analysis", "spiking")
         shares = compute_shares(recording, find_observers(self.experiment.name, self.task))
         firing, by_area = summarise_neurons(recording), summarise_by_area(recording)
@@ -147,7 +147,7 @@ def format_conversion(table: pd.DataFrame) -> str:
     lines = [shown.to_string(index=False, float_format="{:.3f}".format, na_rep="—")]
     if failed := [f"{animal:03d}" for animal in table["animal"][~table["converts"]]]:
         lines.append(
-            f"Animals that lose more than {MAY_LOSE} of the optimum as neurons: {', '.join(failed)}."
+            f"Animals that lose more than {MAX_LOSS} of the optimum as neurons: {', '.join(failed)}."
         )
     return "\n".join(lines)
 
@@ -166,6 +166,12 @@ def find_observers(paradigm: str, task: Task) -> Span:
     """The worst and the best observer known for the task, by regret if that is known; reward itself if none is.
 
     The worst chooses blindly. Observers are those of sessions as long as the task has them by default.
+
+    Parameters
+    ----------
+    paradigm : str
+    task : Task
+        Of the test sessions.
     """
     usual = dataclasses.asdict(task)["n_trials"] == type(task)().n_trials
     variants = {"", *map(str, dataclasses.asdict(task).values())} if usual else set()

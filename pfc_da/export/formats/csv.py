@@ -23,7 +23,14 @@ from pfc_da.recording_schema import get_condition_names
 
 
 def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
-    """One table a condition."""
+    """One table a condition.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sessions : int or None
+        The first of every animal; all if None.
+    """
     name = name_export(recording)
     part = recording[list_labels(recording)]
     part = part.isel(episode=slice(count_sessions(recording, "episode", sessions)))

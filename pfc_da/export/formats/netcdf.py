@@ -15,6 +15,13 @@ from pfc_da.recording import write_recording
 
 
 def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
-    """One file; variables are read and written one after the other."""
+    """One file; variables are read and written one after the other.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sessions : int or None
+        The first of every animal; all if None.
+    """
     part = cut_sessions(recording, sessions)
     yield Job(Path(f"{name_export(recording)}.nc"), functools.partial(write_recording, part))

@@ -41,7 +41,14 @@ CHUNK = 1 << 17
 
 
 def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
-    """One file a recorded session."""
+    """One file a recorded session.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sessions : int or None
+        The first of every animal; all if None.
+    """
     with importing("nwb"):
         import pynwb  # noqa: F401  # a missing extra is refused before any file is written
     kind = "behavior+ecephys" if has_rates(recording) else "behavior"
@@ -57,7 +64,13 @@ def _write(recording: xr.Dataset, animal: int, session: int, path: Path) -> None
 
 
 def write_nwb(session: Session, path: str | Path) -> None:
-    """Write a session as an NWB file: put together in memory, since HDF5 may end the process when the disk is full."""
+    """Write a session as an NWB file: put together in memory, since HDF5 may end the process when the disk is full.
+
+    Parameters
+    ----------
+    session : Session
+    path : path
+    """
     with importing("nwb"):
         from pynwb import NWBHDF5IO
     import h5py
@@ -160,7 +173,7 @@ def _make_events(session: Session) -> Iterator[Any]:
 
 
 def _add_series(file: "NWBFile", session: Session) -> None:
-    """What goes on inside the animal, step by step."""
+    """Internal variables of the animal, step by step."""
     from pynwb import TimeSeries
 
     module = file.create_processing_module(

@@ -17,7 +17,14 @@ from pfc_da.recording import load
 
 
 def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
-    """One store (format 3); animals are read and written one after the other."""
+    """One store (format 3); animals are read and written one after the other.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    sessions : int or None
+        The first of every animal; all if None.
+    """
     with importing("zarr"):
         import zarr  # noqa: F401
     part = cut_sessions(recording, sessions)

@@ -20,7 +20,7 @@ def _without_rates(monkeypatch):
     monkeypatch.setattr(compared, "compute_fitted_rate", lambda sessions, rng: nothing)
 
 
-def play(seed, missed=(0.0, 0.0, 0.0), n_sessions=2, n_trials=100, p_reward=0.5):
+def simulate(seed, missed=(0.0, 0.0, 0.0), n_sessions=2, n_trials=100, p_reward=0.5):
     """Choices at random; `missed` is the fraction of each animal's trials without a choice."""
     rng = np.random.default_rng(seed)
     shape = len(missed) * n_sessions, n_trials
@@ -37,7 +37,7 @@ def play(seed, missed=(0.0, 0.0, 0.0), n_sessions=2, n_trials=100, p_reward=0.5)
 
 
 def compare(recorded, simulated=None, **more):
-    simulated = play(99, (0, 0, 0, 0), 10) if simulated is None else simulated
+    simulated = simulate(99, (0, 0, 0, 0), 10) if simulated is None else simulated
     rows = compare_choices(simulated, recorded, same_schedule=True, rng=np.random.default_rng(0), **more)
     return {(row.key, row.condition): row for row in rows}
 
@@ -70,11 +70,11 @@ def test_counts_by_hand():
 
 
 def test_trials_without_a_choice_do_not_count():
-    rows = compare(play(0, (0.85, 0.85, 0.85)))
+    rows = compare(simulate(0, (0.85, 0.85, 0.85)))
     for name, row in rows.items():
         if name[0] != "reward_per_trial" and name[0] != "fraction_better":
             assert row.verdict == "not comparable", name
-    n = {key: count.used.sum() for key, count in count_used(play(0, (0.85, 0.85, 0.85))).items()}
+    n = {key: count.used.sum() for key, count in count_used(simulate(0, (0.85, 0.85, 0.85))).items()}
     assert rows["win_stay", ""].why.startswith(
         f"recorded choices right after a rewarded one: {n['win_stay']}, at most"
     )
@@ -87,13 +87,13 @@ def test_trials_without_a_choice_do_not_count():
 
 
 def test_simulated_animals_need_as_many():
-    rows = compare(play(1, (0, 0, 0), 10), play(0, (0.9, 0.9, 0.9)))
+    rows = compare(simulate(1, (0, 0, 0), 10), simulate(0, (0.9, 0.9, 0.9)))
     assert "simulated choices right after a rewarded one" in rows["win_stay", ""].why
     assert rows["win_stay", ""].verdict == "not comparable"
 
 
 def test_a_win_that_is_rare_takes_out_win_stay_alone():
-    rows = compare(play(0, p_reward=0.03))
+    rows = compare(simulate(0, p_reward=0.03))
     assert (
         rows["win_stay", ""].verdict == "not comparable"
         and rows["lose_shift", ""].verdict != "not comparable"
@@ -101,8 +101,8 @@ def test_a_win_that_is_rare_takes_out_win_stay_alone():
 
 
 def test_an_animal_with_too_few_is_left_out_and_said():
-    recorded = play(0, (0, 0, 0.85))
-    row, alone = compare(recorded)["win_stay", ""], compare(play(0, (0, 0)))["win_stay", ""]
+    recorded = simulate(0, (0, 0, 0.85))
+    row, alone = compare(recorded)["win_stay", ""], compare(simulate(0, (0, 0)))["win_stay", ""]
     assert (row.rec_n, row.verdict == "not comparable") == (2, False)
     assert row.matched.endswith("; 1 of 3 recorded animals left out, with fewer than 20")
     kept = dataclasses.replace(
@@ -113,7 +113,7 @@ def test_an_animal_with_too_few_is_left_out_and_said():
 
 
 def test_an_animal_whose_kernels_have_no_maximum_is_said():
-    recorded = play(0, (0, 0, 0), 4)
+    recorded = simulate(0, (0, 0, 0), 4)
     recorded.reward[-4:] = 0  # never rewarded: its rewards say nothing
     rows = compare(recorded)
     kernel = rows["history_reward", "lag_1"]
@@ -122,7 +122,7 @@ def test_an_animal_whose_kernels_have_no_maximum_is_said():
 
 
 def test_of_one_animal_sessions_without_a_trial_are_counted_out():
-    recorded = play(0, (0.0,), 6)
+    recorded = simulate(0, (0.0,), 6)
     recorded.choice[4:, 1:-1] = -1  # two choices are left, and no pair
     row = compare(recorded)["win_stay", ""]
     assert (row.rec_n, row.rec_n_of) == (4, "sessions")
@@ -132,29 +132,29 @@ def test_of_one_animal_sessions_without_a_trial_are_counted_out():
 
 
 def test_nothing_at_all_is_no_crash():
-    recorded = play(0, (1.0, 1.0))
+    recorded = simulate(0, (1.0, 1.0))
     rows = compare(recorded, baited=True)
     assert {row.verdict for row in rows.values()} == {"not comparable"}
     assert rows["lose_shift", ""].why.startswith(
         "recorded choices right after an unrewarded one: 0, at most 0 an animal"
     )
-    lone = compare(play(0, (1.0,), 5), baited=True)["win_stay", ""]
+    lone = compare(simulate(0, (1.0,), 5), baited=True)["win_stay", ""]
     assert (lone.verdict, lone.rec_n, lone.rec_n_of) == ("not comparable", 0, "sessions")
 
 
 @pytest.mark.parametrize("constant", ["choice", "reward"])
 def test_what_never_varies_is_said(constant):
-    recorded = play(0, (0, 0, 0), 10)
+    recorded = simulate(0, (0, 0, 0), 10)
     getattr(recorded, constant)[:] = 1
     rows = compare(recorded)
     kernel = rows["history_choice", "lag_1"]
     assert kernel.verdict == "not comparable"
-    told = "never vary" if constant == "choice" else "all recorded rewards are alike"
-    assert told in kernel.why
+    reason = "never vary" if constant == "choice" else "all recorded rewards are alike"
+    assert reason in kernel.why
 
 
 def test_values_that_are_all_alike_are_no_certainty():
-    recorded = play(0, (0, 0, 0), 10)
+    recorded = simulate(0, (0, 0, 0), 10)
     recorded.choice[:] = 0  # stays always
     row = compare(recorded)["win_stay", ""]
     assert (row.recorded, row.rec_low, row.rec_high) == (1, 1, 1)
@@ -163,7 +163,7 @@ def test_values_that_are_all_alike_are_no_certainty():
 
 
 def test_a_slope_of_two_points_is_not_judged():
-    recorded = play(0, (0.0,), 3)
+    recorded = simulate(0, (0.0,), 3)
     recorded.reward[2] = np.where(recorded.choice[2] == 1, 0, recorded.reward[2])
     row = compare(recorded, baited=True)["matching_slope", ""]
     assert (row.verdict, row.rec_n) == ("not comparable", 2)
@@ -174,25 +174,25 @@ def test_a_slope_of_two_points_is_not_judged():
 
 
 def test_of_one_session_the_blocks_are_counted():
-    recorded = play(0, (0.0,), 1)
+    recorded = simulate(0, (0.0,), 1)
     recorded.block[:] = np.arange(100) // 20
-    row = compare(recorded, play(1, (0, 0, 0), 5), baited=True)["matching_slope", ""]
+    row = compare(recorded, simulate(1, (0, 0, 0), 5), baited=True)["matching_slope", ""]
     assert (row.rec_n, row.rec_n_of) == (5, "blocks")
 
 
 def test_options_that_differ_in_number_are_not_judged():
-    recorded = play(0, (0, 0, 0), 10)
+    recorded = simulate(0, (0, 0, 0), 10)
     recorded.choice[:] = np.random.default_rng(0).integers(4, size=recorded.choice.shape)
     rows = compare(dataclasses.replace(recorded, n_options=4), baited=True)
     assert {row.why for row in rows.values()} == {"4 options recorded, 2 simulated"}
     assert {row.verdict for row in rows.values()} == {"not comparable"}
-    swapped = compare(play(0, (0, 0, 0), 10), dataclasses.replace(recorded, n_options=4), baited=True)
+    swapped = compare(simulate(0, (0, 0, 0), 10), dataclasses.replace(recorded, n_options=4), baited=True)
     assert {row.why for row in swapped.values()} == {"2 options recorded, 4 simulated"}
     assert {key for key, _ in swapped} == set(NEEDS)
 
 
 def test_numbers_of_equal_options_are_compared():
-    pair = [dataclasses.replace(play(seed, (0, 0, 0), 10), n_options=3) for seed in (0, 1)]
+    pair = [dataclasses.replace(simulate(seed, (0, 0, 0), 10), n_options=3) for seed in (0, 1)]
     for seed, own in enumerate(pair):
         own.choice[:] = np.random.default_rng(seed).integers(3, size=own.choice.shape)
     assert compare(*pair)["win_stay", ""].verdict != "not comparable"
@@ -206,7 +206,7 @@ def test_the_interval_of_a_fraction_ends_at_what_is_possible(animals):
     choice = np.cumsum(~stays, axis=1) % 2
     reward = rng.integers(2, size=choice.shape).astype(float)
     sessions = dataclasses.replace(
-        play(0, (0.0, 0.0), n_trials=80), choice=choice, reward=reward, animal=np.array(animals)
+        simulate(0, (0.0, 0.0), n_trials=80), choice=choice, reward=reward, animal=np.array(animals)
     )
     found = {statistic.key: statistic for statistic in compute_choice_numbers(sessions, rng=rng)}
     for key in ("win_stay", "lose_shift"):
@@ -214,10 +214,10 @@ def test_the_interval_of_a_fraction_ends_at_what_is_possible(animals):
 
 
 def test_selection_keeps_who_has_enough_and_else_all():
-    sessions = play(0, (0, 0.85, 0.85))
+    sessions = simulate(0, (0, 0.85, 0.85))
     count = count_used(sessions)["win_stay"]
     assert [own.sum() for own in select_sessions(sessions, "win_stay", count)] == [2, 0, 0]
-    few = play(0, (0.85, 0.85, 0.85))
+    few = simulate(0, (0.85, 0.85, 0.85))
     selected = select_sessions(few, "win_stay", count_used(few)["win_stay"])
     assert sum(own.sum() for own in selected) == (count_used(few)["win_stay"].used > 0).sum()
     found = compute_choice_numbers(few, rng=np.random.default_rng(0))

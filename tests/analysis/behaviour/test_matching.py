@@ -167,15 +167,15 @@ def test_swapping_the_objects_turns_the_bias_round():
     assert (swapped.slope, swapped.bias) == pytest.approx((fit.slope, -fit.bias))
 
 
-def test_players_of_the_baited_schedule():
+def test_agents_of_the_baited_schedule():
     """The best fixed probability matches, alternation and indifference do not follow income at all."""
     rng = np.random.default_rng(7)
     first = (np.arange(1000) + 0.5) / 2000
     p0 = np.stack([first, 0.5 - first], axis=1)
     best = FixedProbability(compute_best_fixed_probability(p0, 1000))
 
-    def slope(player, trials):
-        made = simulate_choices(player, p0[:, None].repeat(trials, 1), baited=True, rng=rng)
+    def slope(agent, trials):
+        made = simulate_choices(agent, p0[:, None].repeat(trials, 1), baited=True, rng=rng)
         return fit_matching(count_choices(made.choice, made.reward)).slope
 
     assert slope(best, 1000) == pytest.approx(0.99, abs=0.02)

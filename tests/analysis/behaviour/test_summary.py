@@ -20,7 +20,7 @@ def rng():
 def record(choice, reward, held_out_reward=None):
     """A recording of two steps a trial, choices on the second, from arrays (animal, condition, episode, trial).
 
-    On the other step there is rubbish that nobody must read.
+    On the other step there is rubbish that must not be read.
     """
     n_animals, n_conditions, n_episodes, n_trials = choice.shape
 
@@ -118,7 +118,7 @@ def test_an_animal_that_gained_nothing_is_seldom_taken_for_one_that_learned():
 
 
 def win_stay_lose_shift(stay, shift, seed):
-    """Sessions (episode, trial) of a player that stays and shifts with these probabilities, paid at random."""
+    """Sessions (episode, trial) of an agent that stays and shifts with these probabilities, paid at random."""
     random = np.random.default_rng(seed)
     reward = random.integers(2, size=(N_EPISODES, 200)).astype(float)
     choice = np.zeros(reward.shape, dtype=int)
@@ -142,7 +142,7 @@ def test_planted_strategies_are_recovered_animal_by_animal():
     assert rewarded[0] > 1
     assert rewarded[2] == pytest.approx(0, abs=0.25)
     for kind in ("history_reward", "history_choice"):
-        for lag in range(2, LAGS + 1):  # only the last trial matters to these players
+        for lag in range(2, LAGS + 1):  # only the last trial matters to these agents
             assert of(found, kind, f"lag_{lag}").by_animal == pytest.approx([0, 0, 0], abs=0.35)
     assert {each.n for each in found} == {3}
     assert len({(each.key, each.condition) for each in found}) == len(found) == 2 + 2 * LAGS
@@ -219,7 +219,7 @@ def test_controls_are_drawn_under_their_own_names():
     assert (table["chance"] == 0.5).all()
 
 
-def test_reward_within_a_session_is_told_by_trial_and_condition():
+def test_reward_within_a_session_is_tabulated_by_trial_and_condition():
     choice, reward = random_sessions()
     reward[:, 0] = np.arange(N_TRIALS) >= 30  # the frozen animal learns at trial 30, the other one never
     reward[:, 1] = 0

@@ -1,4 +1,4 @@
-"""What cells code in short windows: planted codes are found, drift is not, and too few trials say so."""
+"""Coding of cells in short windows: planted codes are found, drift is not, and too few trials say so."""
 
 import numpy as np
 import pytest

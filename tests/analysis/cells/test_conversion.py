@@ -156,7 +156,7 @@ def make_shares(lost, rng):
     )
 
 
-def test_what_neurons_lose_is_told_by_animal_and_over_all():
+def test_the_loss_of_reward_is_summarised_by_animal_and_over_all():
     rng = np.random.default_rng(0)
     shares = make_shares([0.0, 0.02, 0.2], rng)
     table = tabulate_conversion(shares)
@@ -204,7 +204,7 @@ def test_expected_reward_follows_probabilities_that_change():
     np.testing.assert_allclose(compute_expected_reward(recording).values.ravel(), [0.5])
 
 
-def test_reward_itself_counts_where_no_probability_is_told():
+def test_reward_itself_counts_where_no_probability_is_recorded():
     dims = ("animal", "condition", "held_out_episode")
     recording = xr.Dataset({"held_out_reward": (dims, [[[0.4, 0.6]]])}, coords={"condition": ["frozen"]})
     np.testing.assert_allclose(

@@ -140,7 +140,7 @@ def test_the_ofc_rows_are_those_of_the_recorded_cells(by_area):
     )
 
 
-def test_a_number_is_held_against_the_middle_half_of_the_cells(by_area):
+def test_a_number_is_compared_with_the_middle_half_of_the_cells(by_area):
     def simulated(rate):
         return Statistic(
             key="firing_rate",

@@ -17,7 +17,7 @@ def reversals(sessions, trials, every=25):
     return np.stack([first, 1 - first], axis=-1), better
 
 
-def play(name, parameters, rng, sessions=20, trials=100, window=None):
+def simulate(name, parameters, rng, sessions=20, trials=100, window=None):
     p_reward, _ = reversals(sessions, trials)
     return simulate_model(get_model(name), parameters, p_reward, window=window, rng=rng)
 
@@ -27,7 +27,7 @@ def test_planted_parameters_are_recovered_as_well_as_their_information_allows(na
     rng = np.random.default_rng(0)
     model = get_model(name)
     true = {each.name: np.linspace(*each.typical, 4)[rng.permutation(4)] for each in model.parameters}
-    choice, reward = play(name, true, rng, sessions=100)
+    choice, reward = simulate(name, true, rng, sessions=100)
     fit = fit_model(model, choice, reward, rng=rng)
     assert (fit.n_parameters, fit.n_trials.tolist()) == (len(true), [10_000] * 4)
     columns = {each: slice(i, i + 1) for i, each in enumerate(true)}
@@ -44,7 +44,7 @@ def test_planted_parameters_are_recovered_as_well_as_their_information_allows(na
 def test_half_learning_rate_is_logistic_regression():
     """With the rate fixed the values are data, and the inverse temperature a weight: statsmodels has the model."""
     rng = np.random.default_rng(1)
-    choice, reward = play("b", {"inverse_temperature": 3.0}, rng, sessions=4, trials=80)
+    choice, reward = simulate("b", {"inverse_temperature": 3.0}, rng, sessions=4, trials=80)
     fit = fit_model(get_model("b"), choice, reward, rng=rng)
     differences = []
     for session in range(4):
@@ -61,7 +61,7 @@ def test_half_learning_rate_is_logistic_regression():
 def test_maximum_is_that_of_a_brute_force_grid():
     rng = np.random.default_rng(2)
     model = get_model("ab")
-    choice, reward = play(
+    choice, reward = simulate(
         "ab", {"learning_rate": 0.4, "inverse_temperature": 4.0}, rng, sessions=1, trials=40
     )
     fit = fit_model(model, choice, reward, rng=rng)
@@ -81,7 +81,7 @@ def test_maximum_is_that_of_a_brute_force_grid():
 def test_a_model_within_another_is_never_more_likely():
     rng = np.random.default_rng(3)
     values = {"learning_rate": rng.uniform(0.1, 0.9, 20), "inverse_temperature": 4.0, "lapse": 0.2}
-    choice, reward = play("abe", values, rng, sessions=1, trials=120)
+    choice, reward = simulate("abe", values, rng, sessions=1, trials=120)
     reached = {
         name: fit_model(get_model(name), choice, reward, rng=rng, n_starts=8).log_likelihood
         for name in ("b", "ab", "be", "abe", "perseveration", "pearce_hall")
@@ -105,7 +105,7 @@ def test_block_specific_rates_win_for_two_planted_rates_and_lose_for_one():
     preferred = []
     for rates in ([0.15, 0.45], [0.3, 0.3]):
         parameters = {"learning_rate": np.tile(rates, (20, 1)), "inverse_temperature": 5.0}
-        choice, reward = play("ab_coupled", parameters, rng, sessions=20, window=window)
+        choice, reward = simulate("ab_coupled", parameters, rng, sessions=20, window=window)
         one = fit_model(model, choice, reward, rng=rng)
         two = fit_model(model, choice, reward, window=window, rng=rng)
         assert (two.n_parameters, two.parameters["learning_rate"].shape) == (3, (20, 2))
@@ -119,7 +119,7 @@ def test_windows_may_differ_between_sessions():
     rng = np.random.default_rng(5)
     window = np.broadcast_to(np.arange(40)[:, None] % 2, (40, 100))
     parameters = {"learning_rate": np.array([[0.15, 0.6]]), "inverse_temperature": 4.0}
-    choice, reward = play("ab", parameters, rng, sessions=40, window=window)
+    choice, reward = simulate("ab", parameters, rng, sessions=40, window=window)
     fit = fit_model(get_model("ab"), choice, reward, window=window, rng=rng)
     assert fit.parameters["learning_rate"][0] == pytest.approx([0.15, 0.6], abs=0.08)
     assert fit.parameters["inverse_temperature"] == pytest.approx([4], rel=0.15)
@@ -127,7 +127,7 @@ def test_windows_may_differ_between_sessions():
 
 def test_a_window_that_is_everywhere_is_no_window():
     rng = np.random.default_rng(6)
-    choice, reward = play("ab", {"learning_rate": 0.3, "inverse_temperature": 4.0}, rng)
+    choice, reward = simulate("ab", {"learning_rate": 0.3, "inverse_temperature": 4.0}, rng)
     with_window = fit_model(get_model("ab"), choice, reward, window=0, rng=np.random.default_rng(0))
     without = fit_model(get_model("ab"), choice, reward, rng=np.random.default_rng(0))
     assert with_window.parameters["learning_rate"].shape == (1, 1)
@@ -138,7 +138,9 @@ def test_a_window_that_is_everywhere_is_no_window():
 def test_missing_trials_are_skipped(name):
     rng = np.random.default_rng(7)
     model = get_model(name)
-    choice, reward = play(name, {each.name: np.mean(each.typical) for each in model.parameters}, rng, 5, 60)
+    choice, reward = simulate(
+        name, {each.name: np.mean(each.typical) for each in model.parameters}, rng, 5, 60
+    )
     at = np.sort(rng.integers(0, 61, size=12))
     holes = np.insert(choice, at, -1, axis=-1), np.insert(reward, at, 1.0, axis=-1)
     blanks = np.insert(choice, at, 1, axis=-1), np.insert(reward, at, np.nan, axis=-1)
@@ -153,7 +155,9 @@ def test_missing_trials_are_skipped(name):
 def test_relabelled_options_and_reordered_sessions_change_nothing(name):
     rng = np.random.default_rng(8)
     model = get_model(name)
-    choice, reward = play(name, {each.name: np.mean(each.typical) for each in model.parameters}, rng, 10, 60)
+    choice, reward = simulate(
+        name, {each.name: np.mean(each.typical) for each in model.parameters}, rng, 10, 60
+    )
     fit = fit_model(model, choice, reward, rng=np.random.default_rng(0))
     turned = fit_model(model, 1 - choice[:, ::-1], reward[:, ::-1], rng=np.random.default_rng(0))
     assert turned.log_likelihood == pytest.approx(fit.log_likelihood, abs=1e-5)
@@ -164,7 +168,7 @@ def test_relabelled_options_and_reordered_sessions_change_nothing(name):
 def test_an_agent_is_fitted_as_if_alone():
     rng = np.random.default_rng(9)
     parameters = {"learning_rate": np.linspace(0.1, 0.8, 6), "inverse_temperature": 4.0}
-    choice, reward = play("ab", parameters, rng, sessions=3)
+    choice, reward = simulate("ab", parameters, rng, sessions=3)
     together = fit_model(get_model("ab"), choice, reward, rng=np.random.default_rng(0))
     alone = fit_model(get_model("ab"), choice[3:4], reward[3:4], rng=np.random.default_rng(0))
     assert together.parameters["learning_rate"][3] == pytest.approx(alone.parameters["learning_rate"][0])
@@ -173,9 +177,9 @@ def test_an_agent_is_fitted_as_if_alone():
 def test_parameters_at_a_bound_are_named():
     rng = np.random.default_rng(10)
     lapsing = {"lapse": np.array([0.0, 0.3])}
-    fit = fit_model(get_model("win_stay_lose_shift"), *play("win_stay_lose_shift", lapsing, rng), rng=rng)
+    fit = fit_model(get_model("win_stay_lose_shift"), *simulate("win_stay_lose_shift", lapsing, rng), rng=rng)
     assert fit.at_bound["lapse"].tolist() == [True, False]
-    choice, reward = play("b", {"inverse_temperature": np.array([0.0, 4.0])}, rng)
+    choice, reward = simulate("b", {"inverse_temperature": np.array([0.0, 4.0])}, rng)
     fit = fit_model(get_model("b"), choice, 1 - reward, rng=rng)  # the second runs away from reward
     assert fit.at_bound["inverse_temperature"][1] and fit.parameters["inverse_temperature"][1] == 0
     assert fit.log_likelihood[1] == pytest.approx(2000 * np.log(0.5))
@@ -183,7 +187,7 @@ def test_parameters_at_a_bound_are_named():
 
 def test_windows_need_a_free_learning_rate():
     rng = np.random.default_rng(0)
-    choice, reward = play("b", {"inverse_temperature": 2.0}, rng, sessions=1, trials=20)
+    choice, reward = simulate("b", {"inverse_temperature": 2.0}, rng, sessions=1, trials=20)
     with pytest.raises(ValueError, match="b has no free learning_rate to fit by window"):
         fit_model(get_model("b"), choice, reward, window=np.arange(20) % 2, rng=rng)
 
@@ -193,11 +197,11 @@ def test_what_sessions_say_has_the_fit_as_its_mean_and_its_scatter_is_that_of_re
     rng = np.random.default_rng(3)
     model, window = get_model("ab_coupled"), np.arange(120) // 60
     p_reward, _ = reversals(30, 120)
-    played = {
+    simulated = {
         "learning_rate": np.array([[0.2, 0.5], [0.4, 0.3]]),
         "inverse_temperature": np.array([4.0, 5.0]),
     }
-    choice, reward = simulate_model(model, played, p_reward, window=window, rng=rng)
+    choice, reward = simulate_model(model, simulated, p_reward, window=window, rng=rng)
     choice = choice.astype(int)
     fit = fit_model(model, choice, reward, window=window, rng=rng)
     found = spread_over_sessions(fit, choice, reward, window=window)

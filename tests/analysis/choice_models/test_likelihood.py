@@ -12,7 +12,7 @@ def typical(model, rng, agents=AGENTS):
     return {each.name: rng.uniform(*each.typical, agents) for each in model.parameters}
 
 
-def play(model, rng):
+def simulate(model, rng):
     """Choices of drawn agents with some trials missing, and the parameters they were drawn with."""
     parameters = typical(model, rng)
     p_reward = np.where(np.arange(TRIALS)[:, None] // 10 % 2, [0.2, 0.8], [0.7, 0.3])
@@ -51,19 +51,19 @@ def naive_log_likelihood(name, choice, reward, window, values):
             total += np.log((1 - lapse) * p[c] + lapse / 2)
             p_first, last = float((c == 0) == (r == 1)), 2 * c - 1
             for option in (0, 1):
-                told = option == c or coupled
+                updated = option == c or coupled
                 error = (r if option == c else 1 - r) - v[option]
-                if kind == "pearce_hall" and told:
+                if kind == "pearce_hall" and updated:
                     v[option] += alpha * associability[option] * error
                     eta = now["associability_rate"]
                     associability[option] += eta * (abs(error) - associability[option])
                 elif kind == "kalman":
                     gain = variance[option] / (variance[option] + 1)
-                    if told:
+                    if updated:
                         v[option] += gain * error
                         variance[option] = gain
                     variance[option] += alpha**2 / (1 - alpha)
-                elif told:
+                elif updated:
                     v[option] += alpha * error
     return total
 
@@ -72,7 +72,7 @@ def naive_log_likelihood(name, choice, reward, window, values):
 def test_likelihood_is_that_of_a_naive_loop_with_missing_trials_skipped(name):
     rng = np.random.default_rng(0)
     model = get_model(name)
-    choice, reward, parameters = play(model, rng)
+    choice, reward, parameters = simulate(model, rng)
     window = rng.integers(2, size=choice.shape)
     columns = lay_out(model, 2)
     theta = np.stack([parameters[each.name] for each in model.parameters], axis=1).repeat(2, axis=1)
@@ -90,7 +90,7 @@ def test_likelihood_is_that_of_a_naive_loop_with_missing_trials_skipped(name):
 def test_score_is_the_finite_difference(name):
     rng = np.random.default_rng(1)
     model = get_model(name)
-    choice, reward, parameters = play(model, rng)
+    choice, reward, parameters = simulate(model, rng)
     trials = arrange_trials(model, choice, reward, rng.integers(2, size=choice.shape))
     columns = lay_out(model, 2)
     theta = np.stack([parameters[each.name] for each in model.parameters], axis=1).repeat(2, axis=1)

@@ -6,11 +6,12 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from pfc_da.analysis.figures.choices import plot_history, plot_matching_ratios, plot_raster
-from pfc_da.analysis.figures.reward import plot_controls, plot_learning_curve, plot_within_session
-from pfc_da.analysis.figures.spiking import plot_spikes
+from pfc_da.analysis.figures.choices import make_history_panel, make_matching_panel, make_raster_panel
+from pfc_da.analysis.figures.reward import make_controls_panel, make_learning_panel, make_within_session_panel
+from pfc_da.analysis.figures.spiking import make_spikes_panel
 from pfc_da.analysis.figures.style import STYLE, draw_legend_above
-from pfc_da.analysis.figures.units import plot_selectivity
+from pfc_da.analysis.figures.units import make_selectivity_panel
+from pfc_da.analysis.statistic import Statistic
 
 BOUNDS = {"low": 0.1, "high": 0.9}
 LAGS = pd.DataFrame({"kind": ["choice", "reward"], "lag": [1, 1], "estimate": 0.5, **BOUNDS})
@@ -18,23 +19,26 @@ INCOME = pd.DataFrame({"log_income_ratio": [-1.0, 1.0], "log_choice_ratio": [-1.
 CURVE = pd.DataFrame({"animal": ["0", "mean"], "trials": [1, 1], "reward_per_trial": 0.5, **BOUNDS})
 SESSION = pd.DataFrame({"condition": ["frozen"], "trial": [0], "mean": 0.5, **BOUNDS})
 CHOICES = {"choice": [0, 1], "reward": [1.0, 0.0], "p_a": 0.5, "p_b": 0.2}
-PLOTS = {
-    plot_history: LAGS,
-    plot_matching_ratios: INCOME.assign(slope=0.8, slope_low=0.7, slope_high=0.9),
-    plot_raster: pd.DataFrame({"episode": 0, "trial": [0, 1], **CHOICES}),
-    plot_learning_curve: CURVE,
-    plot_within_session: SESSION,
-    plot_controls: pd.DataFrame({"condition": ["frozen"], "estimate": 0.5, "chance": 0.4, **BOUNDS}),
-    plot_spikes: pd.DataFrame({"row": [0, 1], "is_excitatory": [True, False], "time": [0.1, 0.2], "trial_s": 1.0}),
-    plot_selectivity: pd.DataFrame({"variable": ["choice"], "fraction": 0.5, "reference": np.nan, **BOUNDS}),
-}  # fmt: skip
+SLOPE = Statistic(
+    key="matching_slope", estimate=0.8, low=0.7, high=0.9, interval="", n=2, n_of="animals", units="1"
+)
+PANELS = [
+    make_history_panel(LAGS, []),
+    make_matching_panel(INCOME.assign(slope=0.8, slope_low=0.7, slope_high=0.9), SLOPE),
+    make_raster_panel(pd.DataFrame({"episode": 0, "trial": [0, 1], **CHOICES})),
+    make_learning_panel(CURVE),
+    make_within_session_panel(SESSION),
+    make_controls_panel(pd.DataFrame({"condition": ["frozen"], "estimate": 0.5, "chance": 0.4, **BOUNDS}), []),
+    make_spikes_panel(pd.DataFrame({"row": [0, 1], "is_excitatory": [True, False], "time": [0.1, 0.2], "trial_s": 1.0})),
+    make_selectivity_panel(pd.DataFrame({"variable": ["choice"], "fraction": 0.5, "reference": np.nan, **BOUNDS}), []),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.__name__)
-def test_no_legend_lies_over_the_axes(plot):
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.name)
+def test_no_legend_lies_over_the_axes(panel):
     with rc_context(STYLE):
         figure = Figure(figsize=(3.6, 2.7))
-        ax = plot(PLOTS[plot], figure.subplots())
+        ax = panel.plots[-1](panel.table, figure.subplots())
         figure.canvas.draw()
     legend, inside = ax.get_legend().get_window_extent(), ax.get_window_extent()
     assert legend.y0 >= inside.y1 - 1 and figure.bbox.y1 >= legend.y1

@@ -69,8 +69,8 @@ def test_an_empty_table_is_in_the_index_alone(tmp_path):
         ({}, "95 % t over animals, n = 4 to 5 animals"),  # the third has no interval
         ({"table": COUNTED.assign(n=4)}, "95 % t over animals, n = 4 animals"),
         (
-            {"table": COUNTED.assign(n_of=["animals", "plays", "plays"])},
-            "95 % t over animals, n = 4 animals; 95 % t over animals, n = 5 plays",
+            {"table": COUNTED.assign(n_of=["animals", "simulations", "simulations"])},
+            "95 % t over animals, n = 4 animals; 95 % t over animals, n = 5 simulations",
         ),
         ({"table": COUNTED.assign(low=np.nan)}, ""),
         ({"table": TABLE}, ""),

@@ -31,20 +31,20 @@ def rng(seed=0):
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-    """Learns the value of each lever from the error it is told, rate `alpha`, and takes the better one, softmax `beta`.
+    """Learns the value of each lever from the error it receives, rate `alpha`, and takes the better one, softmax `beta`.
 
-    With `told` False it hears its reward alone, and nothing that is injected reaches it. With `keeps` values go on from one
-    session to the next, slow plasticity in place of fast activity.
+    With `receives_error` False it receives its reward alone, and nothing that is injected reaches it. With `keeps` values
+    go on from one session to the next, slow plasticity in place of fast activity.
     """
 
     alpha: float = 0.3
     beta: float = 2.0
-    told: bool = True
+    receives_error: bool = True
     keeps: bool = False
 
 
 def inject(condition, chosen, won):
-    """What is added to the error of each session after this outcome."""
+    """Amount added to the error of each session after this outcome."""
     name, _, dose = condition.removeprefix("plastic_").partition("_x")
     after = {"risky_win_blocked": (chosen == 1) & won, "safe_reward_blocked": chosen == 0}
     after["risky_loss_stimulated"] = (chosen == 1) & ~won
@@ -64,21 +64,21 @@ def draw_sessions(n, seed, p=None):
     }
 
 
-def play(learner, condition, sessions):
+def simulate(learner, condition, sessions):
     """Arrays (session, trial): lever, reward, injected, rpe, forced, p_win."""
     if learner.keeps:  # one session after another, values carried over
         each = [
             {name: values[i : i + 1] for name, values in sessions.items()}
             for i in range(len(sessions["luck"]))
         ]
-        value, played = np.zeros((1, 2)), []
+        value, simulated = np.zeros((1, 2)), []
         for session in each:
-            played.append(play_from(value, learner, condition, session))
-        return {name: np.concatenate([one[name] for one in played]) for name in played[0]}
-    return play_from(np.zeros((len(sessions["luck"]), 2)), learner, condition, sessions)
+            simulated.append(simulate_from(value, learner, condition, session))
+        return {name: np.concatenate([one[name] for one in simulated]) for name in simulated[0]}
+    return simulate_from(np.zeros((len(sessions["luck"]), 2)), learner, condition, sessions)
 
 
-def play_from(value, learner, condition, sessions):
+def simulate_from(value, learner, condition, sessions):
     """Play all sessions side by side from `value` (session, lever), which is left as it is after the last trial."""
     n, rows = len(value), np.arange(len(value))
     tape = {name: np.zeros((n, TRIALS)) for name in ("lever", "reward", "injected", "rpe", "forced", "p_win")}
@@ -89,7 +89,7 @@ def play_from(value, learner, condition, sessions):
         won = sessions["luck"][:, trial] < sessions["p_win"]
         reward = np.where(chosen == 1, 4.0 * won, 1.0)
         error, injected = reward - value[rows, chosen], inject(condition, chosen, won)
-        value[rows, chosen] += learner.alpha * (error + learner.told * injected)
+        value[rows, chosen] += learner.alpha * (error + learner.receives_error * injected)
         now = {"lever": chosen, "reward": reward, "injected": injected, "rpe": error}
         for name, values in now.items():
             tape[name][:, trial] = values
@@ -106,9 +106,9 @@ def record(animals, conditions, n_sessions, *, seed=0, plastic=None, n_unit_sess
     tapes = []
     for animal, learner in enumerate(animals):
         own = [
-            play((plastic or animals)[animal], name, slow)
+            simulate((plastic or animals)[animal], name, slow)
             if name.startswith("plastic_")
-            else play(learner, name, frozen)
+            else simulate(learner, name, frozen)
             for name in conditions
         ]
         tapes.append({name: np.stack([tape[name] for tape in own]) for name in own[0]})
@@ -248,8 +248,8 @@ def test_dose_slopes_are_lines_through_the_origin(found):
 
 def test_animals_out_of_reach_of_dopamine_do_not_shift_by_a_hair():
     """Told their reward, not the error: the same sessions to the bit, reported as 0 in [0, 0]."""
-    deaf = [dataclasses.replace(animal, told=False) for animal in ANIMALS]
-    recording = record(deaf, CONDITIONS, 20)
+    without_error = [dataclasses.replace(animal, receives_error=False) for animal in ANIMALS]
+    recording = record(without_error, CONDITIONS, 20)
     (statistics, figures), panels = analyse(recording), draw_panels(recording)
     shifts = [each for each in statistics if each.key in ("p_risky_shift", "p_risky_dose_slope")]
     assert len(shifts) == 2 * len(DOSED) + 2 * len(SIZES)
@@ -324,18 +324,18 @@ def test_weights_are_those_of_statsmodels():
 
 def test_an_injection_that_does_nothing_has_no_weight_whatever_else_choices_depend_on():
     """Learners whose memory reaches beyond all lags: of 100 intervals over sessions some five miss 0."""
-    deaf, missed = Learner(alpha=0.1, told=False), []
+    without_error, missed = Learner(alpha=0.1, receives_error=False), []
     for seed in range(20):
         sessions = draw_sessions(60, seed)
         lucks = rng(100 + seed).random(
             (4, 60, TRIALS)
         )  # with one luck all conditions would be the same to the bit
-        played = [
-            play(deaf, name, {**sessions, "choice": luck})
+        simulated = [
+            simulate(without_error, name, {**sessions, "choice": luck})
             for name, luck in zip(("frozen", *SIZES), lucks, strict=True)
         ]
         names = ("lever", "reward", "injected", "forced")
-        chosen, reward, given, forced = (np.concatenate([tape[name] for tape in played]) for name in names)
+        chosen, reward, given, forced = (np.concatenate([tape[name] for tape in simulated]) for name in names)
         fit = outcome_effects.fit_outcomes(
             chosen.astype(int), reward, given, forced == 0, np.tile(np.arange(60), 4)
         )
@@ -354,17 +354,17 @@ def test_of_a_learner_from_errors_what_was_injected_acts_on_the_next_choices(fou
 
 
 @pytest.mark.parametrize(
-    ("shapes", "told"),
+    ("shapes", "message"),
     [
         ({"reward": (3, 5)}, r"got lever \(3, 9\), reward \(3, 5\), session \(3,\)"),
         ({"session": (2,)}, r"session \(2,\)"),
     ],
 )
-def test_arrays_of_unlike_shapes_are_refused(shapes, told):
+def test_arrays_of_unlike_shapes_are_refused(shapes, message):
     names = ("lever", "reward", "injected", "predicted", "session")
     arrays = {name: np.zeros((3,) if name == "session" else (3, 9), int) for name in names}
     arrays |= {name: np.zeros(shape, int) for name, shape in shapes.items()}
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         outcome_effects.fit_outcomes(**arrays)
 
 
@@ -389,7 +389,7 @@ def test_slow_plasticity_shifts_late_and_hardly_early(recording, found):
     np.testing.assert_allclose(p_risky["control"], by_hand)
 
 
-def test_units_that_carry_the_error_are_told_from_those_that_carry_the_reward(found):
+def test_units_that_carry_the_error_are_distinguished_from_those_that_carry_the_reward(found):
     statistics, figures = found
     fraction = {each.condition: each.by_animal for each in statistics if each.key == "fraction_selective"}
     assert fraction.keys() == {

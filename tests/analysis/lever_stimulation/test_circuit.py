@@ -1,4 +1,4 @@
-"""What a replay through the midbrain circuit shows: planted shifts, rates and noise are found again."""
+"""Analysis of a replay through the midbrain circuit: planted shifts, rates and noise are recovered."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ BASELINE_HZ, NOISE = 6.0, 0.5
 
 
 def build(rng):
-    """A recording of two steps a trial; sessions of p = .125 all play safe or risky at random."""
+    """A recording of two steps a trial; sessions of p = .125 are all safe or risky at random."""
     names = [prefix + name for name in P_RISKY for prefix in ("", ARITHMETIC_PREFIX)]
     shape = (ANIMALS, len(names), SESSIONS, TRIALS)
     p_win = np.broadcast_to(rng.permuted(np.tile([0.125, 0.5], SESSIONS // 2))[:, None], shape)
@@ -53,7 +53,7 @@ def build(rng):
             rate[:, place] = np.where(at[done][:, place], STIMULATED_HZ[done], rate[:, place])
             injected[:, place] = np.where(at[done][:, place], 1.0, 0.0)
     rpe = rng.standard_normal(shape)
-    told = rpe + injected + NOISE * rng.standard_normal(shape)
+    delivered = rpe + injected + NOISE * rng.standard_normal(shape)
     rate = rate + rng.standard_normal((ANIMALS, 1, 1, 1))  # animals differ
 
     def by_step(first, second):
@@ -62,7 +62,7 @@ def build(rng):
         )
 
     nothing = np.zeros(shape)
-    told[..., -1] = np.nan
+    delivered[..., -1] = np.nan
     baseline = BASELINE_HZ + rng.standard_normal((ANIMALS, 1, 1, 1)) + nothing
     baseline[..., -1] = np.nan
     return xr.Dataset(
@@ -73,7 +73,7 @@ def build(rng):
             "forced": by_step(*[(np.arange(TRIALS) < FORCED) + nothing] * 2),
             "rpe": by_step(rpe, nothing),
             "dopamine_injected": by_step(injected, nothing),
-            "dopamine_told": by_step(told, nothing * np.nan),
+            "dopamine_delivered": by_step(delivered, nothing * np.nan),
             "dopamine_rate": by_step(rate, baseline),
         },
         coords={
@@ -135,7 +135,7 @@ def test_planted_rates_are_found_at_their_outcomes(statistics):
             assert over.estimate == pytest.approx(stimulated.estimate - baseline.estimate)
 
 
-def test_planted_noise_of_what_is_told_is_found(statistics):
+def test_planted_noise_of_delivered_dopamine_is_found(statistics):
     found = find(statistics, "dopamine_correlation", "control")
     assert found.estimate == pytest.approx(1 / np.sqrt(1 + NOISE**2), abs=0.01)
 

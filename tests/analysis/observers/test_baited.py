@@ -19,9 +19,9 @@ def hold(p0, trials):
     return np.asarray(p0)[:, None].repeat(trials, 1)
 
 
-def play(player, p0, rng):
+def simulate(agent, p0, rng):
     """Expected reward a trial, fraction of choices and of income from the richer object (object 0)."""
-    made = simulate_choices(player, hold(p0, TRIALS), baited=True, rng=rng)
+    made = simulate_choices(agent, hold(p0, TRIALS), baited=True, rng=rng)
     choice, reward, expected = made.choice, made.reward, made.expected_reward
     assert reward.mean() == pytest.approx(expected.mean(), abs=4 * 0.5 / np.sqrt(reward.size))
     return expected.mean(), (choice == 0).mean(), reward[choice == 0].sum() / reward.sum()
@@ -39,12 +39,12 @@ JUICE = {
 
 
 @pytest.mark.parametrize("rich", JUICE)
-def test_players_of_the_baited_schedule(rich):
+def test_agents_of_the_baited_schedule(rich):
     rng = np.random.default_rng(4)
     p0 = np.tile([rich, 0.5 - rich], (EPISODES, 1))
     best = FixedProbability(compute_best_fixed_probability(p0, TRIALS))
-    players = [MomentaryMaximiser(), best, FixedProbability(1.0), FixedProbability(0.5)]
-    measured = [play(player, p0, rng) for player in players]
+    agents = [MomentaryMaximiser(), best, FixedProbability(1.0), FixedProbability(0.5)]
+    measured = [simulate(agent, p0, rng) for agent in agents]
     reward, fractions = JUICE[rich]
     assert [m[0] for m in measured] == pytest.approx(reward, abs=0.005)
     assert measured[0][1:] == pytest.approx(fractions, abs=0.01)
@@ -56,8 +56,8 @@ def test_players_over_the_full_range_of_p0():
     first = (np.arange(EPISODES) + 0.5) / EPISODES / 2  # p0 of object 0 evenly over 0 to .5
     p0 = np.stack([first, 0.5 - first], axis=1)
     best = FixedProbability(compute_best_fixed_probability(p0, TRIALS))
-    players = [FixedProbability(0.5), Alternation(), best, MomentaryMaximiser()]
-    reward = [play(player, p0, rng)[0] for player in players]
+    agents = [FixedProbability(0.5), Alternation(), best, MomentaryMaximiser()]
+    reward = [simulate(agent, p0, rng)[0] for agent in agents]
     assert reward == pytest.approx([0.376, 0.415, 0.431, 0.451], abs=0.002)
 
 
@@ -65,7 +65,7 @@ def test_best_fixed_probability_beats_its_neighbours_in_simulation():
     p0 = np.tile([0.4, 0.1], (EPISODES, 1))
     best = compute_best_fixed_probability(p0[:1], TRIALS)
     earned = [
-        play(FixedProbability(best + shift), p0, np.random.default_rng(6))[0] for shift in (-0.1, 0, 0.1)
+        simulate(FixedProbability(best + shift), p0, np.random.default_rng(6))[0] for shift in (-0.1, 0, 0.1)
     ]
     assert earned[1] == max(earned)
     swapped = compute_best_fixed_probability(p0[:1, ::-1], TRIALS)

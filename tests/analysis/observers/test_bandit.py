@@ -161,11 +161,11 @@ def test_upper_confidence_by_hand():
     assert set(drawn) == {1, 2}  # every arm once, first
 
 
-def test_play_is_repeatable_and_counts_its_own_choices():
+def test_simulation_is_repeatable_and_counts_its_own_choices():
     p_reward = np.tile([0.0, 1.0], (50, 1))
-    plays = [simulate(GreedyMean(), p_reward, 20, np.random.default_rng(7)) for _ in range(2)]
-    assert (plays[0][0] == plays[1][0]).all()
-    choice, reward = plays[0]
+    twice = [simulate(GreedyMean(), p_reward, 20, np.random.default_rng(7)) for _ in range(2)]
+    assert (twice[0][0] == twice[1][0]).all()
+    choice, reward = twice[0]
     assert (reward == choice).all()  # arm 1 always pays, arm 0 never
     assert (choice[:, 1:] == 1).all()  # one failure, or one reward, is enough
 

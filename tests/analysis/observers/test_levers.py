@@ -1,4 +1,4 @@
-"""The best play of the two levers against brute force, against its own draws, and in the table of references."""
+"""The best policy for the two levers against brute force, against its own draws, and in the table of references."""
 
 from fractions import Fraction
 

@@ -137,8 +137,8 @@ def test_the_schedule_observer_is_the_sum_over_every_schedule(run_trials):
 def test_who_knows_the_schedule_tells_the_phases_apart(draw_schedule):
     p_reward, volatile = draw_schedule(100, np.random.default_rng(4))
     outcome = (np.random.default_rng(5).random(volatile.shape) < p_reward[..., 0]).astype(int)
-    told = filter_outcomes(SCHEDULE, outcome).volatility > 0.5
-    right = told == volatile
+    believed = filter_outcomes(SCHEDULE, outcome).volatility > 0.5
+    right = believed == volatile
     assert right[:, :5].mean() < 0.65 < 0.95 < right[:, 80:].mean()
 
 
@@ -177,8 +177,8 @@ def test_observers_take_the_better_option_and_draw_ties_evenly():
 
 def test_observers_repeat_themselves_with_the_same_seed(draw_schedule):
     p_reward, _ = draw_schedule(3, np.random.default_rng(8))
-    plays = [both(VolatilityLearner(), p_reward, np.random.default_rng(9)) for _ in range(2)]
-    assert (plays[0][0] == plays[1][0]).all() and (plays[0][1] == plays[1][1]).all()
+    twice = [both(VolatilityLearner(), p_reward, np.random.default_rng(9)) for _ in range(2)]
+    assert (twice[0][0] == twice[1][0]).all() and (twice[0][1] == twice[1][1]).all()
 
 
 def test_outcomes_by_hand():

@@ -152,7 +152,7 @@ def test_accuracy_is_balanced():
         (lambda a, y, g: split_at_median(0.0 * a), "no value lies above the median 0"),
     ],
 )
-def test_bad_input_is_told_in_one_line(make, message):
+def test_bad_input_is_reported_in_one_line(make, message):
     rng = np.random.default_rng(0)
     label = np.tile([0, 1], (4, 5))
     with pytest.raises(ValueError, match=message) as raised:

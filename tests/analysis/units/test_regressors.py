@@ -74,7 +74,7 @@ def test_regressors_look_one_trial_back_and_mark_the_missing():
         (lambda: compute_regressors(CHOICE + 1, REWARD, np.zeros((1, 5, 2))), "choice must be 0, 1 or -1"),
     ],
 )
-def test_bad_input_is_told_in_one_line(make, message):
+def test_bad_input_is_reported_in_one_line(make, message):
     with pytest.raises(ValueError, match=message) as raised:
         make()
     assert "\n" not in str(raised.value)

@@ -282,7 +282,7 @@ def test_p_values_of_pure_noise_are_uniform():
         (lambda a, x: compute_wilson_interval(4, 3), "got 4 of 3"),
     ],
 )
-def test_bad_input_is_told_in_one_line(make, message):
+def test_bad_input_is_reported_in_one_line(make, message):
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=message) as raised:
         make(rng.standard_normal((2, 30, 3)), {"x": rng.standard_normal((2, 30))})

@@ -26,7 +26,7 @@ def behave(seed):
 
 
 def variables(choice, reward):
-    """What a unit may code, each (episode, trial) with s.d. 1."""
+    """Variables that a unit may code, each (episode, trial) with s.d. 1."""
     found = dict(compute_regressors(choice, reward, compute_object_value(choice, reward, units.HALF_LIFE)))
     return {name: np.nan_to_num((x - np.nanmean(x)) / np.nanstd(x)) for name, x in found.items()}
 
@@ -173,7 +173,7 @@ def a_recording(n_animals=2, n_units=5, unit="Hz"):
     )
 
 
-def test_activity_is_told_by_trial_and_phase():
+def test_activity_is_tabulated_by_trial_and_phase():
     recording = a_recording()
     for order in (recording, recording.transpose("unit", "step", "animal", "recorded_episode")):
         found = units.get_activity(order)
@@ -233,7 +233,7 @@ def test_a_group_without_trials_has_no_mean():
     assert of_group.count()["A"] == 24
 
 
-def test_fractions_are_drawn_beside_their_references(p):
+def test_fractions_are_drawn_with_their_references(p):
     statistics = units.compute_selectivity([p, p], 1)
     table = units.tabulate_selectivity(statistics, {"last_choice": (0.4, 0.3, 0.5)}).set_index("variable")
     assert list(table.index) == list(units.VARIABLES)

@@ -95,6 +95,6 @@ def test_time_reversed_conversion_is_none():
         (np.ones((2, 3), bool), np.ones((3, 3), bool), r"codes_choice must be .* got bool \(3, 3\)"),
     ],
 )
-def test_bad_input_is_told_in_one_line(value, choice, message):
+def test_bad_input_is_reported_in_one_line(value, choice, message):
     with pytest.raises(ValueError, match=message):
         find_value_to_choice(value, choice)

@@ -20,7 +20,7 @@ def test_fitted_agents_learn_as_their_animals_but_alike_in_both_phases(simulate,
     sessions = simulate([[0.1, 0.3], [0.3, 0.6]])
     fitted = agents.simulate_fitted_agents(sessions, rng=rng)
     assert set(fitted) == {"fixed_alpha", "kalman", "pearce_hall"}
-    fits = {name: rates.fit_rates(played, rng=rng) for name, played in fitted.items()}
+    fits = {name: rates.fit_rates(simulated, rng=rng) for name, simulated in fitted.items()}
     single = fit_model(MODEL, sessions.choice, sessions.reward, rng=rng).parameters["learning_rate"]
     assert fits["fixed_alpha"].rate.mean(axis=1) == pytest.approx(single, abs=0.04)
     found = by_name(agents.summarise_agents(fitted, fits, rng=rng))
@@ -32,12 +32,12 @@ def test_fitted_agents_learn_as_their_animals_but_alike_in_both_phases(simulate,
 
 def test_the_ideal_observer_learns_faster_where_the_world_changes(simulate, rng, by_name):
     sessions = simulate([[0.1, 0.3]])
-    played = agents.simulate_observers(sessions, IDEAL, rng=rng)
-    fits = {name: rates.fit_rates(own, rng=rng) for name, own in played.items()}
-    found = by_name(agents.summarise_agents(played, fits, rng=rng))
+    simulated = agents.simulate_observers(sessions, IDEAL, rng=rng)
+    fits = {name: rates.fit_rates(own, rng=rng) for name, own in simulated.items()}
+    found = by_name(agents.summarise_agents(simulated, fits, rng=rng))
     ideal = found["learning_rate_ratio", "ideal"]
-    assert ideal.low > 2 and (ideal.n, ideal.n_of) == (agents.PLAYS, "plays")
-    assert "plays" in ideal.interval and ideal.by_animal == ()
+    assert ideal.low > 2 and (ideal.n, ideal.n_of) == (agents.REPEATS, "simulations")
+    assert "simulations" in ideal.interval and ideal.by_animal == ()
     assert found["bic_block_specific", "ideal"].low > 300
     assert found["learning_rate_ratio", "behrens"].estimate == pytest.approx(1.04, abs=0.15)
 

@@ -44,9 +44,9 @@ def recording(draw_schedule):
     choice, reward = [], []
     for stable, fast, beta in RATES.values():
         parameters = {"learning_rate": [[stable, fast]] * 2, "inverse_temperature": [beta] * 2}
-        played = simulate_model(get_model("ab_coupled"), parameters, p_reward, window=volatile, rng=rng)
-        choice.append(spread(played[0].astype(int), -1))
-        reward.append(spread(played[1], 0.0))
+        simulated = simulate_model(get_model("ab_coupled"), parameters, p_reward, window=volatile, rng=rng)
+        choice.append(spread(simulated[0].astype(int), -1))
+        reward.append(spread(simulated[1], 0.0))
     activity = rng.gamma(4.0, 1.0, (2, 20, 2 * N_TRIALS, N_UNITS))
     activity[..., :5] += np.repeat(volatile[:20], 2, axis=1)[..., None]
     by_step = ("animal", "condition", "episode", "step")

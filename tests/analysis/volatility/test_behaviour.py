@@ -10,10 +10,10 @@ IDEAL = ScheduleObserver(p_stable=0.75, p_volatile=0.8, run_trials=(20, 40), pha
 
 def test_the_share_of_the_observers_gain(simulate, rng, by_name):
     sessions = simulate([[0.1, 0.3], [0.2, 0.2]])
-    played = agents.simulate_observers(sessions, IDEAL, rng=rng)
-    sessions.choice[0] = played["ideal"].choice[0]  # one animal is as good as the ideal
+    simulated = agents.simulate_observers(sessions, IDEAL, rng=rng)
+    sessions.choice[0] = simulated["ideal"].choice[0]  # one animal is as good as the ideal
     sessions.choice[1] = rng.integers(0, 2, sessions.choice.shape[1:])  # and one chooses at random
-    found = by_name(behaviour.summarise_rewards(sessions, played))
+    found = by_name(behaviour.summarise_rewards(sessions, simulated))
     assert found["reward_share", "ideal"].by_animal == pytest.approx([1, 0], abs=0.03)
     assert found["reward_share", "behrens"].by_animal[0] == pytest.approx(0.24 / 0.209, abs=0.06)
     assert found["expected_reward", "stable"].by_animal == pytest.approx([0.739, 0.5], abs=0.01)

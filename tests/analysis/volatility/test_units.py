@@ -41,8 +41,8 @@ def plant(rng, code, n_coding):
 
 
 def regress(activity, sessions, belief, rng):
-    told = sessions.choice[0], sessions.reward[0], sessions.volatile, belief[0]
-    return volatility_units.regress_volatility(activity[:, :, None], *told, rng=rng)
+    regressors = sessions.choice[0], sessions.reward[0], sessions.volatile, belief[0]
+    return volatility_units.regress_volatility(activity[:, :, None], *regressors, rng=rng)
 
 
 def test_belief_is_the_observers_of_the_animals_own_outcomes(sessions):
@@ -72,8 +72,8 @@ def test_units_that_code_what_behaviour_explains_are_not_counted(sessions, rng):
 
 def test_an_animal_that_never_changes_its_mind_has_no_p_value(sessions, rng):
     always = np.zeros_like(sessions.choice[0])
-    told = always, sessions.reward[0], sessions.volatile, sessions.volatile * 0.5
-    p = volatility_units.regress_volatility(draw_drift(rng)[:, :, None], *told, rng=rng)
+    regressors = always, sessions.reward[0], sessions.volatile, sessions.volatile * 0.5
+    p = volatility_units.regress_volatility(draw_drift(rng)[:, :, None], *regressors, rng=rng)
     assert np.isnan(p["volatile"]).all() and np.isnan(p["believed_volatility"]).all()
 
 
@@ -85,8 +85,8 @@ def test_the_phase_is_decoded_where_it_is_planted_and_at_chance_where_not(sessio
     assert found[""].by_animal[0] > 0.8
     assert found[""].by_animal[1] == pytest.approx(0.5, abs=0.12)
     assert found["wrong_sessions"].estimate == pytest.approx(0.5, abs=0.08)
-    told = belief > 0.5
-    right = [np.mean(told[:, sessions.volatile == phase] == phase, axis=1) for phase in (0, 1)]
+    believed = belief > 0.5
+    right = [np.mean(believed[:, sessions.volatile == phase] == phase, axis=1) for phase in (0, 1)]
     assert found["ideal"].by_animal == pytest.approx(np.mean(right, axis=0))
     table = volatility_units.tabulate_decoding(statistics)
     assert list(table["decoder"]) == ["all units", "labels of wrong sessions", "ideal observer"]

@@ -1,4 +1,4 @@
-"""What a run is estimated to cost: it grows with everything that multiplies work, and refuses what cannot fit."""
+"""Estimated cost of a run: it grows with everything that multiplies work, and refuses what cannot fit."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def estimate(
 
 
 def ratio(*sets, of, stage="train", **options):
-    """How many times what is estimated once `sets` are set, less what does not depend on work."""
+    """Ratio of estimates with and without `sets`, less the part that does not depend on work."""
     nothing = combine(2, 1e-9, 1)
     more, base = (getattr(estimate(*s, stages=(stage,), **options), of) for s in (sets, ()))
     return (more - getattr(nothing, of)) / (base - getattr(nothing, of))
@@ -44,7 +44,7 @@ def test_a_replay_takes_what_its_sessions_and_conditions_take():
     assert ratio("replay.held_out_sessions=2000", of="cpu_s", stage="replay") > 15  # of 100
     assert ratio("train.snapshots=[.2,.4,.5,.6,.8]", of="cpu_s", stage="replay") == pytest.approx(
         2
-    )  # beside 5
+    )  # compared with 5
     assert ratio("replay.sessions=600", "replay.held_out_sessions=600", of="disk", stage="replay") > 3
     assert ratio("replay.unit_sessions=60", of="disk", stage="replay") > 2  # of 20
 
@@ -101,7 +101,7 @@ def test_what_cannot_fit_is_refused_in_one_line(tmp_path, monkeypatch):
         Cost(1, 1, 9e15, 0).require_room(tmp_path)
 
 
-def test_amounts_are_told_in_the_unit_that_suits_them():
+def test_amounts_are_given_in_the_unit_that_suits_them():
     assert [format_time(s) for s in (61, 600, 7200, 86400 * 30)] == ["61 s", "10 min", "2.0 h", "30.0 days"]
     assert [format_bytes(n) for n in (3e5, 3e8, 3e9, 4e15)] == ["0 MB", "300 MB", "3.0 GB", "4,000.0 TB"]
     assert Cost(1, 600, 2e9, 3e8).describe() == "about 10 min, 2.0 GB of memory and 300 MB on the disk"

@@ -1,4 +1,4 @@
-"""Progress is told from any process, as plain lines or as live rows, and never ends the work."""
+"""Progress is reported from any process, as plain lines or as live rows, and never ends the work."""
 
 import io
 import multiprocessing
@@ -74,9 +74,9 @@ def test_nothing_is_said_when_there_was_nothing_to_do():
     assert stream.getvalue() == ""
 
 
-def make_stage(name, began, heard, *, before=0, done=0, total=100, ended=None):
+def make_stage(name, began, reported, *, before=0, done=0, total=100, ended=None):
     stage = Stage(name, began, [Task("animal 0", total, done, "", before)], ended)
-    stage.heard = heard
+    stage.reported = reported
     return stage
 
 
@@ -127,7 +127,7 @@ def test_a_report_can_be_pickled_and_its_scratch_file_is_removed():
 
 
 def rows_of(stages, left, now):
-    """What a terminal of 80 x 24 shows, as lines."""
+    """Lines shown by a terminal of 80 x 24."""
     rows = _progress._Rows(io.StringIO())
     rows.show(stages, left, now)
     rows.close()
@@ -139,7 +139,7 @@ def rows_of(stages, left, now):
 
 
 def test_twenty_animals_fit_a_terminal_and_finished_ones_are_counted():
-    long = "a note of which nobody would think that it fits into the line that is left for it"
+    long = "a note that certainly does not fit into the short line that is left for it"
     train = Stage("train", 0)
     train.tasks = [Task(f"animal {index}", 400, 400, long, 0) for index in range(3)]
     train.tasks += [Task(f"animal {index}", 400, 120, long, 0) for index in range(3, 19)]

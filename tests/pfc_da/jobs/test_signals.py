@@ -1,4 +1,4 @@
-"""Whatever signal comes when: one line, exit code 130, and nobody left."""
+"""Any signal at any time: one line, exit code 130, and no process left."""
 
 import os
 import random
@@ -39,7 +39,7 @@ def start(code, **options):
 
 
 def catches(process):
-    """Whether it has a handler of its own for SIGTERM, as Python itself has not."""
+    """True if it has a handler of its own for SIGTERM, as Python itself has not."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:"))
     return caught >> (signal.SIGTERM - 1) & 1

@@ -596,7 +596,8 @@ def test_figures_are_editable_text_with_their_numbers_beside(run):
 
 def test_intervals_and_published_values_are_drawn_where_the_table_has_them():
     numbers = table(SELECTIVITY)
-    ax = units.plot_selectivity(numbers, Figure().subplots())
+    (panel,) = make_panels({"selectivity": numbers})
+    ax = panel.plots[0](panel.table, Figure().subplots())
     segments = [segment for bars in ax.collections for segment in bars.get_segments() if len(segment)]
     drawn = {tuple(np.round(segment[:, 0], 6)) for segment in segments}
     assert set(zip(numbers["low"], numbers["high"], strict=True)) <= drawn
@@ -608,7 +609,8 @@ def test_intervals_and_published_values_are_drawn_where_the_table_has_them():
 
 
 def test_matching_line_and_band_are_the_fit_in_the_table():
-    ax = choices.plot_matching_ratios(run_tables()["matching"], Figure().subplots())
+    (panel,) = make_panels({"matching": run_tables()["matching"]})
+    ax = panel.plots[1](panel.table, Figure().subplots())
     x, y = next(line for line in ax.lines if "slope" in line.get_label()).get_data()
     np.testing.assert_allclose(y, 0.02 + 0.64 * x)
     edges = ax.collections[-1].get_paths()[0].vertices
@@ -618,7 +620,8 @@ def test_matching_line_and_band_are_the_fit_in_the_table():
 
 def test_raster_puts_every_choice_and_reward_in_its_place():
     numbers = run_tables()["raster"].query("episode == 1")
-    ax = choices.plot_raster(numbers, Figure().subplots())
+    (panel,) = make_panels({"raster": numbers})
+    ax = panel.plots[0](panel.table, Figure().subplots())
     dots = {line.get_color(): line.get_xdata() for line in ax.lines if line.get_marker() == "."}
     for action, color in ((0, style.BLUE), (1, style.VERMILLION)):
         paid = numbers[(numbers["choice"] == action) & (numbers["reward"] > 0)]

@@ -1,4 +1,4 @@
-"""Which configurations a run can be continued with, and how that is said."""
+"""Configurations with which a run can be continued, and the messages."""
 
 from pathlib import Path
 

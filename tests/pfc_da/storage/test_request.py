@@ -1,4 +1,4 @@
-"""Whether a folder holds what is asked for again."""
+"""Comparison of a request with the one that a folder was made for."""
 
 import pytest
 

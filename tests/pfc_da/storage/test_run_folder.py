@@ -379,7 +379,7 @@ def test_a_full_disk_leaves_the_previous_file_whole(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_at_the_end_of_a_run_is_told_in_its_manifest(out, number, monkeypatch):
+def test_a_full_disk_at_the_end_of_a_run_is_reported_in_its_manifest(out, number, monkeypatch):
     """The last manifest is written to room that was kept since the start."""
     reserved = []
     monkeypatch.setattr(run_folder, "reserve", lambda path, size: reserved.append((path.name, size)))

@@ -78,7 +78,7 @@ def test_what_has_no_place_in_settings_is_refused_at_once(tmp_path, content, wor
 
 
 def test_only_regular_files_are_read(tmp_path):
-    os.mkfifo(tmp_path / "pipe")  # which nobody writes to
+    os.mkfifo(tmp_path / "pipe")  # that no process writes to
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(InputError, match=r" is a (pipe|device), not a file; put a file in its place\.$"):
             read_yaml(type(tmp_path)(path), "columns")

@@ -37,7 +37,7 @@ N = PILOTS + 6
 BUILD, INTERRUPT, KEPT = [], [], {}
 
 
-class Played(Experiment):
+class PlantedAnimals(Experiment):
     """Animals that were not trained: they stay after a win as `rule.discount` says, after a loss as `rule.trace_decay`."""
 
     def train(self, settings, folder, progress, workers):
@@ -59,12 +59,12 @@ class Played(Experiment):
         KEPT[folder.path / "recording.nc"] = recording
 
     def count_diverged(self, settings, folder):
-        told = dict.fromkeys(("key", "interval", "n_of", "units"), "")
-        return Statistic(**told, estimate=0, low=0, high=0, n=3, by_animal=(1.0, 0.0, 0.0))
+        texts = dict.fromkeys(("key", "interval", "n_of", "units"), "")
+        return Statistic(**texts, estimate=0, low=0, high=0, n=3, by_animal=(1.0, 0.0, 0.0))
 
 
 @pytest.fixture(scope="module")
-def played(build_recording):
+def planted(build_recording):
     BUILD[:] = [build_recording]
     bandit = paradigms.load("bandit")
     with pytest.MonkeyPatch.context() as patch:
@@ -77,7 +77,9 @@ def played(build_recording):
             "compute_fitted_rate",
             lambda sessions, rng: missing_statistic("learning_rate", {"model": "perseveration"}, "1"),
         )
-        yield Played(**{field.name: getattr(bandit, field.name) for field in dataclasses.fields(bandit)})
+        yield PlantedAnimals(
+            **{field.name: getattr(bandit, field.name) for field in dataclasses.fields(bandit)}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +97,19 @@ def folder(tmp_path_factory, build_recording):
     return folder
 
 
-def fit(played, folder, out, name="a", candidates=N, **more):
+def fit(planted, folder, out, name="a", candidates=N, **more):
     asked = Fit.ask(
-        played, [folder / f"{name}.csv"], out=out, space_file=folder / "space.yaml", animals=3, **more
+        planted, [folder / f"{name}.csv"], out=out, space_file=folder / "space.yaml", animals=3, **more
     )
     with Progress() as progress:
         return asked.run(candidates, progress, workers=1)
 
 
 @pytest.fixture(scope="module")
-def whole(played, folder, tmp_path_factory):
+def whole(planted, folder, tmp_path_factory):
     """A fit that was left alone."""
     out = tmp_path_factory.mktemp("whole") / "fit"
-    return out, fit(played, folder, out)
+    return out, fit(planted, folder, out)
 
 
 def tables(out):
@@ -129,10 +131,10 @@ def test_several_data_sets_are_refused(played, folder, tmp_path):
 
 
 @pytest.mark.parametrize("name, stay, n", [("a", (0.75, 0.3), N), ("b", (0.3, 0.7), PILOTS)])
-def test_planted_settings_are_found_again(played, folder, whole, tmp_path, name, stay, n):
+def test_planted_settings_are_found_again(planted, folder, whole, tmp_path, name, stay, n):
     out = whole[0] if name == "a" else tmp_path / "fit"
     if name == "b":
-        fit(played, folder, out, name, n)
+        fit(planted, folder, out, name, n)
     ranking = pd.read_csv(out / "ranking.csv")
     assert len(ranking) == n + 1 and ranking["distance"].is_monotonic_increasing
     off = planted_distance(ranking, stay)
@@ -157,10 +159,10 @@ def test_the_nearest_and_the_default_are_simulated_again_with_other_seeds(whole)
     assert kept[0]["values"] == kept[1]["values"] == {} and kept[0]["rows"] != kept[1]["rows"]
 
 
-def test_simulated_animals_taken_for_recordings_find_their_own_settings(played, folder, whole):
+def test_simulated_animals_taken_for_recordings_find_their_own_settings(planted, folder, whole):
     ranking = pd.read_csv(whole[0] / "ranking.csv").set_index("candidate")
     assert ranking.loc["default", "fresh_place"] == 1  # far from all others
-    asked = Fit.ask(played, [folder / "a.csv"], out=whole[0], space_file=folder / "space.yaml", animals=3)
+    asked = Fit.ask(planted, [folder / "a.csv"], out=whole[0], space_file=folder / "space.yaml", animals=3)
     found = [asked._read("candidates", number) for number in range(5)]
     ruler, exact = DistanceMetric(asked.space, found), [dataclasses.replace(each) for each in found]
     assert [ruler.recovery_rank(each, found) for each in exact] == [1] * 5
@@ -168,8 +170,8 @@ def test_simulated_animals_taken_for_recordings_find_their_own_settings(played, 
     assert ruler.recovery_rank(exact[1], moved) > 1
 
 
-def test_held_out_statistics_do_not_move_the_distance(played, folder, whole):
-    asked = Fit.ask(played, [folder / "a.csv"], out=whole[0], space_file=folder / "space.yaml", animals=3)
+def test_held_out_statistics_do_not_move_the_distance(planted, folder, whole):
+    asked = Fit.ask(planted, [folder / "a.csv"], out=whole[0], space_file=folder / "space.yaml", animals=3)
     found = [asked._read("candidates", number) for number in range(4)]
     for population in found[1:]:
         rows = population.rows.copy()
@@ -199,27 +201,27 @@ def test_an_animal_learned_if_it_earns_more_than_untrained_in_the_same_sessions(
     assert find_learners(recording).tolist() == [True, False, False]
 
 
-def test_neither_interruptions_nor_more_candidates_later_show(played, folder, whole, tmp_path):
+def test_neither_interruptions_nor_more_candidates_later_show(planted, folder, whole, tmp_path):
     out = tmp_path / "fit"
     for done_before, candidates in ((0, 3), (2, 3), (PILOTS, N), (N - PILOTS, N)):
         INTERRUPT[:] = [*[False] * done_before, True]
         with pytest.raises(KeyboardInterrupt):
-            fit(played, folder, out, candidates=candidates)
+            fit(planted, folder, out, candidates=candidates)
         assert INTERRUPT == [] and list((out / "running").iterdir())
-    worked, text = fit(played, folder, out)
+    worked, text = fit(planted, folder, out)
     assert worked and tables(out) == tables(whole[0]) and text == whole[1][1]
     assert not (out / "running").exists()
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.json")}
-    assert fit(played, folder, out) == (False, text)
+    assert fit(planted, folder, out) == (False, text)
     assert {file: file.stat().st_mtime_ns for file in out.rglob("*.json")} == before
 
 
-def test_another_fit_is_not_mixed_in(played, folder, whole):
+def test_another_fit_is_not_mixed_in(planted, folder, whole):
     before = tables(whole[0])
     with pytest.raises(ValueError, match=r"holds another fit: settings\.seed is 0 there and 1 was asked for"):
-        fit(played, folder, whole[0], seed=1)
+        fit(planted, folder, whole[0], seed=1)
     with pytest.raises(ValueError, match="holds another fit: recordings is "):
-        fit(played, folder, whole[0], name="b")
+        fit(planted, folder, whole[0], name="b")
     assert tables(whole[0]) == before
 
 
@@ -286,7 +288,7 @@ def test_the_command_trains_and_its_best_settings_run(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "space, told",
+    "space, message",
     [
         (None, "cannot read the space .*: No such file"),
         ("- 1", "space.yaml: .*valid dictionary"),
@@ -316,21 +318,21 @@ def test_the_command_trains_and_its_best_settings_run(folder, tmp_path, capsys):
         ("settings: {", "is not YAML"),
     ],
 )  # fmt: skip
-def test_a_space_that_is_none_ends_in_one_line(folder, tmp_path, capsys, space, told):
+def test_a_space_that_is_none_ends_in_one_line(folder, tmp_path, capsys, space, message):
     path = tmp_path / "space.yaml"
     if space is not None:
         path.write_text(space)
     code = call(folder, tmp_path / "fit", "--space", path)
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1), err
-    assert re.search(told, err), err
+    assert re.search(message, err), err
     assert not (tmp_path / "fit").exists()
 
 
 def test_other_bad_input_ends_in_one_line(folder, tmp_path, capsys, monkeypatch):
-    def fails(told, *more, out=tmp_path / "fit"):
+    def fails(message, *more, out=tmp_path / "fit"):
         code, (shown, err) = call(folder, out, *more), capsys.readouterr()
-        assert (code, shown, err.count("\n")) == (2, "", 1) and re.search(told, err), err
+        assert (code, shown, err.count("\n")) == (2, "", 1) and re.search(message, err), err
 
     fails("no setting 'train.update'", "--set", "train.update=3")
     fails("must be 1 to 9999 candidates, got 0", "--candidates", "0")
@@ -346,16 +348,16 @@ def test_other_bad_input_ends_in_one_line(folder, tmp_path, capsys, monkeypatch)
     assert not (tmp_path / "fit").exists()
 
 
-def test_without_a_statistic_to_go_by_nothing_is_searched(played, folder, tmp_path):
+def test_without_a_statistic_to_go_by_nothing_is_searched(planted, folder, tmp_path):
     (tmp_path / "a.csv").write_bytes((folder / "a.csv").read_bytes())
     (tmp_path / "space.yaml").write_text(SPACE.replace("[win_stay, lose_shift]", "[firing_rate]"))
     with pytest.raises(
         ValueError, match=r"none of the fitted .* \(firing_rate: the recordings hold no such number\)"
     ):
-        fit(played, tmp_path, tmp_path / "fit")
+        fit(planted, tmp_path, tmp_path / "fit")
 
 
-def test_the_unit_of_rewards_does_not_change_what_is_found(played, folder, tmp_path):
+def test_the_unit_of_rewards_does_not_change_what_is_found(planted, folder, tmp_path):
     space = SPACE.replace("history_reward, ", "").replace("lose_shift", "history_reward")
     (tmp_path / "space.yaml").write_text(space)
     table = pd.read_csv(folder / "a.csv")
@@ -365,7 +367,7 @@ def test_the_unit_of_rewards_does_not_change_what_is_found(played, folder, tmp_p
         table.assign(reward=table["reward"].map(dict(enumerate(values)))).to_csv(
             tmp_path / f"{name}.csv", index=False
         )
-        fit(played, tmp_path, tmp_path / name / "fit", name, candidates=1)
+        fit(planted, tmp_path, tmp_path / name / "fit", name, candidates=1)
         found.append(
             tables(tmp_path / name / "fit") | {"fresh.csv": b""}
         )  # it tells what was taken for 0 and 1
@@ -373,7 +375,7 @@ def test_the_unit_of_rewards_does_not_change_what_is_found(played, folder, tmp_p
     assert b"history_reward lag_1" in found[0]["ranking.csv"]
 
 
-def test_targets_that_are_not_comparable_are_refused_in_one_line(played, folder, tmp_path):
+def test_targets_that_are_not_comparable_are_refused_in_one_line(planted, folder, tmp_path):
     space = SPACE.replace("history_reward, ", "")
     space = space.replace("win_stay, lose_shift", "history_reward lag_1, history_choice lag_2")
     (tmp_path / "space.yaml").write_text(space)
@@ -381,7 +383,7 @@ def test_targets_that_are_not_comparable_are_refused_in_one_line(played, folder,
     table["reward"] += table["reward"] * (table["trial"] % 3)
     table.to_csv(tmp_path / "graded.csv", index=False)
     with pytest.raises(ValueError, match="none of the fitted statistics can be compared") as refused:
-        fit(played, tmp_path, tmp_path / "fit", "graded", candidates=1)
+        fit(planted, tmp_path, tmp_path / "fit", "graded", candidates=1)
     assert str(refused.value).endswith(
         "(history_reward lag_1, history_choice lag_2: rewards are in other units: 0, 0.333, 0.667, 1 "
         "recorded; 0, 1 simulated (the largest is 1))."

@@ -42,11 +42,11 @@ def run(tmp_path):
 def test_the_replay_of_the_rate_network_resumes_with_the_next_animal(run, monkeypatch, spoilt):
     command = ["replay", str(run), "--workers", "1", "--force"]
     assert exit_code(command) == 0
-    whole, played = read_recording(run / "recording.nc"), []
+    whole, replayed = read_recording(run / "recording.nc"), []
 
     def record(path, settings, task, trained, animal, *rest):
-        played.append(animal)
-        if len(played) == 3:
+        replayed.append(animal)
+        if len(replayed) == 3:
             raise KeyboardInterrupt
         record_animal(path, settings, task, trained, animal, *rest)
 
@@ -62,7 +62,7 @@ def test_the_replay_of_the_rate_network_resumes_with_the_next_animal(run, monkey
         kept["weights_sha256" if spoilt == "weights" else "config"] = "another"
         request.write_text(json.dumps(kept))
     assert exit_code(command) == 0
-    assert played == [0, 1, 2, *([1] if spoilt else []), 2]
+    assert replayed == [0, 1, 2, *([1] if spoilt else []), 2]
     xr.testing.assert_identical(whole, read_recording(run / "recording.nc"))
     assert not list(run.glob("animals/*/rate.nc*"))
 
