@@ -223,12 +223,12 @@ def _find_plot(name: str) -> Plot:
     """The function ``module.name``; only one that is called as those that draw are, whatever the index says."""
     module, _, function = name.rpartition(".")
     try:
-        if not function.startswith("plot_"):
+        if not function.lstrip("_").startswith("plot_"):
             raise AttributeError
         plot: Plot = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError):
         raise InputError(
-            f"no function {show(name)} to draw the panel with; it must be one of a module, called plot_..."
+            f"no function {show(name)} to draw the panel with; it must be one of a module, called plot_... or _plot_..."
         ) from None
     return plot
 
