@@ -113,8 +113,8 @@ def _compare_firing(
     baseline = LONE_BASELINE if is_short else windows.baseline
     against = {} if own_spikes else dict.fromkeys(("cv", "cv2", "lv", "fano"), _DRAWN)
     if is_short:
-        told = f"a simulated trial has {before:g} s before its event; {FANO_S:g} s are needed"
-        against |= dict.fromkeys(OF_BASELINE, told)
+        message = f"a simulated trial has {before:g} s before its event; {FANO_S:g} s are needed"
+        against |= dict.fromkeys(OF_BASELINE, message)
     if not simulated:
         against |= dict.fromkeys(OF_TRIAL + OF_BASELINE, _NO_RATES)
     rows = []

@@ -103,8 +103,8 @@ def _explain_absent(statistics: Sequence[Statistic], which: str) -> dict[str, st
 
 def _explain_few(sessions: ChoiceSessions, counts: Mapping[str, Count], which: str) -> dict[str, str]:
     """By key, that too few trials carry the number."""
-    told = {key: describe_too_few(sessions, key, own, which) for key, own in counts.items()}
-    return {key: why for key, why in told.items() if why}
+    reasons = {key: describe_too_few(sessions, key, own, which) for key, own in counts.items()}
+    return {key: why for key, why in reasons.items() if why}
 
 
 def _explain_unlike(simulated: ChoiceSessions, recorded: ChoiceSessions) -> dict[str, str]:
@@ -114,8 +114,8 @@ def _explain_unlike(simulated: ChoiceSessions, recorded: ChoiceSessions) -> dict
         found |= dict.fromkeys(OF_AMOUNTS, unlike)
     for which, sessions in (("simulated", simulated), ("recorded", recorded)):
         if len(values := find_values(sessions)) > 1 and values.min() > 0:
-            told = f"every {which} reward is above 0, so that no choice is known to have won nothing"
-            found |= dict.fromkeys(("win_stay", "lose_shift"), told)
+            reason = f"every {which} reward is above 0, so that no choice is known to have won nothing"
+            found |= dict.fromkeys(("win_stay", "lose_shift"), reason)
     if simulated.n_options != recorded.n_options:
         found |= dict.fromkeys(
             NEEDS, f"{recorded.n_options} options recorded, {simulated.n_options} simulated"

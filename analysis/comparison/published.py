@@ -117,10 +117,10 @@ def judge(statistic: Statistic, reference: ReferenceStatistic) -> tuple[str, str
     samples = f"{_sample(statistic.n, statistic.n_of)} against {_sample(reference.n, reference.n_of)}"
     if reference.interval.startswith(BOUND):
         return _judge_claim(statistic, reference), f"{reference.interval.removeprefix(BOUND)}; {samples}"
-    told = "intervals overlap" if place == "overlaps" else f"simulated {place}"
+    message = "intervals overlap" if place == "overlaps" else f"simulated {place}"
     if abs(_compute_gap(statistic, reference)) < _compute_standard_error(statistic):
-        return "open", f"{told}, within one standard error of the edge; {samples}"
-    return "inside" if place == "overlaps" else "outside", f"{told}; {samples}"
+        return "open", f"{message}, within one standard error of the edge; {samples}"
+    return "inside" if place == "overlaps" else "outside", f"{message}; {samples}"
 
 
 def _judge_claim(statistic: Statistic, reference: ReferenceStatistic) -> str:

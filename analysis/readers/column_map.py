@@ -83,41 +83,41 @@ class ColumnMap(BaseModel):
 
     @field_validator("columns", "values")
     @classmethod
-    def _are_ours(cls, told: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _are_ours(cls, stated: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         allowed = OURS if info.field_name == "columns" else CODED
-        for name in told.keys() - set(allowed):
+        for name in stated.keys() - set(allowed):
             raise ValueError(
                 f"there is no {name[:40]!r}.{nearest(name, allowed)} Ours are {', '.join(allowed)}"
             )
-        return told
+        return stated
 
     @field_validator("rows")
     @classmethod
-    def _are_entries(cls, told: dict[str, Any]) -> dict[str, Any]:
-        for name, allowed in told.items():
+    def _are_entries(cls, stated: dict[str, Any]) -> dict[str, Any]:
+        for name, allowed in stated.items():
             entries = allowed if isinstance(allowed, list) else [allowed]
             if not entries or not all(
                 isinstance(one, (str, int, float, datetime.date, NoneType)) for one in entries
             ):
                 raise ValueError(f"{name[:40]} must be an entry of that column or a list of entries")
-        return told
+        return stated
 
     @field_validator("path")
     @classmethod
-    def _is_pattern(cls, told: str | None) -> str | None:
-        return None if told is None else check_pattern(told)
+    def _is_pattern(cls, stated: str | None) -> str | None:
+        return None if stated is None else check_pattern(stated)
 
     @model_validator(mode="after")
     def _are_told_once(self) -> "ColumnMap":
         for name in TEXT:
             if name in self.columns and f"{{{name}}}" in (self.path or ""):
-                raise ValueError(f"the {name} is told by columns and by path; leave one of the two out")
+                raise ValueError(f"the {name} is stated by columns and by path; leave one of the two out")
         return self
 
     def theirs(self, ours: str) -> list[str]:
         """External columns that hold `ours`; the column of the same name unless the map says otherwise."""
-        told = self.columns.get(ours, ours)
-        return list(told) if isinstance(told, list) else [told]
+        stated = self.columns.get(ours, ours)
+        return list(stated) if isinstance(stated, list) else [stated]
 
     def select(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
         """The rows of a table that `rows` keeps.
@@ -172,7 +172,7 @@ class ColumnMap(BaseModel):
         Raises
         ------
         InputError
-            If a column that was told is not there, or holds what is neither a number nor listed.
+            If a column that was stated is not there, or holds what is neither a number nor listed.
         """
         found = {}
         for ours in OURS:

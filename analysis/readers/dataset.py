@@ -240,9 +240,9 @@ def _cut(
         return [_cut_animal(session, np.arange(len(session.times)), trials, choices)], []
     owners = np.array(session.owners or [])
     if not set(owners) or not set(owners) <= set(animals):
-        told = ", ".join(str(animal)[:40] for animal in animals[:5])
+        named = ", ".join(str(animal)[:40] for animal in animals[:5])
         return [], [
-            f"{file}: its trials are of {len(animals)} animals ({told}), and its units have no column that says whose "
+            f"{file}: its trials are of {len(animals)} animals ({named}), and its units have no column that says whose "
             "they are (of the same name as that of the trials); its choices are compared, its cells are not."
         ]
     return [

@@ -282,12 +282,12 @@ def _load_matlab(path: Path) -> dict[str, NDArray]:
     try:
         found = loadmat(path, variable_names=list(_TABLES))
     except Exception as error:  # scipy meets a damaged file with errors of any kind
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a MATLAB file ({told[:120]}).") from None
+        message = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a MATLAB file ({message[:120]}).") from None
     missing = [name for name in _TABLES if name not in found]
     if missing:
         raise InputError(
-            f"{path}: {missing[0]} is missing; the layout is told in pfc_da.analysis.readers.juice_choice."
+            f"{path}: {missing[0]} is missing; the layout is described in pfc_da.analysis.readers.juice_choice."
         )
     tables = {
         name: _check_table(found[name], n_columns, f"{path}: {name}") for name, n_columns in _TABLES.items()

@@ -140,9 +140,9 @@ def _find_table(store: Store, columns: ColumnMap) -> str:
             "made of."
         )
     best = max(tables, key=lambda table: sum("choice" in name or "resp" in name for name in tables[table]))
-    told = "; ".join(f"{_shorten(table)} ({list_some(names)})" for table, names in list(tables.items())[:5])
+    stated = "; ".join(f"{_shorten(table)} ({list_some(names)})" for table, names in list(tables.items())[:5])
     raise InputError(
-        f"{store.path}: no trials table ({place}).{nearest(name, map(_shorten, tables))} Tables of intervals are {told}. "
+        f"{store.path}: no trials table ({place}).{nearest(name, map(_shorten, tables))} Tables of intervals are {stated}. "
         f"`trials_table: {_shorten(best)}` in --columns FILE says which one holds the trials."
     )
 
@@ -174,15 +174,15 @@ def _list_columns(store: Store, table: str) -> list[str]:
         for name in store.list_members(table)
         if name != "id" and not name.endswith(("_index", "_elements"))
     ]
-    told = store.get_attribute(table, "colnames")
-    order = [str(name) for name in np.atleast_1d([] if told is None else told)]
+    stated = store.get_attribute(table, "colnames")
+    order = [str(name) for name in np.atleast_1d([] if stated is None else stated)]
     return sorted(there, key=lambda name: order.index(name) if name in order else len(order))
 
 
 def _wanted(names: list[str], columns: ColumnMap, store: Store, table: str) -> list[str]:
     """Columns of the table of trials to be read."""
-    told = [name for ours in columns.columns for name in columns.theirs(ours)]
-    missing = [name for name in (*told, *columns.rows) if name not in names]
+    stated = [name for ours in columns.columns for name in columns.theirs(ours)]
+    missing = [name for name in (*stated, *columns.rows) if name not in names]
     if missing:
         raise InputError(
             f"{store.path}: {table} has no column {missing[0]!r}.{nearest(missing[0], names)} There are: "
@@ -224,8 +224,10 @@ def _explain_missing(store: Store, table: str, names: list[str], columns: Column
 
 def _name_others(store: Store, table: str) -> str:
     others = [_shorten(other) for other in _list_tables(store) if other != table]
-    told = f" Other tables are {list_some(others)}: `trials_table: NAME` in --columns FILE takes one of them."
-    return told if others else ""
+    stated = (
+        f" Other tables are {list_some(others)}: `trials_table: NAME` in --columns FILE takes one of them."
+    )
+    return stated if others else ""
 
 
 def _read_text(store: Store, name: str) -> str:
@@ -263,9 +265,9 @@ def _check_clock(times: tuple[NDArray, ...], rows: pd.DataFrame, label: str, pat
     begin, end = float(ends[0].min()), float(max(times.max() for times in ends))
     span, every = end - begin, np.concatenate(times)
     first, last = float(every.min()), float(every.max())
-    told = f"{path}: {UNITS}/spike_times span {last - first:g} s, trials {span:g} s."
+    stated = f"{path}: {UNITS}/spike_times span {last - first:g} s, trials {span:g} s."
     if last - first > MAX_RATIO * span or (every.size > 100 and span > MAX_RATIO * (last - first)):
-        raise InputError(f"{told} {MS}")
+        raise InputError(f"{stated} {MS}")
     if last < begin or first > end:
         raise InputError(
             f"{path}: {UNITS}/spike_times ({first:g} to {last:g} s) and trials ({begin:g} to {end:g} s) "
@@ -273,4 +275,4 @@ def _check_clock(times: tuple[NDArray, ...], rows: pd.DataFrame, label: str, pat
         )
     fastest = max(map(len, times)) / max(last - first, span)
     if not MIN_RATE_HZ < fastest < MAX_RATE_HZ:
-        raise InputError(f"{told} The fastest unit fires at {fastest:.2g} Hz. {MS}")
+        raise InputError(f"{stated} The fastest unit fires at {fastest:.2g} Hz. {MS}")

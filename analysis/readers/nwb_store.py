@@ -115,8 +115,8 @@ def open_store(path: Path) -> Iterator[Store]:
     except InputError:
         raise
     except Exception as error:  # HDF5 and zarr meet damage with errors of any kind
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged or cut short: it cannot be read ({told[:120]}).") from None
+        message = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: damaged or cut short: it cannot be read ({message[:120]}).") from None
 
 
 def is_zarr(path: Path) -> bool:

@@ -22,9 +22,9 @@ def check_pattern(pattern: str) -> str:
     names = re.findall(r"\{(.*?)\}", pattern)
     if not names or not set(names) <= set(LABELS):
         wrong = next((name for name in names if name not in LABELS), "")
-        told = f"there is no {{{wrong[:40]}}}" if names else "it names nothing"
+        stated = f"there is no {{{wrong[:40]}}}" if names else "it names nothing"
         raise ValueError(
-            f"{told}; a pattern has {{animal}}, {{session}} or both, as in {{animal}}/{{session}}"
+            f"{stated}; a pattern has {{animal}}, {{session}} or both, as in {{animal}}/{{session}}"
         )
     if len(re.findall(r"\*+", pattern)) + len(names) > MAX_WILD:
         raise ValueError(f"more than {MAX_WILD} labels and * in a pattern")

@@ -123,11 +123,11 @@ def propose_map(table: pd.DataFrame, lacking: Sequence[str], taken: set[str]) ->
     words = {ours: _guess_values(table[column], ours) for ours, column in columns.items()}
     values = {ours: of_column for ours, of_column in words.items() if of_column}
     columns = {ours: columns.get(ours, "NAME") for ours in lacking}
-    told: dict[str, Any] = {"columns": columns, "values": values} if values else {"columns": columns}
-    if len(_as_yaml(told)) > _LONG:
-        told.pop("values", None)
+    proposal: dict[str, Any] = {"columns": columns, "values": values} if values else {"columns": columns}
+    if len(_as_yaml(proposal)) > _LONG:
+        proposal.pop("values", None)
     guessed = "may mend it" if "NAME" not in columns.values() else "says which, with its NAME there"
-    return f"`{_as_yaml(told)}` in --columns FILE {guessed}."
+    return f"`{_as_yaml(proposal)}` in --columns FILE {guessed}."
 
 
 def propose_values(column: pd.Series, ours: str) -> str:
@@ -144,8 +144,12 @@ def propose_values(column: pd.Series, ours: str) -> str:
         A sentence with the values in YAML; "" without a proposal.
     """
     words = _guess_values(column, ours)
-    told = _as_yaml({"values": {ours: words}})
-    return f"`{told}` in --columns FILE says what each stands for." if words and len(told) <= _LONG else ""
+    proposal = _as_yaml({"values": {ours: words}})
+    return (
+        f"`{proposal}` in --columns FILE says what each stands for."
+        if words and len(proposal) <= _LONG
+        else ""
+    )
 
 
 def _guess_by_name(table: pd.DataFrame, ours: str, taken: set[str]) -> str | None:

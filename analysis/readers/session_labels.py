@@ -121,7 +121,7 @@ def note_animals(tables: dict[Path, pd.DataFrame]) -> list[str]:
         return []
     pattern = f"`path: '{propose_pattern(files)}'`, or " if len(files) > 1 else ""
     return [
-        f"no animal is told for {n} sessions of {plural(len(files), 'file')}: they count as those of one "
+        f"no animal is named for {n} sessions of {plural(len(files), 'file')}: they count as those of one "
         f"animal. {pattern}`columns: {{animal: NAME}}` in --columns FILE says whose they are."
     ]
 

@@ -58,13 +58,13 @@ def read_separated(path: Path) -> pd.DataFrame:
             "Leave out names of rows; begin lines above the names of columns with #."
         ) from None
     except pd.errors.ParserError as error:
-        told = " ".join(str(error).split())[:200]
+        stated = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: cannot be read as a table ({told}). Lines above the names of columns must begin with #."
+            f"{path}: cannot be read as a table ({stated}). Lines above the names of columns must begin with #."
         ) from None
     except (OSError, ValueError, OverflowError, MemoryError, csv.Error) as error:
-        told = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: cannot be read as a table ({told[:200]}).") from None
+        stated = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: cannot be read as a table ({stated[:200]}).") from None
     stripped = table.columns.astype(str).str.strip()
     table.columns = stripped if stripped.is_unique else table.columns
     return table.apply(_with_points, certain=separator == ";").dropna(how="all")
@@ -101,15 +101,15 @@ def _decode(content: bytes, path: Path) -> str:
 def _split(text: str, path: Path) -> tuple[str, str, list[str]]:
     """The line of names, what separates columns, and the other lines."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    told = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff "), re.IGNORECASE)
-    lines = lines[1:] if told else lines
+    stated = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff "), re.IGNORECASE)
+    lines = lines[1:] if stated else lines
     first = next((n for n, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0)
     header = lines[first]
     if len(header) >= MAX_HEADER:
         raise InputError(
             f"{path}: the header is longer than {MAX_HEADER} characters; at most {MAX_COLUMNS} columns are read."
         )
-    separator = told[1] if told else _find_separator(header)
+    separator = stated[1] if stated else _find_separator(header)
     above = lines[first - 1].lstrip().removeprefix("#").strip() if first else ""
     names = _fields(header, separator)
     if any(map(_is_number, names)) and len(_fields(above, separator)) == len(names):

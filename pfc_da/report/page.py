@@ -127,10 +127,10 @@ def _status(manifest: Manifest) -> str:
 
 def _banner(manifest: Manifest, statistics: pd.DataFrame | None, by_animal: pd.DataFrame | None) -> str:
     status = _status(manifest)
-    told = [text(warning) for warning in list_warnings(manifest, statistics, by_animal)]
+    sentences = [text(warning) for warning in list_warnings(manifest, statistics, by_animal)]
     if status != "finished":
-        told.append(f"This run is {tag('strong', text(status))}: not all of it is done.")
-    return "\n".join(tag("p", sentence, class_="banner") for sentence in told)
+        sentences.append(f"This run is {tag('strong', text(status))}: not all of it is done.")
+    return "\n".join(tag("p", sentence, class_="banner") for sentence in sentences)
 
 
 def _tiles(manifest: Manifest, headline: pd.DataFrame | None, comparison: pd.DataFrame | None) -> str:

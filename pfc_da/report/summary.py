@@ -68,14 +68,14 @@ def describe_verdicts(manifest: Manifest, comparison: pd.DataFrame | None) -> li
         return []
     found = count_verdicts(comparison)
     numbers, claims = ("inside", "outside", "open"), ("claim holds", "claim fails", "claim open")
-    told = []
+    sentences = []
     if n := sum(found[name] for name in numbers):
         counts = ", ".join(f"{found[name]} {name}" for name in numbers)
-        told.append(f"Numbers compared with a reference: {n}, of which {counts}.")
+        sentences.append(f"Numbers compared with a reference: {n}, of which {counts}.")
     if n := sum(found[name] for name in claims):
         counts = ", ".join(f"{found[name]} {name.removeprefix('claim ')}" for name in claims)
-        told.append(f"Claims in words: {n}, of which {counts}.")
-    return told
+        sentences.append(f"Claims in words: {n}, of which {counts}.")
+    return sentences
 
 
 def count_verdicts(comparison: pd.DataFrame) -> dict[str, int]:

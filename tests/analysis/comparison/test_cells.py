@@ -27,7 +27,7 @@ def test_what_was_observed_around_each_event():
     assert np.isinf(measure_observation(np.empty((0, 2)), event)[0]).all()
 
 
-def test_spikes_are_told_from_the_event():
+def test_spikes_are_reported_from_the_event():
     times = np.array([0.5, 1.0, 1.5, 4.0, 9.0])
     trains = cut_around(times, np.array([1.0, 3.0, np.nan]))
     assert [train.tolist() for train in trains] == [[-0.5, 0, 0.5], [-2.0, -1.5, 1.0], []]

@@ -152,9 +152,9 @@ def test_every_verdict_is_of_the_list():
     ],
 )
 def test_what_may_not_be_compared_says_why(statistic, row, why):
-    found, told = verdict(statistic, row)
+    found, reported = verdict(statistic, row)
     assert found == "not comparable"
-    assert re.search(why, told)
+    assert re.search(why, reported)
 
 
 def test_an_observer_needs_no_sample():

@@ -38,7 +38,7 @@ def test_a_good_row_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes, told",
+    "changes, reported",
     [
         ({"mark": "founnd"}, r"mark must be one of .* got 'founnd'\. Did you mean 'found'"),
         ({"doi": "", "locator": ""}, "doi and locator are both empty"),
@@ -57,8 +57,8 @@ def test_a_good_row_is_read(tmp_path):
         ({"read_off": "as printed, twice"}, "as many fields as the header"),
     ],
 )
-def test_a_bad_row_is_refused_by_file_and_row(tmp_path, changes, told):
-    with pytest.raises(InputError, match=rf"table\.csv row 2: .*{told}") as caught:
+def test_a_bad_row_is_refused_by_file_and_row(tmp_path, changes, reported):
+    with pytest.raises(InputError, match=rf"table\.csv row 2: .*{reported}") as caught:
         read_references(write(tmp_path, **changes))
     assert "\n" not in str(caught.value)
 

@@ -45,7 +45,7 @@ def test_optional_columns_may_be_missing(tmp_path):
     assert sessions.animal.tolist() == [""]
 
 
-def test_other_names_and_codes_are_told(tmp_path):
+def test_other_names_and_codes_are_reported(tmp_path):
     path = tmp_path / "choices.txt"
     path.write_text(
         "subj\tt\tkey\tleft_pay\tright_pay\nx\t0\tL\tTrue\tFalse\nx\t1\tR\tFalse\tFalse\nx\t2\tno\tFalse\tTrue\n"
@@ -82,9 +82,9 @@ def test_other_words_end_with_what_may_be_pasted(tmp_path):
     path.write_text("choice,reward\n" + "".join(f"{choice},{n % 2}\n" for n, choice in enumerate(choices)))
     with pytest.raises(InputError, match="got 'up' in row 1. `values: {.*` in --columns FILE says") as caught:
         read_choices(path)
-    told = yaml.safe_load(re.search("`(.*)`", str(caught.value))[1])
-    assert told == {"values": {"choice": {"down": 0, "omission": "missing", "up": 1}}}
-    np.testing.assert_array_equal(read_choices(path, ColumnMap(**told)).choice, [[1, 0, 1, -1]])
+    reported = yaml.safe_load(re.search("`(.*)`", str(caught.value))[1])
+    assert reported == {"values": {"choice": {"down": 0, "omission": "missing", "up": 1}}}
+    np.testing.assert_array_equal(read_choices(path, ColumnMap(**reported)).choice, [[1, 0, 1, -1]])
 
 
 def test_rows_without_numbers_are_trials_in_their_order(tmp_path):
@@ -102,16 +102,18 @@ def test_blocks_may_have_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "column, told",
+    "column, reported",
     [("Subject ID", "animal"), ("mouse_name", "animal"), ("date", "session"), ("session_id", "session")],
 )
-def test_a_column_that_seems_to_hold_animals_or_sessions_must_be_told(tmp_path, column, told):
+def test_a_column_that_seems_to_hold_animals_or_sessions_must_be_reported(tmp_path, column, reported):
     path = tmp_path / "choices.csv"
     path.write_text(f"{column},choice,reward\n" + "".join(f"{n // 2},{n % 2},1\n" for n in range(4)))
-    with pytest.raises(InputError, match=f"'{column}' seems to hold several {told}s, .*{{{told}: {column}}}"):
+    with pytest.raises(
+        InputError, match=f"'{column}' seems to hold several {reported}s, .*{{{reported}: {column}}}"
+    ):
         read_choices(path)
-    found = read_choices(path, ColumnMap(columns={told: column}))
-    assert getattr(found, told).tolist() == ["0", "1"]
+    found = read_choices(path, ColumnMap(columns={reported: column}))
+    assert getattr(found, reported).tolist() == ["0", "1"]
 
 
 def test_probabilities_tell_the_better_option(tmp_path):
@@ -120,7 +122,7 @@ def test_probabilities_tell_the_better_option(tmp_path):
     np.testing.assert_array_equal(read_choices(path).better, [[0, 1, -1]])
 
 
-def test_more_than_two_options_are_read_where_told(tmp_path):
+def test_more_than_two_options_are_read_where_reported(tmp_path):
     path = tmp_path / "choices.csv"
     path.write_text("session,trial,choice,reward,better_side\n1,0,3,1,2\n1,1,1,0,2\n1,2,3,0,2\n")
     sessions = read_choices(path, ColumnMap(options=3))
@@ -133,7 +135,7 @@ HEAD = "session,trial,choice,reward\n"
 
 
 @pytest.mark.parametrize(
-    "text, told",
+    "text, reported",
     [
         (
             "session,trial,choise,reward\n1,0,0,1\n1,1,1,1\n",
@@ -160,10 +162,10 @@ HEAD = "session,trial,choice,reward\n"
         ("", "cannot be read as a table"),
     ],
 )
-def test_bad_tables_are_refused(tmp_path, text, told):
+def test_bad_tables_are_refused(tmp_path, text, reported):
     path = tmp_path / "choices.csv"
     path.write_text(text)
-    with pytest.raises(InputError, match=rf"choices\.csv: .*({told})") as caught:
+    with pytest.raises(InputError, match=rf"choices\.csv: .*({reported})") as caught:
         read_choices(path)
     assert "\n" not in str(caught.value)
 

@@ -15,7 +15,7 @@ delay: 0.1
 """
 
 
-def test_what_is_told_is_read(tmp_path):
+def test_what_is_reported_is_read(tmp_path):
     path = tmp_path / "columns.yaml"
     path.write_text(TEXT)
     columns = read_column_map(path)
@@ -50,7 +50,7 @@ def test_what_is_no_number_is_refused(value):
         ColumnMap().translate(pd.DataFrame({"reward": [1, value]}), "x.csv")
 
 
-def test_what_a_value_stands_for_must_be_told():
+def test_what_a_value_stands_for_must_be_reported():
     table = pd.DataFrame({"choice": [0, 1, 9]})
     columns = ColumnMap(values={"choice": {0: 0, 1: 1}})
     with pytest.raises(
@@ -105,7 +105,7 @@ def test_rows_that_are_trials_are_kept(rows, kept):
 
 
 @pytest.mark.parametrize(
-    "rows, told",
+    "rows, reported",
     [
         (
             {"phse": "real"},
@@ -115,8 +115,8 @@ def test_rows_that_are_trials_are_kept(rows, kept):
         ({"phase": "practice", "stage": [2, 3]}, "rows: no row has stage: 2, 3; the column holds 1"),
     ],
 )
-def test_rows_that_are_not_there_are_told_with_what_is(rows, told):
-    with pytest.raises(InputError, match=f"x.csv: {told}"):
+def test_rows_that_are_not_there_are_reported_with_what_is(rows, reported):
+    with pytest.raises(InputError, match=f"x.csv: {reported}"):
         ColumnMap(rows=rows).select(ROWS, "x.csv")
 
 
@@ -128,7 +128,7 @@ def test_what_is_refused_has_its_row_in_the_file():
 
 
 @pytest.mark.parametrize(
-    "text, told",
+    "text, reported",
     [
         ("", "must hold settings such as"),
         ("colums: {choice: a}", "no setting 'colums'. Did you mean 'columns'"),
@@ -145,20 +145,23 @@ def test_what_is_refused_has_its_row_in_the_file():
         ("rows: {phase: {a: b}}", "rows: phase must be an entry of that column or a list of entries"),
         ("rows: {phase: []}", "rows: phase must be an entry of that column or a list of entries"),
         ("path: '{animal}/{day}'", "path: there is no {day}; a pattern has {animal}, {session} or both"),
-        ("path: '{animal}'\ncolumns: {animal: a}", "the animal is told by columns and by path; leave one"),
+        (
+            "path: '{animal}'\ncolumns: {animal: a}",
+            "the animal is reported by columns and by path; leave one",
+        ),
         ("trials_table: [a, b]", "trials_table: Input should be a valid string"),
         ("x: " + "y" * 200_000, "bytes are too many"),
         ("\x00", "is not YAML"),
     ],
 )
-def test_other_files_are_refused(tmp_path, text, told):
+def test_other_files_are_refused(tmp_path, text, reported):
     path = tmp_path / "columns.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match=rf"columns.yaml.*{told}") as caught:
+    with pytest.raises(InputError, match=rf"columns.yaml.*{reported}") as caught:
         read_column_map(path)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(InputError, match="cannot read the columns .*: No such file"):
         read_column_map(tmp_path / "columns.yaml")

@@ -1,4 +1,4 @@
-"""Several files as one data set: what a file is, is told by its content, and choices and cells find their sessions."""
+"""Several files as one data set: what a file is, is reported by its content, and choices and cells find their sessions."""
 
 import re
 from pathlib import Path
@@ -65,18 +65,18 @@ def test_choices_are_not_needed_where_there_are_cells(folder):
         file["intervals/trials"].attrs["colnames"] = names
     found = read_recorded([path])
     assert found.choices is None and found.cells[0].regressors == {}
-    told = read_recorded([path], ColumnMap(columns={"choice": "picked"}))
-    assert told.choices is not None and told.cells[0].regressors
+    reported = read_recorded([path], ColumnMap(columns={"choice": "picked"}))
+    assert reported.choices is not None and reported.cells[0].regressors
 
 
 def test_what_is_neither_is_refused(folder, tmp_path):
     savemat(tmp_path / "x.mat", {"a": 1})
-    for name, told in {
+    for name, reported in {
         "absent": "no file or folder .*absent",
         "x.mat": "x.mat: a MATLAB file; give the folder that holds celldata",
         "notes.txt": "notes.txt: no column is known as choice and reward",
     }.items():
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=reported):
             read_recorded([tmp_path / name])
     with h5py.File(folder / "sub-m1" / "s2.nwb", "a") as file:
         file["intervals/trials"].move("choice", "picked")
@@ -139,11 +139,11 @@ def test_files_of_one_name_are_told_apart_by_their_paths():
     assert found.choices.session.tolist() == days and set(found.choices.animal) == {""}
     apart, animals = found.notes
     assert "several files name a session alike (such as 'trials', in 3 of them)" in apart
-    assert "no animal is told for 3 sessions of 3 files: they count as those of one animal" in animals
+    assert "no animal is named for 3 sessions of 3 files: they count as those of one animal" in animals
     pattern = re.search("`path: '(.*?)'`", animals)[1]
-    told = read_recorded([DATA / "one_folder_a_day"], ColumnMap(path=pattern))
-    assert told.choices.animal.tolist() == ["M1", "M1", "M2"] and told.notes == ()
-    assert told.choices.session.tolist() == ["2024-03-01", "2024-03-02", "2024-03-01"]
+    reported = read_recorded([DATA / "one_folder_a_day"], ColumnMap(path=pattern))
+    assert reported.choices.animal.tolist() == ["M1", "M1", "M2"] and reported.notes == ()
+    assert reported.choices.session.tolist() == ["2024-03-01", "2024-03-02", "2024-03-01"]
     with pytest.raises(
         InputError, match=r"M1/2024-03-01/trials.csv: its path does not end as `path: sub-{animal}"
     ):
@@ -254,7 +254,7 @@ def test_the_path_names_the_day_and_the_table_its_runs(tmp_path, write_session):
         read_recorded([path], ColumnMap(path="{animal}_{session}"))
 
 
-def test_a_column_of_trials_that_seems_to_hold_animals_must_be_told(tmp_path, write_session):
+def test_a_column_of_trials_that_seems_to_hold_animals_must_be_reported(tmp_path, write_session):
     path = write_session(tmp_path / "two.nwb", n_trials=60)
     add_column(path, "intervals/trials/mouse", ["a"] * 30 + ["b"] * 30)
     with pytest.raises(InputError, match="column 'mouse' seems to hold several animals"):
@@ -331,8 +331,10 @@ def test_a_file_with_a_map_of_its_own_is_a_data_set_by_itself(tmp_path):
 
     (alone,) = read_datasets([tmp_path / "rats.csv"])
     assert alone.columns == rats.columns
-    told = ColumnMap(columns={"choice": "port"})
-    assert read_datasets([tmp_path / "rats.csv"], told)[0].columns == told  # --columns replaces the map
+    reported = ColumnMap(columns={"choice": "port"})
+    assert (
+        read_datasets([tmp_path / "rats.csv"], reported)[0].columns == reported
+    )  # --columns replaces the map
 
     (tmp_path / "rats.columns.yaml").unlink()
     (tmp_path / "rats.csv").unlink()

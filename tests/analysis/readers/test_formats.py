@@ -103,7 +103,7 @@ def test_without_the_reader_the_format_is_refused(tmp_path):
         read_recorded([tmp_path])
 
 
-def test_what_a_reader_refuses_is_told(lever_reader, tmp_path):
+def test_what_a_reader_refuses_is_reported(lever_reader, tmp_path):
     (tmp_path / "m1.levers").write_text("LLRR\n")
     with pytest.raises(InputError, match="m1.levers: two lines are needed, got 1"):
         read_recorded([tmp_path / "m1.levers"], ColumnMap())
@@ -120,7 +120,7 @@ def test_no_reader_opens_a_pipe(tmp_path, called):
     assert find_reader(tmp_path / called) is None
 
 
-def test_formats_are_told_by_the_first_bytes(tmp_path):
+def test_formats_are_reported_by_the_first_bytes(tmp_path):
     (tmp_path / "b").write_bytes(b"\x89HDF and more")
     assert begins_with(tmp_path / "b", b"\x89HDF") and not begins_with(tmp_path / "b", b"MATLAB")
     assert not begins_with(tmp_path, b"") and not begins_with(tmp_path / "absent", b"")

@@ -1,4 +1,4 @@
-"""The juice-choice cells: the MATLAB layout is read as told, and the extract means what its columns say."""
+"""The juice-choice cells: the MATLAB layout is read as reported, and the extract means what its columns say."""
 
 import numpy as np
 import pytest
@@ -170,7 +170,7 @@ def test_cells_are_laid_around_the_offers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, change, told",
+    "name, change, reported",
     [
         ("celldata", lambda table: table[:0], "celldata is empty"),
         ("celldata", lambda table: table[:, :2], "celldata must be a table of numbers with 4 columns"),
@@ -195,10 +195,10 @@ def test_cells_are_laid_around_the_offers(tmp_path):
     ],
 )
 @pytest.mark.parametrize("read", [read_ofc_cells, read_ofc_matlab])
-def test_damaged_tables_are_named(tmp_path, name, change, told, read):
+def test_damaged_tables_are_named(tmp_path, name, change, reported, read):
     tables = write_cell(tmp_path)
     tables[name] = change(tables[name].astype(float))
     savemat(tmp_path / "celldata" / "X1a11_data.mat", tables)
-    with pytest.raises(InputError, match=f"X1a11_data.mat: {told}") as caught:
+    with pytest.raises(InputError, match=f"X1a11_data.mat: {reported}") as caught:
         read(tmp_path)
     assert "\n" not in str(caught.value)

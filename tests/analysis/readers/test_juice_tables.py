@@ -64,7 +64,7 @@ def test_other_tables_of_these_names_are_tables_of_choices(folder):
 
 
 @pytest.mark.parametrize(
-    "name, old, new, told",
+    "name, old, new, reported",
     [
         ("trials", "choice,fixation", "took,fixation", "column 'choice' is missing"),
         ("trials", "X1a,3,joint,0", "X1a,3,joint,", "column 'offer_a' has no entry in row 2"),
@@ -76,9 +76,9 @@ def test_other_tables_of_these_names_are_tables_of_choices(folder):
         ("counts", "X1a11,5", "Y1a11,5", "trial 5 of session Y1a is no joint trial"),
     ],
 )
-def test_damage_is_named(folder, name, old, new, told):
+def test_damage_is_named(folder, name, old, new, reported):
     write(folder, **{name: TABLES[name].replace(old, new)})
-    with pytest.raises(InputError, match=f"{name}.csv.gz: {told}") as caught:
+    with pytest.raises(InputError, match=f"{name}.csv.gz: {reported}") as caught:
         read_tables(folder)
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Sessions in NWB files: trials and units come back, old schemas too, and damage is told with file and field."""
+"""Sessions in NWB files: trials and units come back, old schemas too, and damage is reported with file and field."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_trials_and_units_come_back(session):
     np.testing.assert_array_equal(found.intervals[2], [[0, 100], [101, 240]])
 
 
-def test_windows_begin_with_the_trial_unless_told(session):
+def test_windows_begin_with_the_trial_unless_reported(session):
     np.testing.assert_array_equal(
         read_nwb(session).trials["event"], stored(session, "intervals/trials/start_time")
     )
@@ -182,21 +182,21 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_told_with_file_and_field(session, tmp_path, damage):
-    how, told = DAMAGE[damage]
+def test_damage_is_reported_with_file_and_field(session, tmp_path, damage):
+    how, reported = DAMAGE[damage]
     path = change(
         session, tmp_path / "damaged.nwb", lambda file: file.attrs.create("elsewhere", str(session))
     )
     path = change(path, path, how)
     before = path.read_bytes()
-    with pytest.raises(InputError, match=rf"damaged\.nwb: .*({told})") as caught:
+    with pytest.raises(InputError, match=rf"damaged\.nwb: .*({reported})") as caught:
         read_nwb(path, ColumnMap(columns={"event": "cue_time"}))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "settings, reported",
     [
         ({"scale": (1000, 1)}, r"units/spike_times span 2399\d\d s, trials 239.8 s. Are times in ms"),
         ({"scale": (1, 1000)}, r"intervals/trials: trials last 1800 s \(median\). Are times in ms"),
@@ -205,8 +205,8 @@ def test_damage_is_told_with_file_and_field(session, tmp_path, damage):
         ({"scale": (0.001, 1)}, "units/spike_times span 0.2.* s, trials 239.8 s"),
     ],
 )
-def test_times_that_can_hardly_be_seconds_are_refused(write_session, tmp_path, settings, told):
-    with pytest.raises(InputError, match=rf"x.nwb: .*{told}"):
+def test_times_that_can_hardly_be_seconds_are_refused(write_session, tmp_path, settings, reported):
+    with pytest.raises(InputError, match=rf"x.nwb: .*{reported}"):
         read_nwb(write_session(tmp_path / "x.nwb", **settings))
 
 
@@ -224,13 +224,13 @@ def test_times_on_two_clocks_are_refused(session, tmp_path):
 
 def test_other_files_are_refused(session, tmp_path):
     whole, path = session.read_bytes(), tmp_path / "x.nwb"
-    told = {
+    reported = {
         pickle.dumps({"a": np.zeros(3)}): "it is no HDF5. It begins like a pickle, which is never opened",
         whole[: len(whole) // 2]: "damaged or cut short: it cannot be read .*truncated",
         b"": "it is no HDF5",
         b"trial,choice\n": "it is no HDF5",
     }
-    for content, words in told.items():
+    for content, words in reported.items():
         path.write_bytes(content)
         with pytest.raises(InputError, match=f"x.nwb: .*{words}"):
             read_nwb(path)
@@ -296,17 +296,17 @@ def test_cells_without_known_choices_are_read_with_a_proposal(session, tmp_path)
     assert (
         "no column is known as choice and reward; there are start_time, stop_time, response, outcome" in note
     )
-    told = ColumnMap(**yaml.safe_load(re.search("`(.*)`", note)[1]))
+    reported = ColumnMap(**yaml.safe_load(re.search("`(.*)`", note)[1]))
     pd.testing.assert_frame_equal(
-        read_nwb(path, told).trials[["choice", "reward"]], read_nwb(session).trials[["choice", "reward"]]
+        read_nwb(path, reported).trials[["choice", "reward"]], read_nwb(session).trials[["choice", "reward"]]
     )
 
 
 @pytest.mark.parametrize(
-    "place, told",
+    "place, reported",
     [("intervals/epochs", "epochs"), ("processing/behavior/trials", "processing/behavior/trials")],
 )
-def test_tables_of_intervals_are_named_and_can_be_told(session, tmp_path, place, told):
+def test_tables_of_intervals_are_named_and_can_be_reported(session, tmp_path, place, reported):
     def move(file):
         file.copy("intervals/trials", "intervals/stimuli")
         for name in ("choice", "reward"):
@@ -316,11 +316,11 @@ def test_tables_of_intervals_are_named_and_can_be_told(session, tmp_path, place,
     path = change(session, tmp_path / "s1.nwb", move)
     with pytest.raises(
         InputError,
-        match=rf"s1.nwb: no trials table \(intervals/trials\).*stimuli .*`trials_table: {told}` in --columns",
+        match=rf"s1.nwb: no trials table \(intervals/trials\).*stimuli .*`trials_table: {reported}` in --columns",
     ):
         read_nwb(path)
     pd.testing.assert_frame_equal(
-        read_nwb(path, ColumnMap(trials_table=told)).trials, read_nwb(session).trials
+        read_nwb(path, ColumnMap(trials_table=reported)).trials, read_nwb(session).trials
     )
     with pytest.raises(InputError, match="no trials table .*stimulli.* Did you mean 'stimuli'"):
         read_nwb(path, ColumnMap(trials_table="stimulli"))
@@ -410,7 +410,7 @@ def test_a_part_that_zarr_cannot_open_is_not_in_the_way(session, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "how, told",
+    "how, reported",
     [
         (
             lambda root: root.attrs.pop("nwb_version"),
@@ -423,13 +423,13 @@ def test_a_part_that_zarr_cannot_open_is_not_in_the_way(session, tmp_path):
         ),
     ],
 )
-def test_damaged_zarr_is_told(session, tmp_path, how, told):
+def test_damaged_zarr_is_reported(session, tmp_path, how, reported):
     path = write_zarr(session, tmp_path / "x.nwb.zarr", 3)
     root = zarr.open_group(path)
     how(root)
-    if "nwb_version" in told:
+    if "nwb_version" in reported:
         root.attrs.put({})
-    with pytest.raises(InputError, match=f"x.nwb.zarr: .*{told}"):
+    with pytest.raises(InputError, match=f"x.nwb.zarr: .*{reported}"):
         read_nwb(path)
 
 
@@ -458,7 +458,7 @@ def test_pickles_in_zarr_are_never_opened(session, tmp_path, monkeypatch):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_zarr_that_is_cut_short_is_told(session, tmp_path):
+def test_zarr_that_is_cut_short_is_reported(session, tmp_path):
     path = write_zarr(session, tmp_path / "x.nwb.zarr", 3)
     (path / "units" / "zarr.json").write_text("{")
     with pytest.raises(InputError, match="x.nwb.zarr: damaged or cut short: it cannot be read"):

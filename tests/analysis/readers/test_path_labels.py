@@ -9,7 +9,7 @@ from pfc_da.errors import InputError
 
 
 @pytest.mark.parametrize(
-    "pattern, path, told",
+    "pattern, path, reported",
     [
         ("{animal}/{session}/*.csv", "data/M1/2024-03-01/trials.csv", ("M1", "2024-03-01")),
         ("{animal}/{session}/*", "data/M1/2024.03.01/trials.csv.gz", ("M1", "2024.03.01")),
@@ -22,9 +22,9 @@ from pfc_da.errors import InputError
         ("{session}_[x].csv", "5_[x].csv", (None, "5")),
     ],
 )
-def test_labels_are_read(pattern, path, told):
+def test_labels_are_read(pattern, path, reported):
     found = read_labels(check_pattern(pattern), Path("/top", path))
-    assert (found.get("animal"), found.get("session")) == told
+    assert (found.get("animal"), found.get("session")) == reported
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,15 @@ def test_another_path_is_refused_with_both(pattern, path):
 
 
 @pytest.mark.parametrize(
-    "pattern, told",
+    "pattern, reported",
     [
         ("{animal}/{day}", r"there is no {day}; a pattern has {animal}, {session} or both"),
         ("data/*", "it names nothing"),
         ("{animal}" + "*x" * 20, "more than 8 labels"),
     ],
 )
-def test_other_patterns_are_refused(pattern, told):
-    with pytest.raises(ValueError, match=told):
+def test_other_patterns_are_refused(pattern, reported):
+    with pytest.raises(ValueError, match=reported):
         check_pattern(pattern)
 
 

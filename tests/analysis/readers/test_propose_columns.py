@@ -18,7 +18,7 @@ def words(a, b):
 
 
 @pytest.mark.parametrize(
-    "columns, told",
+    "columns, reported",
     [
         ({"response": ALTERNATE, "outcome": ALTERNATE}, {"choice": "response", "reward": "outcome"}),
         ({"side": ALTERNATE, "rewarded": ALTERNATE}, {"choice": "side", "reward": "rewarded"}),
@@ -30,7 +30,7 @@ def words(a, b):
         ({"choice": ALTERNATE, "Feedback": ALTERNATE}, {"reward": "Feedback"}),
     ],
 )  # fmt: skip
-def test_columns_are_guessed_from_names_and_how_many_entries(columns, told):
+def test_columns_are_guessed_from_names_and_how_many_entries(columns, reported):
     table = pd.DataFrame({"subject": ["m1"] * N, "t": range(N), **columns})
     with pytest.raises(
         InputError, match="x.csv: no column is known as .*; there are subject, t, .*`"
@@ -38,14 +38,14 @@ def test_columns_are_guessed_from_names_and_how_many_entries(columns, told):
         ColumnMap().translate(table, "x.csv", ("choice", "reward"))
     message = str(caught.value)
     found = yaml.safe_load(re.search("`(.*)`", message)[1])
-    assert found["columns"] == told and "\n" not in message
-    if "NAME" not in told.values():
+    assert found["columns"] == reported and "\n" not in message
+    if "NAME" not in reported.values():
         again = ColumnMap(**found).translate(table, "x.csv", ("choice", "reward"))
         assert again[["choice", "reward"]].notna().all(axis=None)
 
 
 @pytest.mark.parametrize(
-    "ours, entries, told",
+    "ours, entries, reported",
     [
         ("choice", ["B", "A"], {"A": 0, "B": 1}),
         ("choice", ["Right!", "Left!", "no response"], {"Left!": 0, "no response": "missing", "Right!": 1}),
@@ -60,12 +60,12 @@ def test_columns_are_guessed_from_names_and_how_many_entries(columns, told):
         ),  # which one pays is not guessed
     ],
 )
-def test_words_are_proposed_with_what_they_may_stand_for(ours, entries, told):
+def test_words_are_proposed_with_what_they_may_stand_for(ours, entries, reported):
     with pytest.raises(
         InputError, match="must hold numbers .* in --columns FILE says what each stands for"
     ) as caught:
         ColumnMap().translate(pd.DataFrame({ours: entries * 3}), "x.csv")
-    assert yaml.safe_load(re.search("`(.*)`", str(caught.value))[1]) == {"values": {ours: told}}
+    assert yaml.safe_load(re.search("`(.*)`", str(caught.value))[1]) == {"values": {ours: reported}}
 
 
 def test_many_words_are_not_proposed():

@@ -15,7 +15,7 @@ SAME = {
     "bar": PLAIN.replace(b",", b"|"),
     "decimal comma": b"trial;choice;reward\n0;L;0,5\n1;R;\n",
     "decimal comma after tabs": b"trial\tchoice\treward\n0\tL\t0,5\n1\tR\t\n",
-    "separator told": b"sep=;\ntrial;choice;reward\n0;L;0,5\n1;R;\n",
+    "separator reported": b"sep=;\ntrial;choice;reward\n0;L;0,5\n1;R;\n",
     "quotes": b'"trial","choice","reward"\n"0","L","0.5"\n"1","R",""\n',
     "decimal comma in quotes": b'trial,choice,reward\n0,L,"0,5"\n1,R,\n',
     "blanks after commas": b"trial, choice , reward\n0, L, 0.5\n1, R, \n",
@@ -82,7 +82,7 @@ def test_rows_are_numbered_as_in_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, told",
+    "content, reported",
     [
         (b"0,0,1\n1,0,1\n", "its first line, '0,0,1', holds numbers; write the names of columns there"),
         (b"a,b\n1,2,3,4\n5,6,7,8\n", "more fields than its first line has names. Leave out names of rows"),
@@ -96,7 +96,7 @@ def test_rows_are_numbered_as_in_the_file(tmp_path):
         (b'a,b\n1,"2\n', "cannot be read as a table"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path, content, told):
-    with pytest.raises(InputError, match=rf"x\.txt: .*{told}") as caught:
+def test_what_is_no_table_is_refused(tmp_path, content, reported):
+    with pytest.raises(InputError, match=rf"x\.txt: .*{reported}") as caught:
         read(tmp_path, content)
     assert "\n" not in str(caught.value)

@@ -357,7 +357,7 @@ STUBBORN = {
 @pytest.mark.parametrize("how", STUBBORN)
 @pytest.mark.parametrize("n_stubborn", [1, 2])
 def test_animals_that_always_do_the_same_do_not_end_the_analysis(run, name, how, n_stubborn, tmp_path):
-    """Their units are told nothing of (variables cannot be told apart), the others' are."""
+    """Their units are reported nothing of (variables cannot be told apart), the others' are."""
     recording = read_recording(run / "recording.nc")
     labels = ("chosen_object", "chosen_lever", "choice")
     label = next(each for each in labels if each in recording)

@@ -461,10 +461,10 @@ def test_claims_in_words_are_counted_apart(run, tmp_path):
     ]
     comparison.to_csv(run / "comparison.csv", index=False)
     page = write_report(run).read_text(encoding="utf-8")
-    told = re.findall(
+    reported = re.findall(
         r"<dt>(Inside their reference|Claims that hold)</dt><dd>(.*?)<small>(.*?)</small>", page
     )
-    assert told == [
+    assert reported == [
         ("Inside their reference", "1 of 3", "1 outside, 1 open; 1 more are not comparable"),
         ("Claims that hold", "1 of 3", "1 fail; 1 are open; a claim is a sign or a range in words"),
     ]

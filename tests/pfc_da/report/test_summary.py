@@ -29,7 +29,7 @@ def by_animal(learned):
 
 
 @pytest.mark.parametrize(
-    "learned, told",
+    "learned, reported",
     [
         ((1, 1, 1), []),
         (
@@ -39,9 +39,9 @@ def by_animal(learned):
         ((0, 0), ["2 of 2 animals did not learn: reward 0.510 a trial, untrained 0.500, chance 0.500."]),
     ],
 )
-def test_animals_that_did_not_learn_are_named_with_their_reward(learned, told):
-    assert list_warnings(manifest(), STATISTICS, by_animal(learned)) == told
-    assert list_warnings(manifest(quick=True), STATISTICS, by_animal(learned)) == [*told, QUICK]
+def test_animals_that_did_not_learn_are_named_with_their_reward(learned, reported):
+    assert list_warnings(manifest(), STATISTICS, by_animal(learned)) == reported
+    assert list_warnings(manifest(quick=True), STATISTICS, by_animal(learned)) == [*reported, QUICK]
 
 
 def test_a_run_without_such_numbers_has_no_warning():
