@@ -292,4 +292,4 @@ def test_an_lstm_is_refused_in_one_line(tmp_path, capfd):
         with folder.doing("train"):
             pass
     assert exit_code(["replay", str(tmp_path / "run"), "--spiking"]) == 2
-    assert "network 'lstm' has no spiking counterpart" in capfd.readouterr().err
+    assert "network LSTMNetwork has no spiking counterpart" in capfd.readouterr().err
