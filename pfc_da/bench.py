@@ -170,12 +170,8 @@ def measure_update(agent: Agent, settings: RunSettings, task: Task, training: Tr
 
     Parameters
     ----------
-    agent : Agent
-    settings : RunSettings
-    task : Task
-    training : Training
-    seed : int
-        Of the animal.
+    agent, settings, task, training, seed
+        As for `pfc_da.train.train_update`.
 
     Returns
     -------

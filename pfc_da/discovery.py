@@ -62,11 +62,8 @@ def load_module(package: ModuleType, name: str, kind: str) -> Any:
 
     Parameters
     ----------
-    package : module
-    name : str
-        As the user gave it.
-    kind : str
-        What the modules are, such as "format"; for the message.
+    package, name, kind
+        As for `require_module`.
 
     Raises
     ------
@@ -81,11 +78,8 @@ def describe_module(package: ModuleType, name: str, kind: str) -> str:
 
     Parameters
     ----------
-    package : module
-    name : str
-        As the user gave it.
-    kind : str
-        What the modules are, such as "format"; for the message.
+    package, name, kind
+        As for `require_module`.
 
     Raises
     ------

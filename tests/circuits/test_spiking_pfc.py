@@ -254,7 +254,7 @@ def test_a_separate_critic_feels_what_is_done_to_dopamine():
 def test_networks_without_the_curve_of_neurons_are_refused():
     task = Bandit()
     lstm = LSTMNetwork(input_size(task, "reward"), 2, LSTMNetworkSettings(n_units=8))
-    with pytest.raises(InputError, match="network 'lstm' has no spiking counterpart"):
+    with pytest.raises(InputError, match="network LSTMNetwork has no spiking counterpart"):
         require_spiking(lstm)
     network, _ = build(task, curve="rectified_tanh")
     with pytest.raises(InputError, match="'rectified_tanh' is not the f-I curve"):

@@ -462,9 +462,9 @@ def test_settings_in_a_manifest_that_are_none(experiment, call, tmp_path):
     out = tmp_path / "run"
     assert call("train", "bandit", "--animals", 1, "--out", out, "--quick")[0] == 0
     manifest = out / "manifest.json"
-    manifest = read_manifest(out)
-    train = {"updatse" if key == "updates" else key: value for key, value in manifest.config["train"].items()}
-    damaged = format_manifest(manifest.model_copy(update={"config": manifest.config | {"train": train}}))
+    content = read_manifest(out)
+    train = {"updatse" if key == "updates" else key: value for key, value in content.config["train"].items()}
+    damaged = format_manifest(content.model_copy(update={"config": content.config | {"train": train}}))
     manifest.write_text(damaged)
     assert_one_line(call("replay", out), "manifest.json is damaged: config.train.updatse")
     assert manifest.read_text() == damaged

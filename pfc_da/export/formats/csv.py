@@ -27,9 +27,8 @@ def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
 
     Parameters
     ----------
-    recording : xarray.Dataset
-    sessions : int or None
-        The first of every animal; all if None.
+    recording, sessions
+        As in `pfc_da.export.formats`.
     """
     name = name_export(recording)
     part = recording[list_labels(recording)]

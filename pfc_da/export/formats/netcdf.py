@@ -19,9 +19,8 @@ def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
 
     Parameters
     ----------
-    recording : xarray.Dataset
-    sessions : int or None
-        The first of every animal; all if None.
+    recording, sessions
+        As in `pfc_da.export.formats`.
     """
     part = cut_sessions(recording, sessions)
     yield Job(Path(f"{name_export(recording)}.nc"), functools.partial(write_recording, part))

@@ -45,9 +45,8 @@ def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
 
     Parameters
     ----------
-    recording : xarray.Dataset
-    sessions : int or None
-        The first of every animal; all if None.
+    recording, sessions
+        As in `pfc_da.export.formats`.
     """
     with importing("nwb"):
         import pynwb  # noqa: F401  # a missing extra is refused before any file is written
