@@ -170,7 +170,7 @@ def _format_row(row: Any) -> str:
         (row.recorded, row.rec_low, row.rec_high),
         (row.difference, row.diff_low, row.diff_high),
     )
-    shown = " ".join(f"{f'{middle:.3g} [{low:.3g}, {high:.3g}]':24}" for middle, low, high in numbers)
+    shown = " ".join(f"{format_interval(*number):24}" for number in numbers)
     return f"{f'{row.key} {row.condition}':30} {shown} {row.verdict}: {row.why}"
 
 
