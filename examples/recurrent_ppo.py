@@ -19,7 +19,9 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--steps", type=int, default=30_000, help="environment steps of training")
 arguments = parser.parse_args()
 
-torch.set_num_threads(1)  # the network is small: more threads cost several times the CPU time, and no less wall time
+torch.set_num_threads(
+    1
+)  # the network is small: more threads cost several times the CPU time, and no less wall time
 
 TASK = {"arms": "correlated_easy", "n_trials": 20}
 SESSIONS = 200
