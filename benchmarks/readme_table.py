@@ -2,9 +2,8 @@
 
 The first run gives the table of the README, all runs give ``docs/results.md``, the first of each paradigm the figures of the
 pages. Each row is one simulated number, in the order of statistics.csv, with every number of comparison.csv that it is
-compared with. The README leaves out numbers without a comparison. References without a simulated number are counted
-below the
-table. Nothing is selected by hand.
+compared with. The README shows at most ten rows (`choose_rows`), and below them counts all comparisons of the run, and the
+references without a simulated number. Nothing is selected by hand.
 """
 
 import csv
@@ -45,6 +44,8 @@ training). Intervals are 95 %; [statistics.md](statistics.md#intervals) says ove
 {MACHINES}"""
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 COLUMN = {"published": 0, "unverified": 0, "recorded": 1, "derived": 2}
+MOST_ROWS = 10
+"""Of the table of the README."""
 HEAD = ["statistic", "simulated", "published", "recorded", "chance and observers"]
 
 
@@ -90,7 +91,7 @@ def table(run: Path, everything: bool = False, kind: str = ".") -> str:
     ----------
     run : Path
     everything : bool
-        Include statistics without a comparison.
+        Show all statistics, not only those of the README.
     kind : str
         Folder of another replay, a key of `REPLAYS`; "." for the main one.
 
@@ -101,12 +102,13 @@ def table(run: Path, everything: bool = False, kind: str = ".") -> str:
     compared_to = run / kind / "comparison.csv"
     references, sources = rows(compared_to) if compared_to.exists() else [], Sources()
     lines, compared = [HEAD, ["---"] * len(HEAD)], []
+    chosen = [] if everything else choose_rows(run)
     for statistic in rows(run / kind / "statistics.csv"):
         name = (statistic["key"], statistic["condition"])
         found = [row for row in references if (row["key"], row["condition"]) == name]
-        if not found and not everything:
-            continue
         compared += found
+        if not everything and name not in chosen:
+            continue
         simulated = with_interval(*(statistic[column] for column in ("estimate", "low", "high")))
         cells: list[list[str]] = [[], [], []]
         for row in found:
@@ -127,6 +129,20 @@ def caveats(run: Path) -> list[str]:
     """What a reader must know before the numbers of a run: that it is a quick one."""
     config = json.loads((run / "manifest.json").read_text("utf-8"))["config"]
     return [QUICK] if config.get("quick") else []
+
+
+def choose_rows(run: Path) -> list[tuple[str, str]]:
+    """Key and condition of the rows that the README shows.
+
+    Those of headline.csv, then of every other statistic the first condition that is comparable to a published or recorded
+    number.
+    """
+    chosen = [(row["key"], row["condition"]) for row in rows(run / "headline.csv")]
+    for row in rows(run / "comparison.csv"):
+        judged = COLUMN[row["kind"]] < 2 and row["verdict"] != "not comparable"
+        if judged and row["key"] not in dict(chosen):
+            chosen.append((row["key"], row["condition"]))
+    return chosen[:MOST_ROWS]
 
 
 class Sources:

@@ -9,6 +9,7 @@ import argparse
 
 import gymnasium
 import numpy as np
+import torch
 from sb3_contrib import RecurrentPPO
 from stable_baselines3.common.env_util import make_vec_env
 
@@ -17,6 +18,10 @@ import pfc_da.gymnasium_env  # noqa: F401  (registers the ids)
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--steps", type=int, default=30_000, help="environment steps of training")
 arguments = parser.parse_args()
+
+torch.set_num_threads(
+    1
+)  # the network is small: more threads cost several times the CPU time, and no less wall time
 
 TASK = {"arms": "correlated_easy", "n_trials": 20}
 SESSIONS = 200

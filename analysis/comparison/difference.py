@@ -23,6 +23,7 @@ from typing import Any
 
 import pandas as pd
 
+from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic, missing_statistic
 
 

@@ -2,13 +2,22 @@ import json
 
 import pytest
 
-from benchmarks.readme_table import QUICK, caveats, replace_table, table, with_interval
+from benchmarks.readme_table import (
+    MOST_ROWS,
+    QUICK,
+    caveats,
+    choose_rows,
+    replace_table,
+    table,
+    with_interval,
+)
 
 STATISTICS = """key,paradigm,network,rule,condition,estimate,low,high,interval,n,n_of,units
 matching_slope,monkey_juice,rate,three-factor,,0.64123,0.61,0.66,95 % t over animals,4,animals,1
 unheard_of,monkey_juice,rate,three-factor,,1,1,1,95 %,4,animals,1
 selective,monkey_juice,rate,three-factor,choice,0.5,,,none: one animal,1,animals,fraction
 """
+HEADLINE = STATISTICS.splitlines()[0] + ",title\n" + STATISTICS.splitlines()[1] + ",Matching slope\n"
 COMPARISON = """key,condition,simulated,sim_low,sim_high,reference,ref_low,ref_high,\
 kind,source,doi,locator,verdict,why
 matching_slope,,0.64123,0.61,0.66,,0.0,1.0,published,"A, 2020",10.1/x,Fig. 2,claim holds,
@@ -20,10 +29,16 @@ timescale,,nan,nan,nan,0.2,0.1,0.3,derived,chance,,,not comparable,this run hold
 
 
 @pytest.fixture
-def lines(tmp_path):
+def run(tmp_path):
     (tmp_path / "statistics.csv").write_text(STATISTICS)
     (tmp_path / "comparison.csv").write_text(COMPARISON)
-    return table(tmp_path).splitlines()
+    (tmp_path / "headline.csv").write_text(HEADLINE)
+    return tmp_path
+
+
+@pytest.fixture
+def lines(run):
+    return table(run, everything=True).splitlines()
 
 
 def test_a_number_is_in_one_row_with_all_its_references(lines):
@@ -34,7 +49,7 @@ def test_a_number_is_in_one_row_with_all_its_references(lines):
 
 
 def test_a_missing_interval_is_left_out(lines):
-    assert lines[3] == "| `selective` choice | 0.5, n = 1 animals |  |  | 0.05 not comparable (4) |"
+    assert lines[4] == "| `selective` choice | 0.5, n = 1 animals |  |  | 0.05 not comparable (4) |"
 
 
 def test_sources_are_numbered_with_doi_and_locator(lines):
@@ -44,6 +59,24 @@ def test_sources_are_numbered_with_doi_and_locator(lines):
         "3. [mice](https://doi.org/10.1/z)",
         "4. chance",
     ]
+
+
+def test_the_readme_shows_the_headline_and_counts_all_comparisons(run):
+    shown = table(run).splitlines()
+    assert [line for line in shown if "`" in line] == [shown[2]] and "`matching_slope`" in shown[2]
+    assert "2 comparisons, controls at chance left out: " in "\n".join(shown)
+
+
+def test_other_rows_of_the_readme_are_first_conditions_with_a_verdict_on_a_published_or_recorded_number(run):
+    row = "{},{},1,0,2,1,0,2,{},mice,10.1/z,data/x.csv,{},\n"
+    judged = [("no_verdict", "", "recorded", "not comparable"), ("an_observer", "", "derived", "inside")]
+    judged += [("rate", "a", "recorded", "not comparable"), ("rate", "b", "published", "inside")]
+    judged += [("rate", "c", "recorded", "inside"), ("missed", "", "recorded", "outside")]
+    (run / "comparison.csv").write_text(COMPARISON + "".join(row.format(*each) for each in judged))
+    assert choose_rows(run) == [("matching_slope", ""), ("rate", "b"), ("missed", "")]
+    more = [(f"another_{n}", "", "recorded", "inside") for n in range(20)]
+    (run / "comparison.csv").write_text(COMPARISON + "".join(row.format(*each) for each in more))
+    assert len(choose_rows(run)) == MOST_ROWS
 
 
 def test_misses_and_what_was_not_simulated_are_counted(lines):

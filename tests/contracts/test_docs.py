@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from pfc_da import cli, paradigms
+from pfc_da import paradigms
 from pfc_da.experiment.result import Result
-from pfc_da.recording import read_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
@@ -73,45 +72,6 @@ def test_every_command_and_option_is_on_its_page_and_no_other():
     }
     options = {option for option in options if option.startswith("--")} - {"--help"}
     assert set(re.findall(r"`(--[\w-]+)", page)) == options
-
-
-def test_the_commands_that_grow_a_run_do_what_the_page_says(tmp_path, monkeypatch, capsys):
-    """As printed, but for the size of a quick run."""
-    page = (ROOT / "docs" / "command-line.md").read_text()
-    section = page.split("## More animals, more sessions")[1].split("## ")[0]
-    commands = re.search(r"```\n(.*?)```", section, flags=re.DOTALL)[1].splitlines()
-    small = {"network": {"n_units": 12}, "train": {"updates": 3}, "task": {"n_trials": 12}}
-    small["replay"] = {"held_out_sessions": 12, "sessions": 12, "unit_sessions": 12}
-    monkeypatch.setattr("pfc_da.experiment.experiment.QUICK_SETTINGS", small)
-    monkeypatch.chdir(tmp_path)
-    said = []
-    for command in commands:
-        assert cli.exit_code([*command.split()[1:], "--workers", "1"]) == 0
-        said.append(capsys.readouterr().err.partition("\n")[0])
-    quoted = re.findall(r"`(runs/pilot has .*?)`", section)
-    assert quoted == [said[1]]
-    assert said[2] == "runs/pilot has 3 animals: none is trained again; replay.sessions is 80 instead of 12."
-    recording = read_recording(Path("runs/pilot/recording.nc"))
-    assert (recording.sizes["animal"], recording.sizes["episode"]) == (3, 80)
-
-
-def test_the_page_of_python_runs_as_printed(tmp_path, monkeypatch, capsys):
-    """From an empty folder, all snippets one after another, but for the size of a quick run and the processes."""
-    page = (ROOT / "docs" / "python.md").read_text()
-    small = {"network": {"n_units": 12}, "train": {"updates": 3}, "task": {"n_trials": 12}}
-    small["replay"] = {"held_out_sessions": 12, "sessions": 12, "unit_sessions": 12}
-    monkeypatch.setattr("pfc_da.experiment.experiment.QUICK_SETTINGS", small)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    for snippet in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
-        exec(snippet, names)
-    said = capsys.readouterr()
-    assert said.err.startswith("runs/bandit: train, replay, compare.\n")
-    assert said.out.startswith("runs/bandit: bandit, rate network, ") and "2 animals\n" in said.out
-    assert {file.name for file in tmp_path.iterdir()} == {"runs", "panels.svg"}
-    assert names["result"].report.exists() and names["rates"].dims == ("animal", "choice", "time", "unit")
 
 
 def test_the_page_of_python_names_what_a_result_has():
