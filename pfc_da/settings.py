@@ -322,9 +322,8 @@ class RunSettings(Settings):
     """File of a paradigm that is not of the package; set with `paradigm`, and no setting of its own."""
     animals: int = setting(4, "trained seeds", "animals", ge=1, le=10_000)
     seed: int = setting(0, "seed of all random numbers", ge=0, le=2**62)
-    quick: pydantic.StrictBool = setting(
-        False, "whether it is a run to see that the program works, without verdicts; --quick sets it"
-    )
+    quick: pydantic.StrictBool = False
+    """Whether it is a run to see that the program works, without verdicts; --quick sets it."""
     network: Annotated[
         pydantic.SerializeAsAny[NetworkSettings],
         pydantic.BeforeValidator(functools.partial(_read_group, "network")),

@@ -204,7 +204,9 @@ def format_fit(metric: DistanceMetric, ranking: pd.DataFrame, fresh: pd.DataFram
             line += f", over held-out statistics {_interval(row, 'fresh_held_out_')}"
         line += f"; as recordings they would find their own settings as number {row.fresh_place:.0f} of {len(ranking)}"
         held_out = fresh[(fresh["candidate"] == row.candidate) & (fresh["role"] == "held out")]
-        parts += ["", line, format_differences(held_out)] if len(held_out) else ["", line]
+        parts += ["", line]
+        if len(held_out):
+            parts.append(format_differences(held_out.assign(source="held-out statistics")))
     candidates = ranking[ranking["candidate"] != "default"]
     some, whole = candidates["animals_failed"] > 0, candidates["animals_failed"] == candidates["animals"]
     parts += [

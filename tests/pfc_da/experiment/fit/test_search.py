@@ -120,13 +120,13 @@ def planted_distance(ranking, stay):
     return np.hypot(ranking["rule.discount"] - stay[0], ranking["rule.trace_decay"] - stay[1])
 
 
-def test_several_data_sets_are_refused(played, folder, tmp_path):
+def test_several_data_sets_are_refused(planted, folder, tmp_path):
     recordings = shutil.copytree(folder, tmp_path / "recordings")
     (recordings / "b.columns.yaml").write_text("baited: true\n")
     with pytest.raises(
         InputError, match=r"a fit needs one data set, got 2: .*b.csv, .*a.csv. Give one of them."
     ):
-        Fit.ask(played, [recordings], out=tmp_path / "fit", space_file=folder / "space.yaml")
+        Fit.ask(planted, [recordings], out=tmp_path / "fit", space_file=folder / "space.yaml")
     assert not (tmp_path / "fit").exists()
 
 
