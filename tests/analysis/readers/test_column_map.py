@@ -147,7 +147,7 @@ def test_what_is_refused_has_its_row_in_the_file():
         ("path: '{animal}/{day}'", "path: there is no {day}; a pattern has {animal}, {session} or both"),
         (
             "path: '{animal}'\ncolumns: {animal: a}",
-            "the animal is reported by columns and by path; leave one",
+            "the animal is stated by columns and by path; leave one",
         ),
         ("trials_table: [a, b]", "trials_table: Input should be a valid string"),
         ("x: " + "y" * 200_000, "bytes are too many"),
