@@ -322,6 +322,8 @@ class RunSettings(Settings):
     """File of a paradigm that is not of the package; set with `paradigm`, and no setting of its own."""
     animals: int = setting(4, "trained seeds", "animals", ge=1, le=10_000)
     seed: int = setting(0, "seed of all random numbers", ge=0, le=2**62)
+    files: dict[str, str] = {}
+    """SHA-256 of the files of one's own (paradigm, network, rule) by their path; no setting, taken from the files."""
     quick: pydantic.StrictBool = False
     """Whether it is a run to see that the program works, without verdicts; --quick sets it."""
     network: Annotated[

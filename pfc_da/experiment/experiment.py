@@ -27,6 +27,7 @@ from pfc_da.analysis.figures.panel import write_figures
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise_fraction
 from pfc_da.analysis.units.nulls import MIN_SESSIONS
+from pfc_da.discovery import is_file
 from pfc_da.errors import InputError, nearest, show
 from pfc_da.experiment.analyse import analyse_recording
 from pfc_da.experiment.replays.rate import RateReplay
@@ -44,6 +45,7 @@ from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
 from pfc_da.rollout import CONTROLS, Condition
 from pfc_da.settings import RunSettings, merge, resolve
+from pfc_da.storage.files import hash_file
 from pfc_da.storage.run_files import STAGES
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.storage.tables import COMPARISON, read_table
@@ -168,6 +170,9 @@ class Experiment:
         )
         if settings.paradigm != self.name:
             raise InputError(f"the settings are for paradigm {show(settings.paradigm)}, not {self.name!r}.")
+        own = (settings.paradigm_file, settings.network.kind, settings.rule.kind)
+        files = {path: hash_file(Path(path)) for path in own if is_file(path)}
+        settings = settings.model_copy(update={"files": files})
         build_agent(settings, self.build_task(settings))
         tested = self.build_task(settings, test=True)
         _require("task.n_trials in test", tested.n_trials, LAGS + 1, f"history reaches {LAGS} trials back")

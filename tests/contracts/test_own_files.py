@@ -85,6 +85,20 @@ def test_the_same_command_again_has_nothing_to_do(run, guide_folder, monkeypatch
     assert "finished already" in capsys.readouterr().out
 
 
+def test_a_run_is_not_continued_with_another_version_of_its_file(run, guide_folder):
+    file = guide_folder / "drifting_bandit.py"
+    text = file.read_text()
+    file.write_text(text.replace("0.1 + 0.8 *", "0.2 + 0.6 *"))
+    try:
+        code, said = pfc_da("run", "drifting_bandit.py", "--animals", "2", *SETS, cwd=guide_folder)
+    finally:
+        file.write_text(text)
+    assert (code, said.count("\n")) == (2, 1)
+    assert re.search(
+        r"another configuration: files\..*/drifting_bandit\.py is \"\w{64}\" there and \"\w{64}\" was", said
+    )
+
+
 def test_a_run_whose_file_is_gone_names_it(run, guide_folder):
     moved = (guide_folder / "drifting_bandit.py").rename(guide_folder / "aside")
     try:

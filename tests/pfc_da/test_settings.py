@@ -87,7 +87,7 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
         # names
         (
             "netwrok.kind=rate",
-            r"^no setting 'netwrok'\. Did you mean 'network'\? There are: animals, dopamine, network, ",
+            r"^no setting 'netwrok'\. Did you mean 'network'\? There are: animals, dopamine, files, network, ",
         ),
         (
             "network.unts=8",
