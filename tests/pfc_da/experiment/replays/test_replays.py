@@ -10,8 +10,11 @@ from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.experiment import replays
 from pfc_da.experiment.replays import rate
+from pfc_da.export import export_run
+from pfc_da.jobs.progress import Progress
 from pfc_da.recording import read_recording
 from pfc_da.replay import record_animal
+from pfc_da.report.page import write_report
 from pfc_da.storage.manifest import new_manifest
 from pfc_da.storage.run_folder import RunFolder
 
@@ -36,6 +39,41 @@ def run(tmp_path):
     sets = [word for text in SMALL for word in ("--set", text)]
     assert exit_code(["train", "bandit", "--animals", "3", "--out", str(tmp_path / "run"), *sets]) == 0
     return tmp_path / "run"
+
+
+TWICE = '''"""Twice as many neurons a unit as asked for, to see what more of them keep."""
+
+from pfc_da.experiment.replays.spiking import SpikingReplay
+
+
+class Twice(SpikingReplay):
+    name = "twice"
+
+    @classmethod
+    def parse(cls, sessions=2, neurons=1):
+        return super().parse(sessions=sessions, neurons=2 * neurons)
+
+
+REPLAY = Twice
+'''
+
+
+def test_a_replay_is_one_file_and_its_recording_and_figures_are_found(run, tmp_path, monkeypatch):
+    (tmp_path / "added").mkdir()
+    (tmp_path / "added" / "twice.py").write_text(TWICE)
+    monkeypatch.setattr(replays, "__path__", [*replays.__path__, str(tmp_path / "added")])
+    assert "twice" in replays.names() and replays.describe("twice").startswith("Twice as many neurons")
+    for stage in ("replay", "compare"):
+        assert exit_code([stage, str(run), *(["--workers", "1"] if stage == "replay" else [])]) == 0
+    experiment = paradigms.load("bandit")
+    replay = replays.load("twice")
+    own = replay(experiment, experiment.settings(animals=3, sets=SMALL), replay.parse())
+    with RunFolder.existing(run) as folder, Progress({}) as progress, progress.stage("replay"):
+        own.run(folder, progress, 1)
+    assert read_recording(run / "replays/twice/recording.nc").attrs["neurons_per_unit"] == 2
+    assert "replays/twice/figures/spiking_share.csv" in write_report(run).read_text()
+    exported, _ = export_run(run, "csv", replay="twice")
+    assert exported == run / "replays/twice/exports/csv"
 
 
 @pytest.mark.parametrize("spoilt", [None, "recording", "request", "weights"])
