@@ -44,10 +44,11 @@ def fit(
     from pfc_da.experiment.fit.search import Fit
     from pfc_da.jobs.progress import Progress
 
-    out = out or Path("runs") / f"fit-{paradigm}"
+    experiment = paradigms.load(paradigm)
+    out = out or Path("runs") / f"fit-{experiment.name}"
     files: dict[str, Any] = {"space_file": space, "columns_file": columns, "config_file": config}
     settings: dict[str, Any] = {"sets": sets or (), "animals": animals, "seed": seed}
-    asked = Fit.ask(paradigms.load(paradigm), [*recorded, *(more or ())], out=out, **files, **settings)
+    asked = Fit.ask(experiment, [*recorded, *(more or ())], out=out, **files, **settings)
     cost = asked.estimate(candidates, workers, force)
     if force or not os.path.exists(asked.out):
         cost.require_room(asked.out)

@@ -81,8 +81,9 @@ class Experiment:
     chance
         Reward a trial of random choices.
     choice
-        Variable of the recording that holds the choice between two options: ``choice``, or a label of the task such as
-        ``chosen_object``. Strategy and coding of value are computed of it; None if a choice is not of that kind.
+        Variable of the recording that holds the chosen option: ``choice``, or a label of the task such as
+        ``chosen_object``. Strategy is computed of it and, of two options, history kernels and coding of value; None for
+        choices that these do not describe.
     probability
         Label of the task that holds the reward probability of each option, for drawing; None if there is none.
     codes_value
@@ -163,16 +164,16 @@ class Experiment:
         }
         options = {key: value for key, value in (named | more).items() if value is not None}
         settings = resolve(
-            [{"paradigm": self.name, "paradigm_file": self.file}, self.defaults],
+            [{"paradigm": self.name}, self.defaults],
             config_file=None if config_file is None else Path(config_file),
             options=merge(QUICK_SETTINGS, options) if quick else options,
             sets=[sets] if isinstance(sets, str) else sets,
         )
         if settings.paradigm != self.name:
             raise InputError(f"the settings are for paradigm {show(settings.paradigm)}, not {self.name!r}.")
-        own = (settings.paradigm_file, settings.network.kind, settings.rule.kind)
+        own = (self.file, settings.network.kind, settings.rule.kind)
         files = {path: hash_file(Path(path)) for path in own if is_file(path)}
-        settings = settings.model_copy(update={"files": files})
+        settings = settings.model_copy(update={"paradigm_file": self.file, "files": files})
         build_agent(settings, self.build_task(settings))
         tested = self.build_task(settings, test=True)
         _require("task.n_trials in test", tested.n_trials, LAGS + 1, f"history reaches {LAGS} trials back")

@@ -10,6 +10,7 @@ import pytest
 
 from pfc_da import cli, paradigms
 from pfc_da.errors import InputError
+from pfc_da.storage.yaml_file import format_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("network.n_units=8", "train.updates=3", "train.sessions=4", "task.n_trials=12")
@@ -97,6 +98,25 @@ def test_a_run_is_not_continued_with_another_version_of_its_file(run, guide_fold
     assert re.search(
         r"another configuration: files\..*/drifting_bandit\.py is \"\w{64}\" there and \"\w{64}\" was", said
     )
+
+
+def test_the_settings_of_a_moved_file_name_where_it_is_now(guide_folder, tmp_path):
+    moved = tmp_path / "drifting_bandit.py"
+    moved.write_text((guide_folder / "drifting_bandit.py").read_text())
+    before = paradigms.load(str(guide_folder / "drifting_bandit.py")).settings()
+    (tmp_path / "config.yaml").write_text(format_yaml(before.model_dump(mode="json")))
+    now = paradigms.load(str(moved)).settings(config_file=tmp_path / "config.yaml")
+    assert (now.paradigm_file, [*now.files]) == (str(moved), [str(moved)])
+
+
+def test_a_fit_of_a_file_is_kept_under_the_name_of_its_paradigm(guide_folder, monkeypatch, tmp_path, capsys):
+    def ask(experiment, recorded, *, out, **settings):
+        raise InputError(f"asked for {out}")
+
+    monkeypatch.setattr("pfc_da.experiment.fit.search.Fit.ask", ask)
+    words = ["fit", str(guide_folder / "drifting_bandit.py"), "--recorded", str(tmp_path)]
+    assert cli.exit_code(words) == 2
+    assert capsys.readouterr().err == "error: asked for runs/fit-drifting_bandit\n"
 
 
 def test_a_run_whose_file_is_gone_names_it(run, guide_folder):
