@@ -5,6 +5,7 @@ such as ``pfc_da.paradigms``; each entry names a module.
 """
 
 import ast
+import functools
 import hashlib
 import importlib
 import importlib.metadata
@@ -29,8 +30,15 @@ def list_modules(package: ModuleType) -> tuple[str, ...]:
 def _find_modules(package: ModuleType) -> dict[str, str]:
     """Dotted name of each module by its name; those in the folder of the package come before entry points."""
     names = (module.name for module in pkgutil.iter_modules(package.__path__))
-    found = {entry.name: entry.value for entry in importlib.metadata.entry_points(group=package.__name__)}
-    return found | {name: f"{package.__name__}.{name}" for name in names if not name.startswith("_")}
+    return _list_entries(package.__name__) | {
+        name: f"{package.__name__}.{name}" for name in names if not name.startswith("_")
+    }
+
+
+@functools.cache  # it looks at every installed distribution
+def _list_entries(group: str) -> dict[str, str]:
+    """Dotted name of the module of each entry point of a group, by its name."""
+    return {entry.name: entry.value for entry in importlib.metadata.entry_points(group=group)}
 
 
 def require_module(package: ModuleType, name: str, kind: str) -> str:
@@ -153,10 +161,10 @@ def find_own(group: str, kind: str) -> Any:
     if is_file(kind):
         module: Any = load_file(kind)
     else:
-        entries = importlib.metadata.entry_points(group=f"pfc_da.{group}s", name=kind)
-        if not entries:
+        entries = _list_entries(f"pfc_da.{group}s")
+        if kind not in entries:
             return None
-        module = importlib.import_module(next(iter(entries)).value)
+        module = importlib.import_module(entries[kind])
     found = getattr(module, group.upper(), None)
     if not hasattr(found, "settings_class"):
         raise InputError(
