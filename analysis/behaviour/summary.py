@@ -78,13 +78,13 @@ def compute_regrets(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> Sta
 
 
 def state_chance(chance: float) -> Statistic:
-    """Reward a trial of random choices in the default task, which is exact."""
+    """Reward a trial of random choices in the default task, as the paradigm declares it."""
     return Statistic(
         key="reward_chance",
         estimate=chance,
-        low=chance,
-        high=chance,
-        interval="exact",
+        low=np.nan,
+        high=np.nan,
+        interval="none: declared by the paradigm",
         n=1,
         n_of="schedule",
         units="reward",
