@@ -210,7 +210,7 @@ def _replay_plastic(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """Options of a replay; every condition is played in so many sessions, all of them kept step by step."""
+    """Options of a replay; every condition is simulated in so many sessions, all of them kept step by step."""
 
     sessions: int
 

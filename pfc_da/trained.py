@@ -99,7 +99,7 @@ def read_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
         with safe_open(path, "pt") as file:
             # copied, so that they lie in memory as new tensors do, and not where the file happens to put them
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            return tensors, dict(json.loads((file.metadata() or {}).get("told", "{}")))
+            return tensors, dict(json.loads((file.metadata() or {}).get("facts", "{}")))
     except InputError:
         raise
     except (SafetensorError, OSError, ValueError, TypeError) as error:
@@ -146,7 +146,7 @@ def save_tensors(
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     sealed = json.dumps(_seal(tensors, animal, facts))
     # one key: several would be written in random order
-    write_atomic(path, lambda aside: save_file(tensors, aside, {"told": sealed}))
+    write_atomic(path, lambda aside: save_file(tensors, aside, {"facts": sealed}))
 
 
 def _seal(tensors: Weights, animal: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def psth(recording: xr.Dataset, event: str, by: str, window: tuple[float, float]
     Parameters
     ----------
     recording : xarray.Dataset
-        ``recording.nc`` or ``recording_spiking.nc`` of a run, or an export of one as netCDF or zarr, open or in memory.
+        ``recording.nc`` of a run or of its spiking replay, or an export of one as netCDF or zarr, open or in memory.
     event : str
         Phase of the trial; its begin is time 0.
     by : str

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pfc_da.errors import InputError
+from pfc_da.errors import InputError, plural
 from pfc_da.storage.request import flatten, require_same_request
 
 SESSIONS = ("replay.held_out_sessions", "replay.sessions", "replay.unit_sessions")
@@ -73,7 +73,7 @@ def describe_growth(path: Path, before: Mapping[str, Any], now: Mapping[str, Any
         for name in SESSIONS
         if old.get(name) != new.get(name)
     ]
-    return f"{path} has {animals} animal{'' if animals == 1 else 's'}: {trained}{''.join(changed)}."
+    return f"{path} has {plural(animals, 'animal')}: {trained}{''.join(changed)}."
 
 
 def _describe_shrinking(path: Path, name: str, held: int, asked: int) -> str:

@@ -209,7 +209,7 @@ def test_every_variable_is_documented(run):
 
 @pytest.mark.parametrize("spoilt", [False, True])
 def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, monkeypatch, capfd):
-    """One whose file has changed since is played again."""
+    """One whose file has changed since is simulated again."""
     from pfc_da.experiment.replays import spiking as _spiking
 
     replayed = []

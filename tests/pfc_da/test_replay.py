@@ -1,4 +1,4 @@
-"""Replay: weights stay as they are, conditions are paired, and the recording is what was played."""
+"""Replay: weights stay as they are, conditions are paired, and the recording is what was simulated."""
 
 import json
 import subprocess

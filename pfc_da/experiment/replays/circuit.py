@@ -32,7 +32,7 @@ class CircuitReplay(ReplayOnDemand):
 
     @property
     def conditions(self) -> list[Condition]:
-        """The manipulations of dopamine at full size, weights frozen; the control is played too."""
+        """The manipulations of dopamine at full size, weights frozen; the control is simulated too."""
         named = [each for each in self.experiment.conditions if each.name in self.experiment.spiking]
         return [each for each in named if each.manipulations]
 

@@ -80,10 +80,10 @@ class SpikingReplay(ReplayOnDemand):
 
     def estimate(self, workers: int | None) -> Cost:
         """As `ReplayOnDemand.estimate`."""
-        settings, played = self.options.limit(self.settings), self.count_sessions()
+        settings, simulated = self.options.limit(self.settings), self.count_sessions()
         neurons = settings.network.n_units * self.options.neurons_per_unit
-        own_s = COMPILE_S + NEURON_STEP_S * neurons * played * self.task.n_steps
-        conditions, together = played // self.options.sessions, min(self.options.sessions, CHUNK)
+        own_s = COMPILE_S + NEURON_STEP_S * neurons * simulated * self.task.n_steps
+        conditions, together = simulated // self.options.sessions, min(self.options.sessions, CHUNK)
         return estimate_replay_on_demand(
             settings, self.task, conditions, own_s, NEURON_BYTES * neurons * together, workers
         )

@@ -247,7 +247,7 @@ def test_dose_slopes_are_lines_through_the_origin(found):
 
 
 def test_animals_out_of_reach_of_dopamine_do_not_shift_by_a_hair():
-    """Told their reward, not the error: the same sessions to the bit, reported as 0 in [0, 0]."""
+    """With the reward as input, not the error: the same sessions to the bit, reported as 0 in [0, 0]."""
     without_error = [dataclasses.replace(animal, receives_error=False) for animal in ANIMALS]
     recording = record(without_error, CONDITIONS, 20)
     (statistics, figures), panels = analyse(recording), draw_panels(recording)
