@@ -1,6 +1,6 @@
 """Reward-prediction error, the dopamine that reaches the synapses, and experimental manipulation of it.
 
-    delta(t) = r(t) + gamma V(t+1) - V(t) + injected(t)                      in rewards
+    delta(t) = r(t) + gamma^D V(t+D) - V(t) + injected(t)                    in rewards, gamma per second
 
 `Block` and `Stimulate` represent stimulation of the lateral habenula and of the ventral tegmental area at
 chosen moments. They are objects that are passed to a `DopamineSystem`.
@@ -242,7 +242,7 @@ class DopamineSystem:
     Attributes
     ----------
     discount : float
-        gamma per network step.
+        gamma per second.
     manipulations : tuple of Manipulation
         Applied in this order.
     channel : DopamineChannel, optional
@@ -307,14 +307,16 @@ class DopamineSystem:
             return rpe + injected
         return self.channel.deliver(rpe, injected, noise)
 
-    def rpe(self, reward: Tensor, value: Tensor, next_value: Tensor) -> Tensor:
-        """Reward-prediction error r + gamma V' - V, without manipulation (Schultz et al. 1997, doi
+    def rpe(self, reward: Tensor, value: Tensor, next_value: Tensor, seconds: Tensor) -> Tensor:
+        """Reward-prediction error r + gamma^D V' - V, without manipulation (Schultz et al. 1997, doi
         10.1126/science.275.5306.1593).
 
         Parameters
         ----------
         reward, value, next_value : Tensor
             r, V and V', in rewards; all of one shape.
+        seconds : Tensor
+            D, the time from V to V', in s; of the same shape.
 
         Returns
         -------
@@ -324,7 +326,7 @@ class DopamineSystem:
         Examples
         --------
         >>> reward, value, next_value = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5]), torch.tensor([0.0, 0.0])
-        >>> DopamineSystem(discount=0.9).rpe(reward, value, next_value).tolist()
+        >>> DopamineSystem(discount=0.9).rpe(reward, value, next_value, torch.ones(2)).tolist()
         [0.5, -0.5]
         """
-        return reward + self.discount * next_value - value
+        return reward + self.discount**seconds * next_value - value

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 FROZEN, HIDDEN_RESET, UNTRAINED = "frozen", "hidden_reset", "untrained"
 """Conditions: trained weights, held fixed; the same with the hidden state reset at every trial; initial weights."""
-RECURRENCE_CUT, STIMULATED = "recurrence_cut", "stimulated"
-"""Conditions of the spiking replay alone: no synapses between neurons; current into some of the neurons."""
+RECURRENCE_CUT, CLAMPED = "recurrence_cut", "dopamine_clamped"
+"""Conditions: units receive the constant mean of each other's activity; weights trained with dopamine clamped to 0."""
+STIMULATED = "stimulated"
+"""Condition of the spiking replay alone: current into some of the neurons."""
 RATE_PREFIX = "rate_"
 """Begins the name of a condition that the spiking replay ran with the rate network."""
 ARITHMETIC_PREFIX = "arithmetic_"

@@ -68,7 +68,10 @@ class NetworkSettings(Settings):
     kind: str
     n_units: int = setting(128, "recurrent units", "units", ge=4, le=4096)
     input_gain: float = setting(
-        1.5, "standard deviation of the initial input weights", "thresholds", ge=0, le=5
+        0.35, "standard deviation of the initial input weights", "thresholds", ge=0, le=5
+    )
+    pulse_gain: float = setting(
+        3.0, "initial input weights of the last action and the feedback, relative to the others", ge=0, le=100
     )
     feedback: Literal["reward", "rpe", "both", "none"] = setting(
         "reward", "input of the network about an outcome; of the actor alone if critic is separate"
@@ -93,7 +96,14 @@ class RateNetworkSettings(NetworkSettings):
     kind: str = setting("rate", "kind of network")
     fraction_excitatory: float = setting(0.8, "excitatory units", "fraction of units", gt=0, lt=1)
     tau_min: float = setting(0.1, "shortest synaptic time constant", "s", ge=0.01, le=100)
-    tau_max: float = setting(8.0, "longest synaptic time constant", "s", ge=0.01, le=100)
+    tau_max: float = setting(8.0, "longest synaptic time constant but for slow units", "s", ge=0.01, le=100)
+    fraction_slow: float = setting(
+        0.4, "units with time constants from tau_max to tau_slow", "fraction of units", ge=0, le=1
+    )
+    tau_slow: float = setting(60.0, "longest synaptic time constant of slow units", "s", ge=0.01, le=1000)
+    adaptation: float = setting(
+        0.005, "spike-frequency adaptation, with a time constant of .2 s", "thresholds per Hz", ge=0, le=1
+    )
     curve: Literal["lif", "rectified_tanh"] = setting("lif", "f-I curve of the units")
     neurons_per_unit: int = setting(
         4,
@@ -109,6 +119,8 @@ class RateNetworkSettings(NetworkSettings):
     def _fit_together(self) -> "RateNetworkSettings":
         if self.tau_max < self.tau_min:
             raise ValueError(f"tau_max must be at least tau_min ({self.tau_min} s), got {self.tau_max} s")
+        if self.fraction_slow and self.tau_slow < self.tau_max:
+            raise ValueError(f"tau_slow must be at least tau_max ({self.tau_max} s), got {self.tau_slow} s")
         if not 0 < round(self.fraction_excitatory * self.n_units) < self.n_units:
             raise ValueError(
                 "fraction_excitatory must leave at least one excitatory and one inhibitory unit "
@@ -123,6 +135,9 @@ class LSTMNetworkSettings(NetworkSettings):
     kind: str = setting("lstm", "kind of network")
     n_units: int = setting(48, "recurrent units", "units", ge=4, le=4096)
     input_gain: float = setting(1.0, "standard deviation of the initial input weights", ge=0, le=5)
+    pulse_gain: float = setting(
+        1.0, "initial input weights of the last action and the feedback, relative to the others", ge=0, le=100
+    )
 
 
 class DopamineSettings(Settings):
@@ -162,8 +177,8 @@ class RuleSettings(Settings):
     final_learning_rate: float = setting(
         0.1, "last learning rate, reached linearly", "share of the first", ge=0, le=1
     )
-    discount: float = setting(0.9, "discount of later rewards (gamma)", "per trial", ge=0, le=1)
-    trace_decay: float = setting(0.9, "decay of the eligibility trace (lambda)", "per trial", ge=0, le=1)
+    discount: float = setting(0.96, "discount of later rewards (gamma)", "per second", ge=0, le=1)
+    trace_decay: float = setting(0.96, "decay of the eligibility trace (lambda)", "per second", ge=0, le=1)
     value_weight: float = setting(
         0.1, "learning signal of the critic relative to that of the actor", ge=0, le=100
     )
@@ -187,10 +202,19 @@ class ThreeFactorSettings(RuleSettings):
     """Dopamine times eligibility."""
 
     kind: str = setting("three-factor", "kind of rule")
-    feedback_weights: Literal["symmetric", "random"] = setting(
-        "symmetric", "weights through which units receive their learning signal: read-out or random ones"
+    feedback_weights: Literal["random", "symmetric"] = setting(
+        "random", "weights through which units receive their learning signal: fixed random ones or the read-out"
     )
-    rate_penalty: float = setting(1e-5, "homeostasis of the mean log rate of each unit", ge=0, le=10)
+    object_feedback: float = setting(
+        0.1, "standard deviation of the random weights of errors about objects, where there are some", ge=0, le=10
+    )
+    eligibility_window: float = setting(
+        100.0, "longest time constant of the eligibility of a synapse", "s", gt=0, le=1000
+    )
+    rate_penalty: float = setting(1e-4, "homeostasis of the mean log rate of each unit", ge=0, le=10)
+    phase_penalty: float = setting(
+        0.02, "homeostasis of the mean drive of each unit in a phase towards its mean drive", ge=0, le=10
+    )
     peak_penalty: float = setting(5e-2, "homeostasis of rates above 60 Hz", ge=0, le=10)
 
 
@@ -205,8 +229,8 @@ class BPTTSettings(RuleSettings):
     final_learning_rate: float = setting(
         0.02, "last learning rate, reached linearly", "share of the first", ge=0, le=1
     )
-    discount: float = setting(0.8, "discount of later rewards (gamma)", "per trial", ge=0, le=1)
-    trace_decay: float = setting(1.0, "decay of the advantage (lambda)", "per trial", ge=0, le=1)
+    discount: float = setting(0.8, "discount of later rewards (gamma)", "per second", ge=0, le=1)
+    trace_decay: float = setting(1.0, "decay of the advantage (lambda)", "per second", ge=0, le=1)
     value_weight: float = setting(
         0.25, "learning signal of the critic relative to that of the actor", ge=0, le=100
     )
@@ -221,6 +245,14 @@ class TrainSettings(Settings):
 
     updates: int = setting(1000, "weight updates", "updates", ge=0, le=10_000_000)
     sessions: int = setting(32, "sessions of one update", "sessions", ge=1, le=100_000)
+    fastest: float = setting(
+        0.45, "lowest pace of an update; paced phases last that many times as long", ge=0.05, le=100
+    )
+    slowest: float = setting(7.0, "highest pace of an update", ge=0.05, le=100)
+    longest_bin: float = setting(0.48, "longest bin, in the mean of its jitter", "s", ge=0.02, le=0.48)
+    late_bin: float = setting(
+        0.48, "the same in the last quarter of training", "s", ge=0.02, le=0.48
+    )
     first_trials: int = setting(
         20, "trials of the first sessions; 0 for whole sessions from the start", "trials", ge=0, le=100_000
     )
@@ -243,6 +275,8 @@ class TrainSettings(Settings):
 
 class ReplaySettings(Settings):
     """Sessions that are recorded with frozen weights."""
+
+    bin: float = setting(0.05, "bin, the update of the network; a multiple of .01", "s", ge=0.01, le=0.5)
 
     held_out_sessions: int = setting(
         1000, "sessions for mean reward and regret, of every animal", "sessions", ge=2, le=1_000_000

@@ -1,4 +1,4 @@
-"""Task: a distribution of problems. All sessions advance together as torch tensors.
+"""Task: a distribution of problems. All sessions advance together as torch tensors, a step for each phase of a trial.
 
 `Task.reset(rng, batch)` draws one problem per session and all random numbers of the session. `Task.step(state, action)` is
 then deterministic. Conditions with the same seed therefore have the same problems and the same draws, and a session can be
@@ -13,10 +13,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from pfc_da.clock import Phase
 from pfc_da.errors import InputError, nearest, show
 
-STEP_S = 0.1
-"""Duration of one network step in seconds."""
 LARGEST = 100_000
 """Largest number that a setting of a task can be, and so most trials of a session."""
 
@@ -66,26 +65,29 @@ class Step:
         Variables of the step before that only the experimenter knows (chosen object, true probability...).
     barred : Tensor (session, action), optional
         1 for every action that is not available now; None if the task has no such actions.
+    objects : Tensor (session, action), optional
+        Object that each action would choose now, integers below `Task.n_objects`; None if actions choose no objects.
     """
 
     observation: Tensor
     reward: Tensor
     labels: Mapping[str, Tensor]
     barred: Tensor | None = None
+    objects: Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task(abc.ABC):
     """Distribution of problems with `n_trials` trials per session and `len(phases)` steps per trial.
 
-    The choice of a trial is the action on the step whose phase is `choice_phase`; on all other steps only the network is
-    updated.
+    A choice is the action at the end of a phase marked so; a trial may have several.
     """
 
     n_trials: int = task_setting(100, "trials of a session", "trials", low=1)
 
-    phases: ClassVar[tuple[str, ...]]
-    choice_phase: ClassVar[str]
+    phases: ClassVar[tuple[Phase, ...]]
+    n_objects: ClassVar[int] = 0
+    """Objects among which actions choose, in tasks whose steps name them."""
     n_actions: ClassVar[int]
     observation_size: ClassVar[int]
     session_labels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -111,7 +113,17 @@ class Task(abc.ABC):
         """Steps a session."""
         return self.n_trials * len(self.phases)
 
-    def phase(self, step: int) -> str:
+    @property
+    def phase_names(self) -> tuple[str, ...]:
+        """Names of the phases of a trial."""
+        return tuple(phase.name for phase in self.phases)
+
+    @property
+    def choice_phase(self) -> str:
+        """Name of the last phase with a choice."""
+        return [phase.name for phase in self.phases if phase.choice][-1]
+
+    def phase(self, step: int) -> Phase:
         """Phase of a step."""
         return self.phases[step % len(self.phases)]
 

@@ -1,14 +1,14 @@
 """Prefrontal networks: from observation, last action and feedback to policy, value and the next state.
 
 A network object holds settings only. Its weights are a plain dict of tensors that can be saved, frozen, shared by sessions
-and compared bit by bit. Its state is a tensor whose first dimension is the session.
+and compared bit by bit. Its state is one tensor.
 """
 
 import abc
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,23 @@ from torch import Tensor
 from pfc_da.settings import NetworkSettings
 
 Weights = dict[str, Tensor]
+FEEDBACK_CHANNELS = {"reward": 1, "rpe": 1, "both": 2, "none": 0}
+"""Kind of feedback -> its input channels, which come last, after those of the last action."""
+
+
+class Trace(NamedTuple):
+    """What a network did in consecutive bins.
+
+    Attributes
+    ----------
+    gating : Tensor (bin, session, unit)
+        After each bin, as read-outs and synapses receive it: synaptic gating, or output (LSTM).
+    drive : Tensor (bin, session, unit)
+        Input current during each bin, or output (LSTM).
+    """
+
+    gating: Tensor
+    drive: Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +99,7 @@ class PFCNetwork(abc.ABC):
         self.n_inputs = n_inputs
         self.n_actions = n_actions
         self.n_units = settings.n_units
+        self.first_pulse = n_inputs - n_actions - FEEDBACK_CHANNELS[settings.feedback_channels]
         self.wiring = wire(n_inputs, n_actions, settings)
 
     @abc.abstractmethod
@@ -94,7 +112,7 @@ class PFCNetwork(abc.ABC):
 
     @abc.abstractmethod
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """State before the first step.
+        """State before the first bin.
 
         Parameters
         ----------
@@ -104,44 +122,47 @@ class PFCNetwork(abc.ABC):
 
         Returns
         -------
-        Tensor (session, ...)
+        Tensor (..., session, unit)
+            Its first part, ``state[0]``, is the gating.
         """
 
     @abc.abstractmethod
-    def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> Tensor | None:
-        """Draw the noise of a block of steps.
+    def draw_noise(self, rng: torch.Generator, batch: int, n_bins: int) -> Tensor | None:
+        """Draw the noise of the bins of a phase.
 
         Parameters
         ----------
         rng : torch.Generator
-        batch, n_steps : int
-            Sessions and steps.
+        batch, n_bins : int
+            Sessions and bins.
 
         Returns
         -------
-        Tensor (step, session, unit) or None
+        Tensor (bin, session, unit) or None
             None for a network without noise.
         """
 
     @abc.abstractmethod
-    def step(
-        self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Advance all sessions by one step.
+    def advance(
+        self, effective: Weights, state: Tensor, x: Tensor, ticks: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Trace]:
+        """Advance all sessions by the bins of a phase, during which the input is constant.
 
         Parameters
         ----------
         effective : Weights
-        state : Tensor (session, ...)
+        state : Tensor (..., session, unit)
         x : Tensor (session, channel)
             Input.
-        noise : Tensor (session, unit) or None
+        ticks : Tensor (bin, session)
+            Duration of each bin in `pfc_da.clock.TICK_S`; a bin of 0 changes nothing.
+        noise : Tensor (bin, session, unit) or None
 
         Returns
         -------
-        state : Tensor (session, ...)
-            After the step.
-        drive : Tensor (session, unit)
+        state : Tensor (..., session, unit)
+            After the last bin.
+        trace : Trace
         """
 
     @abc.abstractmethod
@@ -149,18 +170,18 @@ class PFCNetwork(abc.ABC):
         """Recorded activity for a drive, in `activity_units`; same shape as `drive`."""
 
     @abc.abstractmethod
-    def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Read policy and value out of a state.
+    def read_out(self, effective: Weights, gating: Tensor) -> tuple[Tensor, Tensor]:
+        """Read policy and value out of gatings.
 
         Parameters
         ----------
         effective : Weights
-        state : Tensor (session, ...)
+        gating : Tensor (..., unit)
 
         Returns
         -------
-        logits : Tensor (session, action)
-        value : Tensor (session,)
+        logits : Tensor (..., action)
+        value : Tensor (...)
             In rewards.
         """
 

@@ -2,6 +2,9 @@
 
     i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of (x U + h W + b);   c = f c + i g;   h = o tanh(c)
 
+It has no time constants: it advances once a phase, at its end, however long the phase lasts, as the network of the paper
+advances once an event.
+
 References
 ----------
 Wang et al. 2018, doi 10.1038/s41593-018-0147-8 (48 units); Hochreiter & Schmidhuber 1997,
@@ -11,12 +14,12 @@ doi 10.1162/neco.1997.9.8.1735.
 import torch
 from torch import Tensor
 
-from pfc_da.network import PFCNetwork, Weights
+from pfc_da.network import PFCNetwork, Trace, Weights
 from pfc_da.settings import LSTMNetworkSettings
 
 
 class LSTMNetwork(PFCNetwork):
-    """`state` is h and c in one tensor, (session, 2 unit); `drive` and activity are h."""
+    """Its state is h and c, dimensions (2, session, unit); gating, drive and activity are h."""
 
     settings_class = LSTMNetworkSettings
     activity_units = "1"
@@ -72,29 +75,30 @@ class LSTMNetwork(PFCNetwork):
         }
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """As `PFCNetwork.initial_state`: learned, (session, 2 unit)."""
-        return effective["start"].expand(batch, -1)
+        """As `PFCNetwork.initial_state`: learned, (2, session, unit)."""
+        return effective["start"].view(2, 1, -1).expand(2, batch, -1)
 
-    def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> None:
+    def draw_noise(self, rng: torch.Generator, batch: int, n_bins: int) -> None:
         """As `PFCNetwork.draw_noise`: None, the reference network has no noise."""
         return None
 
-    def step(
-        self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """As `PFCNetwork.step`: an LSTM (Hochreiter & Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735)."""
-        h, c = state.chunk(2, 1)
+    def advance(
+        self, effective: Weights, state: Tensor, x: Tensor, ticks: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Trace]:
+        """As `PFCNetwork.advance`: one update (Hochreiter & Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735)."""
+        h, c = state
         gates = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), h, effective["w"])
         i, f, g, o = gates.chunk(4, 1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
-        return torch.cat([h, c], 1), h
+        outputs = h.expand(len(ticks), *h.shape)
+        return torch.stack([h, c]), Trace(outputs, outputs)
 
     def activity(self, drive: Tensor) -> Tensor:
         """h, between -1 and 1."""
         return drive
 
-    def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
+    def read_out(self, effective: Weights, gating: Tensor) -> tuple[Tensor, Tensor]:
         """As `PFCNetwork.read_out`: linear in h."""
-        out = torch.addmm(effective["b_read"], state[:, : self.n_units], effective["w_read"])
-        return out[:, :-1], out[:, -1]
+        out = gating @ effective["w_read"] + effective["b_read"]
+        return out[..., :-1], out[..., -1]

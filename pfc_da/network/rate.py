@@ -1,39 +1,44 @@
 r"""Excitatory-inhibitory rate network whose units have the f-I curve of a leaky integrate-and-fire neuron.
 
-With synaptic gating s (1 = a presynaptic rate of 10 Hz), one step of dt = 100 ms is
+With synaptic gating s (1 = a presynaptic rate of 10 Hz), input x constant and rates r held over a bin of duration D:
 
-    I_j(t) = sum_i W_ij s_i(t-1) + sum_k Win_kj x_k(t) + b_j
-    r_j(t) = phi(I_j(t))                                                    in Hz
-    s_j(t) = (1 - a_j) s_j(t-1) + a_j r_j(t) / 10 Hz + shot noise,          a_j = 1 - exp(-dt / tau_j)
+    I_j   = sum_i W_ij s_i + sum_k Win_kj x_k + b_j - a_j
+    r_j   = phi(I_j)                                                        in Hz
+    s_j  <- k_j s_j + (1 - k_j) r_j / 10 Hz + n sqrt(r_j (1 - k_j^2) / (2 K tau_j)) / 10 Hz,    k_j = exp(-D / tau_j)
+    a_j  <- q a_j + (1 - q) c r_j,                                                              q = exp(-D / .2 s)
 
-W keeps Dale's law: W_ij = |w_ij| times the sign of presynaptic unit i, without autapses. tau_j is spread
-logarithmically. Shot noise has the variance of the spikes of k Poisson neurons a unit counted in dt: its s.d. per step is
-a_j sqrt(r_j / (k dt)) / 10. phi is the softplus fit (error below 0.32 Hz for -0.5 <= I <= 1.6) to the Siegert f-I curve of
-a LIF neuron with tau_m 20 ms, t_ref 2 ms, threshold 1, reset 0, white noise that gives its free membrane an s.d. of 0.25.
+W keeps Dale's law: W_ij = |w_ij| times the sign of presynaptic unit i, without autapses. Time constants tau_j are spread
+logarithmically, those of a share of the units over longer ones. n is noise of unit variance: s then has the variance of
+the filtered spikes of K Poisson neurons a unit at every D (exact Ornstein-Uhlenbeck process). a is spike-frequency
+adaptation with strength c. phi is a softplus fit (error below .22 Hz from 0 to 60 Hz) to the Siegert f-I curve of a LIF
+neuron with tau_m 20 ms, t_ref 2 ms, threshold 1, reset .5, white noise that gives its free membrane an s.d. of .35.
 
 References
 ----------
 Dale's law in trained networks: Song, Yang & Wang 2016, doi 10.1371/journal.pcbi.1004792.
 f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617; balance at the start: Rajan & Abbott 2006,
-doi 10.1103/PhysRevLett.97.188104.
+doi 10.1103/PhysRevLett.97.188104. Exact simulation of the noise: Gillespie 1996, doi 10.1103/PhysRevE.54.2084.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pfc_da.network import PFCNetwork, Weights
+from pfc_da.clock import MAX_TICKS, TICK_S
+from pfc_da.network import PFCNetwork, Trace, Weights
 from pfc_da.settings import RateNetworkSettings
-from pfc_da.task import STEP_S
 
 RATE_SCALE_HZ = 10.0
 """Presynaptic rate at which s = 1."""
 RESTING_RATE_HZ = 4.0
 """Rate at which a network starts, within the recorded range of prefrontal cells."""
-FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH = 4.7576, 0.4657, 0.1095
+FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH = 11.621, 0.4051, 0.1745
 """Softplus fit to the Siegert curve: r = gain * softplus((I - threshold) / width)."""
+ADAPTATION_S = 0.2
+"""Time constant of spike-frequency adaptation."""
 REFRACTORY_LIMIT_HZ = 500.0
 """1 / t_ref. Far above the rates of trained units; keeps the rates of an unstable network finite."""
 TANH_MAX_HZ = 50.0
@@ -66,7 +71,7 @@ CURVES = {"lif": (lif_rate, lif_slope), "rectified_tanh": (rectified_tanh_rate, 
 
 
 class RateNetwork(PFCNetwork):
-    """The default prefrontal network; `state` is s, dimensions (session, unit)."""
+    """The default prefrontal network; its state is s and a, dimensions (2, session, unit)."""
 
     settings_class = RateNetworkSettings
     weight_dims = {
@@ -86,18 +91,45 @@ class RateNetwork(PFCNetwork):
         self.sign[self.n_excitatory :] = -1.0
         self.mask = self.wiring.recurrent * (1.0 - torch.eye(settings.n_units))
         self.read_mask = self.wiring.read_out * self.is_excitatory[:, None]
-        self.a = 1.0 - torch.exp(-STEP_S / self.tau)
-        self.keep, self.a_per_hz = 1.0 - self.a, self.a / RATE_SCALE_HZ
-        k = settings.neurons_per_unit
-        self.noise_sd = self.a / (RATE_SCALE_HZ * math.sqrt(k * STEP_S)) if k else None
+        self.tables = self._tabulate()
+        self.kernel: Any = None
+
+    def _tabulate(self) -> dict[str, Tensor]:
+        """Numbers of the equations by the duration of a bin, from 0 to `MAX_TICKS` ticks.
+
+        ``keep`` (tick, unit) is k, ``gain`` (tick, unit) is 1 - k per Hz, ``noise`` (tick, unit) the s.d. of the noise at
+        1 Hz, ``adapt`` (tick,) is q.
+        """
+        bins = torch.arange(MAX_TICKS + 1, dtype=torch.float64)[:, None] * TICK_S
+        tau, k = self.tau.double(), self.settings.neurons_per_unit
+        keep = torch.exp(-bins / tau)
+        spread = torch.sqrt((1 - keep**2) / (2 * max(k, 1) * tau)) / RATE_SCALE_HZ
+        tables = {
+            "keep": keep,
+            "gain": -torch.expm1(-bins / tau) / RATE_SCALE_HZ,
+            "noise": spread * (k > 0),
+            "adapt": torch.exp(-bins[:, 0] / ADAPTATION_S),
+        }
+        return {name: table.float().contiguous() for name, table in tables.items()}
 
     @property
     def tau(self) -> Tensor:
-        """Synaptic time constants in s, log-spread, the same in the excitatory and the inhibitory population."""
-        low, high = math.log(self.settings.tau_min), math.log(self.settings.tau_max)
+        """Synaptic time constants in s, the same spread in the excitatory and the inhibitory population."""
         n_inhibitory = self.n_units - self.n_excitatory
-        spread = [torch.linspace(low, high, max(n, 1))[:n] for n in (self.n_excitatory, n_inhibitory)]
-        return torch.exp(torch.cat(spread))
+        return torch.cat([self._spread_tau(n) for n in (self.n_excitatory, n_inhibitory)])
+
+    def _spread_tau(self, n: int) -> Tensor:
+        """Log-spread time constants of n units; the last are slow."""
+        own = self.settings
+        n_slow = round(own.fraction_slow * n)
+        spread = [
+            torch.logspace(math.log10(low), math.log10(high), max(count, 1))[:count]
+            for low, high, count in (
+                (own.tau_min, own.tau_max, n - n_slow),
+                (own.tau_max, own.tau_slow, n_slow),
+            )
+        ]
+        return torch.cat(spread)
 
     @property
     def is_excitatory(self) -> Tensor:
@@ -121,9 +153,11 @@ class RateNetwork(PFCNetwork):
         drive = self.drive_at(RESTING_RATE_HZ)
         slope = float(self.slope(torch.tensor(drive))) / RATE_SCALE_HZ
         read_out_gain = self.settings.read_out_gain / math.sqrt(n_e)
+        w_in = torch.randn(self.n_inputs, n, generator=rng) * self.settings.input_gain
+        w_in[self.first_pulse :] *= self.settings.pulse_gain
         return {
             "w": magnitude * (self.settings.recurrent_gain / (slope * radius)),
-            "w_in": torch.randn(self.n_inputs, n, generator=rng) * self.settings.input_gain,
+            "w_in": w_in,
             "b": torch.full((n,), drive),
             "w_read": torch.randn(n, self.n_actions + 1, generator=rng) * read_out_gain,
             "b_read": torch.zeros(self.n_actions + 1),
@@ -140,38 +174,79 @@ class RateNetwork(PFCNetwork):
         }
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
-        """As `PFCNetwork.initial_state`: gating at the resting rate of every unit, (session, unit)."""
-        return torch.full((batch, self.n_units), RESTING_RATE_HZ / RATE_SCALE_HZ)
+        """As `PFCNetwork.initial_state`: gating at the resting rate of every unit, adapted to it; (2, session, unit)."""
+        state = torch.empty(2, batch, self.n_units)
+        state[0] = RESTING_RATE_HZ / RATE_SCALE_HZ
+        state[1] = RESTING_RATE_HZ * self.settings.adaptation
+        return state
 
-    def draw_noise(self, rng: torch.Generator, batch: int, n_steps: int) -> Tensor | None:
-        """As `PFCNetwork.draw_noise`: zero mean, s.d. of shot noise at 1 Hz; None if `neurons_per_unit` is 0.
+    def draw_noise(self, rng: torch.Generator, batch: int, n_bins: int) -> Tensor | None:
+        """As `PFCNetwork.draw_noise`: random bytes; None if `neurons_per_unit` is 0.
 
         The numbers are uniform; the synapses filter them to a nearly normal distribution. Random bytes take a seventh of
-        the time of normal numbers, which would otherwise be the slowest part of a step.
+        the time of normal numbers, which would otherwise be the slowest part of a bin.
         """
-        if self.noise_sd is None:
+        if not self.settings.neurons_per_unit:
             return None
-        n = n_steps * batch * self.n_units
+        n = n_bins * batch * self.n_units
         words = torch.empty(-(-n // 8), dtype=torch.int64).random_(-(2**63), None, generator=rng)
-        noise = words.view(torch.int8)[:n].view(n_steps, batch, self.n_units)
-        return noise.float().add_(0.5).mul_(self.noise_sd / BYTE_SD)
+        return words.view(torch.int8)[:n].view(n_bins, batch, self.n_units)
 
-    def step(
-        self, effective: Weights, state: Tensor, x: Tensor, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """As `PFCNetwork.step`: 100 ms, by the equations at the top of this module."""
-        drive = torch.addmm(torch.addmm(effective["b"], x, effective["w_in"]), state, effective["w"])
-        rate = self.rate(drive)
-        state = torch.addcmul(state * self.keep, rate, self.a_per_hz)
-        if noise is not None:
-            state = torch.addcmul(state, noise, rate.detach().sqrt())
-        return state, drive
+    def advance(
+        self, effective: Weights, state: Tensor, x: Tensor, ticks: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, Trace]:
+        """As `PFCNetwork.advance`, by the equations at the top of this module."""
+        current = torch.addmm(effective["b"], x, effective["w_in"])
+        compiled = None if torch.is_grad_enabled() else self.kernel
+        if compiled is not None:
+            return compiled.advance(self, effective["w"], state, current, ticks, noise)
+        return advance_plain(self, effective["w"], state, current, ticks, noise)
 
     def activity(self, drive: Tensor) -> Tensor:
         """Firing rate in Hz."""
         return self.rate(drive)
 
-    def read_out(self, effective: Weights, state: Tensor) -> tuple[Tensor, Tensor]:
+    def read_out(self, effective: Weights, gating: Tensor) -> tuple[Tensor, Tensor]:
         """As `PFCNetwork.read_out`: linear in the gating of the excitatory units."""
-        out = torch.addmm(effective["b_read"], state, effective["w_read"])
-        return out[:, :-1], out[:, -1]
+        out = gating @ effective["w_read"] + effective["b_read"]
+        return out[..., :-1], out[..., -1]
+
+
+def advance_plain(
+    network: RateNetwork, w: Tensor, state: Tensor, current: Tensor, ticks: Tensor, noise: Tensor | None
+) -> tuple[Tensor, Trace]:
+    """Advance by the bins of a phase, one by one, in plain torch.
+
+    Parameters
+    ----------
+    network : RateNetwork
+    w : Tensor (presynaptic, postsynaptic)
+        Effective recurrent weights.
+    state : Tensor (2, session, unit)
+        s and a.
+    current : Tensor (session, unit)
+        Input current and bias, constant during the phase.
+    ticks : Tensor (bin, session)
+        Durations of the bins.
+    noise : Tensor (bin, session, unit) or None
+        Random bytes.
+
+    Returns
+    -------
+    state : Tensor (2, session, unit)
+    trace : Trace
+    """
+    tables, strength = network.tables, network.settings.adaptation
+    gating, adaptation = state
+    gatings, drives = [], []
+    for t, own in enumerate(ticks):
+        drive = torch.addmm(current - adaptation, gating, w)
+        rate = network.rate(drive)
+        gating = torch.addcmul(gating * tables["keep"][own], rate, tables["gain"][own])
+        if noise is not None:
+            unit_noise = (noise[t].float() + 0.5) / BYTE_SD
+            gating = torch.addcmul(gating, unit_noise, tables["noise"][own] * rate.detach().sqrt())
+        adaptation = torch.lerp(strength * rate, adaptation, tables["adapt"][own][:, None])
+        gatings.append(gating)
+        drives.append(drive)
+    return torch.stack([gating, adaptation]), Trace(torch.stack(gatings), torch.stack(drives))

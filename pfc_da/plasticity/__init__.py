@@ -16,21 +16,19 @@ from pfc_da.settings import RuleSettings
 
 
 class PlasticityRule(abc.ABC):
-    """Dopamine-dependent change of the weights of one kind of network; `discount` and `trace_decay` are per step."""
+    """Dopamine-dependent change of the weights of one kind of network."""
 
     settings_class: ClassVar[type[RuleSettings]]
     """Its settings."""
     needs_autograd: ClassVar[bool] = False
 
-    def __init__(self, settings: RuleSettings, steps_per_trial: int, seed: int = 0) -> None:
+    def __init__(self, settings: RuleSettings, seed: int = 0) -> None:
         self.settings = settings
         self.seed = seed
-        self.discount = settings.discount ** (1 / steps_per_trial)
-        self.trace_decay = settings.trace_decay ** (1 / steps_per_trial)
 
     @abc.abstractmethod
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
-        """Proposed change (ascent direction) of every weight, mean over steps and sessions.
+        """Proposed change (ascent direction) of every weight: means over time, choices and sessions.
 
         Parameters
         ----------
@@ -48,26 +46,26 @@ class PlasticityRule(abc.ABC):
         """
 
 
-def discounted_sum(delta: Tensor, decay: float) -> Tensor:
-    """sum_k decay^k delta(t+k), along the first dimension.
+def discounted_sum(delta: Tensor, decay: Tensor) -> Tensor:
+    """A(t) = delta(t) + decay(t+1) A(t+1), along the first dimension.
 
     Parameters
     ----------
-    delta : Tensor (step, ...)
-    decay : float
-        From 0 to 1, per step.
+    delta : Tensor (time, ...)
+    decay : Tensor (time, ...)
+        Factor over the time from the element before to each, from 0 to 1; the first is not used.
 
     Returns
     -------
-    Tensor (step, ...)
+    Tensor (time, ...)
 
     Examples
     --------
     >>> import torch
-    >>> discounted_sum(torch.tensor([0.0, 0.0, 1.0]), 0.5).tolist()
-    [0.25, 0.5, 1.0]
+    >>> discounted_sum(torch.tensor([0.0, 0.0, 1.0]), torch.tensor([0.5, 0.5, 0.1])).tolist()
+    [0.05000000074505806, 0.10000000149011612, 1.0]
     """
     total = delta.clone()
     for t in range(len(total) - 2, -1, -1):
-        total[t].add_(total[t + 1], alpha=decay)
+        total[t].addcmul_(total[t + 1], decay[t + 1])
     return total

@@ -2,9 +2,9 @@
 
     grad L = sum_t  g A(t) grad log pi(a_t)  +  g c (G(t) - V(t)) grad V(t)  +  beta grad H(pi_t)
 
-A(t) = sum_k (gamma lambda)^k delta(t+k) is the advantage. For the actor it is standardised over the choices of the batch.
+A(t) = delta(t) + (gamma lambda)^D A(t+D) is the advantage, t the end of a phase and D the duration of the next. For the actor it is standardised over the choices of the batch.
 G(t) = A(t) + V(t) is the return and g is `dopamine_gain`. Gradients pass through V in the second term only: the target G is
-a constant. The sums over choices and over steps are means.
+a constant. The sums over choices and over phases are means.
 
 References
 ----------
@@ -14,6 +14,7 @@ generalised advantage: Schulman et al. 2016, arXiv 1506.02438.
 
 import torch
 
+from pfc_da.clock import TICK_S
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.plasticity import PlasticityRule, discounted_sum
 from pfc_da.rollout import Rollout
@@ -27,7 +28,7 @@ class ActorCriticBPTT(PlasticityRule):
     needs_autograd = True
 
     def objective(self, rollout: Rollout, entropy: float) -> torch.Tensor:
-        """Objective that an update increases: actor and entropy averaged over choices, critic over steps.
+        """Objective that an update increases: actor and entropy averaged over choices, critic over phases.
 
         Parameters
         ----------
@@ -40,7 +41,9 @@ class ActorCriticBPTT(PlasticityRule):
         -------
         Tensor ()
         """
-        advantage = discounted_sum(rollout.dopamine, self.discount * self.trace_decay)
+        seconds = rollout.schedule.duration_ticks * TICK_S
+        decay = (self.settings.discount * self.settings.trace_decay) ** seconds
+        advantage = discounted_sum(rollout.dopamine, decay)
         target = advantage + rollout.value.detach()
         log_policy = torch.log_softmax(rollout.logits[rollout.is_choice], -1)  # (trial, session, action)
         chosen = log_policy.gather(-1, rollout.action[rollout.is_choice][..., None])[..., 0]

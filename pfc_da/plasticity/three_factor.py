@@ -1,21 +1,27 @@
 r"""Three-factor rule: eligibility of a synapse, times its neuron's learning signal, times dopamine.
 
-    e_ij(t) = (1 - a_j) e_ij(t-1) + a_j phi'(I_j(t)) s_i(t-1) / 10 Hz        eligibility, local to synapse ij
-    L_j(t)  = sum_k B_jk (chosen_k(t) - policy_k(t)) + c B_jV                sensitivity, through feedback weights
-    z_ij(t) = gamma lambda z_ij(t-1) + L_j(t) e_ij(t)                        trace of eligibility
-    dW_ij   = eta sum_t g delta(t) z_ij(t)
+In a bin of duration D, with the symbols of `pfc_da.network.rate`:
 
-delta is dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_gain` / s.d. of the discounted
-sum of delta). B are the read-out weights (`symmetric`) or fixed random weights (`random`). Two terms without dopamine are
-added, both local to the postsynaptic unit: policy entropy through the same feedback, and homeostasis of its rate.
+    e_ij <- h_j e_ij + (1 - k_j) phi'(I_j) s_i / 10 Hz          eligibility, local to synapse ij
+    L_j   = sum_a B_ja (chosen_a - policy_a) + c B_jV D         sensitivity, through feedback weights
+    z_ij <- (gamma lambda)^D z_ij + L_j e_ij                    trace of eligibility
+    dW_ij = eta sum_t g delta(t) z_ij(t)
 
-Over a finished batch the sums can be exchanged. With A(t) = sum_k (gamma lambda)^k delta(t+k) and
-Q_j(s) = sum_{t >= s} (1 - a_j)^(t-s) L_j(t) A(t),
+h_j = exp(-D / min(tau_j, eligibility window)). The first term of L is at choices only, the second at all times. delta is
+dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_gain` / s.d. of the discounted sum of
+delta). B are fixed random weights (`random`), which reach inhibitory units too, or the read-out weights (`symmetric`),
+which do not. Where actions choose objects, random weights also carry the error about these (chosen - policy, summed over
+the action of each object). Terms without dopamine are added, all local to the postsynaptic unit: policy entropy through
+the same feedback, homeostasis of its rate, and homeostasis of its mean drive in each phase.
 
-    dW_ij = eta sum_s s_i(s-1) phi'(I_j(s)) a_j Q_j(s) / 10 Hz,
+The actor is a mean over choices, all else a mean over time, so that no term depends on how time is cut. Over a finished
+batch the sums can be exchanged. With A(t) = delta(t) + (gamma lambda)^D A(t+D) and
+Q_j(t) = L_j(t) A(t) + h_j(t+D) Q_j(t+D),
 
-one matrix product for all steps (`ThreeFactor.change`). A reset of the hidden state also sets eligibility to 0, so the sum
-of Q ends there; z is kept. A test compares the closed form with the equations above, computed synapse by synapse, and its
+    dW_ij = eta sum_t s_i(t) phi'(I_j(t)) (1 - k_j) Q_j(t) / 10 Hz,
+
+one matrix product for all bins (`ThreeFactor.change`). A reset of the hidden state also sets eligibility to 0, so Q ends
+there; z is kept. A test compares the closed form with the equations above, computed synapse by synapse, and its
 direction with the exact gradient.
 
 References
@@ -24,9 +30,12 @@ Bellec et al. 2020, doi 10.1038/s41467-020-17236-y (e-prop, reward-based); Frema
 doi 10.3389/fncir.2015.00085 (three factors); random feedback: Lillicrap et al. 2016, doi 10.1038/ncomms13276.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from pfc_da.clock import MAX_TICKS, TICK_S
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.network.rate import RATE_SCALE_HZ, RESTING_RATE_HZ, RateNetwork
 from pfc_da.plasticity import PlasticityRule, discounted_sum
@@ -37,8 +46,23 @@ from pfc_da.settings import ThreeFactorSettings
 PEAK_HZ = 60.0
 LOG_RATE_OFFSET = 0.03
 """Added to a mean gating (1 = 10 Hz) before its logarithm, so that the term is finite for a silent unit."""
+ACTOR_SHARE = 0.5
+"""Weight of the mean over choices against the mean over time."""
 BLOCK = 32
-"""Steps per matrix product: their arrays fit into the cache of the processor."""
+"""Bins per matrix product: their arrays fit into the cache of the processor."""
+
+
+class Signals(NamedTuple):
+    """What reaches the units in a batch, and what the units then contribute to the change of their synapses."""
+
+    read_out: Tensor
+    """(bin, session, channel) learning signals: each action, the value, each object."""
+    to_units: Tensor
+    """(channel, unit) feedback weights."""
+    weight: Tensor
+    """(bin, session) share of the bin in the mean over time."""
+    pull: Tensor
+    """(phase, unit) homeostatic change of drive."""
 
 
 class ThreeFactor(PlasticityRule):
@@ -47,26 +71,31 @@ class ThreeFactor(PlasticityRule):
     settings_class = ThreeFactorSettings
     settings: ThreeFactorSettings
 
-    def feedback(self, network: RateNetwork, effective: Weights) -> Tensor:
+    def feedback(self, network: RateNetwork, effective: Weights, n_objects: int = 0) -> Tensor:
         """Feedback weights B.
 
         Parameters
         ----------
         network : RateNetwork
         effective : Weights
+        n_objects : int
+            Objects of the task.
 
         Returns
         -------
-        Tensor (unit, action + value)
+        Tensor (channel, unit)
+            Channels are the actions, the value and the objects.
         """
-        if self.settings.feedback_weights == "symmetric":
-            return effective["w_read"]
         rng = torch_stream(self.seed, "feedback")  # drawn again at every update, and the same every time
         random = torch.randn(network.n_units, network.n_actions + 1, generator=rng) / network.n_units**0.5
-        return random * network.wiring.read_out
+        read_out = random * network.wiring.read_out
+        if self.settings.feedback_weights == "symmetric":
+            read_out = effective["w_read"]
+        objects = torch.randn(network.n_units, n_objects, generator=rng) * self.settings.object_feedback
+        return torch.cat([read_out, objects * network.wiring.read_out[:, :1]], 1).T.contiguous()
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
-        """As `PlasticityRule.change`: closed form over the whole batch, as two matrix products.
+        """As `PlasticityRule.change`: closed form over the whole batch.
 
         Raises
         ------
@@ -76,75 +105,171 @@ class ThreeFactor(PlasticityRule):
         if not isinstance(network, RateNetwork):
             raise TypeError(f"the three-factor rule needs a RateNetwork, got {type(network).__name__}.")
         effective = network.effective(weights)
-        advantage = self.dopamine_sum(rollout.dopamine)
-        read_out = self.read_out_signal(rollout, advantage, entropy)  # (step, session, action + 1)
-        to_units = self.feedback(network, effective).T * network.a_per_hz  # (action + 1, unit)
-        pull, ceiling = self.homeostasis(network, rollout), network.drive_at(PEAK_HZ)
-        total: Weights = {name: torch.zeros_like(weights[name]) for name in ("w", "w_in", "b")}
-        before, reset = rollout.state_before, rollout.is_reset.tolist()
-        later = none = torch.zeros_like(rollout.drive[0])
-        for last in range(len(rollout.drive), 0, -BLOCK):
-            block = slice(max(last - BLOCK, 0), last)
-            drive, signal = rollout.drive[block], read_out[block] @ to_units
-            for t in reversed(range(len(signal))):
-                later = signal[t].addcmul_(later, network.keep)  # a_j Q_j / 10 Hz
-                if reset[block.start + t]:
-                    later = none
-            post = (signal + pull).mul_(network.slope(drive))
-            post.sub_(torch.relu(drive - ceiling), alpha=self.settings.peak_penalty)
-            post = post.flatten(0, 1)
-            total["w"].addmm_(before[block].flatten(0, 1).T, post)
-            total["w_in"].addmm_(rollout.x[block].flatten(0, 1).T, post)
-            total["b"] += post.sum(0)
-        total["w"] *= network.sign[:, None] * torch.sign(weights["w"]) * network.mask  # of the magnitude
-        total["w_in"] *= network.wiring.inputs
-        after = rollout.state[1:].flatten(0, 1)
-        total["w_read"] = after.T @ read_out.flatten(0, 1) * network.read_mask
-        total["b_read"] = read_out.sum((0, 1))
-        n = rollout.reward.numel()
-        return {name: tensor / n for name, tensor in total.items()}
+        signals = self.collect_signals(network, effective, rollout, entropy)
+        compiled = network.kernel
+        accumulate = accumulate_plain if compiled is None else compiled.accumulate
+        w, post = accumulate(network, rollout, signals, self.settings)
+        n_read = network.n_actions + 1
+        read_out = signals.read_out[..., :n_read].flatten(0, 1)
+        return {
+            "w": w * network.sign[:, None] * torch.sign(weights["w"]) * network.mask,  # of the magnitude
+            "w_in": rollout.x.flatten(0, 1).T @ post.flatten(0, 1) * network.wiring.inputs,
+            "b": post.sum((0, 1)),
+            "w_read": rollout.gating[1:].flatten(0, 1).T @ read_out * network.read_mask,
+            "b_read": read_out.sum(0),
+        }
 
-    def dopamine_sum(self, delta: Tensor) -> Tensor:
-        """A(t) times the adaptive gain, dimensions (step, session)."""
-        total = discounted_sum(delta, self.discount * self.trace_decay)
-        return self.settings.dopamine_gain * (total / (total.std() + 1e-6))
+    def collect_signals(
+        self, network: RateNetwork, effective: Weights, rollout: Rollout, entropy: float
+    ) -> Signals:
+        """Learning signals at the read-outs, and the homeostatic terms.
 
-    def read_out_signal(self, rollout: Rollout, advantage: Tensor, entropy: float) -> Tensor:
-        """Learning signal at the read-outs.
+        Parameters
+        ----------
+        network : RateNetwork
+        effective : Weights
+        rollout : Rollout
+        entropy : float
+            Current weight of policy entropy.
+
+        Returns
+        -------
+        Signals
+        """
+        weight = rollout.ticks / rollout.ticks.sum()
+        advantage = self.dopamine_sum(rollout, weight)
+        last = rollout.schedule.last[rollout.is_choice]
+        logits = rollout.logits[rollout.is_choice]  # (choice, session, action)
+        actor = self.actor_signal(rollout, logits, advantage[last], entropy) * (
+            ACTOR_SHARE / logits[..., 0].numel()
+        )
+        parts = [actor]
+        n_objects = 0
+        if rollout.objects is not None and self.settings.object_feedback:
+            n_objects = int(rollout.objects.max()) + 1
+            parts.append(torch.zeros(*actor.shape[:2], n_objects).scatter_add_(-1, rollout.objects, actor))
+        n = network.n_actions
+        signal = torch.zeros(*advantage.shape, n + 1 + n_objects)
+        signal[..., n] = self.settings.value_weight * advantage * weight
+        signal[last, :, :n] = actor
+        if n_objects:
+            signal[last, :, n + 1 :] = parts[1]
+        to_units = self.feedback(network, effective, n_objects)
+        return Signals(signal, to_units, weight, self.homeostasis(network, rollout, weight))
+
+    def dopamine_sum(self, rollout: Rollout, weight: Tensor) -> Tensor:
+        """A(t) times the adaptive gain.
 
         Parameters
         ----------
         rollout : Rollout
-        advantage : Tensor (step, session)
+        weight : Tensor (bin, session)
+            Share of each bin in the mean over time.
+
+        Returns
+        -------
+        Tensor (bin, session)
+        """
+        decay = (self.settings.discount * self.settings.trace_decay) ** (rollout.ticks * TICK_S)
+        total = discounted_sum(rollout.bin_dopamine, decay)
+        mean = (weight * total).sum()
+        sd = (weight * (total - mean) ** 2).sum().sqrt()
+        return self.settings.dopamine_gain * (total / (sd + 1e-6))
+
+    def actor_signal(self, rollout: Rollout, logits: Tensor, advantage: Tensor, entropy: float) -> Tensor:
+        """Learning signal of each action at each choice.
+
+        Parameters
+        ----------
+        rollout : Rollout
+        logits : Tensor (choice, session, action)
+        advantage : Tensor (choice, session)
             From `dopamine_sum`.
         entropy : float
             Current weight of policy entropy.
 
         Returns
         -------
-        Tensor (step, session, action + 1)
-            The value is last.
+        Tensor (choice, session, action)
         """
-        log_policy = torch.log_softmax(rollout.logits, -1)
+        log_policy = torch.log_softmax(logits, -1)
         policy = log_policy.exp()
-        chosen = torch.zeros_like(policy).scatter_(-1, rollout.action.clamp(min=0)[..., None], 1.0)
+        action = rollout.action[rollout.is_choice]
+        chosen = torch.zeros_like(policy).scatter_(-1, action[..., None], 1.0)
         uncertainty = -(policy * log_policy).sum(-1, keepdim=True)
-        actor = (chosen - policy) * advantage[..., None] - entropy * policy * (log_policy + uncertainty)
-        actor = actor * rollout.is_choice[:, None, None]
-        return torch.cat([actor, self.settings.value_weight * advantage[..., None]], -1)
+        return (chosen - policy) * advantage[..., None] - entropy * policy * (log_policy + uncertainty)
 
-    def homeostasis(self, network: RateNetwork, rollout: Rollout) -> Tensor:
-        """Change of drive that moves the mean gating of each unit towards its resting value, on a logarithmic scale.
+    def homeostasis(self, network: RateNetwork, rollout: Rollout, weight: Tensor) -> Tensor:
+        """Change of drive towards the resting gating of each unit, on a logarithmic scale, and towards equal phases.
 
         Parameters
         ----------
         network : RateNetwork
         rollout : Rollout
+        weight : Tensor (bin, session)
+            Share of each bin in the mean over time.
 
         Returns
         -------
-        Tensor (unit,)
+        Tensor (phase, unit)
         """
-        mean = rollout.state.mean((0, 1)).clamp(min=0) + LOG_RATE_OFFSET
+        mean = torch.einsum("bs,bsu->u", weight, rollout.gating[1:]).clamp(min=0) + LOG_RATE_OFFSET
         rest = RESTING_RATE_HZ / RATE_SCALE_HZ + LOG_RATE_OFFSET
-        return -2 * self.settings.rate_penalty / RATE_SCALE_HZ * torch.log(mean / rest) / mean
+        pull = -2 * self.settings.rate_penalty / RATE_SCALE_HZ * torch.log(mean / rest) / mean
+        by_bin = torch.einsum("bs,bsu->bu", weight, rollout.drive)
+        phase = rollout.phase_of_bin
+        n_phases = int(phase.max()) + 1
+        drive = torch.zeros(n_phases, network.n_units).index_add_(0, phase, by_bin)
+        share = torch.zeros(n_phases).index_add_(0, phase, weight.sum(1))
+        away = drive / share[:, None] - by_bin.sum(0)
+        return pull - self.settings.phase_penalty * away
+
+
+def accumulate_plain(
+    network: RateNetwork, rollout: Rollout, signals: Signals, settings: ThreeFactorSettings
+) -> tuple[Tensor, Tensor]:
+    """Sum the contributions of all bins, backwards in time, in plain torch.
+
+    Parameters
+    ----------
+    network : RateNetwork
+    rollout : Rollout
+    signals : Signals
+    settings : ThreeFactorSettings
+
+    Returns
+    -------
+    w : Tensor (presynaptic, postsynaptic)
+        Change of the effective recurrent weights.
+    post : Tensor (step, session, unit)
+        Change of the drive, summed over the bins of each step.
+    """
+    ceiling, phase = network.drive_at(PEAK_HZ), rollout.phase_of_bin
+    keep, gain = tabulate_eligibility(network, settings), network.tables["gain"]
+    before, ticks, step = rollout.gating_before, rollout.ticks, rollout.schedule.step_of_bin
+    ends = torch.zeros(len(ticks), dtype=torch.bool)
+    ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
+    w = torch.zeros_like(network.mask)
+    post = torch.zeros(len(rollout.x), *rollout.drive.shape[1:])
+    later = torch.zeros_like(rollout.drive[0])
+    for last in range(len(ticks), 0, -BLOCK):
+        block = slice(max(last - BLOCK, 0), last)
+        drive, signal = rollout.drive[block], signals.read_out[block] @ signals.to_units
+        for t in reversed(range(len(signal))):
+            later = signal[t].add_(later)  # Q_j of the bin
+            own = ticks[block.start + t]
+            signal[t] = later * gain[own]
+            later = torch.zeros_like(later) if ends[block.start + t] else later * keep[own]
+        own_weight = signals.weight[block][..., None]
+        signal += own_weight * signals.pull[phase[block]][:, None]
+        signal *= network.slope(drive)
+        signal -= settings.peak_penalty * own_weight * torch.relu(drive - ceiling)
+        w += before[block].flatten(0, 1).T @ signal.flatten(0, 1)
+        post.index_add_(0, step[block], signal)
+    return w, post
+
+
+def tabulate_eligibility(network: RateNetwork, settings: ThreeFactorSettings) -> Tensor:
+    """h of the rule by the duration of a bin, (tick, unit)."""
+    tau = network.tau.clamp(max=settings.eligibility_window)
+    return torch.exp(-torch.arange(MAX_TICKS + 1)[:, None] * TICK_S / tau)
