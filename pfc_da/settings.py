@@ -282,7 +282,7 @@ class ReplaySettings(Settings):
         1000, "sessions for mean reward and regret, of every animal", "sessions", ge=2, le=1_000_000
     )
     sessions: int = setting(200, "sessions recorded step by step", "sessions", ge=2, le=100_000)
-    unit_sessions: int = setting(40, "sessions recorded with unit activity", "sessions", ge=1, le=10_000)
+    unit_sessions: int = setting(10, "sessions recorded with unit activity", "sessions", ge=1, le=200)
 
     @pydantic.model_validator(mode="after")
     def _fit_together(self) -> "ReplaySettings":

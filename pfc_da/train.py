@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from pfc_da.agent import Agent, build_agent
+from pfc_da.clock import Schedule, Timing, cut_adaptively, draw_durations, keep_whole
 from pfc_da.errors import damaged
 from pfc_da.jobs.processor import prepare_processor
-from pfc_da.network import Weights
+from pfc_da.network import PFCNetwork, Weights
 from pfc_da.plasticity.synaptic_step import STEPS
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Rollout, rollout
@@ -50,8 +51,10 @@ CURVE_COLUMNS = (
 GIVE_UP_AFTER = 50
 """Non-finite updates in a row after which an animal counts as diverged."""
 
-RATE_STEPS = 32
-"""Steps at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
+RATE_BINS = 32
+"""Bins at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
+LATE = 0.75
+"""Share of training from which on `late_bin` is the longest bin."""
 STATE, CURVE = "state.safetensors", "learning_curve.csv"
 
 
@@ -99,12 +102,13 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
     if agent.rule.needs_autograd:
         weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     with torch.set_grad_enabled(agent.rule.needs_autograd):
+        own_task = shorten(task, settings, done)
         batch = rollout(
             agent.network,
             agent.network.effective(weights),
-            shorten(task, settings, done),
+            own_task,
             agent.dopamine,
-            sessions=settings.train.sessions,
+            schedule=arrange_time(agent.network, own_task, settings, done, torch_stream(seed, "train", "time", update)),
             task_rng=torch_stream(seed, "train", "task", update),
             choice_rng=torch_stream(seed, "train", "choice", update),
             noise_rng=torch_stream(seed, "train", "noise", update),
@@ -114,6 +118,34 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
     weights, memory, finite = take_step(rule, training.weights, change, training.memory, learning_rate)
     row = _curve_row(agent, batch, settings, training, finite, time.process_time() - started)
     return Training(weights, memory, (*training.curve, row))
+
+
+def arrange_time(
+    network: PFCNetwork, task: Task, settings: RunSettings, done: float, rng: torch.Generator
+) -> Schedule:
+    """Durations of the sessions of an update, at a pace drawn for it, and their bins.
+
+    Parameters
+    ----------
+    network : PFCNetwork
+    task : Task
+    settings : RunSettings
+    done : float
+        Share of training, from 0 to 1.
+    rng : torch.Generator
+
+    Returns
+    -------
+    Schedule
+    """
+    own = settings.train
+    slowest = own.fastest * (own.slowest / own.fastest) ** min(done / own.whole_from, 1.0)
+    pace = own.fastest * (slowest / own.fastest) ** float(torch.rand((), generator=rng))
+    seconds = draw_durations(task.phases, task.n_trials, own.sessions, rng, Timing(pace=pace))
+    if not network.has_time:
+        return keep_whole(seconds)
+    longest = own.late_bin if done >= LATE else own.longest_bin
+    return cut_adaptively(seconds, len(task.phases), rng, longest)
 
 
 def take_step(
@@ -264,11 +296,11 @@ def _curve_row(
     log_policy = torch.log_softmax(batch.logits[batch.is_choice].detach(), -1)
     return (
         training.update + 1,
-        before[1] + batch.action.shape[1] * int(batch.is_choice.sum()),
+        before[1] + batch.action.shape[1] * batch.n_trials,
         before[2] + cpu_s,
         float(batch.reward_per_trial.mean()),
         float(batch.rpe.std()),
         float(-(log_policy.exp() * log_policy).sum(-1).mean()),
-        float(agent.network.activity(batch.drive[-RATE_STEPS:].detach()).mean()),
+        float(agent.network.activity(batch.drive[-RATE_BINS:].detach()).mean()),
         before[-1] + (not finite),
     )
