@@ -57,7 +57,7 @@ class Timing:
 
     Attributes
     ----------
-    pace : float
+    pace : float or Tensor (session,)
         Multiplies the durations of paced phases; above 1 is slower.
     pauses : int
         Trials, drawn at random, whose last phase lasts `pause_s` longer.
@@ -67,7 +67,7 @@ class Timing:
         Added to the first phase of every trial, in s.
     """
 
-    pace: float = 1.0
+    pace: float | Tensor = 1.0
     pauses: int = 0
     pause_s: float = 5.0
     longer_s: float = 0.0
@@ -134,7 +134,8 @@ def draw_durations(
     low, high = torch.tensor([phase.seconds for phase in phases]).unbind(1)
     drawn = torch.rand(n_trials, len(phases), sessions, generator=rng)
     seconds = low[:, None] + (high - low)[:, None] * drawn
-    seconds *= torch.tensor([timing.pace if phase.paced else 1.0 for phase in phases])[:, None]
+    paced = torch.tensor([phase.paced for phase in phases])
+    seconds *= torch.where(paced[:, None], torch.as_tensor(timing.pace), 1.0)
     order = torch.rand(n_trials, sessions, generator=rng).argsort(0)
     seconds[:, -1] += timing.pause_s * (order < timing.pauses)
     seconds[:, 0] += timing.longer_s

@@ -140,7 +140,7 @@ def arrange_time(
     """
     own = settings.train
     slowest = own.fastest * (own.slowest / own.fastest) ** min(done / own.whole_from, 1.0)
-    pace = own.fastest * (slowest / own.fastest) ** float(torch.rand((), generator=rng))
+    pace = own.fastest * (slowest / own.fastest) ** torch.rand(own.sessions, generator=rng)
     seconds = draw_durations(task.phases, task.n_trials, own.sessions, rng, Timing(pace=pace))
     if not network.has_time:
         return keep_whole(seconds)
