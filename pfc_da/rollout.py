@@ -174,6 +174,8 @@ class Rollout:
         The error from bin to bin; what is injected, and what a channel changes of the error of a step, come with the reward
         of the step, in its last bin.
         """
+        if self.system.clamped:
+            return torch.zeros_like(self.bin_value)
         kept, last = self.drive.shape[1], self.schedule.last
         error = -self.bin_value
         later = self.ticks[1:] * TICK_S

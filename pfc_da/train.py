@@ -27,6 +27,7 @@ from pfc_da.settings import RuleSettings, RunSettings
 from pfc_da.storage.files import require_file, write_atomic
 from pfc_da.task import Task
 from pfc_da.trained import (
+    CLAMPED_WEIGHTS,
     SNAPSHOT,
     WEIGHTS,
     animal_seed,
@@ -53,6 +54,8 @@ GIVE_UP_AFTER = 50
 
 RATE_BINS = 32
 """Bins at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
+CLAMPED_SHARE = 0.2
+"""Share of the updates that the control without dopamine has; without errors later ones change nothing of its reward."""
 LATE = 0.75
 """Share of training from which on `late_bin` is the longest bin."""
 STATE, CURVE = "state.safetensors", "learning_curve.csv"
@@ -220,13 +223,40 @@ def train_animal(
         if training.update % settings.train.checkpoint_every == 0:
             _save_training(training, folder, own)
             report(training.update, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
+    save_tensors(train_clamped(agent, settings, task, initial, seed), folder / CLAMPED_WEIGHTS, own)
     _save_trained(training, settings, folder, own)
     report(settings.train.updates, "diverged" if training.diverged else "")
 
 
+def train_clamped(
+    agent: Agent, settings: RunSettings, task: Task, initial: Weights, seed: int
+) -> Weights:
+    """Train the same animal without dopamine: its error is 0, so that entropy and homeostasis alone change the weights.
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+        Of the training with dopamine, of whose updates the first `CLAMPED_SHARE` are made.
+    task : Task
+    initial : Weights
+    seed : int
+        Of the animal.
+
+    Returns
+    -------
+    Weights
+    """
+    clamped = dataclasses.replace(agent, dopamine=dataclasses.replace(agent.dopamine, clamped=True))
+    training = Training(initial, {})
+    while training.update < CLAMPED_SHARE * settings.train.updates and not training.diverged:
+        training = train_update(clamped, settings, task, training, seed)
+    return training.weights
+
+
 def _is_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -> bool:
     """True if all files of a trained animal are there; refuse a damaged one."""
-    names = (WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
+    names = (WEIGHTS, CLAMPED_WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
     if not all((folder / name).exists() for name in names):
         return False
     load_trained(settings, task, animal, folder)
