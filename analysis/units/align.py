@@ -170,8 +170,11 @@ def _read_session(recording: xr.Dataset, values: str, animal: int, episode: int)
 
 
 def _count_spikes(recording: xr.Dataset, values: str, animal: int, episode: int) -> NDArray:
-    """Spikes (bin, unit) of one session; `spike_episode` counts along `recorded_episode`."""
-    of_session = (recording["spike_animal"].values == animal) & (recording["spike_episode"].values == episode)
+    """Spikes (bin, unit) of one session."""
+    of_animal = recording["spike_animal"].values == recording["animal"].values[animal]
+    of_session = of_animal & (
+        recording["spike_episode"].values == recording["recorded_episode"].values[episode]
+    )
     own = load(recording[["spike_time", "spike_unit"]].isel(spike=np.flatnonzero(of_session)))
     shape = recording.sizes["bin"], recording.sizes["unit"]
     bins = np.floor(own["spike_time"].values / get_bin_s(recording) + 1e-6).astype(int)
