@@ -181,7 +181,7 @@ def _collect(later, signals, to_units):
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _change(later, drive, pull, gain, change, weight, peak_penalty, curve):
+def _change(later, drive, pull, away, gain, change, weight, peak_penalty, curve):
     """Change of the drive of the units in a bin of one session."""
     threshold, sharpness, ceiling, steepest = curve[0], curve[1], curve[4], curve[5]
     for j in range(len(change)):
@@ -190,7 +190,9 @@ def _change(later, drive, pull, gain, change, weight, peak_penalty, curve):
         slope = steepest * ((u if x < ZERO else ONE) / (ONE + u))
         excess = drive[j] - ceiling
         excess = ZERO if excess < ZERO else excess
-        change[j] = (later[j] * gain[j] + weight * pull[j]) * slope - peak_penalty * weight * excess
+        change[j] = (later[j] * gain[j] + weight * pull[j]) * slope + weight * (
+            away[j] - peak_penalty * excess
+        )
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
@@ -201,8 +203,8 @@ def _pass_on(later, keep, change, post):
         post[j] += change[j]
 
 
-@_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS, ROWS,
-           ROWS, ROWS, float32[::1], float32))  # fmt: skip
+@_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
+           float32[::1], ROWS, ROWS, ROWS, float32[::1], float32))  # fmt: skip
 def _accumulate(
     w,
     post,
@@ -216,6 +218,7 @@ def _accumulate(
     to_units,
     weight,
     pull,
+    away,
     keep,
     gain,
     curve,
@@ -237,7 +240,8 @@ def _accumulate(
                 _change(
                     later[s],
                     drive[t, s],
-                    pull[phase[t]],
+                    pull,
+                    away[phase[t]],
                     gain[tick],
                     own[s],
                     weight[t, s],
@@ -266,7 +270,15 @@ def accumulate(
     ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
     arrays = (
         *(w, post, rollout.gating_before, rollout.drive, rollout.ticks, rollout.schedule.step_of_bin),
-        *(rollout.phase_of_bin, ends, signals.read_out, signals.to_units, signals.weight, signals.pull),
+        *(
+            rollout.phase_of_bin,
+            ends,
+            signals.read_out,
+            signals.to_units,
+            signals.weight,
+            signals.pull,
+            signals.away,
+        ),
         *(tabulate_eligibility(network, settings), network.tables["gain"]),
     )
     curve = np.array([*CURVE, network.drive_at(PEAK_HZ), FI_GAIN_HZ / FI_WIDTH], np.float32)
