@@ -126,8 +126,8 @@ def make_selectivity_in_time_panel(table: pd.DataFrame) -> Panel:
         name="selectivity_in_time",
         table=table,
         title="Selectivity of units in time",
-        caption="Fraction of units whose spikes in windows of 200 ms depend on each variable (multiple regression, p < .05 for "
-        "each unit and window), against the middle of the window. Spikes are drawn from rates where none were "
+        caption="Fraction of units whose spikes in windows of 200 ms depend on each variable (multiple regression, "
+        "p < .05 for each unit and window), against the middle of the window. Spikes are drawn from rates where none were "
         f"recorded. Horizontal line: 5 %, expected by chance. {EVENT_LINES}",
         plots=(_plot_selectivity_from_cue, _plot_selectivity_from_choice),
         wide=True,

@@ -5,9 +5,9 @@ recording of spiking neurons; given rates, they are drawn from a Poisson process
 rate (of an LSTM) is used as it is.
 
 Windows of 200 ms, moved through the trial, multiple regression in each: Tsutsui, Grabenhorst, Kobayashi & Schultz (2016)
-Nat Commun 7:12554, doi 10.1038/ncomms12554. p-values are against pairings with other sessions (`nulls`). For cells "selective
-in at least one task period" the smallest p of a unit counts, multiplied by the number of phases (Bonferroni): of units that
-code nothing, at most one in twenty passes, in however many phases it is tested.
+Nat Commun 7:12554, doi 10.1038/ncomms12554. p-values are against pairings with other sessions (`nulls`). For cells
+"selective in at least one task period" the smallest p of a unit counts, multiplied by the number of phases (Bonferroni): of
+units that code nothing, at most one in twenty passes, in however many phases it is tested.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ WINDOWS_S = {"cue": (-0.5, 1.0), "choice": (-1.0, 1.0)}
 """Time around each event, in s. The outcome begins with the choice."""
 WIDTH_S, MOVE_S = 0.2, 0.05
 N_TRIALS = 150
-"""Trials of a unit in which its selectivity is tested, evenly over the sessions: cells are recorded for 100 to 200 trials."""
+"""Trials in which the selectivity of a unit is tested, evenly over the sessions: cells are recorded for 100 to 200."""
 MOST_SESSIONS = 20
 """Sessions that are read for all this."""
 EVERY = 2
@@ -80,7 +80,7 @@ class TimeCourse:
     accuracy, control : mapping of str to mapping of str to (window,)
         Of decoding each of `CODED` in held-out sessions, by event, and with the labels of other sessions.
     latency : mapping of str to (unit,)
-        Time from the choice in s until which spikes show each of `CODED`; NaN for units that do not code it before the choice.
+        Time from the choice in s until which spikes show each of `CODED`; NaN for units that never code it before it.
     """
 
     p: Mapping[str, Mapping[str, NDArray]]
@@ -224,7 +224,7 @@ def find_latency(p: NDArray, ends: NDArray) -> NDArray:
 
     Notes
     -----
-    The level of a window is `LEVEL` over their number, so that at most one in twenty units without the variable has a latency.
+    The level of a window is `LEVEL` over their number: at most one in twenty units without the variable has a latency.
     """
     before = ends <= 1e-9
     codes = p[before] < LEVEL / before.sum()
