@@ -70,11 +70,11 @@ def collect_units(
     Returns
     -------
     dict
-        ``events``, a list of ``{name, times}`` in s; ``groups`` (group,) as pairs of kind and name; and ``animals``, a list
-        of ``{animal, trials, units}``. A unit is ``{unit, excitatory, tau, rate, p, latency, mean, sem, spikes}`` with tau
-        and latency in s, rates in Hz, mean and sem [event][group][time], None for NaN, and spikes [trial] in ms from the cue.
-        `trials` is ``{events, groups}``: times of each event in s from the cue, and the place in `groups` of the trial's
-        group of each kind, -1 for none. Units without activity are left out.
+        ``events``, a list of ``{name, times}`` in s; ``groups`` (group,) as pairs of kind and name; and ``animals``, a
+        list of ``{animal, trials, units}``. A unit is ``{unit, excitatory, tau, rate, p, latency, mean, sem, spikes}``
+        with tau and latency in s, rates in Hz, mean and sem [event][group][time], None for NaN, and spikes [trial] in ms
+        from the cue. `trials` is ``{events, groups}``: times of each event in s from the cue, and the place in `groups`
+        of the trial's group of each kind, -1 for none. Units without activity are left out.
 
     Raises
     ------
