@@ -242,8 +242,8 @@ def summarise_time_course(by_animal: Sequence[TimeCourse]) -> list[Statistic]:
     Returns
     -------
     list of Statistic
-        ``fraction_selective_any`` and ``coding_latency`` (s from the choice) by variable. An animal of which fewer units than
-        twice those expected by chance code a variable before the choice has no latency.
+        ``fraction_selective_any`` and ``coding_latency`` (s from the choice) by variable. An animal of which fewer than
+        twice the units expected by chance code a variable before the choice has no latency.
     """
     p = [{name: values[None] for name, values in own.p_any.items()} for own in by_animal]
     found = compute_selectivity(p, 0, variables=list(p[0]), key="fraction_selective_any")
