@@ -50,22 +50,28 @@ def recording(draw_schedule):
     activity = rng.gamma(4.0, 1.0, (2, 20, 2 * N_TRIALS, N_UNITS))
     activity[..., :5] += np.repeat(volatile[:20], 2, axis=1)[..., None]
     by_step = ("animal", "condition", "episode", "step")
+    n_bins = np.tile([6, 10], N_TRIALS)
+    onset = np.broadcast_to((n_bins.cumsum() - n_bins) * 0.05, (2, len(RATES), N_SESSIONS, 2 * N_TRIALS))
+    in_time = np.repeat(activity, n_bins, axis=2)
     found = xr.Dataset(
         {
             "choice": (by_step, np.stack(choice, axis=1)),
             "reward": (by_step, np.stack(reward, axis=1)),
             "p_reward": (("episode", "step", "action"), np.repeat(p_reward, 2, axis=1)),
             "volatile": (("episode", "step"), np.repeat(volatile, 2, axis=1)),
-            "activity": (("animal", "recorded_episode", "step", "unit"), activity, {"units": "Hz"}),
+            "onset": (by_step, onset),
+            "activity": (("animal", "recorded_episode", "bin", "unit"), in_time, {"units": "Hz"}),
         },
         {
             "condition": list(RATES),
+            "recorded_episode": np.arange(20),
+            "time": ("bin", np.arange(n_bins.sum()) * 0.05),
             "trial": ("step", np.arange(2 * N_TRIALS) // 2),
-            "phase": ("step", np.tile(["choice", "outcome"], N_TRIALS)),
+            "phase": ("step", np.tile(["go", "feedback"], N_TRIALS)),
             "is_excitatory": ("unit", np.arange(N_UNITS) < 8),
             "tau": ("unit", np.ones(N_UNITS)),
         },
-        {"choice_phase": "choice"},
+        {"choice_phase": "go"},
     )
     return found
 

@@ -70,7 +70,7 @@ FIGURES = {
     "bandit": "learning_curve within_session controls raster history selectivity",
     "monkey_juice": "learning_curve within_session controls raster matching history selectivity",
 }
-NUMBERS_ONLY = {"units", "unit_activity", "index"}
+NUMBERS_ONLY = {"units", "unit_activity", "unit_trials", "unit_spikes", "index"}
 
 
 def command(name, out, *more, tiny=TINY):
