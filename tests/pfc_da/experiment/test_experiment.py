@@ -67,8 +67,9 @@ FILES = {
     ),
 }
 FIGURES = {
-    "bandit": "learning_curve within_session controls raster history selectivity",
-    "monkey_juice": "learning_curve within_session controls raster matching history selectivity",
+    "bandit": "learning_curve within_session controls raster history selectivity selectivity_in_time decoding_in_time",
+    "monkey_juice": "learning_curve within_session controls raster matching history selectivity selectivity_in_time "
+    "decoding_in_time",
 }
 NUMBERS_ONLY = {"units", "unit_activity", "unit_trials", "unit_spikes", "index"}
 
