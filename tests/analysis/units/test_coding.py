@@ -21,7 +21,7 @@ def found(build_recording):
 def test_statistics_are_by_phase_and_over_all_phases(found):
     names = {(each.key, each.condition) for each in found.statistics}
     assert len(names) == len(found.statistics)
-    assert {("fraction_selective", "choice"), ("fraction_selective_any", "reward")} <= names
+    assert {("fraction_selective", "choice"), ("fraction_selective_any", "reward wrong_sessions")} <= names
     assert {name for key, name in names if key == "coding_latency"} == {"object_value", "choice"}
     units = found.tables["units"]
     by_name = {(each.key, each.condition): each.estimate for each in found.statistics}
