@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import torch
 from numba import boolean, float32, int8, int64
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from pfc_da.network import Trace
@@ -53,7 +54,7 @@ def _compile(signature: Any) -> Callable[[Any], Any]:
     """Compile at once for one signature; without a cache where none can be written."""
 
     def decorate(function: Any) -> Any:
-        options = {"fastmath": FAST, "error_model": "numpy", "nogil": True}
+        options: dict[str, Any] = {"fastmath": FAST, "error_model": "numpy", "nogil": True}
         try:
             return numba.njit(signature, cache=True, **options)(function)
         except (OSError, RuntimeError):
@@ -137,7 +138,7 @@ def _advance(
         for s in range(ticks.shape[1]):
             tick = ticks[t, s]
             if tick < 0 or tick >= len(keep):
-                raise IndexError("a bin is longer than the tables of the network.")
+                raise IndexError("ticks of a bin must be from 0 to the last row of the tables.")
             if tick == 0:
                 _hold(drive[t, s], current[s], adaptation[s], before[s], after[s])
                 continue
@@ -232,7 +233,7 @@ def _accumulate(
             for s in range(n_sessions):
                 tick = ticks[t, s]
                 if tick < 0 or tick >= len(keep):
-                    raise IndexError("a bin is longer than the tables of the network.")
+                    raise IndexError("ticks of a bin must be from 0 to the last row of the tables.")
                 _collect(later[s], read_out[t, s], to_units)
                 _change(
                     later[s],
@@ -277,3 +278,8 @@ def accumulate(
 def _array(tensor: Tensor) -> np.ndarray:
     """The numbers of a tensor as compiled code reads them."""
     return tensor.detach().contiguous().numpy()
+
+
+# The sums of a matrix product differ in their last digits with the number of threads. This is the library that compiled
+# code multiplies with, loaded by the functions above; torch has its own.
+threadpool_limits(1, user_api="blas")
