@@ -111,6 +111,9 @@ class RateNetwork(PFCNetwork):
         self.mask = self.wiring.recurrent * (1.0 - torch.eye(settings.n_units))
         self.read_mask = self.wiring.read_out * self.is_excitatory[:, None]
         self.tables = self._tabulate()
+        self.arrays = {
+            name: table.numpy() for name, table in self.tables.items()
+        }  # as compiled code reads them
 
     @property
     def kernel(self) -> ModuleType | None:
