@@ -52,13 +52,15 @@ FAST = {
 
 
 def _compile(signature: Any) -> Callable[[Any], Any]:
-    """Compile at once for one signature; without a cache where none can be written."""
+    """Compile at once for one signature; without a cache where none can be used."""
 
     def decorate(function: Any) -> Any:
         options: dict[str, Any] = {"fastmath": FAST, "error_model": "numpy", "nogil": True}
         try:
             return numba.njit(signature, cache=True, **options)(function)
-        except (OSError, RuntimeError):
+        except (
+            Exception
+        ):  # no folder for the cache, a full disk, or a damaged file; another error is raised again
             return numba.njit(signature, **options)(function)
 
     return decorate

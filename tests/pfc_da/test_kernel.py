@@ -276,3 +276,16 @@ def test_code_is_compiled_where_no_cache_can_be_written(monkeypatch):
     with pytest.raises(RuntimeError, match="cannot cache function"):
         numba.njit(cache=True)(double)
     assert kernel._compile((numba.float32,))(double)(3.0) == 6.0
+
+
+def test_code_is_compiled_where_the_cache_is_damaged(monkeypatch, tmp_path):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def double(x):
+        return 2 * x
+
+    compiled = kernel._compile((numba.float32,))
+    assert compiled(double)(3.0) == 6.0
+    (file,) = tmp_path.rglob("*.nbc")
+    file.write_bytes(file.read_bytes()[:50])
+    assert compiled(double)(3.0) == 6.0
