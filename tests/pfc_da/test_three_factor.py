@@ -416,7 +416,9 @@ def test_dopamine_gain_scales_what_dopamine_does_and_nothing_else():
             louder.change(network, weights, batch, 0.2)[name], alone + 3 * by_dopamine, rtol=1e-4, atol=1e-6
         )
     weight = batch.ticks / batch.ticks.sum()
-    total = discounted_sum(batch.bin_dopamine, (0.96 * 0.96) ** (batch.ticks / 100))
+    total = discounted_sum(
+        batch.bin_dopamine, (rule.settings.discount * rule.settings.trace_decay) ** (batch.ticks / 100)
+    )
     mean = (weight * total).sum()
     sd = (weight * (total - mean) ** 2).sum().sqrt()
     torch.testing.assert_close(rule.dopamine_sum(batch, weight), total / sd, rtol=1e-4, atol=1e-5)
