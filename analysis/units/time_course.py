@@ -5,9 +5,9 @@ recording of spiking neurons; given rates, they are drawn from a Poisson process
 rate (of an LSTM) is used as it is.
 
 Windows of 200 ms, moved through the trial, multiple regression in each: Tsutsui, Grabenhorst, Kobayashi & Schultz (2016)
-Nat Commun 7:12554, doi 10.1038/ncomms12554. p-values are against pairings with other sessions (`nulls`). For cells "selective
-in at least one task period" the smallest p of a unit counts, multiplied by the number of phases (Bonferroni): of units that
-code nothing, at most one in twenty passes, in however many phases it is tested.
+Nat Commun 7:12554, doi 10.1038/ncomms12554. p-values are against pairings with other sessions (`nulls`). For cells
+"selective in at least one task period" the smallest p of a unit counts, multiplied by the number of phases (Bonferroni): of
+units that code nothing, at most one in twenty passes, in however many phases it is tested.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from pfc_da.analysis.interval import mean_of_finite
 from pfc_da.analysis.statistic import INTERVAL, SHARE, Statistic, summarise
 from pfc_da.analysis.units.align import (
     SPIKES,
@@ -42,7 +43,7 @@ WINDOWS_S = {"cue": (-0.5, 1.0), "choice": (-1.0, 1.0)}
 """Time around each event, in s. The outcome begins with the choice."""
 WIDTH_S, MOVE_S = 0.2, 0.05
 N_TRIALS = 150
-"""Trials of a unit in which its selectivity is tested, evenly over the sessions: cells are recorded for 100 to 200 trials."""
+"""Trials in which the selectivity of a unit is tested, evenly over the sessions: cells are recorded for 100 to 200."""
 MOST_SESSIONS = 20
 """Sessions that are read for all this."""
 EVERY = 2
@@ -80,7 +81,7 @@ class TimeCourse:
     accuracy, control : mapping of str to mapping of str to (window,)
         Of decoding each of `CODED` in held-out sessions, by event, and with the labels of other sessions.
     latency : mapping of str to (unit,)
-        Time from the choice in s until which spikes show each of `CODED`; NaN for units that do not code it before the choice.
+        Time from the choice in s until which spikes show each of `CODED`; NaN for units that never code it before it.
     """
 
     p: Mapping[str, Mapping[str, NDArray]]
@@ -224,7 +225,7 @@ def find_latency(p: NDArray, ends: NDArray) -> NDArray:
 
     Notes
     -----
-    The level of a window is `LEVEL` over their number, so that at most one in twenty units without the variable has a latency.
+    The level of a window is `LEVEL` over their number: at most one in twenty units without the variable has a latency.
     """
     before = ends <= 1e-9
     codes = p[before] < LEVEL / before.sum()
@@ -241,13 +242,13 @@ def summarise_time_course(by_animal: Sequence[TimeCourse]) -> list[Statistic]:
     Returns
     -------
     list of Statistic
-        ``fraction_selective_any`` and ``coding_latency`` (s from the choice) by variable.
+        ``fraction_selective_any`` and ``coding_latency`` (s from the choice) by variable. An animal of which fewer than
+        twice the units expected by chance code a variable before the choice has no latency.
     """
     p = [{name: values[None] for name, values in own.p_any.items()} for own in by_animal]
     found = compute_selectivity(p, 0, variables=list(p[0]), key="fraction_selective_any")
     for name in CODED:
-        latencies = [own.latency[name] for own in by_animal]
-        medians = [np.nanmedian(own) if np.isfinite(own).any() else np.nan for own in latencies]
+        medians = [_find_median_latency(own.latency[name]) for own in by_animal]
         found.append(
             summarise("coding_latency", medians, labels={"variable": name}, units="s", within=(-np.inf, 0.0))
         )
@@ -279,17 +280,18 @@ def tabulate_decoding_in_time(recording: xr.Dataset, by_animal: Sequence[TimeCou
     Returns
     -------
     DataFrame
-        event, other_event_s, variable, time_s, accuracy, wrong_sessions, low, high, interval, n, n_of.
+        event, other_event_s, variable, time_s, accuracy, wrong_sessions (mean over windows, each with a pairing of its own),
+        low, high, interval, n, n_of.
     """
     rows = []
     for event in WINDOWS_S:
         other, times = find_other_time(recording, event), find_window_times(recording, event)
         for name in CODED:
+            control = mean_of_finite(np.concatenate([own.control[event][name] for own in by_animal]))
             for window in range(0, len(times), EVERY):
                 values = [own.accuracy[event][name][window] for own in by_animal]
-                control = summarise("", [own.control[event][name][window] for own in by_animal], units="")
                 found = summarise("", values, units="fraction", within=SHARE)
-                row = event, other, name, times[window], found.estimate, control.estimate, *_describe(found)
+                row = event, other, name, times[window], found.estimate, float(control), *_describe(found)
                 rows.append(row)
     columns = ["event", "other_event_s", "variable", "time_s", "accuracy", "wrong_sessions", *INTERVAL]
     return pd.DataFrame(rows, columns=columns).dropna(subset="accuracy")
@@ -300,6 +302,11 @@ def find_other_time(recording: xr.Dataset, event: str) -> float:
     (other,) = (name for name in WINDOWS_S if name != event)
     between = find_event_bins(recording, other) - find_event_bins(recording, event)
     return round(float(np.median(between)) * get_bin_s(recording), 6)
+
+
+def _find_median_latency(latency: NDArray) -> float:
+    known = latency[np.isfinite(latency)]
+    return float(np.median(known)) if len(known) > 2 * LEVEL * len(latency) else float("nan")
 
 
 def _describe(found: Statistic) -> tuple[object, ...]:
