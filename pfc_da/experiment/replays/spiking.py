@@ -14,12 +14,11 @@ from pfc_da.analysis.cells.conversion import (
     MAX_LOSS,
     Span,
     compute_shares,
-    summarise_by_area,
     summarise_conversion,
-    summarise_neurons,
     tabulate_conversion,
 )
 from pfc_da.analysis.cells.conversion_tables import tabulate_membranes, tabulate_raster, tabulate_shares
+from pfc_da.analysis.cells.neurons import summarise_by_area, summarise_neurons
 from pfc_da.analysis.cells.summary import load_firing_by_area
 from pfc_da.analysis.comparison.published import QUICK, Comparison, compare
 from pfc_da.analysis.comparison.reference import load_references
