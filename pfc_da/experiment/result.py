@@ -12,7 +12,8 @@ import xarray as xr
 from pfc_da.analysis.figures.panel import draw_panel
 from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.analysis.units.psth import WINDOW_S, psth
+from pfc_da.analysis.units.align import WINDOW_S
+from pfc_da.analysis.units.psth import psth
 from pfc_da.errors import InputError, plural, show
 from pfc_da.experiment.stages import require_before
 from pfc_da.recording import open_recording
@@ -161,7 +162,7 @@ class Result:
         window: tuple[float, float] = WINDOW_S,
         replay: str = STAGE_REPLAY,
     ) -> xr.DataArray:
-        """Mean activity around the begin of a phase, for each value of a variable of the trials.
+        """Mean activity around an event of the trial, for each value of a variable of the trials.
 
         Parameters
         ----------
