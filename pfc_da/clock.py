@@ -198,6 +198,7 @@ def cut_adaptively(
         ends = _place_cuts(float(own.max()) * TICK_S, longest_s)  # (bin,) fractions
         before = torch.cat([ends[:1], ends.diff()])[:-1]
         shifted = ends[:-1] + JITTER * before * (torch.rand(n_trials, len(before), generator=rng) - 0.5)
+        shifted = shifted.clamp(max=1.0)  # the last bin may be short
         inner = (shifted[..., None] * own[:, None]).round().long()  # (trial, bin - 1, session)
         parts.append(torch.cat([inner, own[:, None]], 1))
     zero = torch.zeros_like(parts[0][:, :1])
