@@ -279,9 +279,11 @@ class ReplaySettings(Settings):
     bin: float = setting(0.05, "bin, the update of the network; a multiple of .01", "s", ge=0.01, le=0.5)
 
     held_out_sessions: int = setting(
-        1000, "sessions for mean reward and regret, of every animal", "sessions", ge=2, le=1_000_000
+        1000, "sessions for mean reward and regret of every animal, frozen", "sessions", ge=2, le=1_000_000
     )
-    sessions: int = setting(200, "sessions recorded step by step", "sessions", ge=2, le=100_000)
+    sessions: int = setting(
+        200, "sessions recorded step by step, of every condition", "sessions", ge=2, le=100_000
+    )
     unit_sessions: int = setting(10, "sessions recorded with unit activity", "sessions", ge=1, le=200)
 
     @pydantic.model_validator(mode="after")
