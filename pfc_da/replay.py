@@ -29,7 +29,7 @@ from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
-from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.settings import RunSettings
 from pfc_da.storage.files import telling_full
 from pfc_da.task import Task
 from pfc_da.train import take_step
@@ -249,7 +249,7 @@ def cut_recurrence(network: PFCNetwork, effective: Weights, mean_gating: Tensor)
 
 
 def limit_to_recorded(settings: RunSettings) -> RunSettings:
-    """Settings of the conditions after the first, which are simulated only in the sessions that are recorded step by step."""
+    """Settings of the conditions after the first, simulated only in the sessions that are recorded step by step."""
     replay = settings.replay.model_copy(update={"held_out_sessions": settings.replay.sessions})
     return settings.model_copy(update={"replay": replay})
 
@@ -286,8 +286,8 @@ def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:
     RunSettings
     """
     recorded = min(settings.replay.unit_sessions, sessions, CHUNK)
-    replay = ReplaySettings(held_out_sessions=sessions, sessions=sessions, unit_sessions=recorded)
-    return settings.model_copy(update={"replay": replay})
+    numbers = {"held_out_sessions": sessions, "sessions": sessions, "unit_sessions": recorded}
+    return settings.model_copy(update={"replay": settings.replay.model_copy(update=numbers)})
 
 
 def chunk_sessions(settings: RunSettings, size: int) -> Iterator[tuple[int, int]]:
