@@ -20,8 +20,11 @@ f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617; balance at the start: Rajan
 doi 10.1103/PhysRevLett.97.188104. Exact simulation of the noise: Gillespie 1996, doi 10.1103/PhysRevE.54.2084.
 """
 
+import functools
+import logging
 import math
-from typing import Any
+import warnings
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -30,6 +33,8 @@ from torch.nn import functional
 from pfc_da.clock import MAX_TICKS, TICK_S
 from pfc_da.network import PFCNetwork, Trace, Weights
 from pfc_da.settings import RateNetworkSettings
+
+LOG = logging.getLogger(__name__)
 
 RATE_SCALE_HZ = 10.0
 """Presynaptic rate at which s = 1."""
@@ -70,6 +75,20 @@ def rectified_tanh_slope(drive: Tensor) -> Tensor:
 CURVES = {"lif": (lif_rate, lif_slope), "rectified_tanh": (rectified_tanh_rate, rectified_tanh_slope)}
 
 
+@functools.cache
+def load_kernel() -> ModuleType | None:
+    """Import the compiled functions, once a process; None, and one line in the log, if that fails."""
+    try:
+        with warnings.catch_warnings():  # numpy's limits of floats warn where subnormal numbers are off
+            warnings.filterwarnings("ignore", "The value of the smallest subnormal", UserWarning)
+            from pfc_da.network import kernel
+    except Exception as error:  # numba's own errors share no class, and the plain functions always work
+        reason = str(error).partition("\n")[0]
+        LOG.warning("networks run uncompiled, several times slower: %s: %s", type(error).__name__, reason)
+        return None
+    return kernel
+
+
 class RateNetwork(PFCNetwork):
     """The default prefrontal network; its state is s and a, dimensions (2, session, unit)."""
 
@@ -92,7 +111,11 @@ class RateNetwork(PFCNetwork):
         self.mask = self.wiring.recurrent * (1.0 - torch.eye(settings.n_units))
         self.read_mask = self.wiring.read_out * self.is_excitatory[:, None]
         self.tables = self._tabulate()
-        self.kernel: Any = None
+
+    @property
+    def kernel(self) -> ModuleType | None:
+        """`pfc_da.network.kernel`; None for a curve that it does not have, or where it cannot be compiled."""
+        return load_kernel() if self.settings.curve == "lif" else None
 
     def _tabulate(self) -> dict[str, Tensor]:
         """Numbers of the equations by the duration of a bin, from 0 to `MAX_TICKS` ticks.

@@ -271,7 +271,7 @@ def accumulate_plain(
         block = slice(max(last - BLOCK, 0), last)
         drive, signal = rollout.drive[block], signals.read_out[block] @ signals.to_units
         for t in reversed(range(len(signal))):
-            later = signal[t].add_(later)  # Q_j of the bin
+            later = signal[t] + later  # Q_j of the bin
             own = ticks[block.start + t]
             signal[t] = later * gain[own]
             later = torch.zeros_like(later) if ends[block.start + t] else later * keep[own]

@@ -1,0 +1,291 @@
+"""The bins of the rate network and of the three-factor rule, compiled; the same results as their plain versions.
+
+Softplus and sigmoid of the f-I curve are computed from exp(-|x|), by polynomials without branches or tables, so that a
+loop over units is a few vector instructions. Compiled code is kept in a cache of numba (beside this file, or where
+NUMBA_CACHE_DIR says) where one can be written; files of the cache are replaced as a whole, so processes may share it.
+All numbers of the equations are arguments: the cache would not notice if one changed in another module.
+"""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import torch
+from numba import boolean, float32, int8, int64
+from torch import Tensor
+
+from pfc_da.network import Trace
+from pfc_da.network.rate import BYTE_SD, FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH, REFRACTORY_LIMIT_HZ
+from pfc_da.plasticity.three_factor import BLOCK, PEAK_HZ, tabulate_eligibility
+
+if TYPE_CHECKING:
+    from pfc_da.network.rate import RateNetwork
+    from pfc_da.plasticity.three_factor import Signals
+    from pfc_da.rollout import Rollout
+    from pfc_da.settings import ThreeFactorSettings
+
+CURVE = np.array([FI_THRESHOLD, 1 / FI_WIDTH, FI_GAIN_HZ, REFRACTORY_LIMIT_HZ], np.float32)
+LOG2_E = np.float32(math.log2(math.e))
+LEAST_POWER = np.float32(-64.0)
+"""Of 2 in exp(-|x|): far below what changes a rate, and far above subnormal numbers, which are slow."""
+ROUNDING = np.float32(1.5 * 2**23)
+"""The last bits of a number plus this are its nearest integer."""
+BIAS = np.int32(127)
+ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+# Chebyshev fits of 2^f, |f| <= 1/2 (relative error 1e-7), and of log(1 + u) / u, 0 <= u <= 1 (2e-7).
+E0, E1, E2, E3, E4, E5 = (
+    np.float32(c) for c in (1.00000008, 0.693147207, 0.240221074, 0.0555032721, 0.0096760371, 0.00134004322)
+)
+L0, L1, L2, L3, L4, L5, L6, L7 = (
+    np.float32(c)
+    for c in (0.99999981, -0.499974494, 0.332761766, -0.244996117, 0.17757024, -0.107853679, 0.0442141922, -0.00857467618)
+)  # fmt: skip
+FAST = {
+    "contract",
+    "nsz",
+    "arcp",
+}  # without those that assume finite numbers or change the order of additions
+
+
+def _compile(signature: Any) -> Callable[[Any], Any]:
+    """Compile at once for one signature; without a cache where none can be written."""
+
+    def decorate(function: Any) -> Any:
+        options = {"fastmath": FAST, "error_model": "numpy", "nogil": True}
+        try:
+            return numba.njit(signature, cache=True, **options)(function)
+        except (OSError, RuntimeError):
+            return numba.njit(signature, **options)(function)
+
+    return decorate
+
+
+@numba.njit(fastmath=FAST)
+def _exp_minus_abs(x):
+    """exp(-|x|): 2^n times 2^f, n an integer that becomes the exponent bits of a number."""
+    y = -abs(x) * LOG2_E
+    y = LEAST_POWER if y < LEAST_POWER else y
+    shifted = np.float32(y + ROUNDING)
+    f = y - (shifted - ROUNDING)
+    power = E0 + f * (E1 + f * (E2 + f * (E3 + f * (E4 + f * E5))))
+    bits = np.int32((shifted.view(np.int32) + BIAS) << np.int32(23))
+    return power * bits.view(np.float32)
+
+
+@numba.njit(fastmath=FAST)
+def _log1p(u):
+    return u * (L0 + u * (L1 + u * (L2 + u * (L3 + u * (L4 + u * (L5 + u * (L6 + u * L7)))))))
+
+
+# A loop is compiled to vector instructions only if it needs few checks that its arrays do not overlap: hence two loops
+# for a bin of a session.
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _fire(drive, current, adaptation, rate, q, strength, curve):
+    """Drive (the recurrent current at first), rate and adaptation in a bin of one session."""
+    threshold, sharpness, scale, limit = curve[0], curve[1], curve[2], curve[3]
+    for j in range(len(drive)):
+        total = drive[j] + (current[j] - adaptation[j])
+        x = (total - threshold) * sharpness
+        r = scale * ((ZERO if x < ZERO else x) + _log1p(_exp_minus_abs(x)))
+        r = limit if r > limit else r
+        target = strength * r
+        drive[j] = total
+        rate[j] = r
+        adaptation[j] = target + q * (adaptation[j] - target)
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _gate(before, rate, keep, gain):
+    """Gating after a bin of one session, in place of the rate."""
+    for j in range(len(rate)):
+        rate[j] = before[j] * keep[j] + rate[j] * gain[j]
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _gate_noisily(before, rate, keep, gain, noise, spread, unit):
+    """As `_gate`, with noise: random bytes in units of `1 / unit`."""
+    for j in range(len(rate)):
+        shot = (np.float32(noise[j]) + HALF) * unit * spread[j] * math.sqrt(rate[j])
+        rate[j] = before[j] * keep[j] + rate[j] * gain[j] + shot
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _hold(drive, current, adaptation, before, after):
+    """A bin of 0 ticks of one session."""
+    for j in range(len(drive)):
+        drive[j] += current[j] - adaptation[j]
+        after[j] = before[j]
+
+
+BINS, ROWS = float32[:, :, ::1], float32[:, ::1]
+
+
+@_compile((BINS, BINS, BINS, ROWS, ROWS, int64[:, ::1], int8[:, :, ::1], ROWS, ROWS, ROWS, float32[::1],
+           float32, float32[::1], float32))  # fmt: skip
+def _advance(
+    state, gating, drive, w, current, ticks, noise, keep, gain, spread, adapt, strength, curve, unit
+):
+    adaptation = state[1]
+    for t in range(len(ticks)):
+        before = gating[t - 1] if t > 0 else state[0]
+        after = gating[t]
+        np.dot(before, w, drive[t])
+        for s in range(ticks.shape[1]):
+            tick = ticks[t, s]
+            if tick < 0 or tick >= len(keep):
+                raise IndexError("a bin is longer than the tables of the network.")
+            if tick == 0:
+                _hold(drive[t, s], current[s], adaptation[s], before[s], after[s])
+                continue
+            _fire(drive[t, s], current[s], adaptation[s], after[s], adapt[tick], strength, curve)
+            if len(noise) == 0:
+                _gate(before[s], after[s], keep[tick], gain[tick])
+            else:
+                _gate_noisily(before[s], after[s], keep[tick], gain[tick], noise[t, s], spread[tick], unit)
+    if len(ticks) > 0:
+        state[0] = gating[-1]
+
+
+def advance(
+    network: "RateNetwork", w: Tensor, state: Tensor, current: Tensor, ticks: Tensor, noise: Tensor | None
+) -> tuple[Tensor, Trace]:
+    """As `pfc_da.network.rate.advance_plain`, which see."""
+    tables = network.tables
+    state = state.clone(memory_format=torch.contiguous_format)
+    gating = torch.empty(len(ticks), *state.shape[1:])
+    drive = torch.empty_like(gating)
+    if noise is None:
+        noise = torch.empty(0, 0, 0, dtype=torch.int8)
+    _advance(
+        *(_array(each) for each in (state, gating, drive, w, current, ticks, noise)),
+        *(tables[name].numpy() for name in ("keep", "gain", "noise", "adapt")),
+        network.settings.adaptation,
+        CURVE,
+        1 / BYTE_SD,
+    )
+    return state, Trace(gating, drive)
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _collect(later, signals, to_units):
+    """Add the learning signals of a bin of one session at its units to what later bins contribute."""
+    for channel in range(len(signals)):
+        signal = signals[channel]
+        if signal != ZERO:  # of an action: at choices only
+            for j in range(len(later)):
+                later[j] += signal * to_units[channel, j]
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _change(later, drive, pull, away, gain, change, weight, peak_penalty, curve):
+    """Change of the drive of the units in a bin of one session."""
+    threshold, sharpness, ceiling, steepest = curve[0], curve[1], curve[4], curve[5]
+    for j in range(len(change)):
+        x = (drive[j] - threshold) * sharpness
+        u = _exp_minus_abs(x)
+        slope = steepest * ((u if x < ZERO else ONE) / (ONE + u))
+        excess = drive[j] - ceiling
+        excess = ZERO if excess < ZERO else excess
+        change[j] = (later[j] * gain[j] + weight * pull[j]) * slope + weight * (
+            away[j] - peak_penalty * excess
+        )
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _pass_on(later, keep, change, post):
+    """Decay of eligibility between bins; the sum over the bins of a step."""
+    for j in range(len(later)):
+        later[j] *= keep[j]
+        post[j] += change[j]
+
+
+@_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
+           float32[::1], ROWS, ROWS, ROWS, float32[::1], float32))  # fmt: skip
+def _accumulate(
+    w,
+    post,
+    before,
+    drive,
+    ticks,
+    step,
+    phase,
+    ends,
+    read_out,
+    to_units,
+    weight,
+    pull,
+    away,
+    keep,
+    gain,
+    curve,
+    peak_penalty,
+):
+    n_sessions, n_units = drive.shape[1:]
+    later = np.zeros((n_sessions, n_units), np.float32)  # Q_j of the rule
+    change = np.empty((BLOCK, n_sessions, n_units), np.float32)
+    product = np.empty_like(w)
+    for last in range(len(ticks), 0, -BLOCK):
+        first = max(last - BLOCK, 0)
+        for t in range(last - 1, first - 1, -1):
+            own = change[t - first]
+            for s in range(n_sessions):
+                tick = ticks[t, s]
+                if tick < 0 or tick >= len(keep):
+                    raise IndexError("a bin is longer than the tables of the network.")
+                _collect(later[s], read_out[t, s], to_units)
+                _change(
+                    later[s],
+                    drive[t, s],
+                    pull,
+                    away[phase[t]],
+                    gain[tick],
+                    own[s],
+                    weight[t, s],
+                    peak_penalty,
+                    curve,
+                )
+                _pass_on(later[s], keep[tick], own[s], post[step[t], s])
+            if ends[t]:
+                later[:] = ZERO
+        rows = (last - first) * n_sessions
+        np.dot(
+            before[first:last].reshape(rows, n_units).T,
+            change[: last - first].reshape(rows, n_units),
+            product,
+        )
+        w += product
+
+
+def accumulate(
+    network: "RateNetwork", rollout: "Rollout", signals: "Signals", settings: "ThreeFactorSettings"
+) -> tuple[Tensor, Tensor]:
+    """As `pfc_da.plasticity.three_factor.accumulate_plain`, which see."""
+    w = torch.zeros_like(network.mask)
+    post = torch.zeros(len(rollout.x), *rollout.drive.shape[1:])
+    ends = torch.zeros(len(rollout.drive), dtype=torch.bool)
+    ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
+    arrays = (
+        *(w, post, rollout.gating_before, rollout.drive, rollout.ticks, rollout.schedule.step_of_bin),
+        *(
+            rollout.phase_of_bin,
+            ends,
+            signals.read_out,
+            signals.to_units,
+            signals.weight,
+            signals.pull,
+            signals.away,
+        ),
+        *(tabulate_eligibility(network, settings), network.tables["gain"]),
+    )
+    curve = np.array([*CURVE, network.drive_at(PEAK_HZ), FI_GAIN_HZ / FI_WIDTH], np.float32)
+    _accumulate(*(_array(each) for each in arrays), curve, settings.peak_penalty)
+    return w, post
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """The numbers of a tensor as compiled code reads them."""
+    return tensor.detach().contiguous().numpy()
