@@ -381,6 +381,7 @@ class _Sessions:
         reward = self.step.reward
         self.last_reward = reward if self.is_choice[step] else torch.where(reward == 0, self.last_reward, reward)
         injected = self.dopamine.injected(self.step.labels, reward)
+        self.dopamine.receive(reward, injected)
         row = {"x": x, "logits": logits, "value": value, "action": action, "reward": reward}
         row |= {"gating": trace.gating[:, : self.kept], "drive": trace.drive[:, : self.kept]}
         for name, tensor in (row | {"injected": injected} | dict(self.step.labels)).items():
