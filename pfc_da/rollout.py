@@ -386,6 +386,7 @@ class _Sessions:
             reward if self.is_choice[step] else torch.where(reward == 0, self.last_reward, reward)
         )
         injected = self.dopamine.injected(self.step.labels, reward)
+        self.dopamine.receive(reward, injected)
         row = {"x": x, "logits": logits, "value": value, "action": action, "reward": reward}
         row |= {"gating": self._keep(trace.gating), "drive": self._keep(trace.drive)}
         for name, tensor in (row | {"injected": injected} | dict(self.step.labels)).items():
