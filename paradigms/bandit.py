@@ -111,5 +111,5 @@ EXPERIMENT = Experiment(
     chance=CHANCE,
     probability="p_reward",
     variant="arms",
-    defaults={"train": {"updates": 1500}, "replay": {"held_out_sessions": 4000}},
+    defaults={"train": {"updates": 450}, "task": {"n_trials": 60}, "test_task": {"n_trials": 100}},
 )

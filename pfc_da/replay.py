@@ -82,8 +82,9 @@ def replay_animal(
     Returns
     -------
     xarray.Dataset
-        Recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret cover all
-        held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step by step.
+        Recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret of the first
+        condition cover all held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step
+        by step, and are all sessions of the other conditions (nan beyond).
 
     Raises
     ------
@@ -165,7 +166,10 @@ def _replay_chunks(
         replay_condition = _replay_plastic if condition.plastic else _replay
         own_task, weights = dataclasses.replace(task, **dict(condition.task)), trained.after[condition.after]
         kept = 0 if place else replay.unit_sessions
-        for first, batch in replay_condition(agent, settings, own_task, weights, condition, animal, kept, mean_gating):
+        own = settings if place == 0 else limit_to_recorded(settings)
+        for first, batch in replay_condition(
+            agent, own, own_task, weights, condition, animal, kept, mean_gating
+        ):
             arrays = get_totals(batch)
             if first < replay.sessions:
                 arrays |= get_steps(task, batch, replay.sessions - first)
@@ -242,6 +246,12 @@ def cut_recurrence(network: PFCNetwork, effective: Weights, mean_gating: Tensor)
     """
     w = effective["w"]
     return effective | {"w": torch.zeros_like(w), "b": effective["b"] + mean_gating @ w}
+
+
+def limit_to_recorded(settings: RunSettings) -> RunSettings:
+    """Settings of the conditions after the first, which are simulated only in the sessions that are recorded step by step."""
+    replay = settings.replay.model_copy(update={"held_out_sessions": settings.replay.sessions})
+    return settings.model_copy(update={"replay": replay})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -430,6 +440,15 @@ def join_chunks(chunks: list[Arrays]) -> Arrays:
     return {name: np.concatenate([chunk[name] for chunk in chunks if name in chunk]) for name in chunks[0]}
 
 
+def stack_sessions(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (session, ...) of several conditions, (condition, session, ...); nan for sessions that one has not."""
+    most = max(map(len, arrays))
+    stacked = np.full((len(arrays), most, *arrays[0].shape[1:]), np.nan, arrays[0].dtype)
+    for own, array in zip(stacked, arrays, strict=True):
+        own[: len(array)] = array
+    return stacked
+
+
 def assemble(
     network: PFCNetwork, task: Task, by_condition: list[Arrays], names: list[str], bin_s: float
 ) -> xr.Dataset:
@@ -459,7 +478,9 @@ def assemble(
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in first:
         if name in dims:
-            variables[name] = dims[name], np.stack([arrays[name] for arrays in by_condition])
+            own = [arrays[name] for arrays in by_condition]
+            held_out = "held_out_episode" in dims[name]
+            variables[name] = dims[name], stack_sessions(own) if held_out else np.stack(own)
         elif name in PER_BIN:
             variables[name] = ("recorded_episode", "bin", *PER_BIN[name]), first[name]
         else:  # the same problems under every condition

@@ -9,7 +9,8 @@ In a bin of duration D, with the symbols of `pfc_da.network.rate`:
 
 h_j = exp(-D / min(tau_j, eligibility window)). The first term of L is at choices only, the second at all times. delta is
 dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_gain` / s.d. of the discounted sum of
-delta). B are fixed random weights (`random`), which reach inhibitory units too, or the read-out weights (`symmetric`),
+delta). For the actor the discounted sum counts from its mean over the choices of the batch, so that a value that is wrong
+for all choices alike teaches it nothing. B are fixed random weights (`random`), which reach inhibitory units too, or the read-out weights (`symmetric`),
 which do not. Where actions choose objects, random weights also carry the error about these (chosen - policy, summed over
 the action of each object). Terms without dopamine are added, all local to the postsynaptic unit: policy entropy through
 the same feedback, homeostasis of its rate, and homeostasis of its mean drive in each phase.
@@ -142,7 +143,8 @@ class ThreeFactor(PlasticityRule):
         advantage = self.dopamine_sum(rollout, weight)
         last = rollout.schedule.last[rollout.is_choice]
         logits = rollout.logits[rollout.is_choice]  # (choice, session, action)
-        actor = self.actor_signal(rollout, logits, advantage[last], entropy) * (
+        at_choice = advantage[last] - advantage[last].mean()
+        actor = self.actor_signal(rollout, logits, at_choice, entropy) * (
             ACTOR_SHARE / logits[..., 0].numel()
         )
         parts = [actor]
@@ -187,7 +189,7 @@ class ThreeFactor(PlasticityRule):
         rollout : Rollout
         logits : Tensor (choice, session, action)
         advantage : Tensor (choice, session)
-            From `dopamine_sum`.
+            From `dopamine_sum`, less its mean.
         entropy : float
             Current weight of policy entropy.
 
