@@ -395,10 +395,11 @@ def get_bins(network: PFCNetwork, batch: Rollout) -> Arrays:
     dict of str to ndarray
         (kept session, bin, ...) each.
     """
+    error = batch.bin_dopamine  # of the transition to the next bin, at whose end it is known
     by_bin = {
         "activity": network.activity(batch.drive),
         "value_trace": batch.bin_value,
-        "dopamine_trace": batch.bin_dopamine,
+        "dopamine_trace": torch.cat([torch.zeros_like(error[:1]), error[:-1]]),
     }
     return {name: tensor.detach().transpose(0, 1).numpy() for name, tensor in by_bin.items()}
 
