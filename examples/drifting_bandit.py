@@ -1,8 +1,8 @@
 """Drifting bandit: three arms whose reward probabilities drift.
 
 Three arms are on the screen; each pays 1 or nothing. The reward probability of an arm changes from trial to trial by a
-Gaussian step and is reflected at .1 and .9, so that the best arm changes at unsignalled times. A trial is two steps of
-100 ms, choice and outcome. The size of a step is ours.
+Gaussian step and is reflected at .1 and .9, so that the best arm changes at unsignalled times. The size of a step and all
+durations are ours.
 
 References
 ----------
@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from pfc_da import Experiment, Step, Task, task_setting
+from pfc_da import Experiment, Phase, Step, Task, task_setting
 
 
 class State(NamedTuple):
@@ -34,8 +34,11 @@ class DriftingBandit(Task):
         0.05, "standard deviation of a step of the reward probabilities", low=0, high=1
     )
 
-    phases: ClassVar = ("choice", "outcome")
-    choice_phase: ClassVar = "choice"
+    phases: ClassVar = (
+        Phase("choice", (0.5, 1.0), choice=True),
+        Phase("outcome", (0.3, 0.3), paced=False, feedback=True),
+        Phase("interval", (0.5, 2.0)),
+    )
     n_actions: ClassVar = 3
     observation_size: ClassVar = 1
     session_labels: ClassVar = {"p_reward": ("step", "action")}
@@ -50,17 +53,17 @@ class DriftingBandit(Task):
         return State(p, pays, 0), Step(torch.ones(batch, 1), torch.zeros(batch), {})
 
     def problem_labels(self, state: State) -> dict[str, Tensor]:
-        """The reward probabilities at both steps of each trial."""
-        return {"p_reward": state.p_reward.repeat_interleave(2, 0).transpose(0, 1)}
+        """The reward probabilities at all steps of each trial."""
+        return {"p_reward": state.p_reward.repeat_interleave(len(self.phases), 0).transpose(0, 1)}
 
     def step(self, state: State, action: Tensor) -> tuple[State, Step]:
-        """Pay the choice at once; the animal sees it on the next step."""
-        trial, phase = divmod(state.step, 2)
-        after, nothing = state._replace(step=state.step + 1), torch.zeros(len(action))
-        if phase == 1:
-            return after, Step(torch.ones(len(action), 1), nothing, {})
-        reward = state.pays[trial].gather(1, action[:, None])[:, 0]
-        return after, Step(torch.zeros(len(action), 1), reward, {})
+        """Pay the choice at once; the animal sees it in the next phase."""
+        trial = state.step // len(self.phases)
+        after, reward = state._replace(step=state.step + 1), torch.zeros(len(action))
+        if self.phase(state.step).choice:
+            reward = state.pays[trial].gather(1, action[:, None])[:, 0]
+        go = torch.full((len(action), 1), float(self.phase(after.step).choice))
+        return after, Step(go, reward, {})
 
 
 EXPERIMENT = Experiment(name="drifting_bandit", task=DriftingBandit, chance=0.5, probability="p_reward")

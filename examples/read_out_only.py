@@ -6,6 +6,7 @@ change of w_read = dopamine(t) * (chosen - policy) * s(t),    error < 0 counts `
 import torch
 
 from pfc_da import PFCNetwork, PlasticityRule, setting
+from pfc_da.clock import TICK_S
 from pfc_da.network import Weights
 from pfc_da.plasticity import discounted_sum
 from pfc_da.rollout import Rollout
@@ -27,18 +28,22 @@ class ReadOutOnly(PlasticityRule):
 
     def change(self, network: PFCNetwork, weights: Weights, rollout: Rollout, entropy: float) -> Weights:
         """Advantage times (chosen - policy) and entropy for the policy, advantage for the value."""
-        error = discounted_sum(rollout.dopamine, self.discount * self.trace_decay)  # (step, session)
+        weight = rollout.ticks / rollout.ticks.sum()  # of each bin, in a mean over time
+        decay = (self.settings.discount * self.settings.trace_decay) ** (rollout.ticks * TICK_S)
+        error = discounted_sum(rollout.bin_dopamine, decay)  # (bin, session)
         error = torch.where(error < 0, self.settings.depression * error, error)
-        log_policy = torch.log_softmax(rollout.logits, -1)
-        policy = log_policy.exp()
-        chosen = torch.zeros_like(policy).scatter_(-1, rollout.action.clamp(min=0)[..., None], 1.0)
+        last = rollout.schedule.last[rollout.is_choice]  # bins at whose ends choices are made
+        log_policy = torch.log_softmax(rollout.logits[rollout.is_choice], -1)
+        policy, action = log_policy.exp(), rollout.action[rollout.is_choice]
+        chosen = torch.zeros_like(policy).scatter_(-1, action[..., None], 1.0)
         uncertainty = -(policy * log_policy).sum(-1, keepdim=True)
-        actor = (chosen - policy) * error[..., None] - entropy * policy * (log_policy + uncertainty)
-        actor = actor * rollout.is_choice[:, None, None]
-        signal = torch.cat([actor, error[..., None]], -1)  # (step, session, action + value)
+        actor = (chosen - policy) * error[last][..., None] - entropy * policy * (log_policy + uncertainty)
+        signal = torch.zeros(*error.shape, policy.shape[-1] + 1)  # (bin, session, action + value)
+        signal[..., -1] = error * weight
+        signal[last, :, :-1] = actor / action.numel()
         change = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
-        change["w_read"] = torch.einsum("tsu,tsa->ua", rollout.state[1:], signal) / error.numel()
-        change["b_read"] = signal.mean((0, 1))
+        change["w_read"] = torch.einsum("tsu,tsa->ua", rollout.gating[1:], signal)
+        change["b_read"] = signal.sum((0, 1))
         return change
 
 

@@ -8,9 +8,9 @@ from pfc_da.settings import RateNetworkSettings
 
 
 class TwoTimeConstantsSettings(RateNetworkSettings):
-    """Settings of the rate network, and how many units are slow."""
+    """Settings of the rate network, and how many units have long time constants."""
 
-    fraction_slow: float = setting(0.5, "units with slow synapses", "fraction of units", ge=0, le=1)
+    fraction_long: float = setting(0.5, "units with slow synapses", "fraction of units", ge=0, le=1)
 
 
 class TwoTimeConstants(RateNetwork):
@@ -23,7 +23,7 @@ class TwoTimeConstants(RateNetwork):
     def tau(self) -> Tensor:
         """Synaptic time constants in s, (unit,)."""
         place = (torch.arange(self.n_units) * 0.618) % 1.0  # evenly spread, in no order
-        slow = place < self.settings.fraction_slow
+        slow = place < self.settings.fraction_long
         return torch.where(slow, self.settings.tau_max, self.settings.tau_min)
 
 

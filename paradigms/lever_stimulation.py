@@ -18,8 +18,10 @@ dopamine only trains synapses: stimulation must then have no effect while weight
 the inner loop instead (hidden state reset at every trial) and leave the weights plastic, with the risky lever on the same
 side in all sessions: stimulation must then shift choices, but slowly, from session to session.
 
-Simplified: a trial is three steps of 100 ms, choice, outcome and dopamine; the lever pressed stays out until the next
-trial; a forced trial ends with its lever whatever the animal would have done. Declared choices of ours, not the papers':
+In time: fixation light; levers out, and one is pressed at the end; outcome for .1 s; then dopamine reaches the actor for
+.3 s, while the lever pressed stays out; levers retract until the next trial.
+
+Simplified: a forced trial ends with its lever whatever the animal would have done. Declared choices of ours, not the papers':
 30 free trials a session, stimulation in forced trials too, one value of p and one side a session.
 
 References
@@ -47,22 +49,24 @@ from pfc_da.analysis.lever_stimulation.risky_choices import (
 )
 from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.analysis.statistic import Statistic
+from pfc_da.clock import Phase
 from pfc_da.dopamine import Block, Manipulation, Stimulate, When
 from pfc_da.experiment.experiment import Experiment
-from pfc_da.rollout import CONTROLS, Condition
+from pfc_da.rollout import CONTROLS, TIMINGS, Condition
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task, task_setting
 
 SAFE_REWARD, RISKY_REWARD = 1.0, 4.0
 SAFE_WIN, RISKY_WIN, RISKY_LOSS = 1, 2, 3
-P_WIN = (0.125, 0.5)
-"""Probabilities of the risky win; risk pays at the second only. Simulation 6 of Wang et al. 2018."""
+P_WIN = {"test": (0.125, 0.5), "training": (0.05, 0.2, 0.4, 0.6)}
+"""Probabilities of the risky win. Those of test are of simulation 6 of Wang et al. 2018, risk pays at the second only; those
+of training are ours, so that the values of test are new to the animal."""
 CHANCE = 1.125
 """Reward a trial of 50/50 choices: mean of 1 and 4 p over both p."""
 N_FORCED = 5
 """Forced trials on each lever."""
 SIDES = {"random": None, "left": 0, "right": 1}
-FEATURES = ("left lever out", "right lever out", "left lever pressed", "right lever pressed")
+FEATURES = ("fixation light", "left lever out", "right lever out", "left lever pressed", "right lever pressed")
 
 
 class LeverState(NamedTuple):
@@ -86,8 +90,15 @@ class LeverStimulation(Task):
         "random", "where the risky lever is; random: drawn every session", names=SIDES
     )
 
-    phases: ClassVar = ("choice", "outcome", "dopamine")
-    choice_phase: ClassVar = "choice"
+    p_win: str = task_setting("training", "values of p, one drawn for each session", names=P_WIN)
+
+    phases: ClassVar = (
+        Phase("fixation", (0.5, 1.0)),
+        Phase("levers", (0.3, 0.8), choice=True),
+        Phase("outcome", (0.1, 0.1), paced=False, feedback=True),
+        Phase("dopamine", (0.3, 0.3), paced=False, feedback=True),
+        Phase("interval", (0.5, 2.0)),
+    )
     n_actions: ClassVar = 2
     observation_size: ClassVar = len(FEATURES)
     step_labels: ClassVar = dict.fromkeys(
@@ -104,7 +115,8 @@ class LeverStimulation(Task):
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[LeverState, Step]:
         """Draw p, the risky side, the order of the forced trials, and whether risk would pay on each trial."""
-        p_win = torch.tensor(P_WIN)[torch.randint(2, (batch,), generator=rng)]
+        values = torch.tensor(P_WIN[self.p_win])
+        p_win = values[torch.randint(len(values), (batch,), generator=rng)]
         side = torch.randint(2, (batch,), generator=rng)
         if (fixed := SIDES[self.risky_side]) is not None:
             side = torch.full_like(side, fixed)
@@ -117,16 +129,16 @@ class LeverStimulation(Task):
         wins = (torch.rand(self.n_trials, batch, generator=rng) < p_win).float()
         nothing = torch.zeros(batch, len(FEATURES))
         state = LeverState(p_win, side, forced, forced_side, wins, nothing, 0)
-        return state, self._levers_out(state, 0, torch.zeros(batch), {})
+        return state, Step(self._light_on(batch), torch.zeros(batch), {}, torch.zeros(batch, 2))
 
     def problem_labels(self, state: LeverState) -> dict[str, Tensor]:
         """Nothing is fixed under every condition."""
         return {}
 
     def step(self, state: LeverState, action: Tensor) -> tuple[LeverState, Step]:
-        """Only the press counts; the lever pressed stays out until the next trial."""
-        trial, phase = divmod(state.step, len(self.phases))
-        nothing, no_lever = torch.zeros_like(state.p_win), torch.full_like(state.risky_side, -1)
+        """Only the press counts; the lever pressed stays out until levers retract."""
+        trial, nothing = state.step // len(self.phases), torch.zeros_like(state.p_win)
+        no_lever = torch.full_like(state.risky_side, -1)
         labels = {
             "chosen_lever": no_lever,
             "outcome": torch.zeros_like(no_lever),
@@ -135,28 +147,41 @@ class LeverStimulation(Task):
             "risky_side": state.risky_side,
             "regret": nothing,
         }
-        after = state._replace(step=state.step + 1)
-        if self.phases[phase] == "dopamine":
-            return after, self._levers_out(after, min(trial + 1, self.n_trials - 1), nothing, labels)
-        if self.phases[phase] == "outcome":
-            return after, Step(state.pressed, nothing, labels, torch.zeros(len(nothing), 2))
+        after, reward = state._replace(step=state.step + 1), nothing
+        if self.phase(state.step).choice:
+            reward, chosen = self._press(state, trial, action)
+            labels |= chosen
+            pressed = torch.zeros(len(action), len(FEATURES)).scatter_(1, 3 + action[:, None], 1.0)
+            after = after._replace(pressed=pressed)
+        return after, self._show(after, reward, labels)
+
+    def _press(self, state: LeverState, trial: int, action: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Reward of a press, and its labels."""
         risky = (action == state.risky_side).long()
         won = risky * state.wins[trial]
-        reward = torch.where(risky == 1, RISKY_REWARD * won, SAFE_REWARD)
-        means = torch.stack([torch.full_like(nothing, SAFE_REWARD), RISKY_REWARD * state.p_win], 1)
+        safe = torch.full_like(state.p_win, SAFE_REWARD)
+        means = torch.stack([safe, RISKY_REWARD * state.p_win], 1)
         lost = (means.amax(1) - means.gather(1, risky[:, None])[:, 0]) * (1 - state.forced[trial])
         outcome = torch.where(risky == 1, torch.where(won == 1, RISKY_WIN, RISKY_LOSS), SAFE_WIN)
-        labels |= {"chosen_lever": risky, "outcome": outcome, "regret": lost}
-        screen = torch.zeros(len(action), len(FEATURES)).scatter_(1, 2 + action[:, None], 1.0)
-        return after._replace(pressed=screen), Step(screen, reward, labels, torch.zeros(len(action), 2))
+        reward = torch.where(risky == 1, RISKY_REWARD * won, SAFE_REWARD)
+        return reward, {"chosen_lever": risky, "outcome": outcome, "regret": lost}
 
-    def _levers_out(
-        self, state: LeverState, trial: int, reward: Tensor, labels: Mapping[str, Tensor]
-    ) -> Step:
-        """Both levers, or the only one of a forced trial, which bars the other."""
-        other = 1 - state.forced_side[trial]
-        barred = torch.eye(2)[other] * state.forced[trial][:, None]
-        return Step(torch.cat([1 - barred, torch.zeros_like(barred)], 1), reward, labels, barred)
+    def _show(self, state: LeverState, reward: Tensor, labels: Mapping[str, Tensor]) -> Step:
+        """What is seen in the phase that begins; levers out are both, or the only one of a forced trial."""
+        phase, batch = self.phase(state.step).name, len(reward)
+        barred, screen = torch.zeros(batch, 2), torch.zeros(batch, len(FEATURES))
+        if phase == "fixation":
+            screen = self._light_on(batch)
+        elif phase == "levers":
+            trial = state.step // len(self.phases)
+            barred = torch.eye(2)[1 - state.forced_side[trial]] * state.forced[trial][:, None]
+            screen[:, 1:3] = 1 - barred
+        elif phase != "interval":
+            screen = state.pressed
+        return Step(screen, reward, labels, barred)
+
+    def _light_on(self, batch: int) -> Tensor:
+        return torch.eye(len(FEATURES))[:1].expand(batch, -1)
 
 
 def _at(outcome: int) -> When:
@@ -185,6 +210,7 @@ def _dose(name: str, dose: float) -> Condition:
 PLASTIC = Condition(name="plastic_control", hidden_reset=True, plastic=True, task=(("risky_side", "left"),))
 CONDITIONS = (
     *CONTROLS,
+    *TIMINGS,
     *(Condition(name=name, manipulations=(done,)) for name, done in MANIPULATIONS.items()),
     *(_dose(name, dose) for name in MANIPULATIONS for dose in DOSES),
     PLASTIC,
@@ -242,6 +268,7 @@ EXPERIMENT = Experiment(
         "network": {"critic": "separate", "feedback": "rpe"},
         "train": {"updates": 2000},
         "replay": {"held_out_sessions": 400, "sessions": 400},
+        "test_task": {"p_win": "test"},
     },
     analyse=analyse,
     analyse_choices=analyse_choices,

@@ -1,19 +1,19 @@
-r"""Monkey juice: two images on a screen, juice baited on both, the better one never signalled.
+r"""Monkey juice: two images on a screen, juice baited on both, the better one never signalled and changing.
 
 What the animal saw, did and got. A fixation point; then images A and B, one on each side, sides drawn anew every trial;
 then the fixation point goes off and a saccade to one side chooses its image; the other image goes off and juice comes or
 does not. An image that is not chosen keeps its juice, so the longer it was left the surer it pays:
 
-    p(a) = 1 - (1 - p0(a))^(n(a) + 1),        n(a) = trials since a was last chosen,   p0(A) + p0(B) = 0.5
+    p(a) = 1 - (1 - p0(a))^(n(a) + 1),        n(a) = trials since a was last chosen
 
-p0 is never shown, and with `changes` it is drawn anew at unsignalled times. As in the model of Wang et al., p0(A) of
-training sessions is drawn from [0, .1], [.2, .3] and [.4, .5] and that of test sessions from all of [0, .5], so that two
-gaps are new to the animal.
+p0 is never shown, and with `changes` it is drawn anew at unsignalled times, every 50 to 150 trials (Tsutsui et al.); those of
+training come after 25 to 75 trials, as its sessions are shorter. p0(A) + p0(B) is `p0_sum`, and the share of A is drawn from
+ranges: ``high`` contrast, the ``full`` range, or ``training`` and its ``gaps``, so that some values are new to the animal.
 
-Simplified: one step of 100 ms each for fixation, cue, saccade and outcome; fixation is never broken and every saccade
-lands on an image. `images=False` is the plain variant of the model, two actions without images. Declared choices of ours,
-not the papers': that the unchosen image goes off, that sessions have 100 trials, that trials since the last choice start
-at 0 for both images.
+Simplified: fixation is never broken and every saccade lands on an image. `images=False` is the variant of the model of Wang
+et al., two actions without images. Declared choices of ours, not the papers': the durations; p0(A) + p0(B) = .8 and high
+contrast, at which reward must be used (alternating blindly earns 79 % of what the Bayesian observer does); that the unchosen
+image goes off; that trials since the last choice start at 0 for both images.
 
 References
 ----------
@@ -37,23 +37,23 @@ from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.figures.choices import make_matching_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic, summarise
+from pfc_da.clock import Phase
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task, task_setting
 from pfc_da.trials import per_trial
 
-P0_SUM = 0.5
-"""p0(A) + p0(B): Wang et al. 2018, as in two re-implementations."""
-P0_RANGES = {
-    "training": ((0.0, 0.1), (0.2, 0.3), (0.4, 0.5)),
-    "full": ((0.0, 0.5),),
-    "gaps": ((0.1, 0.2), (0.3, 0.4)),
+P0_SHARES = {
+    "high": ((0.05, 0.2), (0.8, 0.95)),
+    "full": ((0.0, 1.0),),
+    "training": ((0.0, 0.2), (0.4, 0.6), (0.8, 1.0)),
+    "gaps": ((0.2, 0.4), (0.6, 0.8)),
 }
-"""Ranges from which p0(A) is drawn: those of training, the full range, and those left out of training."""
+"""Ranges from which the share of A, p0(A) / `p0_sum`, is drawn."""
 BLOCK_TRIALS = (50, 150)
 """Shortest and longest block in trials, with `changes`: Tsutsui et al. 2016."""
-CHANCE = 0.3761
-"""Reward a trial of 50/50 choices over 100 trials, mean over p0 in [0, .5]; derived, see `data/reference_statistics.csv`."""
+CHANCE = 0.504
+"""Reward a trial of 50/50 choices with the settings of test; a test simulates it."""
 FEATURES = ("fixation point", "go", "A left", "A right", "B left", "B right")
 
 
@@ -64,7 +64,8 @@ class JuiceState(NamedTuple):
     block: Tensor  # (trial, session)
     side_of_a: Tensor  # (trial, session), 0 left, 1 right
     draws: Tensor  # (trial, session, object), uniform: an object pays if its draw is below its probability
-    screens: tuple[Tensor, ...]  # of fixation, cue and saccade, each (trial or 1, session, feature)
+    screens: dict[str, Tensor]  # of fixation, cue and go, each (trial, session, feature)
+    chosen_image: Tensor  # (session, feature) screen after the choice
     since: Tensor  # (session, object) trials since last chosen
     p: Tensor  # (session, object) probability that each object would pay now
     nothing: Tensor  # (session,) zeros
@@ -75,17 +76,26 @@ class JuiceState(NamedTuple):
 class MonkeyJuice(Task):
     """Foraging for baited juice."""
 
-    p0: str = task_setting(
-        "training", "ranges from which the base reward probability of image A is drawn", names=P0_RANGES
-    )
-    changes: bool = task_setting(False, "whether p0 is drawn anew at unsignalled times within a session")
+    n_trials: int = task_setting(200, "trials of a session", "trials", low=1)
+    p0: str = task_setting("high", "ranges from which the share of image A in p0_sum is drawn", names=P0_SHARES)
+    p0_sum: float = task_setting(0.8, "sum of the base reward probabilities of both images", low=0, high=1)
+    changes: bool = task_setting(True, "whether p0 is drawn anew at unsignalled times within a session")
+    shortest_block: int = task_setting(BLOCK_TRIALS[0], "fewest trials between two changes", "trials", low=1)
+    longest_block: int = task_setting(BLOCK_TRIALS[1], "most trials between two changes", "trials", low=1)
     images: bool = task_setting(
         True, "false for the variant with two actions, in which the sides themselves are baited"
     )
 
-    phases: ClassVar = ("fixation", "cue", "saccade", "outcome")
-    choice_phase: ClassVar = "saccade"
+    phases: ClassVar = (
+        Phase("fixation", (0.5, 1.0)),
+        Phase("cue", (0.3, 0.8)),
+        Phase("go", (0.15, 0.4), choice=True),
+        Phase("juice", (0.3, 0.3), paced=False, feedback=True),
+        Phase("image", (0.2, 0.2), feedback=True),
+        Phase("interval", (0.5, 2.0)),
+    )
     n_actions: ClassVar = 2
+    n_objects: ClassVar = 2
     observation_size: ClassVar = len(FEATURES)
     step_labels: ClassVar = {
         "chosen_object": (),
@@ -109,28 +119,29 @@ class MonkeyJuice(Task):
 
     def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:
         """Draw blocks and their p0, the side of A, and a uniform number for every trial and image."""
-        shortest, longest = BLOCK_TRIALS
+        shortest, longest = self.shortest_block, self.longest_block
         n_blocks = self.n_trials // shortest + 1 if self.changes else 1
         ends = torch.randint(shortest, longest + 1, (n_blocks, batch), generator=rng).cumsum(0)[:-1]
         block = (torch.arange(self.n_trials)[:, None, None] >= ends).sum(1)  # (trial, session)
-        ranges = torch.tensor(P0_RANGES[self.p0])
+        ranges = self.p0_sum * torch.tensor(P0_SHARES[self.p0])
         low, high = ranges[torch.randint(len(ranges), (n_blocks, batch), generator=rng)].unbind(-1)
         p0_a = (low + (high - low) * torch.rand(n_blocks, batch, generator=rng)).gather(0, block)
         side_of_a = torch.randint(2, (self.n_trials, batch), generator=rng) * self.images
         draws = torch.rand(self.n_trials, batch, 2, generator=rng)
-        p0, since = torch.stack([p0_a, P0_SUM - p0_a], -1), torch.zeros(batch, 2)
+        p0, since = torch.stack([p0_a, self.p0_sum - p0_a], -1), torch.zeros(batch, 2)
+        screens, dark = self._screens(side_of_a), torch.zeros(batch, len(FEATURES))
         state = JuiceState(
-            p0, block, side_of_a, draws, self._screens(side_of_a), since, p0[0], torch.zeros(batch), 0
+            p0, block, side_of_a, draws, screens, dark, since, p0[0], torch.zeros(batch), 0
         )
-        return state, Step(state.screens[0][0], state.nothing, {})
+        return state, Step(screens["fixation"][0], state.nothing, {})
 
     def problem_labels(self, state: JuiceState) -> dict[str, Tensor]:
         """Nothing is fixed for a whole session."""
         return {}
 
     def step(self, state: JuiceState, action: Tensor) -> tuple[JuiceState, Step]:
-        """Only the saccade counts; on every other step the sessions just move on."""
-        trial, phase = divmod(state.step, len(self.phases))
+        """Only the saccade counts; at the end of every other phase the sessions just move on."""
+        trial = state.step // len(self.phases)
         labels = {
             "chosen_object": action,
             "side_of_a": state.side_of_a[trial],
@@ -139,33 +150,44 @@ class MonkeyJuice(Task):
             "p_object": state.p,
             "regret": state.nothing,
         }
-        after = state._replace(step=state.step + 1)
-        if self.phases[phase] == "outcome":
-            next_trial = min(trial + 1, self.n_trials - 1)
-            p = 1 - (1 - state.p0[next_trial]) ** (state.since + 1)
-            return after._replace(p=p), Step(state.screens[0][0], state.nothing, labels)
-        if self.phases[phase] != "saccade":
-            return after, Step(state.screens[phase + 1][trial], state.nothing, labels)
-        chosen, p = action ^ state.side_of_a[trial], state.p
-        reward = (state.draws[trial] < p).float().gather(1, chosen[:, None])[:, 0]
-        labels["chosen_object"] = chosen
-        labels["regret"] = p.amax(1) - p.gather(1, chosen[:, None])[:, 0]
-        after = after._replace(since=(state.since + 1) * torch.eye(2)[1 - chosen])
-        return after, Step(self._chosen_image(chosen, action), reward, labels)
+        after, reward = state._replace(step=state.step + 1), state.nothing
+        if self.phase(state.step).choice:
+            chosen, p = action ^ state.side_of_a[trial], state.p
+            reward = (state.draws[trial] < p).float().gather(1, chosen[:, None])[:, 0]
+            labels["chosen_object"] = chosen
+            labels["regret"] = p.amax(1) - p.gather(1, chosen[:, None])[:, 0]
+            since = (state.since + 1) * torch.eye(2)[1 - chosen]
+            after = after._replace(since=since, chosen_image=self._keep_image(chosen, action))
+        elif state.step % len(self.phases) == len(self.phases) - 1:
+            p0 = state.p0[min(trial + 1, self.n_trials - 1)]
+            after = after._replace(p=1 - (1 - p0) ** (state.since + 1))
+        return after, self._show(after, reward, labels)
 
-    def _screens(self, side_of_a: Tensor) -> tuple[Tensor, ...]:
-        """Screens at fixation, cue and saccade."""
+    def _show(self, state: JuiceState, reward: Tensor, labels: dict[str, Tensor]) -> Step:
+        """What is on the screen in the phase that begins."""
+        phase = self.phase(state.step)
+        if phase.feedback:
+            return Step(state.chosen_image, reward, labels)
+        if phase.name not in state.screens:
+            return Step(torch.zeros_like(state.chosen_image), reward, labels)
+        trial = min(state.step // len(self.phases), self.n_trials - 1)
+        side = state.side_of_a[trial]
+        objects = torch.stack([side, 1 - side], 1) if phase.choice and self.images else None
+        return Step(state.screens[phase.name][trial], reward, labels, objects=objects)
+
+    def _screens(self, side_of_a: Tensor) -> dict[str, Tensor]:
+        """Screens at fixation, cue and go."""
         cue = torch.zeros(*side_of_a.shape, len(FEATURES))
         if self.images:
             cue[..., 2] = cue[..., 5] = 1.0 - side_of_a
             cue[..., 3] = cue[..., 4] = side_of_a.float()
-        saccade = cue.clone()
-        cue[..., 0], saccade[..., 1] = 1.0, 1.0
-        fixation = torch.zeros_like(cue[:1])
+        go = cue.clone()
+        cue[..., 0], go[..., 1] = 1.0, 1.0
+        fixation = torch.zeros_like(cue)
         fixation[..., 0] = 1.0
-        return fixation, cue, saccade
+        return {"fixation": fixation, "cue": cue, "go": go}
 
-    def _chosen_image(self, chosen: Tensor, side: Tensor) -> Tensor:
+    def _keep_image(self, chosen: Tensor, side: Tensor) -> Tensor:
         """The chosen image stays on where it is."""
         screen = torch.zeros(len(chosen), len(FEATURES))
         return screen.scatter_(1, (2 + 2 * chosen + side)[:, None], 1.0) if self.images else screen
@@ -180,9 +202,10 @@ def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
     p0 = per_trial(recording.sel(condition="frozen").isel(animal=0), "p0").transpose(
         "episode", "trial", "object"
     )
+    share = p0.values[..., 0] / p0.values.sum(-1)
     found = []
     for name, ranges in (("trained", "training"), ("gaps", "gaps")):
-        own = find_sessions(p0.values[..., 0], ranges)
+        own = find_sessions(share, ranges)
         if own.sum() > 1:
             paid = reward[:, own].mean(-1)  # (animal, session)
             slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own])
@@ -193,21 +216,21 @@ def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
     return found
 
 
-def find_sessions(p0: NDArray, ranges: str) -> NDArray:
-    """Sessions in which every p0 lies within the given ranges.
+def find_sessions(share: NDArray, ranges: str) -> NDArray:
+    """Sessions in which every share of image A lies within the given ranges.
 
     Parameters
     ----------
-    p0 : (session, trial)
-        Of image A.
+    share : (session, trial)
+        p0 of image A, as a share of both.
     ranges : str
-        A key of `P0_RANGES`.
+        A key of `P0_SHARES`.
 
     Returns
     -------
     (session,) bool
     """
-    within = np.any([(p0 >= low) & (p0 < high) for low, high in P0_RANGES[ranges]], axis=0)
+    within = np.any([(share >= low) & (share < high) for low, high in P0_SHARES[ranges]], axis=0)
     return within.all(axis=1)
 
 
@@ -252,17 +275,18 @@ EXPERIMENT = Experiment(
     probability="p_object",
     headline={("matching_slope", ""): "Matching slope"},
     defaults={
-        # At first mere entropy keeps animals from settling on the richer image, which earns .40 and teaches nothing.
+        # At first mere entropy keeps animals from settling on the richer image, which teaches nothing.
         "rule": {
             "kind": "three-factor",
-            "discount": 0.2,
-            "trace_decay": 0.5,
+            "discount": 0.614,
+            "trace_decay": 0.81,
             "entropy": 0.2,
             "entropy_until": 0.8,
         },
-        "network": {"kind": "rate", "input_gain": 2.0},
-        "train": {"updates": 1200},
-        "test_task": {"p0": "full"},
+        "network": {"kind": "rate", "input_gain": 2.0, "pulse_gain": 1.5, "tau_max": 30.0, "fraction_slow": 0.0},
+        "train": {"updates": 700, "fastest": 0.4, "slowest": 5.0},
+        "task": {"n_trials": 60, "shortest_block": 25, "longest_block": 75},
+        "test_task": {"n_trials": 200, "shortest_block": BLOCK_TRIALS[0], "longest_block": BLOCK_TRIALS[1]},
     },
     analyse=analyse,
     analyse_choices=analyse_choices,

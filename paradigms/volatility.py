@@ -7,13 +7,14 @@ is unsignalled. A learner that tracks the better option should forget faster in 
 
     V <- V + alpha (outcome - V),        alpha larger where the world changes more
 
-Nothing but the last choice and its reward (1 or 0) reaches the network, on the step after the choice.
+A fixation light goes off and a go signal comes on; an option is taken when it ends. Nothing but the choice and its reward
+(1 or 0) is seen then, for .3 s.
 
-Simplified: a trial is two steps of 100 ms; both options pay alike (in the experiment each trial showed how many points
+Simplified: both options pay alike (in the experiment each trial showed how many points
 each would pay, drawn independently of what is learned here). Declared choices of ours, not the papers': that the volatile
 phase is as long as the stable one and its better options alternate from a random start; that the option better at the
-change of phase is drawn anew; that training sessions are like those of test but for runs of 15 to 35 trials in the volatile
-phase, and have shorter phases early in training.
+change of phase is drawn anew; the durations; that in training the better option of the volatile phase changes with a
+constant hazard of 1 in 25 trials, so that no run length can be learned, and phases are shorter early in training.
 
 References
 ----------
@@ -23,6 +24,7 @@ doi 10.7554/eLife.57977 (learning rates of humans).
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
@@ -38,6 +40,7 @@ from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.volatility.analyse import analyse_volatility
 from pfc_da.analysis.volatility.rates import fit_rates, summarise_rates
 from pfc_da.analysis.volatility.sessions import get_sessions
+from pfc_da.clock import Phase
 from pfc_da.errors import InputError
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
@@ -47,6 +50,10 @@ P_STABLE, P_VOLATILE = 0.75, 0.8
 """Reward probability of the better option: Behrens et al. 2007."""
 RUN_TRIALS = (20, 40)
 """Fewest and most trials between two changes in the volatile phase: Behrens et al. 2007."""
+RUNS = ("uniform", "geometric")
+LIGHTS = {"fixation": torch.tensor([1.0, 0.0]), "go": torch.tensor([0.0, 1.0])}
+DARK = torch.zeros(2)
+"""Observation in the phases with a light, and in the others: fixation light and go signal."""
 CHANCE = 0.5
 """Reward a trial of random choices: options pay p and 1 - p."""
 
@@ -73,10 +80,19 @@ class Volatility(Task):
         RUN_TRIALS[1], "most trials between two changes in the volatile phase", "trials", low=1
     )
 
-    phases: ClassVar = ("choice", "outcome")
-    choice_phase: ClassVar = "choice"
+    runs: str = task_setting(
+        "uniform", "distribution of the run lengths of the volatile phase between these, or of their mean", names=RUNS
+    )
+
+    phases: ClassVar = (
+        Phase("fixation", (0.5, 1.0)),
+        Phase("go", (0.2, 0.5), choice=True),
+        Phase("feedback", (0.3, 0.3), paced=False, feedback=True),
+        Phase("rest", (0.2, 0.2)),
+        Phase("interval", (0.5, 2.0)),
+    )
     n_actions: ClassVar = 2
-    observation_size: ClassVar = 1
+    observation_size: ClassVar = 2
     session_labels: ClassVar = {"p_reward": ("step", "action"), "volatile": ("step",), "block": ("step",)}
     step_labels: ClassVar = {"regret": ()}
     descriptions: ClassVar = {
@@ -102,10 +118,7 @@ class Volatility(Task):
         trial = torch.arange(self.n_trials)[:, None]
         stable_first = torch.rand(batch, generator=rng) < 0.5
         volatile = (trial >= half) == stable_first  # (trial, session)
-        n_runs = self.n_trials // self.shortest_run + 1
-        ends = torch.randint(self.shortest_run, self.longest_run + 1, (n_runs, batch), generator=rng).cumsum(
-            0
-        )
+        ends = self._draw_runs(rng, batch).cumsum(0)
         into_phase = trial - half * (trial >= half)
         run = (into_phase[..., None] >= ends.T).sum(-1) * volatile
         better = (run + torch.randint(2, (2, batch), generator=rng)[(trial[:, 0] >= half).long()]) % 2
@@ -116,10 +129,19 @@ class Volatility(Task):
         changes = (run.diff(dim=0) != 0) | (volatile.diff(dim=0) != 0)
         block = torch.cat([torch.zeros(1, batch), changes.float().cumsum(0)])
         state = VolatilityState(p_reward, volatile.long(), block.long(), pays, 0)
-        return state, Step(torch.ones(batch, 1), torch.zeros(batch), {})
+        return state, Step(LIGHTS["fixation"].expand(batch, -1), torch.zeros(batch), {})
+
+    def _draw_runs(self, rng: torch.Generator, batch: int) -> Tensor:
+        """Run lengths in trials, (run, session), enough for a whole session."""
+        if self.runs == "geometric":
+            hazard = 2 / (self.shortest_run + self.longest_run)
+            u = torch.rand(self.n_trials + 1, batch, generator=rng, dtype=torch.float64)
+            return (torch.log1p(-u) / math.log1p(-hazard)).long() + 1
+        n_runs = self.n_trials // self.shortest_run + 1
+        return torch.randint(self.shortest_run, self.longest_run + 1, (n_runs, batch), generator=rng)
 
     def problem_labels(self, state: VolatilityState) -> dict[str, Tensor]:
-        """The schedule, the same on both steps of a trial."""
+        """The schedule, the same on all steps of a trial."""
         schedule = {"p_reward": state.p_reward, "volatile": state.volatile, "block": state.block}
         return {
             name: tensor.repeat_interleave(len(self.phases), 0).transpose(0, 1)
@@ -127,16 +149,16 @@ class Volatility(Task):
         }
 
     def step(self, state: VolatilityState, action: Tensor) -> tuple[VolatilityState, Step]:
-        """A choice is paid at once and seen on the next step."""
-        trial, phase = divmod(state.step, len(self.phases))
-        p = state.p_reward[trial]
+        """A choice is paid at once and seen in the next phase."""
+        p = state.p_reward[state.step // len(self.phases)]
         nothing = torch.zeros(len(p))
         after = state._replace(step=state.step + 1)
-        if self.phases[phase] == "outcome":
-            return after, Step(torch.ones(len(p), 1), nothing, {"regret": nothing})
-        reward = state.pays[trial].gather(1, action[:, None])[:, 0]
+        light = LIGHTS.get(self.phase(after.step).name, DARK).expand(len(p), -1)
+        if not self.phase(state.step).choice:
+            return after, Step(light, nothing, {"regret": nothing})
+        reward = state.pays[state.step // len(self.phases)].gather(1, action[:, None])[:, 0]
         lost = p.amax(1) - p.gather(1, action[:, None])[:, 0]
-        return after, Step(nothing[:, None], reward, {"regret": lost})
+        return after, Step(light, reward, {"regret": lost})
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
@@ -190,8 +212,8 @@ EXPERIMENT = Experiment(
         "rule": {"kind": "three-factor", "discount": 0.2},
         "train": {"updates": 2500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
         "replay": {"held_out_sessions": 400},
-        "task": {"shortest_run": 15, "longest_run": 35},
-        "test_task": {"shortest_run": RUN_TRIALS[0], "longest_run": RUN_TRIALS[1]},
+        "task": {"shortest_run": 15, "longest_run": 35, "runs": "geometric"},
+        "test_task": {"shortest_run": RUN_TRIALS[0], "longest_run": RUN_TRIALS[1], "runs": "uniform"},
     },
     analyse=analyse,
     analyse_choices=analyse_choices,

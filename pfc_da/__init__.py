@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Task": "task.Task",
     "Step": "task.Step",
+    "Phase": "clock.Phase",
     "task_setting": "task.task_setting",
     "PFCNetwork": "network.PFCNetwork",
     "RateNetwork": "network.rate.RateNetwork",

@@ -23,8 +23,8 @@ LONGEST_S = 0.48
 FINE_S = (0.1, 0.2, 0.4)
 """Ends of the first bins of a step of training, in s since its start."""
 JITTER = 0.3
-"""Range in which a cut varies from trial to trial, relative to the bin before it, so that no weights are fitted to one
-grid."""
+"""Range in which a cut varies from trial to trial, relative to the shorter bin next to it, so that no weights are fitted to
+one grid."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Timing:
 
     Attributes
     ----------
-    pace : float
+    pace : float or Tensor (session,)
         Multiplies the durations of paced phases; above 1 is slower.
     pauses : int
         Trials, drawn at random, whose last phase lasts `pause_s` longer.
@@ -67,7 +67,7 @@ class Timing:
         Added to the first phase of every trial, in s.
     """
 
-    pace: float = 1.0
+    pace: float | Tensor = 1.0
     pauses: int = 0
     pause_s: float = 5.0
     longer_s: float = 0.0
@@ -134,7 +134,8 @@ def draw_durations(
     low, high = torch.tensor([phase.seconds for phase in phases]).unbind(1)
     drawn = torch.rand(n_trials, len(phases), sessions, generator=rng)
     seconds = low[:, None] + (high - low)[:, None] * drawn
-    seconds *= torch.tensor([timing.pace if phase.paced else 1.0 for phase in phases])[:, None]
+    paced = torch.tensor([phase.paced for phase in phases])
+    seconds *= torch.where(paced[:, None], torch.as_tensor(timing.pace), 1.0)
     order = torch.rand(n_trials, sessions, generator=rng).argsort(0)
     seconds[:, -1] += timing.pause_s * (order < timing.pauses)
     seconds[:, 0] += timing.longer_s
@@ -189,14 +190,17 @@ def cut_adaptively(
     -------
     Schedule
     """
-    steps = (seconds / TICK_S).round().clamp(min=1).long().unflatten(0, (-1, n_phases))  # (trial, phase, session)
+    steps = (
+        (seconds / TICK_S).round().clamp(min=1).long().unflatten(0, (-1, n_phases))
+    )  # (trial, phase, session)
     n_trials = len(steps)
     parts = []
     for phase in range(n_phases):
         own = steps[:, phase]
         ends = _place_cuts(float(own.max()) * TICK_S, longest_s)  # (bin,) fractions
-        before = torch.cat([ends[:1], ends.diff()])[:-1]
-        shifted = ends[:-1] + JITTER * before * (torch.rand(n_trials, len(before), generator=rng) - 0.5)
+        size = torch.cat([ends[:1], ends.diff()])
+        room = torch.minimum(size[:-1], size[1:])  # so that no cut passes another
+        shifted = ends[:-1] + JITTER * room * (torch.rand(n_trials, len(room), generator=rng) - 0.5)
         inner = (shifted[..., None] * own[:, None]).round().long()  # (trial, bin - 1, session)
         parts.append(torch.cat([inner, own[:, None]], 1))
     zero = torch.zeros_like(parts[0][:, :1])

@@ -247,11 +247,14 @@ class DopamineSystem:
         Applied in this order.
     channel : DopamineChannel, optional
         Transformation of the error; if None, the synapses receive the error itself.
+    clamped : bool
+        Whether dopamine stays at its baseline, 0, whatever the error is.
     """
 
     discount: float
     manipulations: tuple[Manipulation, ...] = ()
     channel: DopamineChannel | None = None
+    clamped: bool = False
 
     def injected(self, labels: Mapping[str, Tensor], like: Tensor) -> Tensor:
         """Sum of all manipulations at one step.
@@ -303,6 +306,8 @@ class DopamineSystem:
         Tensor (..., session)
             In rewards.
         """
+        if self.clamped:
+            return torch.zeros_like(rpe)
         if self.channel is None or noise is None:
             return rpe + injected
         return self.channel.deliver(rpe, injected, noise)

@@ -1,9 +1,10 @@
 """Recording of sessions: an `xarray.Dataset` of the choices of animals and the activity of their units. No torch here.
 
-Dimensions are singular: animal, condition, episode, step, unit, action, recorded_episode, and those of the task (object).
+Dimensions are singular: animal, condition, episode, step, bin, unit, action, recorded_episode, and those of the task
+(object). A step is one phase of one trial, with its onset and duration in s; a bin is one update of the network.
 Every variable has `units` and `long_name`. Attributes of the dataset are strings and numbers; the configuration is one JSON
-string. `activity` is kept for the first episodes of the condition `frozen` only, along `recorded_episode`. Accessors of
-conditions, phases and units are in `pfc_da.recording_schema`.
+string. `activity` and the traces of value and dopamine are kept in time, for the first episodes of the condition `frozen`
+only, along `recorded_episode`. Accessors of conditions, phases and units are in `pfc_da.recording_schema`.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from pfc_da.errors import InputError, damaged
 from pfc_da.settings import name_kind
 from pfc_da.storage.files import require_file, reserve
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CHUNK_BYTES = 1 << 16
 """Largest size of a compressed chunk, in bytes."""
 PIECE_BYTES = 1 << 23
@@ -39,7 +40,11 @@ DESCRIPTIONS = {
     "policy": ("1", "probability of each action, nan on steps without a choice"),
     "trial": ("1", "trial of the step within its session, from 0"),
     "phase": ("1", "phase of the trial"),
-    "time_in_trial": ("s", "time of the end of the step within its trial"),
+    "onset": ("s", "time since the session began at which the step begins"),
+    "duration": ("s", "duration of the step"),
+    "time": ("s", "time since the session began at which the bin begins"),
+    "value_trace": ("rewards", "value read out by the critic at the end of the bin"),
+    "dopamine_trace": ("rewards", "reward-prediction error in the bin, with what is injected"),
     "tau": ("s", "synaptic time constant of the unit"),
     "is_excitatory": ("1", "whether the unit is excitatory"),
     "is_critic": ("1", "whether the unit belongs to a separate critic"),
@@ -90,7 +95,7 @@ def describe(dataset: xr.Dataset, extra: Mapping[str, tuple[str, str]], activity
     described = {
         **DESCRIPTIONS,
         **extra,
-        "activity": (activity_units, "activity of each unit during the step"),
+        "activity": (activity_units, "activity of each unit during the bin"),
     }
     for name in dataset.variables:
         dataset[name].attrs["units"], dataset[name].attrs["long_name"] = described[str(name)]

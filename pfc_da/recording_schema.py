@@ -39,11 +39,6 @@ def get_phases(recording: xr.Dataset) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(str, recording["phase"].values)))
 
 
-def get_phase_of_steps(recording: xr.Dataset) -> list[str]:
-    """Phase of each step of a trial; a phase of several steps is repeated."""
-    return [str(name) for name in recording["phase"].values[recording["trial"].values == 0]]
-
-
 def get_choice_phase(recording: xr.Dataset) -> str:
     """Phase whose step holds the choice and the reward of the trial."""
     return str(recording.attrs["choice_phase"])
@@ -54,9 +49,16 @@ def is_choice_step(recording: xr.Dataset) -> NDArray[np.bool_]:
     return np.asarray(recording["phase"].values == recording.attrs["choice_phase"])
 
 
-def get_step_s(recording: xr.Dataset) -> float:
-    """Duration of a network step in s: the time at which the first step of a trial ends."""
-    return float(recording["time_in_trial"][0])
+def get_bin_s(recording: xr.Dataset) -> float:
+    """Duration of a bin in s."""
+    return float(recording["time"][1] - recording["time"][0])
+
+
+def get_onset_bins(recording: xr.Dataset) -> NDArray[np.int64]:
+    """Bin in which each step of a recorded session begins, (animal, recorded_episode, step)."""
+    onset = recording["onset"].sel(condition=FROZEN).isel(episode=recording["recorded_episode"].values)
+    onset = onset.transpose("animal", "episode", "step").values
+    return np.rint(onset / get_bin_s(recording)).astype(np.int64)
 
 
 def is_baited(recording: xr.Dataset) -> bool:

@@ -4,6 +4,9 @@ All animals and conditions have the same problems and the same random draws for 
 Differences between two recordings are therefore due to the animal or the condition. Replay does not change the weights;
 they are compared bit by bit at the end.
 
+Durations of phases have a stream of their own, so choices and rewards of a seed do not depend on them. Sessions that run
+together have the same durations.
+
 Only under a `plastic` condition does a copy of the weights change, after every `PLASTIC_CHUNK` sessions, by the rule of
 the training. Plastic conditions share their random draws with each other, but not with the frozen conditions.
 """
@@ -17,16 +20,18 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 
 from pfc_da.agent import Agent, build_agent
+from pfc_da.clock import TICK_S, Schedule, cut_evenly, draw_durations
 from pfc_da.jobs.processor import prepare_processor
 from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
-from pfc_da.rollout import Condition, Rollout, rollout
+from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
 from pfc_da.settings import ReplaySettings, RunSettings
 from pfc_da.storage.files import telling_full
-from pfc_da.task import STEP_S, Task
+from pfc_da.task import Task
 from pfc_da.train import take_step
 from pfc_da.trained import Trained
 
@@ -37,7 +42,8 @@ PLASTIC_CHUNK = 8
 """Sessions between two changes of the weights under a plastic condition."""
 
 Arrays = dict[str, np.ndarray]
-PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy")
+PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy", "onset", "duration")
+PER_BIN = {"activity": ("unit",), "value_trace": (), "dopamine_trace": ()}
 
 
 class Chunk(NamedTuple):
@@ -46,9 +52,8 @@ class Chunk(NamedTuple):
     condition: int
     first: int
     arrays: Arrays
-    """Arrays by session; step by step for the first `replay.sessions` only."""
-    activity: np.ndarray
-    """(recorded episode, step, unit) of the sessions that are recorded with units; there may be none."""
+    """Arrays by session; step by step for the first `replay.sessions` only, bin by bin for the first
+    `replay.unit_sessions` of the first condition."""
 
 
 def replay_animal(
@@ -59,7 +64,7 @@ def replay_animal(
     conditions: Sequence[Condition],
     report: Callable[[int, str], None],
 ) -> xr.Dataset:
-    """Replay one animal under every condition; the activity of units is recorded under the first.
+    """Replay one animal under every condition; activity, value and dopamine are recorded in time under the first.
 
     Parameters
     ----------
@@ -77,8 +82,9 @@ def replay_animal(
     Returns
     -------
     xarray.Dataset
-        Recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret cover all
-        held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step by step.
+        Recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret of the first
+        condition cover all held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step
+        by step, and are all sessions of the other conditions (nan beyond).
 
     Raises
     ------
@@ -87,12 +93,10 @@ def replay_animal(
     """
     agent = build_agent(settings, task)
     chunks: list[list[Arrays]] = [[] for _ in conditions]
-    units: list[np.ndarray] = []
     for chunk in _replay_chunks(agent, settings, task, trained, animal, conditions, report):
         chunks[chunk.condition].append(chunk.arrays)
-        units.append(chunk.activity)
     names = [condition.name for condition in conditions]
-    return assemble(agent.network, task, list(map(join_chunks, chunks)), np.concatenate(units), names)
+    return assemble(agent.network, task, list(map(join_chunks, chunks)), names, settings.replay.bin)
 
 
 def record_animal(
@@ -122,12 +126,13 @@ def record_animal(
         If the weights changed.
     """
     agent, names = build_agent(settings, task), [condition.name for condition in conditions]
+    network, replay = agent.network, settings.replay
     sizes = {
-        "episode": settings.replay.sessions,
-        "held_out_episode": max(settings.replay.held_out_sessions, settings.replay.sessions),
+        "episode": replay.sessions,
+        "held_out_episode": max(replay.held_out_sessions, replay.sessions),
     }
-    network, recorded = agent.network, np.arange(settings.replay.unit_sessions)
-    labels = xr.Dataset(coords=_label(network, task, names, recorded))
+    n_bins = len(arrange_time(settings, task, FROZEN, 0, 1).ticks)
+    labels = xr.Dataset(coords=_label(network, task, names, replay.bin, (replay.unit_sessions, n_bins)))
     describe(labels, task.descriptions, network.activity_units)
     set_provenance(labels, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
     with telling_full(path), RecordingFile(path, labels, sizes) as file:
@@ -135,15 +140,9 @@ def record_animal(
             arrays = chunk.arrays
             if chunk.condition:  # the problems are those of the first
                 arrays = {name: arrays[name] for name in arrays if name not in task.session_labels}
-            piece = assemble(network, task, [arrays], chunk.activity, names[chunk.condition :][:1])
-            first = chunk.first
-            file.write(
-                piece,
-                condition=chunk.condition,
-                episode=first,
-                held_out_episode=first,
-                recorded_episode=min(first, len(recorded)),
-            )
+            piece = assemble(network, task, [arrays], names[chunk.condition :][:1], replay.bin)
+            at = {"condition": chunk.condition, "episode": chunk.first, "held_out_episode": chunk.first}
+            file.write(piece, **at)
 
 
 def _replay_chunks(
@@ -162,36 +161,58 @@ def _replay_chunks(
         updates: {name: tensor.clone() for name, tensor in kept.items()}
         for updates, kept in trained.after.items()
     }
+    mean_gating = None
     for place, condition in enumerate(conditions):
         replay_condition = _replay_plastic if condition.plastic else _replay
         own_task, weights = dataclasses.replace(task, **dict(condition.task)), trained.after[condition.after]
-        for first, batch in replay_condition(agent, settings, own_task, weights, condition, animal):
+        kept = 0 if place else replay.unit_sessions
+        own = settings if place == 0 else limit_to_recorded(settings)
+        for first, batch in replay_condition(
+            agent, own, own_task, weights, condition, animal, kept, mean_gating
+        ):
             arrays = get_totals(batch)
             if first < replay.sessions:
                 arrays |= get_steps(task, batch, replay.sessions - first)
-            recorded = max(replay.unit_sessions - first, 0) if place == 0 else 0
-            drive = batch.drive if recorded else batch.drive[:, :0]
-            activity = agent.network.activity(drive).detach().transpose(0, 1).numpy()[:recorded]
+            if first == 0 and place == 0:
+                arrays |= get_bins(agent.network, batch)
+                mean_gating = batch.gating[1:].mean((0, 1))
             done += batch.action.shape[1]
             report(done, condition.name)
-            yield Chunk(place, first, arrays, activity)
+            yield Chunk(place, first, arrays)
     for updates, kept in trained.after.items():
         if any(not torch.equal(before[updates][name], tensor) for name, tensor in kept.items()):
             raise RuntimeError(f"weights of animal {animal} changed while frozen")
 
 
 def _replay(
-    agent: Agent, settings: RunSettings, task: Task, weights: Weights, condition: Condition, animal: int
+    agent: Agent,
+    settings: RunSettings,
+    task: Task,
+    weights: Weights,
+    condition: Condition,
+    animal: int,
+    kept: int,
+    mean_gating: Tensor | None,
 ) -> Iterator[tuple[int, Rollout]]:
     """Chunks of sessions, with the number of the first session of each."""
     with torch.inference_mode():
         effective = agent.network.effective(weights)
+        if not condition.recurrence and mean_gating is not None:
+            effective = cut_recurrence(agent.network, effective, mean_gating)
         for first, sessions in chunk_sessions(settings, CHUNK):
-            yield first, _run_sessions(agent, settings, task, effective, condition, animal, first, sessions)
+            arranged = arrange_sessions(agent, settings, task, condition, animal, first, sessions)
+            yield first, rollout(agent.network, effective, task, **arranged, kept=0 if first else kept)
 
 
 def _replay_plastic(
-    agent: Agent, settings: RunSettings, task: Task, weights: Weights, condition: Condition, animal: int
+    agent: Agent,
+    settings: RunSettings,
+    task: Task,
+    weights: Weights,
+    condition: Condition,
+    animal: int,
+    kept: int,
+    mean_gating: Tensor | None,
 ) -> Iterator[tuple[int, Rollout]]:
     """As `_replay`; a copy of the weights learns from every chunk at the final learning rate of training."""
     memory: Weights = {}
@@ -201,11 +222,36 @@ def _replay_plastic(
             weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
         with torch.set_grad_enabled(agent.rule.needs_autograd):
             effective = agent.network.effective(weights)
-            batch = _run_sessions(agent, settings, task, effective, condition, animal, first, sessions)
+            arranged = arrange_sessions(agent, settings, task, condition, animal, first, sessions)
+            batch = rollout(agent.network, effective, task, **arranged)
             change = agent.rule.change(agent.network, weights, batch, 0.0)
         with torch.no_grad():
             weights, memory, _ = take_step(settings.rule, weights, change, memory, learning_rate)
         yield first, batch
+
+
+def cut_recurrence(network: PFCNetwork, effective: Weights, mean_gating: Tensor) -> Weights:
+    """Weights without synapses between units; their mean current is added to the bias.
+
+    Parameters
+    ----------
+    network : PFCNetwork
+    effective : Weights
+    mean_gating : Tensor (unit,)
+        In the condition `frozen`.
+
+    Returns
+    -------
+    Weights
+    """
+    w = effective["w"]
+    return effective | {"w": torch.zeros_like(w), "b": effective["b"] + mean_gating @ w}
+
+
+def limit_to_recorded(settings: RunSettings) -> RunSettings:
+    """Settings of the conditions after the first, which are simulated only in the sessions that are recorded step by step."""
+    replay = settings.replay.model_copy(update={"held_out_sessions": settings.replay.sessions})
+    return settings.model_copy(update={"replay": replay})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -263,22 +309,14 @@ def chunk_sessions(settings: RunSettings, size: int) -> Iterator[tuple[int, int]
         yield first, min(size, n_sessions - first)
 
 
-def _run_sessions(
+def arrange_sessions(
     agent: Agent,
     settings: RunSettings,
     task: Task,
-    effective: Weights,
     condition: Condition,
     animal: int,
     first: int,
     sessions: int,
-) -> Rollout:
-    arranged = arrange_sessions(agent, settings, condition, animal, first, sessions)
-    return rollout(agent.network, effective, task, **arranged)
-
-
-def arrange_sessions(
-    agent: Agent, settings: RunSettings, condition: Condition, animal: int, first: int, sessions: int
 ) -> dict[str, Any]:
     """Arguments of `pfc_da.rollout.close_loop` for given sessions of an animal, with their random streams.
 
@@ -286,6 +324,7 @@ def arrange_sessions(
     ----------
     agent : Agent
     settings : RunSettings
+    task : Task
     condition : Condition
     animal : int
         Index of the animal.
@@ -298,7 +337,7 @@ def arrange_sessions(
     """
     return {
         "dopamine": dataclasses.replace(agent.dopamine, manipulations=condition.manipulations),
-        "sessions": sessions,
+        "schedule": arrange_time(settings, task, condition, first, sessions),
         "task_rng": torch_stream(settings.seed, "replay", "task", first),
         "choice_rng": torch_stream(settings.seed, "replay", "choice", first),
         "noise_rng": torch_stream(settings.seed, "replay", "noise", first, animal),
@@ -307,12 +346,56 @@ def arrange_sessions(
     }
 
 
+def arrange_time(
+    settings: RunSettings, task: Task, condition: Condition, first: int, sessions: int
+) -> Schedule:
+    """Bins of sessions that run together, all with the same durations.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+    condition : Condition
+    first, sessions : int
+        First session of the chunk, and number of sessions.
+
+    Returns
+    -------
+    Schedule
+    """
+    rng = torch_stream(settings.seed, "replay", "time", first)
+    seconds = draw_durations(task.phases, task.n_trials, 1, rng, condition.timing)
+    one = cut_evenly(seconds, settings.replay.bin)
+    return Schedule(one.ticks.expand(-1, sessions), one.first)
+
+
 def get_totals(batch: Rollout) -> Arrays:
     """Mean reward per trial of each session and, if the task labels it, the summed regret; (session,) each."""
     totals = {"held_out_reward": batch.reward_per_trial.numpy()}
     if "regret" in batch.labels:
         totals["held_out_regret"] = batch.labels["regret"].sum(0).numpy()
     return totals
+
+
+def get_bins(network: PFCNetwork, batch: Rollout) -> Arrays:
+    """Arrays that are kept bin by bin.
+
+    Parameters
+    ----------
+    network : PFCNetwork
+    batch : Rollout
+
+    Returns
+    -------
+    dict of str to ndarray
+        (kept session, bin, ...) each.
+    """
+    by_bin = {
+        "activity": network.activity(batch.drive),
+        "value_trace": batch.bin_value,
+        "dopamine_trace": batch.bin_dopamine,
+    }
+    return {name: tensor.detach().transpose(0, 1).numpy() for name, tensor in by_bin.items()}
 
 
 def get_steps(task: Task, batch: Rollout, kept: int) -> Arrays:
@@ -331,8 +414,11 @@ def get_steps(task: Task, batch: Rollout, kept: int) -> Arrays:
         (session, step, ...) each; labels of a session are (session, ...).
     """
     policy = torch.softmax(batch.logits.detach(), -1).masked_fill(~batch.is_choice[:, None, None], torch.nan)
+    seconds = batch.schedule.duration_ticks * TICK_S
     by_step = {
         "choice": batch.action.to(torch.int8),
+        "onset": (seconds.double().cumsum(0) - seconds).float(),
+        "duration": seconds,
         "reward": batch.reward,
         "value": batch.value.detach(),
         "rpe": batch.rpe,
@@ -353,8 +439,17 @@ def join_chunks(chunks: list[Arrays]) -> Arrays:
     return {name: np.concatenate([chunk[name] for chunk in chunks if name in chunk]) for name in chunks[0]}
 
 
+def stack_sessions(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays (session, ...) of several conditions, (condition, session, ...); nan for sessions that one has not."""
+    most = max(map(len, arrays))
+    stacked = np.full((len(arrays), most, *arrays[0].shape[1:]), np.nan, arrays[0].dtype)
+    for own, array in zip(stacked, arrays, strict=True):
+        own[: len(array)] = array
+    return stacked
+
+
 def assemble(
-    network: PFCNetwork, task: Task, by_condition: list[Arrays], activity: np.ndarray, names: list[str]
+    network: PFCNetwork, task: Task, by_condition: list[Arrays], names: list[str], bin_s: float
 ) -> xr.Dataset:
     """Recording of one animal.
 
@@ -363,11 +458,11 @@ def assemble(
     network : PFCNetwork
     task : Task
     by_condition : list of dict
-        Arrays of each condition (`get_steps`, `get_totals`).
-    activity : ndarray (recorded_episode, step, unit)
-        Activity of the units under the first condition.
+        Arrays of each condition (`get_totals`, `get_steps`); those of the first may be kept in time too (`get_bins`).
     names : list of str
         Names of the conditions.
+    bin_s : float
+        Duration of a bin in s.
 
     Returns
     -------
@@ -378,29 +473,34 @@ def assemble(
     dims: dict[str, tuple[str, ...]]
     dims = {name: ("condition", "episode", "step", *more) for name, more in by_step.items()}
     dims |= {name: ("condition", "held_out_episode") for name in ("held_out_reward", "held_out_regret")}
+    first = by_condition[0]
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for name in by_condition[0]:
+    for name in first:
         if name in dims:
-            variables[name] = dims[name], np.stack([arrays[name] for arrays in by_condition])
+            own = [arrays[name] for arrays in by_condition]
+            held_out = "held_out_episode" in dims[name]
+            variables[name] = dims[name], stack_sessions(own) if held_out else np.stack(own)
+        elif name in PER_BIN:
+            variables[name] = ("recorded_episode", "bin", *PER_BIN[name]), first[name]
         else:  # the same problems under every condition
-            variables[name] = ("episode", *task.session_labels[name]), by_condition[0][name]
-    dataset = xr.Dataset(
-        {**variables, "activity": (("recorded_episode", "step", "unit"), activity)},
-        coords=_label(network, task, names, np.arange(len(activity))),
-    )
+            variables[name] = ("episode", *task.session_labels[name]), first[name]
+    recorded = first["activity"].shape[:2] if "activity" in first else (0, 0)
+    dataset = xr.Dataset(variables, coords=_label(network, task, names, bin_s, recorded))
     return describe(dataset, task.descriptions, network.activity_units)
 
 
-def _label(network: PFCNetwork, task: Task, names: list[str], recorded: np.ndarray) -> dict[str, Any]:
-    """Coordinates of the recording of one animal."""
+def _label(
+    network: PFCNetwork, task: Task, names: list[str], bin_s: float, recorded: tuple[int, ...]
+) -> dict[str, Any]:
+    """Coordinates of the recording of one animal; `recorded` are its sessions and bins with activity."""
     steps, per_trial = np.arange(task.n_steps), len(task.phases)
     return {
         "condition": names,
         "trial": ("step", steps // per_trial),
-        "phase": ("step", [task.phase(step) for step in range(task.n_steps)]),
-        "time_in_trial": ("step", (steps % per_trial + 1) * STEP_S),
+        "phase": ("step", [task.phase(step).name for step in range(task.n_steps)]),
+        "time": ("bin", np.arange(recorded[1]) * bin_s),
         "tau": ("unit", network.tau.numpy()),
         "is_excitatory": ("unit", network.is_excitatory.numpy()),
         "is_critic": ("unit", network.wiring.is_critic.numpy()),
-        "recorded_episode": recorded,
+        "recorded_episode": np.arange(recorded[0]),
     }

@@ -174,6 +174,8 @@ class Rollout:
         The error from bin to bin; what is injected, and what a channel changes of the error of a step, come with the reward
         of the step, in its last bin.
         """
+        if self.system.clamped:
+            return torch.zeros_like(self.bin_value)
         kept, last = self.drive.shape[1], self.schedule.last
         error = -self.bin_value
         later = self.ticks[1:] * TICK_S
@@ -333,7 +335,9 @@ class _Sessions:
         task, sessions = self.task, self.schedule.ticks.shape[1]
         self.kept = kept
         self.is_choice = [task.phase(step).choice for step in range(task.n_steps)]
-        self.is_reset = [self.condition.hidden_reset and t % len(task.phases) == 0 for t in range(task.n_steps)]
+        self.is_reset = [
+            self.condition.hidden_reset and t % len(task.phases) == 0 for t in range(task.n_steps)
+        ]
         gumbel = torch.empty(sum(self.is_choice), sessions, task.n_actions)
         self.gumbel = iter(-gumbel.exponential_(generator=choice_rng).log_())
         channel_rng = torch_stream(noise_rng.initial_seed(), "dopamine")
@@ -367,7 +371,8 @@ class _Sessions:
         logits, value = self.network.read_out(self.effective, state[0])
         if self.step.barred is not None:
             logits = logits - BARRED * self.step.barred
-        if self.feedback in NEEDS_RPE and step > 0 and self.is_choice[step - 1]:
+        known = step > 0 and self.is_choice[step - 1] and not self.is_reset[step]
+        if self.feedback in NEEDS_RPE and known:
             self.last_rpe = self._deliver(step - 1, value).detach()
         action = self.no_action
         if self.is_choice[step]:
@@ -377,7 +382,9 @@ class _Sessions:
             self.last_action, self.last_rpe = self.one_hot[action], self.zeros
         self.task_state, self.step = self.task.step(self.task_state, action)
         reward = self.step.reward
-        self.last_reward = reward if self.is_choice[step] else torch.where(reward == 0, self.last_reward, reward)
+        self.last_reward = (
+            reward if self.is_choice[step] else torch.where(reward == 0, self.last_reward, reward)
+        )
         injected = self.dopamine.injected(self.step.labels, reward)
         row = {"x": x, "logits": logits, "value": value, "action": action, "reward": reward}
         row |= {"gating": trace.gating[:, : self.kept], "drive": trace.drive[:, : self.kept]}

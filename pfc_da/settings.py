@@ -112,7 +112,7 @@ class RateNetworkSettings(NetworkSettings):
         ge=0,
         le=10_000,
     )
-    recurrent_gain: float = setting(0.8, "spectral radius of the initial linearised network", ge=0, le=5)
+    recurrent_gain: float = setting(0.5, "spectral radius of the initial linearised network", ge=0, le=5)
     read_out_gain: float = setting(0.1, "standard deviation of the initial sum of the read-outs", ge=0, le=10)
 
     @pydantic.model_validator(mode="after")
@@ -177,8 +177,8 @@ class RuleSettings(Settings):
     final_learning_rate: float = setting(
         0.1, "last learning rate, reached linearly", "share of the first", ge=0, le=1
     )
-    discount: float = setting(0.96, "discount of later rewards (gamma)", "per second", ge=0, le=1)
-    trace_decay: float = setting(0.96, "decay of the eligibility trace (lambda)", "per second", ge=0, le=1)
+    discount: float = setting(0.614, "discount of later rewards (gamma)", "per second", ge=0, le=1)
+    trace_decay: float = setting(0.81, "decay of the eligibility trace (lambda)", "per second", ge=0, le=1)
     value_weight: float = setting(
         0.1, "learning signal of the critic relative to that of the actor", ge=0, le=100
     )
@@ -279,10 +279,12 @@ class ReplaySettings(Settings):
     bin: float = setting(0.05, "bin, the update of the network; a multiple of .01", "s", ge=0.01, le=0.5)
 
     held_out_sessions: int = setting(
-        1000, "sessions for mean reward and regret, of every animal", "sessions", ge=2, le=1_000_000
+        1000, "sessions for mean reward and regret of every animal, frozen", "sessions", ge=2, le=1_000_000
     )
-    sessions: int = setting(200, "sessions recorded step by step", "sessions", ge=2, le=100_000)
-    unit_sessions: int = setting(40, "sessions recorded with unit activity", "sessions", ge=1, le=10_000)
+    sessions: int = setting(
+        200, "sessions recorded step by step, of every condition", "sessions", ge=2, le=100_000
+    )
+    unit_sessions: int = setting(10, "sessions recorded with unit activity", "sessions", ge=1, le=200)
 
     @pydantic.model_validator(mode="after")
     def _fit_together(self) -> "ReplaySettings":

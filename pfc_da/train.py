@@ -16,9 +16,10 @@ import numpy as np
 import torch
 
 from pfc_da.agent import Agent, build_agent
+from pfc_da.clock import Schedule, Timing, cut_adaptively, draw_durations, keep_whole
 from pfc_da.errors import damaged
 from pfc_da.jobs.processor import prepare_processor
-from pfc_da.network import Weights
+from pfc_da.network import PFCNetwork, Weights
 from pfc_da.plasticity.synaptic_step import STEPS
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Rollout, rollout
@@ -26,6 +27,7 @@ from pfc_da.settings import RuleSettings, RunSettings
 from pfc_da.storage.files import require_file, write_atomic
 from pfc_da.task import Task
 from pfc_da.trained import (
+    CLAMPED_WEIGHTS,
     SNAPSHOT,
     WEIGHTS,
     animal_seed,
@@ -50,8 +52,12 @@ CURVE_COLUMNS = (
 GIVE_UP_AFTER = 50
 """Non-finite updates in a row after which an animal counts as diverged."""
 
-RATE_STEPS = 32
-"""Steps at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
+RATE_BINS = 32
+"""Bins at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
+CLAMPED_SHARE = 0.2
+"""Share of the updates that the control without dopamine has; without errors later ones change nothing of its reward."""
+LATE = 0.75
+"""Share of training from which on `late_bin` is the longest bin."""
 STATE, CURVE = "state.safetensors", "learning_curve.csv"
 
 
@@ -99,12 +105,13 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
     if agent.rule.needs_autograd:
         weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     with torch.set_grad_enabled(agent.rule.needs_autograd):
+        own_task = shorten(task, settings, done)
         batch = rollout(
             agent.network,
             agent.network.effective(weights),
-            shorten(task, settings, done),
+            own_task,
             agent.dopamine,
-            sessions=settings.train.sessions,
+            schedule=arrange_time(agent.network, own_task, settings, done, torch_stream(seed, "train", "time", update)),
             task_rng=torch_stream(seed, "train", "task", update),
             choice_rng=torch_stream(seed, "train", "choice", update),
             noise_rng=torch_stream(seed, "train", "noise", update),
@@ -114,6 +121,34 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
     weights, memory, finite = take_step(rule, training.weights, change, training.memory, learning_rate)
     row = _curve_row(agent, batch, settings, training, finite, time.process_time() - started)
     return Training(weights, memory, (*training.curve, row))
+
+
+def arrange_time(
+    network: PFCNetwork, task: Task, settings: RunSettings, done: float, rng: torch.Generator
+) -> Schedule:
+    """Durations of the sessions of an update, at a pace drawn for it, and their bins.
+
+    Parameters
+    ----------
+    network : PFCNetwork
+    task : Task
+    settings : RunSettings
+    done : float
+        Share of training, from 0 to 1.
+    rng : torch.Generator
+
+    Returns
+    -------
+    Schedule
+    """
+    own = settings.train
+    slowest = own.fastest * (own.slowest / own.fastest) ** min(done / own.whole_from, 1.0)
+    pace = own.fastest * (slowest / own.fastest) ** torch.rand(own.sessions, generator=rng)
+    seconds = draw_durations(task.phases, task.n_trials, own.sessions, rng, Timing(pace=pace))
+    if not network.has_time:
+        return keep_whole(seconds)
+    longest = own.late_bin if done >= LATE else own.longest_bin
+    return cut_adaptively(seconds, len(task.phases), rng, longest)
 
 
 def take_step(
@@ -188,13 +223,40 @@ def train_animal(
         if training.update % settings.train.checkpoint_every == 0:
             _save_training(training, folder, own)
             report(training.update, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
+    save_tensors(train_clamped(agent, settings, task, initial, seed), folder / CLAMPED_WEIGHTS, own)
     _save_trained(training, settings, folder, own)
     report(settings.train.updates, "diverged" if training.diverged else "")
 
 
+def train_clamped(
+    agent: Agent, settings: RunSettings, task: Task, initial: Weights, seed: int
+) -> Weights:
+    """Train the same animal without dopamine: its error is 0, so that entropy and homeostasis alone change the weights.
+
+    Parameters
+    ----------
+    agent : Agent
+    settings : RunSettings
+        Of the training with dopamine, of whose updates the first `CLAMPED_SHARE` are made.
+    task : Task
+    initial : Weights
+    seed : int
+        Of the animal.
+
+    Returns
+    -------
+    Weights
+    """
+    clamped = dataclasses.replace(agent, dopamine=dataclasses.replace(agent.dopamine, clamped=True))
+    training = Training(initial, {})
+    while training.update < CLAMPED_SHARE * settings.train.updates and not training.diverged:
+        training = train_update(clamped, settings, task, training, seed)
+    return training.weights
+
+
 def _is_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -> bool:
     """True if all files of a trained animal are there; refuse a damaged one."""
-    names = (WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
+    names = (WEIGHTS, CLAMPED_WEIGHTS, CURVE, *map(SNAPSHOT.format, settings.train.snapshot_updates))
     if not all((folder / name).exists() for name in names):
         return False
     load_trained(settings, task, animal, folder)
@@ -264,11 +326,11 @@ def _curve_row(
     log_policy = torch.log_softmax(batch.logits[batch.is_choice].detach(), -1)
     return (
         training.update + 1,
-        before[1] + batch.action.shape[1] * int(batch.is_choice.sum()),
+        before[1] + batch.action.shape[1] * batch.n_trials,
         before[2] + cpu_s,
         float(batch.reward_per_trial.mean()),
         float(batch.rpe.std()),
         float(-(log_policy.exp() * log_policy).sum(-1).mean()),
-        float(agent.network.activity(batch.drive[-RATE_STEPS:].detach()).mean()),
+        float(agent.network.activity(batch.drive[-RATE_BINS:].detach()).mean()),
         before[-1] + (not finite),
     )

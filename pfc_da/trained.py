@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from pfc_da.agent import build_agent
 from pfc_da.errors import InputError, damaged
 from pfc_da.network import Weights
+from pfc_da.recording_schema import CLAMPED
 from pfc_da.rng import derive_seed, torch_stream
 from pfc_da.settings import RunSettings
 from pfc_da.storage.files import require_file, write_atomic
@@ -23,13 +24,15 @@ from pfc_da.task import Task
 
 WEIGHTS = "weights.safetensors"
 SNAPSHOT = "after_{:07d}.safetensors"
+CLAMPED_WEIGHTS = "clamped.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """Weights of one animal by the number of updates they had: 0 for the initial weights, None at the end of training."""
+    """Weights of one animal by the number of updates they had: 0 for the initial weights, None at the end of training, and
+    `CLAMPED` for those of a training without dopamine."""
 
-    after: Mapping[int | None, Weights]
+    after: Mapping[int | str | None, Weights]
     diverged: bool
 
 
@@ -76,9 +79,10 @@ def load_trained(settings: RunSettings, task: Task, animal: int, folder: Path) -
         If a file is damaged or belongs to another network; it is left as it is.
     """
     initial = build_agent(settings, task).network.init(torch_stream(animal_seed(settings, animal), "birth"))
+    names: dict[int | str | None, str]
     names = {updates: SNAPSHOT.format(updates) for updates in settings.train.snapshot_updates}
-    found: dict[int | None, Weights] = {0: initial}
-    for updates, name in (names | {None: WEIGHTS}).items():
+    found: dict[int | str | None, Weights] = {0: initial}
+    for updates, name in (names | {CLAMPED: CLAMPED_WEIGHTS, None: WEIGHTS}).items():
         found[updates], facts = read_tensors(folder / name)
         if get_shapes(found[updates]) != get_shapes(initial):
             raise damaged(folder / name, "its weights are not those of the configured network")

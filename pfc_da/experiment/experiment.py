@@ -43,7 +43,7 @@ from pfc_da.jobs.progress import Progress
 from pfc_da.jobs.workers import work
 from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
-from pfc_da.rollout import CONTROLS, Condition
+from pfc_da.rollout import CONTROLS, TIMINGS, Condition
 from pfc_da.settings import RunSettings, merge, resolve
 from pfc_da.storage.files import hash_file
 from pfc_da.storage.run_files import STAGES
@@ -117,7 +117,7 @@ class Experiment:
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     analyse: Analyse | None = None
     analyse_choices: AnalyseChoices | None = None
-    conditions: tuple[Condition, ...] = CONTROLS
+    conditions: tuple[Condition, ...] = (*CONTROLS, *TIMINGS)
     spiking: tuple[str, ...] = ("hidden_reset",)
     largest_reward: float = 1.0
 

@@ -92,6 +92,8 @@ class PFCNetwork(abc.ABC):
     settings_class: ClassVar[type[NetworkSettings]]
     """Its settings."""
     activity_units: ClassVar[str] = "Hz"
+    has_time: ClassVar[bool] = True
+    """False for a network without time constants, which advances once a phase."""
     weight_dims: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """Names of the dimensions of weights; those of a weight that is not listed are numbered."""
 

@@ -185,7 +185,7 @@ def _collect(later, signals, to_units):
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _change(change, later, drive, ticks, gain, weight, pull, peak_penalty, curve):
+def _change(change, later, drive, ticks, gain, weight, pull, away, peak_penalty, curve):
     """Change of the drive of the units in a bin."""
     threshold, sharpness, ceiling, steepest = curve[0], curve[1], curve[4], curve[5]
     for s in range(len(ticks)):
@@ -196,7 +196,7 @@ def _change(change, later, drive, ticks, gain, weight, pull, peak_penalty, curve
             excess = drive[s, j] - ceiling
             excess = ZERO if excess < ZERO else excess
             total = (later[s, j] * gain[tick, j] + share * pull[j]) * slope
-            change[s, j] = total - peak_penalty * share * excess
+            change[s, j] = total + share * (away[j] - peak_penalty * excess)
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
@@ -209,26 +209,11 @@ def _pass_on(later, change, post, ticks, keep):
             post[s, j] += change[s, j]
 
 
-@_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS, ROWS,
-           ROWS, ROWS, float32[::1], float32))  # fmt: skip
+@_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
+           float32[::1], ROWS, ROWS, ROWS, float32[::1], float32))  # fmt: skip
 def _accumulate(
-    w,
-    post,
-    before,
-    drive,
-    ticks,
-    step,
-    phase,
-    ends,
-    read_out,
-    to_units,
-    weight,
-    pull,
-    keep,
-    gain,
-    curve,
-    peak_penalty,
-):
+    w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, away, keep, gain, curve, peak_penalty
+):  # fmt: skip
     _check(ticks, keep)
     n_sessions, n_units = drive.shape[1:]
     later = np.zeros((n_sessions, n_units), np.float32)  # Q_j of the rule
@@ -239,7 +224,9 @@ def _accumulate(
         for t in range(last - 1, first - 1, -1):
             own = change[t - first]
             _collect(later, read_out[t], to_units)
-            _change(own, later, drive[t], ticks[t], gain, weight[t], pull[phase[t]], peak_penalty, curve)
+            _change(
+                own, later, drive[t], ticks[t], gain, weight[t], pull, away[phase[t]], peak_penalty, curve
+            )
             _pass_on(later, own, post[step[t]], ticks[t], keep)
             if ends[t]:
                 later[:] = ZERO
@@ -262,7 +249,7 @@ def accumulate(
     ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
     arrays = (
         *(w, post, rollout.gating_before, rollout.drive, rollout.ticks, rollout.schedule.step_of_bin),
-        *(rollout.phase_of_bin, ends, signals.read_out, signals.to_units, signals.weight, signals.pull),
+        *(rollout.phase_of_bin, ends, *signals),
         *(tabulate_eligibility(network, settings), network.tables["gain"]),
     )
     curve = np.array([*CURVE, network.drive_at(PEAK_HZ), FI_GAIN_HZ / FI_WIDTH], np.float32)

@@ -23,6 +23,7 @@ class LSTMNetwork(PFCNetwork):
 
     settings_class = LSTMNetworkSettings
     activity_units = "1"
+    has_time = False
     weight_dims = {
         "w": ("presynaptic", "gate"),
         "w_in": ("channel", "gate"),

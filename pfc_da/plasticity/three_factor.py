@@ -9,7 +9,8 @@ In a bin of duration D, with the symbols of `pfc_da.network.rate`:
 
 h_j = exp(-D / min(tau_j, eligibility window)). The first term of L is at choices only, the second at all times. delta is
 dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_gain` / s.d. of the discounted sum of
-delta). B are fixed random weights (`random`), which reach inhibitory units too, or the read-out weights (`symmetric`),
+delta). For the actor the discounted sum counts from its mean over the choices of the batch, so that a value that is wrong
+for all choices alike teaches it nothing. B are fixed random weights (`random`), which reach inhibitory units too, or the read-out weights (`symmetric`),
 which do not. Where actions choose objects, random weights also carry the error about these (chosen - policy, summed over
 the action of each object). Terms without dopamine are added, all local to the postsynaptic unit: policy entropy through
 the same feedback, homeostasis of its rate, and homeostasis of its mean drive in each phase.
@@ -62,6 +63,8 @@ class Signals(NamedTuple):
     weight: Tensor
     """(bin, session) share of the bin in the mean over time."""
     pull: Tensor
+    """(unit,) homeostatic change of gating."""
+    away: Tensor
     """(phase, unit) homeostatic change of drive."""
 
 
@@ -140,7 +143,8 @@ class ThreeFactor(PlasticityRule):
         advantage = self.dopamine_sum(rollout, weight)
         last = rollout.schedule.last[rollout.is_choice]
         logits = rollout.logits[rollout.is_choice]  # (choice, session, action)
-        actor = self.actor_signal(rollout, logits, advantage[last], entropy) * (
+        at_choice = advantage[last] - advantage[last].mean()
+        actor = self.actor_signal(rollout, logits, at_choice, entropy) * (
             ACTOR_SHARE / logits[..., 0].numel()
         )
         parts = [actor]
@@ -155,7 +159,8 @@ class ThreeFactor(PlasticityRule):
         if n_objects:
             signal[last, :, n + 1 :] = parts[1]
         to_units = self.feedback(network, effective, n_objects)
-        return Signals(signal, to_units, weight, self.homeostasis(network, rollout, weight))
+        pull = self.hold_rate(rollout, weight)
+        return Signals(signal, to_units, weight, pull, self.hold_phases(rollout, weight))
 
     def dopamine_sum(self, rollout: Rollout, weight: Tensor) -> Tensor:
         """A(t) times the adaptive gain.
@@ -184,7 +189,7 @@ class ThreeFactor(PlasticityRule):
         rollout : Rollout
         logits : Tensor (choice, session, action)
         advantage : Tensor (choice, session)
-            From `dopamine_sum`.
+            From `dopamine_sum`, less its mean.
         entropy : float
             Current weight of policy entropy.
 
@@ -199,12 +204,28 @@ class ThreeFactor(PlasticityRule):
         uncertainty = -(policy * log_policy).sum(-1, keepdim=True)
         return (chosen - policy) * advantage[..., None] - entropy * policy * (log_policy + uncertainty)
 
-    def homeostasis(self, network: RateNetwork, rollout: Rollout, weight: Tensor) -> Tensor:
-        """Change of drive towards the resting gating of each unit, on a logarithmic scale, and towards equal phases.
+    def hold_rate(self, rollout: Rollout, weight: Tensor) -> Tensor:
+        """Homeostatic change of gating that moves the mean of each unit towards its resting value, on a logarithmic scale.
 
         Parameters
         ----------
-        network : RateNetwork
+        rollout : Rollout
+        weight : Tensor (bin, session)
+            Share of each bin in the mean over time.
+
+        Returns
+        -------
+        Tensor (unit,)
+        """
+        mean = torch.einsum("bs,bsu->u", weight, rollout.gating[1:]).clamp(min=0) + LOG_RATE_OFFSET
+        rest = RESTING_RATE_HZ / RATE_SCALE_HZ + LOG_RATE_OFFSET
+        return -2 * self.settings.rate_penalty / RATE_SCALE_HZ * torch.log(mean / rest) / mean
+
+    def hold_phases(self, rollout: Rollout, weight: Tensor) -> Tensor:
+        """Homeostatic change of drive that moves the mean drive of each unit in each phase towards its mean over time.
+
+        Parameters
+        ----------
         rollout : Rollout
         weight : Tensor (bin, session)
             Share of each bin in the mean over time.
@@ -213,16 +234,12 @@ class ThreeFactor(PlasticityRule):
         -------
         Tensor (phase, unit)
         """
-        mean = torch.einsum("bs,bsu->u", weight, rollout.gating[1:]).clamp(min=0) + LOG_RATE_OFFSET
-        rest = RESTING_RATE_HZ / RATE_SCALE_HZ + LOG_RATE_OFFSET
-        pull = -2 * self.settings.rate_penalty / RATE_SCALE_HZ * torch.log(mean / rest) / mean
         by_bin = torch.einsum("bs,bsu->bu", weight, rollout.drive)
         phase = rollout.phase_of_bin
         n_phases = int(phase.max()) + 1
-        drive = torch.zeros(n_phases, network.n_units).index_add_(0, phase, by_bin)
+        drive = torch.zeros(n_phases, by_bin.shape[1]).index_add_(0, phase, by_bin)
         share = torch.zeros(n_phases).index_add_(0, phase, weight.sum(1))
-        away = drive / share[:, None] - by_bin.sum(0)
-        return pull - self.settings.phase_penalty * away
+        return self.settings.phase_penalty * (by_bin.sum(0) - drive / share[:, None])
 
 
 def accumulate_plain(
@@ -261,9 +278,10 @@ def accumulate_plain(
             signal[t] = later * gain[own]
             later = torch.zeros_like(later) if ends[block.start + t] else later * keep[own]
         own_weight = signals.weight[block][..., None]
-        signal += own_weight * signals.pull[phase[block]][:, None]
-        signal *= network.slope(drive)
-        signal -= settings.peak_penalty * own_weight * torch.relu(drive - ceiling)
+        signal = (signal + own_weight * signals.pull) * network.slope(drive)
+        signal += own_weight * (
+            signals.away[phase[block]][:, None] - settings.peak_penalty * torch.relu(drive - ceiling)
+        )
         w += before[block].flatten(0, 1).T @ signal.flatten(0, 1)
         post.index_add_(0, step[block], signal)
     return w, post

@@ -15,6 +15,7 @@ RECORDING = "recording.nc"
 OUTPUTS = {
     "train": (
         "animals/*/weights.safetensors",
+        "animals/*/clamped.safetensors",
         "animals/*/after_*.safetensors",
         "animals/*/learning_curve.csv",
     ),
