@@ -212,24 +212,8 @@ def _pass_on(later, change, post, ticks, keep):
 @_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
            float32[::1], ROWS, ROWS, ROWS, float32[::1], float32))  # fmt: skip
 def _accumulate(
-    w,
-    post,
-    before,
-    drive,
-    ticks,
-    step,
-    phase,
-    ends,
-    read_out,
-    to_units,
-    weight,
-    pull,
-    away,
-    keep,
-    gain,
-    curve,
-    peak_penalty,
-):
+    w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, away, keep, gain, curve, peak_penalty
+):  # fmt: skip
     _check(ticks, keep)
     n_sessions, n_units = drive.shape[1:]
     later = np.zeros((n_sessions, n_units), np.float32)  # Q_j of the rule
@@ -265,15 +249,7 @@ def accumulate(
     ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
     arrays = (
         *(w, post, rollout.gating_before, rollout.drive, rollout.ticks, rollout.schedule.step_of_bin),
-        *(
-            rollout.phase_of_bin,
-            ends,
-            signals.read_out,
-            signals.to_units,
-            signals.weight,
-            signals.pull,
-            signals.away,
-        ),
+        *(rollout.phase_of_bin, ends, *signals),
         *(tabulate_eligibility(network, settings), network.tables["gain"]),
     )
     curve = np.array([*CURVE, network.drive_at(PEAK_HZ), FI_GAIN_HZ / FI_WIDTH], np.float32)
