@@ -1,8 +1,8 @@
 """Signals that end a command: at once while it only imports and reads, later with a clean-up that no signal disturbs.
 
-Libraries lose a KeyboardInterrupt: while torch is imported, one that is raised in a call from C++ is discarded or aborts the
-process, and any ``except:`` may catch one. Therefore the first signal ends the process itself until there is something to
-clean up. From then on it raises KeyboardInterrupt, and again where the work goes on all the same (`raise_lost`).
+Libraries may lose a KeyboardInterrupt: C++ code of torch discards one that is raised while it imports numpy, and aborts the
+process at others; any ``except:`` may catch one. Until there is something to clean up, the first signal therefore ends the
+process without one. From then on it raises KeyboardInterrupt, and `raise_lost` raises it again where work goes on all the same.
 
 A command installs the handlers before anything else, so this module imports little.
 """
