@@ -16,6 +16,7 @@ from pfc_da.experiment.stages import run_stages
 from pfc_da.jobs import signals
 from pfc_da.jobs.progress import Progress
 from pfc_da.jobs.workers import wait_for_workers, work
+from pfc_da.storage.folder_lock import lock_folder
 from pfc_da.storage.manifest import read_manifest
 from pfc_da.storage.run_folder import RunFolder
 
@@ -157,6 +158,13 @@ def test_a_command_that_loses_one_is_interrupted_all_the_same(before, after):
     command = [sys.executable, "-c", LOSING.format(before=before, after=after)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", LINE)
+
+
+@pytest.mark.parametrize("begin", [lambda path: lock_folder(path), lambda path: Progress()])
+def test_with_a_folder_held_or_progress_shown_there_is_something_to_clean_up(tmp_path, monkeypatch, begin):
+    monkeypatch.setattr(signals, "_raises", False)
+    with begin(tmp_path):
+        assert signals._raises
 
 
 def test_after_a_lost_one_no_stage_begins(tmp_path, lose):
