@@ -2,7 +2,7 @@
 
 Libraries may lose a KeyboardInterrupt: C++ code of torch discards one that is raised while it imports numpy, and aborts the
 process at others; any ``except:`` may catch one. Until there is something to clean up, the first signal therefore ends the
-process without one. From then on it raises KeyboardInterrupt, and `raise_lost` raises it again where work goes on all the same.
+process without one. From then on it raises KeyboardInterrupt, and `raise_lost` raises another if work goes on.
 
 A command installs the handlers before anything else, so this module imports little.
 """
