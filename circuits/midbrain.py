@@ -226,7 +226,9 @@ class MidbrainCircuit:
             tick += 1
 
         clock = self._b2.Clock(TICK_S * self._b2.second, name="midbrain_ticks")
-        operation = self._b2.NetworkOperation(change_current, clock=clock, name="midbrain_events", when="start")
+        operation = self._b2.NetworkOperation(
+            change_current, clock=clock, name="midbrain_events", when="start"
+        )
         self.network.add(operation)
         try:
             self._run(n_bins * bin_s)

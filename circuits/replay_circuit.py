@@ -21,10 +21,18 @@ from pfc_da.circuits.midbrain import MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError, show
 from pfc_da.jobs.processor import prepare_processor
-from pfc_da.network import PFCNetwork
 from pfc_da.recording import describe
 from pfc_da.recording_schema import ARITHMETIC_PREFIX
-from pfc_da.replay import CHUNK, Arrays, ReplayOptions, arrange_sessions, assemble, get_bins, get_steps, get_totals
+from pfc_da.replay import (
+    CHUNK,
+    Arrays,
+    ReplayOptions,
+    arrange_sessions,
+    assemble,
+    get_bins,
+    get_steps,
+    get_totals,
+)
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
 from pfc_da.settings import RunSettings

@@ -184,12 +184,17 @@ class SpikingPFC:
             If the sessions differ in the durations of their bins.
         """
         self._brian.restore()
-        self._spike_monitor.active = self._membrane_monitor.active = record
+        self._spike_monitor.active = record
         self._ticks = self._run_ticks(loop, effective, injected)
         self._noise = self._draw_noise(seed)
         self._neurons.v = RESET * numpy_stream(seed, "prefrontal", "start").random(len(self._neurons))
+        self._rollout: Rollout | None = None
         with torch.inference_mode():
-            self._brian.run(LONGEST_S * self._b2.second)
+            for seconds, traced in ((TRACED_S, record), (LONGEST_S, False)):
+                self._membrane_monitor.active = traced
+                if self._rollout is None:
+                    self._brian.run(seconds * self._b2.second)
+        assert self._rollout is not None  # sessions end before `LONGEST_S`
         return self._rollout, self._get_spikes() if record else None
 
     def _build(self) -> Any:
@@ -254,13 +259,8 @@ class SpikingPFC:
         try:
             next(self._ticks)
         except StopIteration as ended:
-            self._rollout = ended.value
-            self._spike_monitor.active = self._membrane_monitor.active = (
-                False  # Brian2 ends the step all the same
-            )
+            self._rollout, self._end_s = ended.value, float(self._brian.t_)
             self._brian.stop()
-        if self._brian.t_ >= TRACED_S:
-            self._membrane_monitor.active = False
 
     def _run_ticks(
         self, loop: ClosedLoop, effective: Weights, injected: NDArray | None
@@ -328,10 +328,13 @@ class SpikingPFC:
         return self._neurons.variables[name].get_value().reshape(self.copies, self.network.n_units, -1)
 
     def _get_spikes(self) -> Spikes:
-        """Spikes and membrane potentials of the last run."""
-        copy, cell = np.divmod(np.array(self._spike_monitor.i), self.n_neurons)
-        unit, neuron = np.divmod(cell, self.neurons_per_unit)
+        """Spikes and membrane potentials of the last run, without the step in which Brian2 stopped."""
+        end = self._end_s - DT_S / 2
         time = np.array(self._spike_monitor.t_)
+        time = time[time < end]  # ascending
+        copy, cell = np.divmod(np.array(self._spike_monitor.i)[: len(time)], self.n_neurons)
+        unit, neuron = np.divmod(cell, self.neurons_per_unit)
+        membrane = np.array(self._membrane_monitor.v)[:, np.array(self._membrane_monitor.t_) < end]
         order = np.lexsort((time, neuron, unit, copy))
         copy, unit, neuron, time = (array[order] for array in (copy, unit, neuron, time))
-        return Spikes(copy, unit, neuron, time, np.array(self._membrane_monitor.v), self._traced)
+        return Spikes(copy, unit, neuron, time, membrane, self._traced)

@@ -60,8 +60,8 @@ P0_SHARES = {
 """Ranges from which the share of A, p0(A) / `p0_sum`, is drawn."""
 BLOCK_TRIALS = (50, 150)
 """Shortest and longest block in trials, with `changes`: Tsutsui et al. 2016."""
-CHANCE = 0.504
-"""Reward a trial of 50/50 choices with the settings of test; a test simulates it."""
+CHANCE = 0.5008
+"""Reward a trial of 50/50 choices with the settings of test; exact, and a test simulates it."""
 FEATURES = ("fixation point", "go", "A left", "A right", "B left", "B right")
 
 

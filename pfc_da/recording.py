@@ -44,7 +44,10 @@ DESCRIPTIONS = {
     "duration": ("s", "duration of the step"),
     "time": ("s", "time since the session began at which the bin begins"),
     "value_trace": ("rewards", "value read out by the critic at the end of the bin"),
-    "dopamine_trace": ("rewards", "reward-prediction error in the bin, with what is injected"),
+    "dopamine_trace": (
+        "rewards",
+        "reward-prediction error of the bin, of reward at its begin and value at its end, with what is injected then",
+    ),
     "tau": ("s", "synaptic time constant of the unit"),
     "is_excitatory": ("1", "whether the unit is excitatory"),
     "is_critic": ("1", "whether the unit belongs to a separate critic"),
@@ -53,9 +56,9 @@ DESCRIPTIONS = {
     "recorded_episode": ("1", "episodes whose unit activity is kept"),
     "dopamine_delivered": (
         "rewards",
-        "reward-prediction error delivered to the network, nan at the last step",
+        "reward-prediction error of a choice as delivered to the network, nan at steps without a choice",
     ),
-    "dopamine_rate": ("Hz", "rate of the dopamine cells of the circuit at this step, nan without a circuit"),
+    "dopamine_rate": ("Hz", "rate of the dopamine cells of the circuit in the bin, nan without a circuit"),
     "unit_rate": ("Hz", "mean firing rate of the unit over the recorded episodes"),
     "stimulated": ("1", "fraction of the neurons of the unit that receive the current"),
     "spike_animal": ("1", "animal of the spike"),

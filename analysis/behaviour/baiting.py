@@ -1,4 +1,4 @@
-"""Choices between two baited options whose base probabilities change: reward and choices around changes, with reference agents.
+"""Choices between two baited options whose base probabilities change: reward, and choices around changes.
 
 The reference agents choose in the sessions of the animals: ``alternation``, the best rule that ignores rewards;
 ``observer``, which knows how p0 is drawn and when it may change and learns p0 from its rewards; and ``knows_p0``, which is

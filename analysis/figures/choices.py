@@ -106,8 +106,8 @@ def make_matching_panel(table: pd.DataFrame, slope: Statistic) -> Panel:
     Parameters
     ----------
     table : DataFrame
-        animal, episode, block, choice_fraction, income_fraction, log_choice_ratio, log_income_ratio, and the fitted generalised
-        matching law, the same in every row: slope, slope_low, slope_high, bias.
+        animal, episode, block, choice_fraction, income_fraction, log_choice_ratio, log_income_ratio, and the fitted
+        generalised matching law, the same in every row: slope, slope_low, slope_high, bias.
     slope : Statistic
         The slope drawn.
     """
@@ -115,8 +115,8 @@ def make_matching_panel(table: pd.DataFrame, slope: Statistic) -> Panel:
         name="matching",
         table=table,
         title="Matching",
-        caption="A point is a block of a session of one animal. Left: fraction of choices of A against the fraction of income "
-        "from A. Right: the same as log ratios of A to B, with the generalised matching law (line: mean slope "
+        caption="A point is a block of a session of one animal. Left: fraction of choices of A against the fraction of "
+        "income from A. Right: the same as log ratios of A to B, with the generalised matching law (line: mean slope "
         "and bias of the animals; band: interval of the slope). Dashes: exact matching.",
         plots=(_plot_matching_fractions, _plot_matching_ratios),
         statistics=[slope],

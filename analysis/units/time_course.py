@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from pfc_da.analysis.interval import mean_of_finite
 from pfc_da.analysis.statistic import INTERVAL, SHARE, Statistic, summarise
 from pfc_da.analysis.units.align import (
     SPIKES,
@@ -241,13 +242,13 @@ def summarise_time_course(by_animal: Sequence[TimeCourse]) -> list[Statistic]:
     Returns
     -------
     list of Statistic
-        ``fraction_selective_any`` and ``coding_latency`` (s from the choice) by variable.
+        ``fraction_selective_any`` and ``coding_latency`` (s from the choice) by variable. An animal of which fewer than
+        twice the units expected by chance code a variable before the choice has no latency.
     """
     p = [{name: values[None] for name, values in own.p_any.items()} for own in by_animal]
     found = compute_selectivity(p, 0, variables=list(p[0]), key="fraction_selective_any")
     for name in CODED:
-        latencies = [own.latency[name] for own in by_animal]
-        medians = [np.nanmedian(own) if np.isfinite(own).any() else np.nan for own in latencies]
+        medians = [_find_median_latency(own.latency[name]) for own in by_animal]
         found.append(
             summarise("coding_latency", medians, labels={"variable": name}, units="s", within=(-np.inf, 0.0))
         )
@@ -279,17 +280,18 @@ def tabulate_decoding_in_time(recording: xr.Dataset, by_animal: Sequence[TimeCou
     Returns
     -------
     DataFrame
-        event, other_event_s, variable, time_s, accuracy, wrong_sessions, low, high, interval, n, n_of.
+        event, other_event_s, variable, time_s, accuracy, wrong_sessions (mean over windows, each with a pairing of its own),
+        low, high, interval, n, n_of.
     """
     rows = []
     for event in WINDOWS_S:
         other, times = find_other_time(recording, event), find_window_times(recording, event)
         for name in CODED:
+            control = mean_of_finite(np.concatenate([own.control[event][name] for own in by_animal]))
             for window in range(0, len(times), EVERY):
                 values = [own.accuracy[event][name][window] for own in by_animal]
-                control = summarise("", [own.control[event][name][window] for own in by_animal], units="")
                 found = summarise("", values, units="fraction", within=SHARE)
-                row = event, other, name, times[window], found.estimate, control.estimate, *_describe(found)
+                row = event, other, name, times[window], found.estimate, float(control), *_describe(found)
                 rows.append(row)
     columns = ["event", "other_event_s", "variable", "time_s", "accuracy", "wrong_sessions", *INTERVAL]
     return pd.DataFrame(rows, columns=columns).dropna(subset="accuracy")
@@ -300,6 +302,11 @@ def find_other_time(recording: xr.Dataset, event: str) -> float:
     (other,) = (name for name in WINDOWS_S if name != event)
     between = find_event_bins(recording, other) - find_event_bins(recording, event)
     return round(float(np.median(between)) * get_bin_s(recording), 6)
+
+
+def _find_median_latency(latency: NDArray) -> float:
+    known = latency[np.isfinite(latency)]
+    return float(np.median(known)) if len(known) > 2 * LEVEL * len(latency) else float("nan")
 
 
 def _describe(found: Statistic) -> tuple[object, ...]:

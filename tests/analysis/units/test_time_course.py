@@ -1,5 +1,7 @@
 """Coding in sliding windows: planted value, choice and reward are found at their time, and nothing in silence."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -124,6 +126,15 @@ def test_value_comes_before_choice_in_a_unit_that_codes_both(planted):
     assert medians["choice"].estimate == np.nanmedian(choice) and medians["choice"].units == "s"
 
 
+def test_latencies_of_as_few_units_as_chance_gives_are_no_latency(planted):
+    _, found = planted
+    for n_coding, known in ((10, False), (11, True)):  # of 100
+        latency = np.where(np.arange(100) < n_coding, -0.3, np.nan)
+        one = dataclasses.replace(found, latency={"object_value": latency, "choice": latency})
+        *_, statistic = time_course.summarise_time_course([one])
+        assert np.isfinite(statistic.estimate) == known
+
+
 def test_the_population_is_decoded_while_it_codes_and_wrong_sessions_are_not(planted):
     recording, found = planted
     accuracy, control = found.accuracy["choice"]["choice"], found.control["choice"]["choice"]
@@ -187,6 +198,8 @@ def test_tables_hold_what_is_drawn_at_its_time(planted):
     assert others["cue"] == pytest.approx(between) and others["choice"] == pytest.approx(-between)
     decoded = time_course.tabulate_decoding_in_time(recording, [found, found])
     assert set(decoded["variable"]) == {"object_value", "choice"} and decoded["accuracy"].notna().all()
+    control = decoded.query("event == 'cue' and variable == 'choice'")["wrong_sessions"]
+    np.testing.assert_allclose(control, np.nanmean(found.control["cue"]["choice"]))
 
 
 def test_an_animal_that_always_chooses_the_same_has_no_time_course():
