@@ -81,7 +81,9 @@ class Volatility(Task):
     )
 
     runs: str = task_setting(
-        "uniform", "distribution of the run lengths of the volatile phase between these, or of their mean", names=RUNS
+        "uniform",
+        "distribution of the run lengths of the volatile phase between these, or of their mean",
+        names=RUNS,
     )
 
     phases: ClassVar = (
@@ -187,14 +189,30 @@ def analyse(
     settings : RunSettings
     rng : numpy.random.Generator
     """
-    task = Volatility(**settings.task | settings.test_task)
-    observer = ScheduleObserver(
+    test = Volatility(**settings.task | settings.test_task)
+    training = dataclasses.replace(Volatility(**settings.task), n_trials=test.n_trials)
+    ideal = {"ideal": build_observer(test), "ideal_of_training": build_observer(training)}
+    return analyse_volatility(recording, curves, settings, ideal, rng=rng)
+
+
+def build_observer(task: Volatility) -> ScheduleObserver:
+    """The ideal observer of a task, which knows its schedule.
+
+    Parameters
+    ----------
+    task : Volatility
+
+    Returns
+    -------
+    ScheduleObserver
+    """
+    return ScheduleObserver(
         p_stable=P_STABLE,
         p_volatile=P_VOLATILE,
         run_trials=(task.shortest_run, task.longest_run),
         phase_trials=task.n_trials // 2,
+        runs=task.runs,
     )
-    return analyse_volatility(recording, curves, settings, observer, rng=rng)
 
 
 EXPERIMENT = Experiment(

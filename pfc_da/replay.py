@@ -29,7 +29,7 @@ from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
-from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.settings import RunSettings
 from pfc_da.storage.files import telling_full
 from pfc_da.task import Task
 from pfc_da.train import take_step
@@ -395,10 +395,11 @@ def get_bins(network: PFCNetwork, batch: Rollout) -> Arrays:
     dict of str to ndarray
         (kept session, bin, ...) each.
     """
+    error = batch.bin_dopamine  # of the transition to the next bin, at whose end it is known
     by_bin = {
         "activity": network.activity(batch.drive),
         "value_trace": batch.bin_value,
-        "dopamine_trace": batch.bin_dopamine,
+        "dopamine_trace": torch.cat([torch.zeros_like(error[:1]), error[:-1]]),
     }
     return {name: tensor.detach().transpose(0, 1).numpy() for name, tensor in by_bin.items()}
 

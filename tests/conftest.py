@@ -47,39 +47,45 @@ def find_processes():
 
 @pytest.fixture(scope="session")
 def build_recording():
-    """A function that makes a recording of two arms, a choice and an outcome step a trial of 100 ms each.
+    """A function that makes a recording of two arms: a choice phase of .2 to .3 s and an outcome of .2 s, bins of 50 ms.
 
-    Units fire at 20 Hz, and on the choice step unit 0 at 40 or 80 Hz with the choice, unit 1 with the last choice.
+    Units fire at 20 Hz, and in the choice phase unit 0 at 40 or 80 Hz with the choice, unit 1 with the last choice.
+    Sessions have the same durations.
     """
 
     def build(stay=(0.9, 0.4), shape=(3, 30, 60), seed=0, n_units=6):
         rng = np.random.default_rng(seed)
         choice, reward = simulate(rng, stay, shape)
+        n_bins = np.stack([rng.integers(4, 7, shape[2]), np.full(shape[2], 4)], -1).ravel()
         last = np.concatenate([choice[..., :1], choice[..., :-1]], axis=-1)
-        activity = np.full((*shape, 2, n_units), 20.0)
-        activity[..., 0, 0] = 40 + 40 * choice
-        activity[..., 0, 1] = 40 + 40 * last
+        by_step = np.full((*shape, 2, n_units), 20.0)
+        by_step[..., 0, 0] = 40 + 40 * choice
+        by_step[..., 0, 1] = 40 + 40 * last
+        activity = np.repeat(by_step.reshape(*shape[:2], -1, n_units), n_bins, axis=2)
         steps, nothing = ("animal", "condition", "episode", "step"), np.zeros_like(choice)
-        kept = ("animal", "recorded_episode", "step", "unit")
+        kept = ("animal", "recorded_episode", "bin", "unit")
+        seconds = np.tile(n_bins * 0.05, (shape[0], 1, shape[1], 1))
         return xr.Dataset(
             {
                 "choice": (steps, np.stack([choice, nothing - 1], -1).reshape(*shape[:2], -1)[:, None]),
                 "reward": (steps, np.stack([reward, nothing], -1).reshape(*shape[:2], -1)[:, None]),
+                "onset": (steps, seconds.cumsum(-1) - seconds),
+                "duration": (steps, seconds),
                 "p_reward": (("episode", "action"), np.tile([0.6, 0.4], (shape[1], 1))),
-                "activity": (kept, activity.reshape(*shape[:2], -1, n_units), {"units": "Hz"}),
+                "activity": (kept, activity, {"units": "Hz"}),
             },
             coords={
                 "animal": np.arange(shape[0]),
                 "condition": ["frozen"],
                 "trial": ("step", np.repeat(np.arange(shape[2]), 2)),
-                "phase": ("step", ["choice", "outcome"] * shape[2]),
-                "time_in_trial": ("step", [0.1, 0.2] * shape[2]),
+                "phase": ("step", ["go", "outcome"] * shape[2]),
+                "time": ("bin", np.arange(n_bins.sum()) * 0.05),
                 "recorded_episode": np.arange(shape[1]),
                 "is_excitatory": ("unit", np.arange(n_units) < n_units - 1),
             },
             attrs={
                 "schema_version": SCHEMA_VERSION,
-                "choice_phase": "choice",
+                "choice_phase": "go",
                 "seed": 0,
                 "paradigm": "bandit",
             },

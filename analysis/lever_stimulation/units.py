@@ -1,10 +1,11 @@
 """Units that code the reward-prediction error: of the actor, which receives it, or of the critic, which receives reward.
 
-Activity of the last step of a trial, when the error has reached the actor, is regressed on the reward, on what was expected
-(reward minus error) and on the lever pressed, all together, and compared with pairings of activity with other sessions
-(`pfc_da.analysis.units.selectivity`). The error is the reward minus the expectation: a unit codes it if both have a weight
-and the weights have opposite signs. Its p-value is the larger of the two, and 1 where the signs agree (Berger 1982). A unit
-that codes the expectation alone, or the reward alone, passes in one case of forty; it counts for the variable it codes.
+Activity in the phase `dopamine` of the trial, in which the error reaches the actor, is regressed on the reward, on what was
+expected (reward minus error) and on the lever pressed, all together, and compared with pairings of activity with other
+sessions (`pfc_da.analysis.units.selectivity`). The error is the reward minus the expectation: a unit codes it if both have
+a weight and the weights have opposite signs. Its p-value is the larger of the two, and 1 where the signs agree (Berger
+1982). A unit that codes the expectation alone, or the reward alone, passes in one case of forty; it counts for the variable
+it codes.
 
 References
 ----------
@@ -24,13 +25,16 @@ from pfc_da.analysis.lever_stimulation.panels import make_activity_panel
 from pfc_da.analysis.lever_stimulation.trials import CONTROL
 from pfc_da.analysis.statistic import SHARE, Statistic, summarise
 from pfc_da.analysis.units import summary as units
+from pfc_da.analysis.units.browser import Groups, tabulate_browser
 from pfc_da.analysis.units.selectivity import compute_null_p, regress_units
-from pfc_da.recording_schema import get_phase_of_steps
+from pfc_da.recording_schema import get_phases
 from pfc_da.trials import per_trial
 
 OUTCOMES = ("loss", "safe", "win")  # from the poorest on; loss and win of the risky lever
 REGRESSORS = ("reward", "expected_reward", "chosen_lever")
 VARIABLES = ("rpe", *REGRESSORS)
+RPE_PHASE = "dopamine"
+"""Phase of the trial in which the error is an input of the actor."""
 
 
 def analyse_units(recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.Generator) -> Findings:
@@ -51,17 +55,18 @@ def analyse_units(recording: xr.Dataset, trials: xr.Dataset, *, rng: np.random.G
         .transpose(*order)
     )
     lever, reward, rpe = (frozen[name].values for name in ("lever", "reward", "rpe"))
-    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
-    by_animal = zip(activity[..., -1, :], rpe, reward, lever, strict=True)
+    after = units.get_activity(recording)[..., get_phases(recording).index(RPE_PHASE), :]
+    by_animal = zip(after, rpe, reward, lever, strict=True)
     p = [regress_outcomes(*own, rng=rng) for own in by_animal]
     selectivity = summarise_selectivity(p, get_populations(recording))
     of_units = tabulate_units(recording, p)
-    means = tabulate_outcome_activity(activity, compute_outcomes(lever, reward), lever, phases)
+    outcome = compute_outcomes(lever, reward)
+    tables = {"units": of_units, **tabulate_browser(recording, group_outcomes(outcome, lever), rng=rng)}
     figures = [
         make_selectivity_panel(units.tabulate_selectivity(selectivity, {}), selectivity),
-        make_activity_panel(tabulate_deviations(means, of_units)),
+        make_activity_panel(tabulate_deviations(after, outcome, of_units)),
     ]
-    return Findings(selectivity, figures, {"units": of_units, "unit_activity": means})
+    return Findings(selectivity, figures, tables)
 
 
 def get_populations(recording: xr.Dataset) -> dict[str, NDArray]:
@@ -161,41 +166,40 @@ def tabulate_units(recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArr
     return table.assign(is_critic=np.tile(is_critic.astype(int), len(by_animal)))
 
 
-def tabulate_outcome_activity(
-    activity: NDArray, outcome: NDArray, lever: NDArray, phases: Sequence[str]
-) -> pd.DataFrame:
-    """Mean activity by step of the trial, split by outcome and by lever, for the browser of units.
+def group_outcomes(outcome: NDArray, lever: NDArray) -> Groups:
+    """Trials by outcome and by lever, for the browser of units; both (animal, session, trial)."""
+    return {
+        "outcome": {name: outcome == place for place, name in enumerate(OUTCOMES)},
+        "choice": {name: lever == place for place, name in enumerate(("safe", "risky"))},
+    }
+
+
+def tabulate_deviations(activity: NDArray, outcome: NDArray, of_units: pd.DataFrame) -> pd.DataFrame:
+    """Mean activity after each outcome minus the mean over the three, a row for each unit and outcome.
 
     Parameters
     ----------
-    activity : (animal, episode, trial, phase, unit)
-    outcome, lever : (animal, episode, trial)
+    activity : (animal, session, trial, unit)
+        In Hz.
+    outcome : (animal, session, trial)
+        Place in `OUTCOMES`.
+    of_units : DataFrame
+        Of `tabulate_units`.
     """
-    groups = {("outcome", name): outcome == place for place, name in enumerate(OUTCOMES)}
-    groups |= {("choice", name): lever == place for place, name in enumerate(("safe", "risky"))}
     tables = [
-        units.average_activity(own[chosen[animal]], phases).assign(
-            animal=animal, group_kind=kind, group=group
+        pd.DataFrame(
+            {
+                "animal": animal,
+                "unit": np.arange(own.shape[-1]),
+                "outcome": name,
+                "mean_hz": own[chosen].mean(0),
+            }
         )
-        for animal, own in enumerate(activity)
-        for (kind, group), chosen in groups.items()
+        for place, name in enumerate(OUTCOMES)
+        for animal, (own, chosen) in enumerate(zip(activity, outcome == place, strict=True))
+        if chosen.any()
     ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def tabulate_deviations(means: pd.DataFrame, of_units: pd.DataFrame) -> pd.DataFrame:
-    """Mean activity in the last step after each outcome minus the mean over the three, a row for each unit and outcome.
-
-    Parameters
-    ----------
-    means, of_units : DataFrame
-        Of `tabulate_outcome_activity` and `tabulate_units`.
-    """
-    last = means[
-        (means["group_kind"] == "outcome") & (means["step_in_trial"] == means["step_in_trial"].max())
-    ]
-    keys = ["animal", "unit"]
-    table = last.rename(columns={"group": "outcome"})[[*keys, "outcome", "mean_hz"]]
+    table, keys = pd.concat(tables, ignore_index=True), ["animal", "unit"]
     table["deviation_hz"] = table["mean_hz"] - table.groupby(keys)["mean_hz"].transform("mean")
     known = of_units[[*keys, "is_critic", "p_rpe"]]
-    return table.dropna(subset="mean_hz").merge(known, on=keys, validate="many_to_one")
+    return table.merge(known, on=keys, validate="many_to_one")

@@ -1,13 +1,19 @@
 """Coding of choice, reward and object value by units before a choice, and the conversion of value into choice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.figures.units import make_selectivity_panel
+from pfc_da.analysis.figures.panel import Panel
+from pfc_da.analysis.figures.units import (
+    make_decoding_in_time_panel,
+    make_selectivity_in_time_panel,
+    make_selectivity_panel,
+)
 from pfc_da.analysis.findings import Findings
+from pfc_da.analysis.units.browser import group_trials, tabulate_browser
 from pfc_da.analysis.units.summary import (
     compute_selectivity,
     compute_value_decoding,
@@ -15,10 +21,16 @@ from pfc_da.analysis.units.summary import (
     get_activity,
     regress_phases,
     tabulate_selectivity,
-    tabulate_unit_activity,
     tabulate_unit_properties,
 )
-from pfc_da.recording_schema import get_choice_phase, get_phase_of_steps
+from pfc_da.analysis.units.time_course import (
+    TimeCourse,
+    compute_time_course,
+    summarise_time_course,
+    tabulate_decoding_in_time,
+    tabulate_selectivity_in_time,
+)
+from pfc_da.recording_schema import get_choice_phase, get_phases
 
 
 def analyse_coding(
@@ -29,7 +41,7 @@ def analyse_coding(
     *,
     rng: np.random.Generator,
 ) -> Findings:
-    """Selectivity of units in the phase before the choice; where a trial has phases before it, value there too.
+    """Selectivity of units in the phase before the choice and in time, value before the options, value to choice.
 
     Parameters
     ----------
@@ -47,7 +59,7 @@ def analyse_coding(
     Findings
         With the tables of the browser of units.
     """
-    activity, phases = get_activity(recording), get_phase_of_steps(recording)
+    activity, phases = get_activity(recording), get_phases(recording)
     p = [regress_phases(*own, rng=rng) for own in zip(activity, choice, reward, strict=True)]
     at_choice = phases.index(get_choice_phase(recording))
     before = max(at_choice - 1, 0)
@@ -56,9 +68,19 @@ def analyse_coding(
     if at_choice > 0:
         value += compute_value_to_choice(p, at_choice + 1)
         value += compute_value_decoding(activity[..., 0, :], choice, reward, rng=rng)
+    animals = enumerate(zip(choice, reward, strict=True))
+    in_time = [compute_time_course(recording, animal, *own, rng=rng) for animal, own in animals]
     tables = {
-        "units": tabulate_unit_properties(recording, p, before),
-        "unit_activity": tabulate_unit_activity(activity, choice, reward, phases),
+        "units": tabulate_unit_properties(recording, p, before, latency=[own.latency for own in in_time]),
+        **tabulate_browser(recording, group_trials(choice, reward), rng=rng),
     }
     panel = make_selectivity_panel(tabulate_selectivity(selectivity, published), selectivity)
-    return Findings([*selectivity, *value], [panel], tables)
+    found = [*selectivity, *value, *summarise_time_course(in_time)]
+    return Findings(found, [panel, *_draw_time_course(recording, in_time)], tables)
+
+
+def _draw_time_course(recording: xr.Dataset, in_time: Sequence[TimeCourse]) -> list[Panel]:
+    return [
+        make_selectivity_in_time_panel(tabulate_selectivity_in_time(recording, in_time)),
+        make_decoding_in_time_panel(tabulate_decoding_in_time(recording, in_time)),
+    ]

@@ -160,7 +160,9 @@ def control_false_discoveries(p: np.ndarray, rate: float = 0.05) -> np.ndarray:
     return p <= ordered[passing].max(initial=-1.0)
 
 
-def compute_fraction_selective(selective_by_animal: Sequence[np.ndarray], *, variable: str) -> Statistic:
+def compute_fraction_selective(
+    selective_by_animal: Sequence[np.ndarray], *, variable: str, key: str = "fraction_selective"
+) -> Statistic:
     """Fraction of selective units: over animals if there are several, over the units of a single one (Wilson).
 
     Units of one animal share its training, so with several animals n is the number of animals.
@@ -171,8 +173,10 @@ def compute_fraction_selective(selective_by_animal: Sequence[np.ndarray], *, var
         For instance ``control_false_discoveries(p)``, or ``p < 0.05`` as neurons are often counted.
     variable : str
         What they code, for instance ``last_choice``.
+    key : str
+        Of the statistic.
     """
-    key, fractions = "fraction_selective", [float(np.mean(selective)) for selective in selective_by_animal]
+    fractions = [float(np.mean(selective)) for selective in selective_by_animal]
     labels = {"variable": variable}
     if len(fractions) == 1:
         (selective,) = selective_by_animal

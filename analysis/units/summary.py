@@ -1,4 +1,4 @@
-"""Statistics of units from a recording, and the tables of the unit browser.
+"""Statistics of units from a recording, by phase of the trial.
 
 Units are counted as neurons are: a unit codes a variable if its p-value is below .05, here against wrong pairings of
 activity and behaviour (other sessions), which account for slow drift. One in twenty passes by chance.
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.interval import split_sessions
 from pfc_da.analysis.statistic import ANY, POSITIVE, SHARE, Statistic, summarise, tabulate
+from pfc_da.analysis.units.align import iterate_sessions
 from pfc_da.analysis.units.decoding import compute_decoding, split_at_median
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.units.selectivity import compute_any_p, compute_fraction_selective, compute_null_p
 from pfc_da.analysis.units.value_to_choice import find_value_to_choice
+from pfc_da.recording_schema import get_onset_bins, get_phases
 
 LEVEL = 0.05
 HALF_LIFE = 5.0
@@ -25,15 +27,42 @@ VARIABLES = ("last_choice", "last_reward", "last_interaction", "object_value", "
 
 
 def get_activity(recording: xr.Dataset) -> NDArray:
-    """Activity by trial and step of the trial, (animal, episode, trial, phase, unit) in Hz."""
-    activity = recording["activity"].transpose("animal", "recorded_episode", "step", "unit").values
-    n_trials = int(recording["trial"].max()) + 1
-    return activity.reshape(*activity.shape[:2], n_trials, -1, activity.shape[-1])
+    """Mean activity in each phase of each trial, (animal, episode, trial, phase, unit) in Hz.
+
+    Sessions are read one at a time. Phases are those of `get_phases`, each one step of every trial.
+    """
+    onset = get_onset_bins(recording)
+    shape = (*onset.shape[:2], -1, len(get_phases(recording)), recording.sizes["unit"])
+    by_step = np.empty((*onset.shape, shape[-1]))
+    for animal, episode, session in iterate_sessions(recording):
+        by_step[animal, episode] = average_steps(session, onset[animal, episode])
+    return by_step.reshape(shape)
+
+
+def average_steps(session: NDArray, onset: NDArray) -> NDArray:
+    """Mean of a session (bin, unit) over the bins of each step, (step, unit); `onset` (step,) is the first bin of each.
+
+    Examples
+    --------
+    >>> average_steps(np.array([[2.0], [4.0], [9.0]]), np.array([0, 2])).tolist()
+    [[3.0], [9.0]]
+    """
+    n_bins = np.diff(onset, append=len(session))
+    return np.add.reduceat(session, onset, axis=0, dtype=float) / n_bins[:, None]
+
+
+def compute_mean_activity(recording: xr.Dataset) -> NDArray:
+    """Mean activity of each unit over a session, (animal, episode, unit)."""
+    sizes = (recording.sizes[name] for name in ("animal", "recorded_episode", "unit"))
+    mean = np.empty(tuple(sizes))
+    for animal, episode, session in iterate_sessions(recording):
+        mean[animal, episode] = session.mean(0, dtype=float)
+    return mean
 
 
 def compute_rates(recording: xr.Dataset) -> list[Statistic]:
     """Median over excitatory units of their mean rate, and the largest mean rate of any unit, in units of activity."""
-    rate = recording["activity"].mean("step").transpose("animal", "recorded_episode", "unit").values
+    rate = compute_mean_activity(recording)
     groups = [rate[:, own].mean(1) for own in split_sessions(rate.shape[1])]  # (animal, unit) each
     excitatory = recording["is_excitatory"].values.astype(bool)
     unit = str(recording["activity"].attrs["units"])  # those of an LSTM are no rates
@@ -67,33 +96,60 @@ def regress_phases(
     NaN for an animal whose behaviour cannot tell the variables apart: one that always takes the same object, say,
     or always alternates.
     """
-    value = compute_object_value(choice, reward, HALF_LIFE)
-    regressors = compute_regressors(choice, reward, value)
+    p = compute_variables_p(activity, find_regressors(choice, reward), rng=rng)
+    return {name: p[name] for name in VARIABLES}
+
+
+def find_regressors(choice: NDArray, reward: NDArray) -> Mapping[str, NDArray]:
+    """Regressors of `compute_regressors` with local income as the value of an object; choice, reward (episode, trial)."""
+    return compute_regressors(choice, reward, compute_object_value(choice, reward, HALF_LIFE))
+
+
+def compute_variables_p(
+    activity: NDArray, regressors: Mapping[str, NDArray], *, rng: np.random.Generator
+) -> dict[str, NDArray]:
+    """p-value of every variable against pairings with other sessions; the values of both objects are one variable.
+
+    Parameters
+    ----------
+    activity : (episode, trial, window, unit)
+        Rates or spikes in any windows or phases.
+    regressors : mapping of (episode, trial)
+        Of `find_regressors`, and others.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    mapping of (window, unit)
+        By name; NaN if the regressors determine one another.
+    """
     if are_collinear(regressors):
         p = np.full((len(regressors), *activity.shape[2:]), np.nan)
     else:
         p = compute_null_p(activity, regressors, null="session", rng=rng)
     by_name = dict(zip(regressors, p, strict=True))
     both = np.stack([by_name.pop("object_value_0"), by_name.pop("object_value_1")])
-    by_name["object_value"] = compute_any_p(both)
-    return {name: by_name[name] for name in VARIABLES}
+    return {**by_name, "object_value": compute_any_p(both)}
 
 
 def compute_selectivity(
     by_animal: Sequence[Mapping[str, NDArray]],
-    phase: int,
+    window: int,
     *,
     variables: Sequence[str] = VARIABLES,
+    key: str = "fraction_selective",
 ) -> list[Statistic]:
-    """Fraction of units selective for every variable in one phase of the trial.
+    """Fraction of units selective for every variable in one phase or window of the trial.
 
     Parameters
     ----------
-    by_animal : sequence of mappings of (phase, unit)
+    by_animal : sequence of mappings of (window, unit)
         p-values of every variable, an animal each.
-    phase : int
-        Which phase.
+    window : int
+        Which phase or window.
     variables : sequence of str
+    key : str
+        Of the statistics.
 
     Returns
     -------
@@ -102,16 +158,12 @@ def compute_selectivity(
     """
     found = []
     for name in variables:
-        p = [own[name][phase] for own in by_animal]
+        p = [own[name][window] for own in by_animal]
         if all(np.isfinite(own).all() for own in p):
-            found.append(compute_fraction_selective([own < LEVEL for own in p], variable=name))
+            found.append(compute_fraction_selective([own < LEVEL for own in p], variable=name, key=key))
         else:
             fractions = [np.where(np.isfinite(own), own < LEVEL, np.nan).mean() for own in p]
-            found.append(
-                summarise(
-                    "fraction_selective", fractions, labels={"variable": name}, units="fraction", within=SHARE
-                )
-            )
+            found.append(summarise(key, fractions, labels={"variable": name}, units="fraction", within=SHARE))
     return found
 
 
@@ -160,9 +212,9 @@ def compute_value_decoding(
     """
     accuracy, control = [], []
     for own_activity, own_choice, own_reward in zip(activity, choice, reward, strict=True):
-        value = compute_object_value(own_choice, own_reward, HALF_LIFE)[..., 0]
-        if _is_in_many_sessions(value):
-            found = compute_decoding(own_activity, split_at_median(value), null="session", rng=rng)
+        label = label_high_value(own_choice, own_reward)
+        if can_hold_out(label):
+            found = compute_decoding(own_activity, label, null="session", rng=rng)
             accuracy.append(found.accuracy)
             control.append(float(np.mean(found.control)))
         else:
@@ -200,7 +252,11 @@ def tabulate_selectivity(statistics: Sequence[Statistic], references: Mapping[st
 
 
 def tabulate_unit_properties(
-    recording: xr.Dataset, by_animal: Sequence[Mapping[str, NDArray]], phase: int
+    recording: xr.Dataset,
+    by_animal: Sequence[Mapping[str, NDArray]],
+    phase: int,
+    *,
+    latency: Sequence[Mapping[str, NDArray]] = (),
 ) -> pd.DataFrame:
     """Type, time constant, mean rate and p-values of every unit.
 
@@ -211,13 +267,15 @@ def tabulate_unit_properties(
         p-values of every variable, an animal each.
     phase : int
         Which phase the p-values are of.
+    latency : sequence of mappings of (unit,), optional
+        Time in s from the choice at which a variable is coded, an animal each.
 
     Returns
     -------
     DataFrame
-        A row a unit; tau in s, rates in Hz.
+        A row a unit; tau in s, rates in Hz, latencies in s.
     """
-    rate = recording["activity"].mean(["recorded_episode", "step"]).transpose("animal", "unit").values
+    rate = compute_mean_activity(recording).mean(1)
     tables = []
     for animal, p in enumerate(by_animal):
         columns = {
@@ -228,67 +286,10 @@ def tabulate_unit_properties(
             "mean_rate_hz": rate[animal],
             **{f"p_{name}": values[phase] for name, values in p.items()},
         }
+        if latency:
+            columns |= {f"latency_{name}_s": values for name, values in latency[animal].items()}
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
-
-
-def tabulate_unit_activity(
-    activity: NDArray, choice: NDArray, reward: NDArray, phases: Sequence[str]
-) -> pd.DataFrame:
-    """Mean activity by step of the trial, split by value (terciles of first less second object) and by choice.
-
-    Parameters
-    ----------
-    activity : (animal, episode, trial, phase, unit)
-    choice, reward : (animal, episode, trial)
-    """
-    tables = []
-    for animal, (own, own_choice, own_reward) in enumerate(zip(activity, choice, reward, strict=True)):
-        value = compute_object_value(own_choice, own_reward, HALF_LIFE)
-        difference = value[..., 0] - value[..., 1]
-        low, high = np.nanquantile(difference, [1 / 3, 2 / 3])
-        groups = {
-            ("value", "low"): difference < low,
-            ("value", "middle"): (difference >= low) & (difference <= high),
-            ("value", "high"): difference > high,
-            ("choice", "A"): own_choice == 0,
-            ("choice", "B"): own_choice == 1,
-        }
-        for (kind, group), chosen in groups.items():
-            tables.append(
-                average_activity(own[chosen], phases).assign(animal=animal, group_kind=kind, group=group)
-            )
-    return pd.concat(tables, ignore_index=True)
-
-
-def average_activity(activity: NDArray, phases: Sequence[str]) -> pd.DataFrame:
-    """Mean and standard error of activity over trials.
-
-    Parameters
-    ----------
-    activity : (trial, phase, unit)
-        In Hz.
-    phases : sequence of str
-        Their names.
-
-    Returns
-    -------
-    DataFrame
-        A row a phase and unit; NaN without trials.
-    """
-    n_phases, n_units = activity.shape[1:]
-    mean = activity.mean(0) if len(activity) else np.full((n_phases, n_units), np.nan)
-    sem = (
-        activity.std(0, ddof=1) / np.sqrt(len(activity)) if len(activity) > 1 else np.full_like(mean, np.nan)
-    )
-    columns = {
-        "unit": np.tile(np.arange(n_units), n_phases),
-        "step_in_trial": np.repeat(np.arange(n_phases), n_units),
-        "phase": np.repeat(list(phases), n_units),
-        "mean_hz": mean.ravel().round(3),
-        "sem_hz": sem.ravel().round(3),
-    }
-    return pd.DataFrame(columns)
 
 
 def are_collinear(regressors: Mapping[str, NDArray]) -> bool:
@@ -305,8 +306,21 @@ def are_collinear(regressors: Mapping[str, NDArray]) -> bool:
     return bool(np.linalg.matrix_rank(design, rtol=1e-9) < design.shape[1])
 
 
-def _is_in_many_sessions(value: NDArray) -> bool:
-    """True if the training sessions have high and low values, whichever tenth of the sessions is held out."""
-    median = np.nanmedian(value)
-    n_sessions = min((value > median).any(1).sum(), (value <= median).any(1).sum())
-    return bool(n_sessions >= len(value) // 10 + 3)
+def label_high_value(choice: NDArray, reward: NDArray) -> NDArray:
+    """Whether the first object's value is above its median, (episode, trial): 1 or 0, -1 where it is not known.
+
+    Parameters
+    ----------
+    choice, reward : (episode, trial)
+        Choice of object.
+    """
+    value = compute_object_value(choice, reward, HALF_LIFE)[..., 0]
+    if np.nanmax(value) == np.nanmedian(value):
+        return np.full(value.shape, -1)
+    return split_at_median(value)
+
+
+def can_hold_out(label: NDArray) -> bool:
+    """True if the training sessions have both labels (episode, trial), whichever tenth of the sessions is held out."""
+    n_sessions = min((label == 1).any(1).sum(), (label == 0).any(1).sum())
+    return bool(n_sessions >= len(label) // 10 + 3)

@@ -1,6 +1,6 @@
 """Conversion of value to choice: units that code the value of an object and later in the trial its choice.
 
-In each phase (or step) of the trial, activity is regressed on object value and choice together
+In each phase of the trial, activity is regressed on object value and choice together
 (`selectivity.regress_units` with a phase dimension). A unit converts if it codes value in some phase and
 choice, for the first time, in a later one. Recorded: 46 % of value-coding neurons (Tsutsui et al. 2016).
 A population full of choice units gives a large fraction of conversions by chance. What chance gives is found with the units

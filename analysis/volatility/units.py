@@ -1,7 +1,7 @@
 """Units, and a direction of the population, whose activity differs between the stable and the volatile phase.
 
-Two variables are tested on activity before the choice: ``volatile``, the phase, which is no input of the network; and
-``believed_volatility``, the probability of the volatile phase according to an ideal observer
+Two variables are tested on activity from the go signal to the choice: ``volatile``, the phase of the session, which is no
+input of the network; and ``believed_volatility``, the probability of the volatile phase according to an ideal observer
 (`pfc_da.analysis.observers.volatility`) of the animal's own choices and outcomes. Phases last half a session and beliefs
 drift, so both are compared with pairings of activity with the behaviour of other sessions
 (`pfc_da.analysis.units.nulls`), and a unit counts only for what last choice and reward, values and choice do not explain.
@@ -24,12 +24,13 @@ from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.observers.two_options import PairObserver, encode_outcome, filter_outcomes
 from pfc_da.analysis.statistic import NO_LABELS, SHARE, Statistic, summarise, tabulate
 from pfc_da.analysis.units import summary as units
+from pfc_da.analysis.units.browser import Groups, group_trials, tabulate_browser
 from pfc_da.analysis.units.decoding import compute_accuracy, compute_decoding
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
 from pfc_da.analysis.units.selectivity import compute_null_p
 from pfc_da.analysis.volatility.panels import make_decoding_panel, make_direction_panel
 from pfc_da.analysis.volatility.sessions import PHASES, VolatileSessions
-from pfc_da.recording_schema import get_phase_of_steps
+from pfc_da.recording_schema import get_choice_phase, get_phases
 
 VARIABLES = ("volatile", "believed_volatility")
 PAIRINGS = 5
@@ -51,9 +52,10 @@ def analyse_units(
     rng : numpy.random.Generator
     """
     recorded = sessions.select(np.arange(recording.sizes["recorded_episode"]))
-    activity, phases = units.get_activity(recording), get_phase_of_steps(recording)
-    before = phases.index("choice")
-    at_choice = activity[..., before : before + 1, :]  # (animal, session, trial, 1, unit)
+    before = get_phases(recording).index(get_choice_phase(recording))
+    at_choice = units.get_activity(recording)[
+        ..., before : before + 1, :
+    ]  # (animal, session, trial, 1, unit)
     belief = compute_believed_volatility(recorded, observer)
     p = _regress_animals(at_choice, recorded, belief, rng)
     variables = (*units.VARIABLES, *VARIABLES)
@@ -61,8 +63,7 @@ def analyse_units(
     decoding = summarise_decoding(at_choice[..., 0, :], recorded.volatile, belief, rng=rng)
     direction = [project_on_direction(own, recorded.volatile, rng=rng) for own in at_choice[..., 0, :]]
     correlations = summarise_direction(direction, recorded.volatile, belief)
-    by_value = units.tabulate_unit_activity(activity, recorded.choice, recorded.reward, phases)
-    by_phase = tabulate_phase_activity(activity, recorded.volatile, phases)
+    groups = {**group_trials(recorded.choice, recorded.reward), **group_phases(recorded)}
     return Findings(
         [*selectivity, *decoding, *correlations],
         [
@@ -72,7 +73,7 @@ def analyse_units(
         ],
         {
             "units": units.tabulate_unit_properties(recording, p, 0),
-            "unit_activity": pd.concat([by_value, by_phase], ignore_index=True),
+            **tabulate_browser(recording, groups, rng=rng),
         },
     )
 
@@ -270,25 +271,11 @@ def tabulate_decoding(statistics: Sequence[Statistic]) -> pd.DataFrame:
     return table[["decoder", "estimate", "low", "high", "chance", "interval", "n", "n_of"]]
 
 
-def tabulate_phase_activity(activity: NDArray, volatile: NDArray, phases: Sequence[str]) -> pd.DataFrame:
-    """Mean activity by step of the trial in either phase of the session, for the browser of units.
-
-    Parameters
-    ----------
-    activity : (animal, session, trial, phase, unit)
-        Hz.
-    volatile : (session, trial) int
-    phases : sequence of str
-        Names of the phases of a trial.
-    """
-    tables = [
-        units.average_activity(own[volatile == label], phases).assign(
-            animal=animal, group_kind="phase", group=name
-        )
-        for animal, own in enumerate(activity)
-        for label, name in enumerate(PHASES)
-    ]
-    return pd.concat(tables, ignore_index=True)
+def group_phases(sessions: VolatileSessions) -> Groups:
+    """Trials of either phase of the session, for the browser of units."""
+    shape = sessions.choice.shape
+    members = {name: np.broadcast_to(sessions.volatile == label, shape) for label, name in enumerate(PHASES)}
+    return {"phase": members}
 
 
 def _centre(values: NDArray) -> NDArray:

@@ -6,7 +6,7 @@ import pytest
 from pfc_da.analysis.choice_models.fit import fit_model
 from pfc_da.analysis.choice_models.models import get_model, simulate_model
 from pfc_da.analysis.comparison.reference import load_references
-from pfc_da.analysis.observers.base import simulate_choices
+from pfc_da.analysis.observers.base import REPEATS, simulate_choices
 from pfc_da.analysis.observers.behrens import VolatilityLearner
 from pfc_da.analysis.observers.volatility import ScheduleObserver
 from pfc_da.analysis.volatility import agents, behaviour, rates
@@ -32,11 +32,11 @@ def test_fitted_agents_learn_as_their_animals_but_alike_in_both_phases(simulate,
 
 def test_the_ideal_observer_learns_faster_where_the_world_changes(simulate, rng, by_name):
     sessions = simulate([[0.1, 0.3]])
-    simulated = agents.simulate_observers(sessions, IDEAL, rng=rng)
+    simulated = agents.simulate_observers(sessions, {"ideal": IDEAL}, rng=rng)
     fits = {name: rates.fit_rates(own, rng=rng) for name, own in simulated.items()}
     found = by_name(agents.summarise_agents(simulated, fits, rng=rng))
     ideal = found["learning_rate_ratio", "ideal"]
-    assert ideal.low > 2 and (ideal.n, ideal.n_of) == (agents.REPEATS, "simulations")
+    assert ideal.low > 2 and (ideal.n, ideal.n_of) == (REPEATS, "simulations")
     assert "simulations" in ideal.interval and ideal.by_animal == ()
     assert found["bic_block_specific", "ideal"].low > 300
     assert found["learning_rate_ratio", "behrens"].estimate == pytest.approx(1.04, abs=0.15)

@@ -82,10 +82,26 @@ def test_a_rate_planted_after_a_reversal_is_found_and_a_fixed_one_stays_level(dr
             choice=choice.astype(int), reward=reward, p_reward=p_reward, volatile=volatile
         )
         rate = rates.fit_rates_since_switch(sessions, rng=rng)
-        statistics = rates.summarise_since_switch(rate)
+        *statistics, rise = rates.summarise_since_switch(rate)
         assert [s.condition for s in statistics] == ["0_4", "5_9", "10_14", "15_19"]
+        assert rise.key == "learning_rate_late_rise" and rise.low < 0 < rise.high
         assert statistics[0].estimate == pytest.approx(expected[0], abs=0.06)
         assert [s.estimate for s in statistics[1:]] == pytest.approx([expected[1]] * 3, abs=0.06)
+
+
+def test_a_late_rise_is_found_where_it_was_planted(draw_schedule, rng):
+    p_reward, volatile = draw_schedule(100, rng)
+    since = count_since_switch(p_reward.argmax(-1))
+    late = ((volatile == 1) & (since >= 15)).astype(int)
+    parameters = {"learning_rate": np.tile([0.15, 0.4], (4, 1)), "inverse_temperature": np.full(4, 6.0)}
+    choice, reward = simulate_model(MODEL, parameters, p_reward, window=late, rng=rng)
+    sessions = VolatileSessions(
+        choice=choice.astype(int), reward=reward, p_reward=p_reward, volatile=volatile
+    )
+    *_, rise = rates.summarise_since_switch(rates.fit_rates_since_switch(sessions, rng=rng))
+    assert rise.low > 0 and rise.estimate == pytest.approx(0.25, abs=0.08)
+    named = rates.summarise_since_switch(rates.fit_rates_since_switch(sessions, rng=rng), {"agent": "ideal"})
+    assert [s.condition for s in named] == ["0_4 ideal", "5_9 ideal", "10_14 ideal", "15_19 ideal", "ideal"]
 
 
 def test_without_reversals_in_the_volatile_phase_nothing_is_said(simulate, rng):
