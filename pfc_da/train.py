@@ -111,7 +111,9 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
             agent.network.effective(weights),
             own_task,
             agent.dopamine,
-            schedule=arrange_time(agent.network, own_task, settings, done, torch_stream(seed, "train", "time", update)),
+            schedule=arrange_time(
+                agent.network, own_task, settings, done, torch_stream(seed, "train", "time", update)
+            ),
             task_rng=torch_stream(seed, "train", "task", update),
             choice_rng=torch_stream(seed, "train", "choice", update),
             noise_rng=torch_stream(seed, "train", "noise", update),
@@ -175,7 +177,8 @@ def take_step(
     norm = torch.stack([tensor.square().sum() for tensor in change.values()]).sum().sqrt()
     if not torch.isfinite(norm):
         return weights, memory, False
-    change = {name: tensor * min(1.0, rule.max_norm / float(norm)) for name, tensor in change.items()}
+    if norm > rule.max_norm:
+        change = {name: tensor * (rule.max_norm / norm) for name, tensor in change.items()}
     return *STEPS[rule.synaptic_step](weights, change, memory, learning_rate), True
 
 
@@ -228,9 +231,7 @@ def train_animal(
     report(settings.train.updates, "diverged" if training.diverged else "")
 
 
-def train_clamped(
-    agent: Agent, settings: RunSettings, task: Task, initial: Weights, seed: int
-) -> Weights:
+def train_clamped(agent: Agent, settings: RunSettings, task: Task, initial: Weights, seed: int) -> Weights:
     """Train the same animal without dopamine: its error is 0, so that entropy and homeostasis alone change the weights.
 
     Parameters
