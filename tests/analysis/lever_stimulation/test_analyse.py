@@ -21,7 +21,8 @@ from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.errors import InputError
 
 SIZES = {"risky_win_blocked": -4.0, "safe_reward_blocked": -1.0, "risky_loss_stimulated": 1.0}
-PHASES = ("choice", "outcome", "dopamine")
+PHASES = ("levers", "outcome", "dopamine")
+BIN_S, BINS_A_STEP = 0.25, 2
 FORCED, TRIALS = 10, 40
 
 
@@ -138,8 +139,13 @@ def record(animals, conditions, n_sessions, *, seed=0, plastic=None, n_unit_sess
         "tau": ("unit", np.linspace(0.1, 1, 6)),
     }
     if activity is not None:
-        variables["activity"] = ("animal", "recorded_episode", "step", "unit"), activity, {"units": "Hz"}
-    return xr.Dataset(variables, coords, attrs={"choice_phase": "choice"})
+        in_time = np.repeat(activity, BINS_A_STEP, axis=2)
+        variables["activity"] = ("animal", "recorded_episode", "bin", "unit"), in_time, {"units": "Hz"}
+        coords["recorded_episode"] = np.arange(activity.shape[1])
+        coords["time"] = "bin", BIN_S * np.arange(in_time.shape[2])
+        onset = BIN_S * BINS_A_STEP * np.arange(3 * TRIALS)
+        variables["onset"] = dims, np.broadcast_to(onset, (*tape["lever"].shape[:3], 3 * TRIALS))
+    return xr.Dataset(variables, coords, attrs={"choice_phase": "levers"})
 
 
 def units_of(tape, frozen, n_sessions):
