@@ -67,8 +67,8 @@ FILES = {
     ),
 }
 FIGURES = {
-    "bandit": "learning_curve within_session controls raster history selectivity",
-    "monkey_juice": "learning_curve within_session controls raster matching history selectivity",
+    "bandit": "learning_curve within_session controls timings raster history selectivity",
+    "monkey_juice": "learning_curve within_session controls timings raster matching changes history selectivity",
 }
 NUMBERS_ONLY = {"units", "unit_activity", "index"}
 
