@@ -6,8 +6,13 @@
     LHb --> RMTg --------------|  dopamine
 
 LH and PPTg cells fire in proportion to received reward, VTA GABA cells to expected reward; dopamine cells compute the
-difference. LHb cells fire in proportion to the negative error and inhibit dopamine cells through RMTg. All are leaky
-integrate-and-fire neurons
+difference. LHb cells fire in proportion to the negative error and inhibit dopamine cells through RMTg. In time, with a
+reward r counted as received for L = `EVENT_S` after its delivery and the value V(t) of a critic,
+
+    received(t) = r + rise of V,   expected(t) = fall of V,   from V(t - L) to gamma^L V(t)
+
+so that received - expected is the error of temporal differences over L (`split_error`). All are leaky integrate-and-fire
+neurons
 
     tau_m dv/dt = E - v + drive + current + g_e - g_i - ahp + sigma sqrt(2 tau_m) xi(t)
     tau_x dg_x/dt = -g_x,  g_x += w at every presynaptic spike;  tau_a dahp/dt = -ahp,  ahp += step at every own spike
@@ -27,7 +32,7 @@ doi 10.1016/j.neuron.2014.08.033.
 
 import dataclasses
 import gc
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,15 +40,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from pfc_da.circuits.codegen import compiling, prepare_brian2
 from pfc_da.circuits.midbrain_parameters import POPULATIONS, PORTS, MidbrainParameters
+from pfc_da.clock import TICK_S
 from pfc_da.errors import InputError, nearest
 from pfc_da.rng import derive_seed, numpy_stream
 
-TICK_S = 0.05
 EVENT_S, REST_S = 0.3, 0.2
-"""An event lasts 300 ms; the next begins 200 ms after its end."""
+"""A reward, and the current of a stimulation, last 300 ms; of events presented by `respond` the next begins 200 ms later."""
+BIN_S = 0.05
+"""Duration of the bins of `respond`."""
 WINDOW_S = (0.05, 0.35)
 """Spikes of an event are counted from 50 to 350 ms after its onset."""
+N_BINS = round((EVENT_S + REST_S) / BIN_S)
 SETTLE_S = 0.5
+Drive = Generator[NDArray, NDArray, Any]
+"""Yields currents and receives spikes, bin by bin (`MidbrainCircuit.follow`)."""
 
 EQUATIONS = """
 dv/dt = (e_leak - v + drive + current + g_e - g_i - ahp) / tau_m + sigma * sqrt(2 / tau_m) * xi : volt (unless refractory)
@@ -102,6 +112,16 @@ def split_error(reward: ArrayLike, value: ArrayLike, next_value: ArrayLike) -> t
     return received, np.maximum(-reward, 0) + np.maximum(-rise, 0)
 
 
+def _present(currents: NDArray, counts: NDArray) -> Drive:
+    """Events one after another, (event, copy, population) in mV; spikes in `WINDOW_S` are added to `counts`."""
+    first, last, end = (round(seconds / BIN_S) for seconds in (*WINDOW_S, EVENT_S))
+    for event, current in enumerate(currents):
+        for place in range(N_BINS):
+            spikes = yield current if place < end else np.zeros_like(current)
+            if first <= place < last:
+                counts[event] += spikes
+
+
 class MidbrainCircuit:
     """`copies` independent circuits in one Brian2 network, each with its own connections.
 
@@ -145,8 +165,7 @@ class MidbrainCircuit:
             raise InputError(f"copies must be 1 or more, got {copies}.")
         self.copies, self.parameters, self.seed = copies, parameters, seed
         self._b2 = prepare_brian2()
-        self._calls, self._tick = 0, 0
-        self._plan: NDArray | None = None
+        self._calls = 0
         self._monitor = None
         with compiling("midbrain"):
             self._build(record)
@@ -173,11 +192,54 @@ class MidbrainCircuit:
             For shapes that do not fit, a negative or infinite input, or a port there is not.
         """
         terms = self._broadcast({"received": received, "expected": expected, **(stimulation or {})})
-        self._plan, self._tick = self.event_current(**terms), 0
-        self._counts = np.zeros((len(self._plan), self.copies, self.parameters.n_cells), np.int32)
-        self._run(len(self._plan) * (EVENT_S + REST_S))
-        self._plan = None
-        return Response(self._counts, self.parameters)
+        currents = self.event_current(**terms)
+        counts = np.zeros((len(currents), self.copies, self.parameters.n_cells), np.int32)
+        self.follow(_present(currents, counts), BIN_S, len(currents) * N_BINS)
+        return Response(counts, self.parameters)
+
+    def follow(self, drive: Drive, bin_s: float, n_bins: int) -> Any:
+        """Run in time under currents that may depend on the spikes so far.
+
+        Parameters
+        ----------
+        drive : Drive
+            Yields the current of every bin in mV, (copy, population), and receives the spikes of the bin, (copy, cell).
+        bin_s : float
+            Duration of a bin in s, a multiple of `pfc_da.clock.TICK_S`.
+        n_bins : int
+            After so many bins `drive` returns.
+
+        Returns
+        -------
+        object
+            What `drive` returns.
+        """
+        per_bin, tick, before = round(bin_s / TICK_S), 0, self.count_spikes()
+        self.set_current(next(drive))
+
+        def change_current() -> None:
+            nonlocal tick, before
+            if tick and tick % per_bin == 0:
+                now = self.count_spikes()
+                self.set_current(drive.send(now - before))
+                before = now
+            tick += 1
+
+        clock = self._b2.Clock(TICK_S * self._b2.second, name="midbrain_ticks")
+        operation = self._b2.NetworkOperation(
+            change_current, clock=clock, name="midbrain_events", when="start"
+        )
+        self.network.add(operation)
+        try:
+            self._run(n_bins * bin_s)
+        finally:
+            self.network.remove(operation)
+        self.set_current(np.zeros((self.copies, len(POPULATIONS))))
+        try:
+            drive.send(self.count_spikes() - before)
+        except StopIteration as ended:
+            return ended.value
+        raise ValueError(f"drive must return after {n_bins} bins")
 
     def event_current(self, received: NDArray, expected: NDArray, **stimulation: NDArray) -> NDArray:
         """Current into each population during an event.
@@ -205,7 +267,7 @@ class MidbrainCircuit:
     def set_current(self, current: NDArray) -> None:
         """Switch on a current in mV, (copy, population), until the next call.
 
-        `respond` calls it. It is public, like `count_spikes`, for callers that add cells and an operation of their own to
+        `follow` calls it. It is public, like `count_spikes`, for callers that add cells and an operation of their own to
         `network` and control the time of events themselves.
         """
         by_cell = np.repeat(current, list(self.parameters.sizes.values()), axis=-1)
@@ -242,9 +304,7 @@ class MidbrainCircuit:
         self.neurons = self._make_neurons(rng)
         self.excitation = self._connect(rng, "e", {"lh": "da", "lhb": "rmtg"}, p.tau_e)
         self.inhibition = self._connect(rng, "i", {"gaba": "da", "rmtg": "da"}, p.tau_i)
-        ticks = b2.Clock(TICK_S * b2.second, name="midbrain_ticks")
-        operation = b2.NetworkOperation(self._on_tick, clock=ticks, name="midbrain_events", when="start")
-        self.network = b2.Network(self.neurons, self.excitation, self.inhibition, operation)
+        self.network = b2.Network(self.neurons, self.excitation, self.inhibition)
         if record:
             self._monitor = b2.SpikeMonitor(self.neurons, name="midbrain_spikes")
             self.network.add(self._monitor)
@@ -317,21 +377,6 @@ class MidbrainCircuit:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
             raise InputError(f"inputs must be (event, copy) with {self.copies} copies, got {shapes}.")
         return {name: np.broadcast_to(array, both) for name, array in arrays.items()}
-
-    def _on_tick(self) -> None:
-        """Every 50 ms of a planned run: switch currents, open and close the window of counting."""
-        if self._plan is None:
-            return
-        event, tick = divmod(self._tick, round((EVENT_S + REST_S) / TICK_S))
-        self._tick += 1
-        if tick == 0:
-            self.set_current(self._plan[event])
-        elif tick == round(WINDOW_S[0] / TICK_S):
-            self._counts[event] = -self.count_spikes()
-        elif tick == round(EVENT_S / TICK_S):
-            self.set_current(np.zeros_like(self._plan[event]))
-        elif tick == round(WINDOW_S[1] / TICK_S):
-            self._counts[event] += self.count_spikes()
 
     def _run(self, seconds: float) -> None:
         self._b2.seed(derive_seed(self.seed, "midbrain", "noise", self._calls) % 2**32)

@@ -3,10 +3,11 @@
 Every condition is simulated twice on the same problems and draws: with the circuit (`frozen`, `risky_win_blocked`, ...), one
 copy per session, in which injected dopamine is a current into LHb or dopamine cells; and with injected dopamine added to the
 error (`arithmetic_frozen`, ...), as in `recording.nc`. Weights are frozen, so dopamine acts only as an input of the
-network. The circuit receives every error that the network receives, one event per step.
+network. Network and circuit advance together in time, a second of the circuit for a second of the task.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -15,15 +16,23 @@ import torch
 import xarray as xr
 
 from pfc_da.agent import build_agent
-from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel
+from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel, rollout_through_circuit
 from pfc_da.circuits.midbrain import MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
 from pfc_da.errors import InputError, show
 from pfc_da.jobs.processor import prepare_processor
-from pfc_da.network import PFCNetwork
 from pfc_da.recording import describe
 from pfc_da.recording_schema import ARITHMETIC_PREFIX
-from pfc_da.replay import CHUNK, Arrays, ReplayOptions, arrange_sessions, assemble, get_steps, get_totals
+from pfc_da.replay import (
+    CHUNK,
+    Arrays,
+    ReplayOptions,
+    arrange_sessions,
+    assemble,
+    get_bins,
+    get_steps,
+    get_totals,
+)
 from pfc_da.rng import derive_seed
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
 from pfc_da.settings import RunSettings
@@ -31,6 +40,7 @@ from pfc_da.task import Task
 from pfc_da.trained import Trained
 
 SESSIONS = 32
+"""The default is small: 32 sessions at once run near real time (docs/midbrain-circuit.md)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,39 +85,30 @@ def replay_circuit_animal(
     """
     prepare_processor()
     settings, agent = options.limit(settings), build_agent(settings, task)
-    network, by_arithmetic = agent.network, agent.dopamine.channel
-    effective = network.effective(trained.after[None])
-    seed = derive_seed(settings.seed, "replay", "circuit", number)
-    by_circuit = CircuitChannel(MidbrainCircuit(options.sessions, seed=seed), DopamineCells.calibrated(scale))
-    batches: dict[str, Rollout] = {}
-    delivered: list[Arrays] = []
-    for condition in (FROZEN, *conditions):
-        channels = {condition.name: by_circuit, ARITHMETIC_PREFIX + condition.name: by_arithmetic}
-        for name, channel in channels.items():
-            arranged = arrange_sessions(agent, settings, condition, number, 0, options.sessions)
-            arranged["dopamine"] = dataclasses.replace(arranged["dopamine"], channel=channel)
-            with torch.inference_mode():
-                batches[name] = rollout(network, effective, task, **arranged)
-                delivered.append(get_delivered_dopamine(batches[name]))
-            report(len(batches) * options.sessions, name)
-    return _assemble(network, settings, task, batches, delivered)
-
-
-def _assemble(
-    network: PFCNetwork,
-    settings: RunSettings,
-    task: Task,
-    batches: dict[str, Rollout],
-    delivered: list[Arrays],
-) -> xr.Dataset:
-    """Recording of one animal from the sessions of each condition and the dopamine delivered in them."""
-    sessions = settings.replay.sessions
-    kept = [get_totals(batch) | get_steps(task, batch, sessions) for batch in batches.values()]
-    activity = network.activity(batches[FROZEN.name].drive).transpose(0, 1)[: settings.replay.unit_sessions]
-    dataset = assemble(network, task, kept, activity.numpy(), list(batches))
-    for name in delivered[0]:
-        dataset[name] = ("condition", "episode", "step"), np.stack([arrays[name] for arrays in delivered])
-    return describe(dataset, task.descriptions, network.activity_units)
+    kept, bin_s = settings.replay.unit_sessions, settings.replay.bin
+    network, effective = agent.network, agent.network.effective(trained.after[None])
+    circuit = MidbrainCircuit(options.sessions, seed=derive_seed(settings.seed, "replay", "circuit", number))
+    cells = DopamineCells.calibrated(scale)
+    by_circuit = CircuitChannel(circuit, cells, agent.dopamine.discount, bin_s)
+    channels = {"": by_circuit, ARITHMETIC_PREFIX: agent.dopamine.channel}
+    arrays: dict[str, Arrays] = {}
+    dopamine: list[Arrays] = []
+    for condition, (prefix, channel) in itertools.product((FROZEN, *conditions), channels.items()):
+        arranged = arrange_sessions(agent, settings, task, condition, number, 0, options.sessions)
+        arranged["dopamine"] = dataclasses.replace(arranged["dopamine"], channel=channel)
+        run = rollout if prefix else rollout_through_circuit
+        with torch.inference_mode():
+            batch = run(network, effective, task, **arranged, kept=0 if arrays else kept)
+            name = prefix + condition.name
+            arrays[name] = get_totals(batch) | get_steps(task, batch, options.sessions)
+            dopamine.append(get_dopamine(batch))
+            if len(arrays) == 1:
+                arrays[name] |= get_bins(network, batch)
+        report(len(arrays) * options.sessions, name)
+    recording = assemble(network, task, list(arrays.values()), list(arrays), bin_s)
+    for name, last in (("dopamine_delivered", "step"), ("dopamine_rate", "bin")):
+        recording[name] = ("condition", "episode", last), np.stack([own[name] for own in dopamine])
+    return describe(recording, task.descriptions, network.activity_units)
 
 
 def count_sessions(conditions: Sequence[Condition], options: CircuitOptions) -> int:
@@ -125,15 +126,22 @@ def count_sessions(conditions: Sequence[Condition], options: CircuitOptions) -> 
     return 2 * options.sessions * (1 + len(conditions))
 
 
-def get_delivered_dopamine(batch: Rollout) -> Arrays:
-    """Dopamine delivered to the network at each step, (session, step), and the rates behind it; NaN at the last step."""
-    last = torch.full_like(batch.rpe[:1], torch.nan)
+def get_dopamine(batch: Rollout) -> Arrays:
+    """Dopamine of the choices as delivered to the network, and the rate of the cells in time.
+
+    Parameters
+    ----------
+    batch : Rollout
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``dopamine_delivered`` (session, step) in rewards, NaN at steps without a choice, and ``dopamine_rate``
+        (session, bin) in Hz, NaN without a circuit.
+    """
     channel = batch.system.channel
+    delivered = batch.dopamine.masked_fill(~batch.is_choice[:, None], torch.nan)
+    rate = np.full(batch.schedule.ticks.shape, np.nan)
     if isinstance(channel, CircuitChannel):
-        rate = torch.tensor(channel.rates, dtype=batch.rpe.dtype)
-        delivered = channel.cells.decode(rate)
-    else:
-        delivered = batch.dopamine[:-1]
-        rate = torch.full_like(delivered, torch.nan)
-    both = {"dopamine_delivered": delivered, "dopamine_rate": rate}
-    return {name: torch.cat([tensor, last]).T.numpy() for name, tensor in both.items()}
+        rate = channel.rates
+    return {"dopamine_delivered": delivered.T.numpy(), "dopamine_rate": rate.T.astype(np.float32)}

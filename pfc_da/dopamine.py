@@ -25,7 +25,7 @@ import csv
 import dataclasses
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -108,6 +108,14 @@ class DopamineChannel(Protocol):
         Tensor (..., session)
             In rewards.
         """
+
+
+@runtime_checkable
+class ChannelInTime(DopamineChannel, Protocol):
+    """A channel that computes the error itself, as time passes."""
+
+    def receive(self, reward: Tensor, injected: Tensor) -> None:
+        """Reward and injected dopamine at the end of a step, (session,) in rewards."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -290,6 +298,11 @@ class DopamineSystem:
             None without a channel.
         """
         return None if self.channel is None else self.channel.draw_noise(rng, n_steps, sessions)
+
+    def receive(self, reward: Tensor, injected: Tensor) -> None:
+        """As `ChannelInTime.receive`; of no effect with other channels."""
+        if isinstance(self.channel, ChannelInTime):
+            self.channel.receive(reward, injected)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor | None) -> Tensor:
         """Dopamine at the synapses.

@@ -2,9 +2,9 @@
 
 Conditions of the recording are those of `pfc_da.analysis.lever_stimulation.trials`, with dopamine from the circuit; in
 conditions that begin with ``arithmetic_`` what is injected is added to the error, in the same sessions. All animals have the
-same sessions, so intervals of choices are over animals and sessions. Rates of dopamine cells are given at the outcomes at
-which a manipulation acts, forced trials included, in the manipulated and the control condition, and at the steps of the
-control without an outcome (the baseline in the task).
+same sessions, so intervals of choices are over animals and sessions. Rates of dopamine cells are given in `WINDOW_S` after
+the outcomes at which a manipulation acts, forced trials included, in the manipulated and the control condition, and in the
+intervals between trials of the control (the baseline in the task).
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.interval import format_interval, mean_of_finite
+from pfc_da.analysis.interval import compute_mean_interval, format_interval, mean_of_finite
 from pfc_da.analysis.lever_stimulation.risky_choices import compute_p_risky
 from pfc_da.analysis.lever_stimulation.trials import (
     CONTROL,
@@ -22,13 +22,23 @@ from pfc_da.analysis.lever_stimulation.trials import (
     label_condition,
 )
 from pfc_da.analysis.statistic import ANY, NO_LABELS, SHARE, Labels, Statistic, summarise
-from pfc_da.recording_schema import ARITHMETIC_PREFIX, get_condition_names
+from pfc_da.recording_schema import (
+    ARITHMETIC_PREFIX,
+    get_bin_s,
+    get_condition_names,
+    get_phases,
+    is_choice_step,
+)
 from pfc_da.trials import per_trial
 
 BY_ARITHMETIC: Labels = {"by": "arithmetic"}
 ACTS_AT = dict(zip(MANIPULATIONS, ("risky_win", "safe_reward", "risky_loss"), strict=True))
 """Manipulation -> the outcome at which it acts."""
 BASELINE = "no_outcome"
+WINDOW_S = (0.05, 0.35)
+"""Cells are counted from 50 to 350 ms after an outcome, as in the calibration of the circuit."""
+AROUND_S = (-0.5, 1.0)
+"""Around an outcome, as drawn."""
 
 BySession = dict[tuple[str, float], NDArray]
 """(condition, p) -> one number a session at this probability of a win, (animal, session)."""
@@ -42,15 +52,16 @@ def summarise_circuit(recording: xr.Dataset) -> list[Statistic]:
     )
     shifts, plain_shifts = compute_session_shifts(circuit), compute_session_shifts(arithmetic)
     lost = {key: shift - plain_shifts[key] for key, shift in shifts.items()}
+    by_circuit = select_conditions(recording, "")
     return [
         *_summarise_sessions("p_risky", circuit, within=SHARE),
         *_summarise_sessions("p_risky", arithmetic, BY_ARITHMETIC, within=SHARE),
         *_summarise_sessions("p_risky_shift", shifts),
         *_summarise_sessions("p_risky_shift", plain_shifts, BY_ARITHMETIC),
         *_summarise_sessions("p_risky_shift_difference", lost),
-        *summarise_rates(select_conditions(recording, "")),
-        *summarise_received(select_conditions(recording, "")),
-        *summarise_doses(select_conditions(recording, "")),
+        *summarise_rates(by_circuit),
+        *summarise_received(by_circuit),
+        *summarise_doses(by_circuit),
     ]
 
 
@@ -88,18 +99,45 @@ def compute_session_shifts(p_risky: BySession) -> BySession:
     }
 
 
+def compute_step_rates(recording: xr.Dataset) -> xr.DataArray:
+    """Rate of the dopamine cells after every choice, and between trials.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        With ``dopamine_rate`` (condition, animal, episode, bin) in Hz.
+
+    Returns
+    -------
+    xarray.DataArray (condition, animal, episode, step)
+        In Hz: the mean in `WINDOW_S` after a step with a choice, the mean during a step of the last phase, else NaN.
+    """
+    order, bin_s = ("condition", "animal", "episode"), get_bin_s(recording)
+    rate = recording["dopamine_rate"].transpose(*order, "bin").values.astype(float)
+    onset, duration = (recording[name].transpose(*order, "step") for name in ("onset", "duration"))
+    begin, end = (np.rint(each.values / bin_s).astype(int) for each in (onset, onset + duration))
+    is_choice = is_choice_step(recording)
+    is_last = recording["phase"].values == get_phases(recording)[-1]
+    first = np.where(is_choice, end + round(WINDOW_S[0] / bin_s), begin)
+    until = np.minimum(np.where(is_choice, end + round(WINDOW_S[1] / bin_s), end), rate.shape[-1])
+    total = np.concatenate([np.zeros((*rate.shape[:-1], 1)), rate.cumsum(-1)], -1)
+    sums = np.take_along_axis(total, until, -1) - np.take_along_axis(total, first, -1)
+    return onset.copy(data=np.where(is_choice | is_last, sums / (until - first), np.nan))
+
+
 def summarise_rates(recording: xr.Dataset) -> list[Statistic]:
     """Rate of the dopamine cells at every outcome, stimulated and not, and the same minus the baseline of the animal."""
     found = []
+    recording = recording.assign(step_rate=compute_step_rates(recording))
     for p in np.unique(recording["p_win"])[::-1]:
-        baseline = _mean_at(recording, "dopamine_rate", CONTROL, BASELINE, p)
+        baseline = _mean_at(recording, "step_rate", CONTROL, BASELINE, p)
         found.append(summarise("dopamine_rate", baseline, labels=_label_control(BASELINE, p), units="Hz"))
         for manipulation, outcome in ACTS_AT.items():
             for condition, labels in (
                 (CONTROL, _label_control(outcome, p)),
                 (manipulation, label_condition(manipulation, p)),
             ):
-                rate = _mean_at(recording, "dopamine_rate", condition, outcome, p)
+                rate = _mean_at(recording, "step_rate", condition, outcome, p)
                 found.append(summarise("dopamine_rate", rate, labels=labels, units="Hz"))
                 found.append(summarise("dopamine_over_baseline", rate - baseline, labels=labels, units="Hz"))
     return found
@@ -124,7 +162,8 @@ def summarise_doses(recording: xr.Dataset) -> list[Statistic]:
 
 
 def summarise_received(recording: xr.Dataset) -> list[Statistic]:
-    """Correlation of the error that the network received with computed plus injected error, over all steps of an animal."""
+    """Correlation of the error that the network received with computed plus injected error, over all choices of an
+    animal."""
     order, found = ("condition", "animal", "episode", "step"), []
     due = (recording["rpe"] + recording["dopamine_injected"]).transpose(*order).values
     received = recording["dopamine_delivered"].transpose(*order).values
@@ -136,6 +175,48 @@ def summarise_received(recording: xr.Dataset) -> list[Statistic]:
         labels = {"condition": "control" if condition == CONTROL else str(condition)}
         found.append(summarise("dopamine_correlation", values, labels=labels, units="1"))
     return found
+
+
+def tabulate_courses(recording: xr.Dataset) -> pd.DataFrame:
+    """Rate of the dopamine cells around the outcomes at which a manipulation acts, with it and without.
+
+    Parameters
+    ----------
+    recording : xarray.Dataset
+        Of the circuit replay.
+
+    Returns
+    -------
+    DataFrame
+        outcome, condition (``control``, or the manipulation), time (s from the outcome), mean, low, high (Hz), n (animals).
+    """
+    own, parts = select_conditions(recording, ""), []
+    for manipulation, outcome in ACTS_AT.items():
+        for condition in (CONTROL, manipulation):
+            time, course = _align_to_outcome(own.sel(condition=condition), outcome)
+            low, high = compute_mean_interval(course)
+            name = "control" if condition == CONTROL else condition
+            columns = {"time": time, "mean": mean_of_finite(course, axis=0), "low": low, "high": high}
+            n = np.isfinite(course).sum(0)
+            parts.append(pd.DataFrame({"outcome": outcome, "condition": name, **columns, "n": n}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _align_to_outcome(own: xr.Dataset, outcome: str) -> tuple[NDArray, NDArray]:
+    """Middles of bins in s, and the mean rate of each animal around an outcome (animal, time); NaN without one."""
+    bin_s = get_bin_s(own)
+    offsets = np.arange(round(AROUND_S[0] / bin_s), round(AROUND_S[1] / bin_s))
+    rate = own["dopamine_rate"].transpose("animal", "episode", "bin").values
+    end = (
+        (per_trial(own, "onset") + per_trial(own, "duration")).transpose("animal", "episode", "trial").values
+    )
+    bins = np.rint(end / bin_s).astype(int)[..., None] + offsets
+    here = _is_at(own, outcome) & (bins[..., 0] >= 0) & (bins[..., -1] < rate.shape[-1])
+    courses = []
+    for each, place, chosen in zip(rate, bins, here, strict=True):
+        session, trial = np.nonzero(chosen)
+        courses.append(mean_of_finite(each[session[:, None], place[session, trial]], axis=0))
+    return (offsets + 0.5) * bin_s, np.array(courses)
 
 
 def tabulate_shifts(statistics: list[Statistic]) -> pd.DataFrame:
@@ -185,13 +266,18 @@ def _mean_at(recording: xr.Dataset, variable: str, condition: str, outcome: str,
         values = own[variable].values[..., own["phase"].values != own.attrs["choice_phase"]]
         here = own["p_win"].values[..., :1] == p
     else:
-        values, lever, reward, p_win = (
-            per_trial(own, name).values for name in (variable, "chosen_lever", "reward", "p_win")
-        )
-        at = {"safe_reward": lever == 0, "risky_win": (lever == 1) & (reward > 0)}
-        at["risky_loss"] = (lever == 1) & (reward == 0)
-        here = at[outcome] & (p_win == p)
+        values = per_trial(own, variable).values
+        here = _is_at(own, outcome) & (per_trial(own, "p_win").values == p)
     return mean_of_finite(np.where(here, values, np.nan).reshape(len(values), -1), axis=1)
+
+
+def _is_at(own: xr.Dataset, outcome: str) -> NDArray:
+    """True for trials with an outcome, (animal, episode, trial)."""
+    order = ("animal", "episode", "trial")
+    lever, reward = (per_trial(own, name).transpose(*order).values for name in ("chosen_lever", "reward"))
+    at: dict[str, NDArray] = {"safe_reward": lever == 0, "risky_win": (lever == 1) & (reward > 0)}
+    at["risky_loss"] = (lever == 1) & (reward == 0)
+    return at[outcome]
 
 
 def _format(statistic: Statistic) -> str:

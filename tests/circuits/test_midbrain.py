@@ -139,6 +139,37 @@ def test_counts_are_the_spikes_of_the_window():
     assert time.min() < 0 and time.min() >= -SETTLE_S  # the rest before the first event is kept too
 
 
+def test_a_drive_receives_the_spikes_of_its_bins_and_sets_their_current():
+    circuit, kept, currents = small(record=True), [], []
+
+    def drive():
+        for place in range(4):
+            current = np.full((2, 5), 3.0 * place)
+            kept.append((yield current))
+            currents.append(np.array(circuit.neurons.current) * 1e3)
+        return "done"
+
+    assert circuit.follow(drive(), 0.02, 4) == "done"
+    copy, cell, time = circuit.spikes()
+    for place, counts in enumerate(kept):
+        inside = (time >= 0.02 * place - 1e-6) & (time < 0.02 * (place + 1) - 1e-6)
+        expected = np.zeros_like(counts)
+        np.add.at(expected, (copy[inside], cell[inside]), 1)
+        assert np.array_equal(counts, expected)
+    # as they are when the spikes of a bin are sent: still those of the bin, and none after the last
+    assert [np.unique(each).round(9).tolist() for each in currents] == [[0.0], [3.0], [6.0], [0.0]]
+    assert sum(each.sum() for each in kept) > 0
+
+
+def test_a_drive_that_does_not_end_with_its_bins_is_refused():
+    def endless():
+        while True:
+            yield np.zeros((2, 5))
+
+    with pytest.raises(ValueError, match="drive must return after 2 bins"):
+        small().follow(endless(), 0.05, 2)
+
+
 def test_the_circuit_can_be_part_of_a_larger_network():
     """Cells and timing of one's own, as a plasticity circuit has them: a current that comes 100 ms into a run."""
     import brian2
