@@ -45,7 +45,7 @@ def test_chance_never_reaches_the_criterion_and_missing_choices_are_left_out():
     assert (curve[1, :BEFORE] == 0).all() and (curve[1, BEFORE:] == 1).all()
 
 
-@pytest.mark.parametrize("level", [0.6, 0.8, 1.0])
+@pytest.mark.parametrize("level", [0.65, 0.8, 1.0])
 @pytest.mark.parametrize("delay", [1, 4, 11])
 def test_half_way_does_not_depend_on_how_far_choices_go(level, delay):
     curve = np.full((1, BEFORE + AFTER), 1 - level)
@@ -68,6 +68,9 @@ def test_choices_that_do_not_follow_a_reversal_have_no_half():
     alternating = (np.arange(120) + rng.integers(2, size=(300, 1))) % 2
     curves = compute_reversal_curve(np.stack([alternating, 1 - better]), better)
     assert np.isnan(compute_trials_to_half(curves)).all()
+    few = draw_better(8, 40)  # 16 reversals
+    curves = compute_reversal_curve(rng.integers(2, size=(200, *few.shape)), few)
+    assert np.isnan(compute_trials_to_half(curves)).mean() > 0.95
 
 
 def test_without_a_reversal_there_is_no_curve():
