@@ -323,19 +323,16 @@ EXPERIMENT = Experiment(
         # At first mere entropy keeps animals from settling on the richer image, which teaches nothing.
         "rule": {
             "kind": "three-factor",
-            "discount": 0.614,
-            "trace_decay": 0.81,
             "entropy": 0.2,
             "entropy_until": 0.8,
         },
         "network": {
             "kind": "rate",
             "input_gain": 2.0,
-            "pulse_gain": 1.5,
             "tau_max": 30.0,
             "fraction_slow": 0.0,
         },
-        "train": {"updates": 700, "fastest": 0.4, "slowest": 5.0},
+        "train": {"updates": 300},
         "task": {"n_trials": 60, "shortest_block": 25, "longest_block": 75},
         "test_task": {"n_trials": 200, "shortest_block": BLOCK_TRIALS[0], "longest_block": BLOCK_TRIALS[1]},
     },
