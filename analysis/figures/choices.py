@@ -153,8 +153,8 @@ def make_changes_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> 
         table=table,
         title="Choices around a change",
         caption="Probability of choosing the option that is richer from trial 0 on, weights frozen. Observer: knows how "
-        "p0 is drawn and when it may change, and learns p0 from its rewards. Alternation: ignores rewards. Lines: "
-        "means; bands: intervals.",
+        "p0 is drawn and when it may change, and learns p0 from its rewards. Alternation: ignores rewards. Knows "
+        "p0: is given p0 of every trial. Lines: means; bands: intervals.",
         plots=(_plot_changes,),
         statistics=statistics,
     )
