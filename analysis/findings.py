@@ -20,7 +20,7 @@ class Findings:
     figures : sequence of Panel
         In the order of the report.
     tables : mapping of str to DataFrame
-        Tables kept with the figures and not drawn there: ``units`` and ``unit_activity``, for the browser of units.
+        Tables kept with the figures and not drawn there: those of the browser of units (`pfc_da.report.units`).
     comparisons : sequence of Comparison
         Of the statistics with references, where the analysis makes them itself, as that of a replay on demand does.
     text : str

@@ -5,9 +5,9 @@ Every condition of the paradigm is simulated twice, by spiking neurons (`frozen`
 conditions. Sessions run in chunks of `pfc_da.replay.CHUNK`; whole chunks are the sessions of `recording.nc`.
 
 Two conditions exist for neurons only. `recurrence_cut` removes the synapses between neurons and replaces them by a constant,
-the mean current that they carried in `frozen`. The cells then fire at about the same rates, but only the slow decay of the
-own gating of each unit, which the read-outs receive, can store the past. `stimulated` is the animal with a current into some
-of its cells (`pfc_da.circuits.stimulation`).
+the mean current that they carried in `frozen` (`pfc_da.replay.cut_recurrence`). The cells then fire at about the same rates,
+but only the slow decay of the own gating of each unit, which the read-outs receive, can store the past. `stimulated` is the
+animal with a current into some of its cells (`pfc_da.circuits.stimulation`).
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pfc_da.agent import Agent, build_agent
-from pfc_da.circuits.slow_synapses import DELAY_S, TICK_S
 from pfc_da.circuits.spiking_pfc import DT_S, Spikes, SpikingPFC
 from pfc_da.circuits.stimulation import Stimulation
+from pfc_da.clock import TICK_S
 from pfc_da.errors import InputError, show
 from pfc_da.jobs.processor import prepare_processor
 from pfc_da.network import Weights
@@ -36,6 +36,8 @@ from pfc_da.replay import (
     arrange_sessions,
     assemble,
     chunk_sessions,
+    cut_recurrence,
+    get_bins,
     get_steps,
     get_totals,
     join_chunks,
@@ -43,7 +45,7 @@ from pfc_da.replay import (
 from pfc_da.rng import derive_seed, numpy_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, close_loop, rollout
 from pfc_da.settings import RunSettings
-from pfc_da.task import STEP_S, Task
+from pfc_da.task import Task
 from pfc_da.trained import Trained
 
 MOST_SESSIONS, MOST_NEURONS = 100_000, 1000
@@ -58,7 +60,7 @@ class SpikingOptions(ReplayOptions):
     neurons_per_unit: int = 1
     stimulation: Stimulation | None = None
 
-    constants: ClassVar = {"dt_s": DT_S, "tick_s": TICK_S, "delay_s": DELAY_S}
+    constants: ClassVar = {"dt_s": DT_S, "tick_s": TICK_S}
 
     def __post_init__(self) -> None:
         if not 2 <= self.sessions <= MOST_SESSIONS:
@@ -73,7 +75,7 @@ class SpikingOptions(ReplayOptions):
 
 class _Chunk(NamedTuple):
     batch: Rollout
-    rate: Tensor  # (step, session, unit) Hz
+    rate: Tensor  # (bin, kept session, unit) Hz
     spikes: Spikes | None
 
 
@@ -82,8 +84,7 @@ class _Recorded(NamedTuple):
 
     arrays: Arrays
     unit_rate: NDArray  # (unit,) Hz
-    mean_state: Tensor  # (unit,)
-    activity: NDArray  # (recorded episode, step, unit) Hz
+    mean_gating: Tensor  # (unit,)
     spikes: Spikes | None
 
 
@@ -97,8 +98,9 @@ class _Animal:
 
     def arrange(self, condition: Condition) -> Iterator[tuple[int, dict[str, Any]]]:
         for first, sessions in chunk_sessions(self.settings, CHUNK):
-            arguments = (self.agent, self.settings, condition, self.number, first, sessions)
-            yield first, arrange_sessions(*arguments)
+            arguments = (self.agent, self.settings, self.task, condition, self.number, first, sessions)
+            kept = 0 if first else self.settings.replay.unit_sessions
+            yield first, arrange_sessions(*arguments) | {"kept": kept}
 
 
 def replay_spiking_animal(
@@ -146,7 +148,7 @@ def replay_spiking_animal(
         own = _replay_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
         keep(condition.name, own)
         keep(RATE_PREFIX + condition.name, _replay_rate(animal, condition))
-    cut = cut_recurrence(animal.effective, done[FROZEN.name].mean_state)
+    cut = cut_recurrence(network, animal.effective, done[FROZEN.name].mean_gating)
     keep(RECURRENCE_CUT, _replay_neurons(neurons, animal, FROZEN, cut))
     chosen = np.zeros(neurons.n_neurons, dtype=bool)
     if options.stimulation is not None:
@@ -171,23 +173,6 @@ def count_sessions(conditions: Sequence[Condition], options: SpikingOptions) -> 
     return options.sessions * (2 * len(conditions) + 3 + (options.stimulation is not None))
 
 
-def cut_recurrence(effective: Weights, mean_state: Tensor) -> Weights:
-    """Weights without synapses between units; their mean current is added to the bias.
-
-    Parameters
-    ----------
-    effective : Weights
-    mean_state : Tensor (unit,)
-        Mean gating in the condition `frozen`.
-
-    Returns
-    -------
-    Weights
-    """
-    w = effective["w"]
-    return effective | {"w": torch.zeros_like(w), "b": effective["b"] + mean_state @ w}
-
-
 def _prepare(settings: RunSettings, task: Task, trained: Trained, number: int) -> _Animal:
     # without the noise that represents spikes in training: neurons have their own, the rate network has none
     silent = settings.network.model_copy(update={"neurons_per_unit": 0})
@@ -208,7 +193,6 @@ def _replay_neurons(
         batch, spikes = neurons.run(
             close_loop(animal.agent.network, effective, task, **arranged),
             effective,
-            task.n_steps,
             seed=derive_seed(animal.settings.seed, "replay", "spiking", first, animal.number),
             injected=injected,
             record=record and first == 0,
@@ -226,23 +210,22 @@ def _replay_rate(animal: _Animal, condition: Condition) -> Iterator[_Chunk]:
 
 
 def _collect(animal: _Animal, chunks: Iterator[_Chunk]) -> _Recorded:
-    kept: list[Arrays] = []
-    rates, states, first = [], [], None
+    """Join the chunks; bins, rates and gating are those of the sessions kept in the first."""
+    joined: list[Arrays] = []
     for chunk in chunks:
-        kept.append(get_totals(chunk.batch) | get_steps(animal.task, chunk.batch, chunk.rate.shape[1]))
-        rates.append(chunk.rate.mean(0))
-        states.append(chunk.batch.state.mean(0))
-        first = first or chunk
-    assert first is not None  # there is a session
-    activity = first.rate[:, : animal.settings.replay.unit_sessions].transpose(0, 1).numpy()
-    unit_rate, mean_state = torch.cat(rates).mean(0).numpy(), torch.cat(states).mean(0)
-    return _Recorded(join_chunks(kept), unit_rate, mean_state, activity, first.spikes)
+        batch, rate, spikes = chunk
+        arrays = get_totals(batch) | get_steps(animal.task, batch, batch.action.shape[1])
+        if not joined:
+            arrays |= get_bins(animal.agent.network, batch) | {"activity": rate.transpose(0, 1).numpy()}
+            first = rate.mean((0, 1)).numpy(), batch.gating[1:].mean((0, 1)), spikes
+        joined.append(arrays)
+    return _Recorded(join_chunks(joined), *first)
 
 
 def _assemble(animal: _Animal, done: dict[str, _Recorded], stimulated: NDArray) -> xr.Dataset:
     network, frozen = animal.agent.network, done[FROZEN.name]
     by_condition = [each.arrays for each in done.values()]
-    dataset = assemble(network, animal.task, by_condition, frozen.activity, list(done))
+    dataset = assemble(network, animal.task, by_condition, list(done), animal.settings.replay.bin)
     spikes = frozen.spikes
     assert spikes is not None  # frozen neurons are recorded
     variables = {
@@ -252,7 +235,6 @@ def _assemble(animal: _Animal, done: dict[str, _Recorded], stimulated: NDArray) 
         "spike_unit": ("spike", spikes.unit.astype(np.int16)),
         "spike_neuron": ("spike", spikes.neuron.astype(np.int16)),
         "spike_time": ("spike", spikes.time),
-        "spike_count": (("recorded_episode", "step", "unit"), _count(animal, spikes)),
         "membrane": (("traced", "sample"), spikes.membrane.astype(np.float32)),
     }
     coords = {
@@ -261,11 +243,3 @@ def _assemble(animal: _Animal, done: dict[str, _Recorded], stimulated: NDArray) 
     }
     dataset = dataset.assign(variables).assign_coords(coords)
     return describe(dataset, animal.task.descriptions, network.activity_units)
-
-
-def _count(animal: _Animal, spikes: Spikes) -> NDArray:
-    """Spikes of each unit in each step, (recorded episode, step, unit)."""
-    shape = (animal.settings.replay.unit_sessions, animal.task.n_steps, animal.agent.network.n_units)
-    step = np.floor((spikes.time + DT_S / 2) / STEP_S).astype(int)  # times are whole numbers of `DT_S`
-    index = np.ravel_multi_index((spikes.copy, step, spikes.unit), shape)
-    return np.bincount(index, minlength=np.prod(shape)).reshape(shape).astype(np.int16)

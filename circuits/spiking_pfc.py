@@ -1,72 +1,75 @@
 """Spiking version of a trained rate network: the same weights, leaky integrate-and-fire cells, in closed loop with a task.
 
-Unit i of the rate network (`pfc_da.network.rate`) becomes k neurons. Rest is 0, threshold 1, both without units:
+Unit i of the rate network (`pfc_da.network.rate`) becomes k neurons n. Rest is 0, threshold 1, reset .5, all without units:
 
-    tau_m dv/dt   = max(I_i(t), E_inh) - v + sigma sqrt(2 tau_m) xi(t)
-    I_i(t)        = sum_j W_ji s_j(t - d) + sum_c Win_ci x_c(t) + b_i
+    tau_m dv_n/dt = max(I_i(t) - a_n, E_inh) - v_n + sigma sqrt(2 tau_m) xi_n(t)
+    I_i(t)        = sum_j W_ji s_j(t) + sum_c Win_ci x_c(t) + b_i
     tau_j ds_j/dt = -s_j + (spikes of the k neurons of unit j, as a rate) / (k 10 Hz)
+    tau_a da_n/dt = -a_n + c (spikes of neuron n, as a rate)
 
-s_j is 1 at 10 Hz, and every spike increases it by 1 / (k 10 Hz tau_j). No gain is fitted: the f-I curve of the rate network
-is that of these neurons. The step of 100 ms becomes continuous time: inputs x are constant during a step; policy and value
-are read from s at its end. Two properties preserve the function of a network that was trained in steps
-(docs/spiking-pfc.md reports the loss without them):
-
-* During a step the rate network uses s from the start of the step, on average half a step earlier. The synapses therefore
-  have a delay d of this size.
-* A rate follows its drive at once; a membrane starts from its present potential. Current therefore cannot move the membrane
-  below the reversal potential of inhibition E_inh, where the neuron is silent in any case.
+s_j is 1 at 10 Hz, and every spike increases it by 1 / (k 10 Hz tau_j). Every spike of a neuron increases its own adaptation
+a_n by c / tau_a; c is `network.settings.adaptation`. No gain is fitted: the f-I curve of the rate network is that of these
+neurons. The input x is constant during a phase; policy and value are read from s at its end.
 
 Computation. All spikes of unit j reach all its targets with one time course, given by tau_j, so a target would need a
 synaptic variable for each of its sources. Synapses are linear, so the current into all neurons is one matrix product s W,
-computed every `TICK_S` by a `NetworkOperation` for all copies (`pfc_da.circuits.slow_synapses`). A summed synaptic variable
-of Brian takes 1.0 ns per synapse and tick, the product .03: 9 s against .2 for 128 copies of 128 units and 20 s of
-simulated time, in which the membranes take 12. Membranes are integrated every `DT_S`, exactly for the current of the tick.
-Two corrections are for dt alone: the threshold is lowered by .5826 sigma sqrt(1 - exp(-2 dt / tau_m)) for crossings between
-two steps, and dt is added to the refractory time, because Brian dates a spike earlier by dt. The f-I curve is then that of
-Siegert to 1 % (measured by a test).
+computed every `pfc_da.clock.TICK_S` by a `NetworkOperation` for all copies (`pfc_da.circuits.slow_synapses`). Membranes
+and adaptation are integrated every `DT_S`, exactly for the current of the tick.
+
+Noise is normal: 16 random bits select one of the normal quantiles of a table, since the normal numbers of Brian would take
+three quarters of all time. Two corrections are for dt alone: the threshold is lowered by .5826 sigma sqrt(1 - exp(-2 dt /
+tau_m)) for crossings between two steps, and dt is added to the refractory time, because Brian dates a spike earlier by dt.
+The f-I curve is then that of Siegert within 2 % (measured by a test).
 
 References
 ----------
 Conversion of rate networks into spiking ones, with a fitted gain: Kim, Li & Sejnowski 2019,
 doi 10.1073/pnas.1905926116. Lowered threshold: Broadie, Glasserman & Kou 1997, doi 10.1111/1467-9965.00035.
-f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617.
+f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617. Adaptation: Benda & Herz 2003, doi 10.1162/089976603322385063.
 """
 
+import itertools
 import math
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from torch import Tensor
 
 from pfc_da.circuits.codegen import compiling, prepare_brian2
-from pfc_da.circuits.slow_synapses import TICK_S, SlowSynapses
+from pfc_da.circuits.slow_synapses import SlowSynapses
+from pfc_da.clock import TICK_S
 from pfc_da.errors import InputError
-from pfc_da.network import PFCNetwork, Weights
-from pfc_da.network.rate import RateNetwork
-from pfc_da.rng import derive_seed, numpy_stream
+from pfc_da.network import PFCNetwork, Trace, Weights
+from pfc_da.network.rate import ADAPTATION_S, RateNetwork
+from pfc_da.rng import numpy_stream, torch_stream
 from pfc_da.rollout import ClosedLoop, Rollout
-from pfc_da.task import STEP_S
 
-TAU_M_S, REFRACTORY_S, SIGMA = 0.020, 0.002, 0.25
+TAU_M_S, REFRACTORY_S, RESET, SIGMA = 0.020, 0.002, 0.5, 0.35
 """Of the neuron whose f-I curve the rate network has (`pfc_da.network.rate`)."""
 INHIBITION = -0.5
 """Reversal potential of inhibition, E_inh: -72.5 mV with a threshold 15 mV above a rest of -65 mV. A choice of ours;
 anything from -.5 to 0 does."""
 DT_S = 0.001
 """Step of the membranes."""
-TICKS_PER_STEP = round(STEP_S / TICK_S)
+LONGEST_S = 1e6
+"""Longest session in s; a run ends when the task does."""
 N_TRACED, TRACED_S = 6, 4.0
 """Membrane traces: number of neurons of the first copy, and duration."""
 
 EQUATIONS = """
-dv/dt = leak * (current - v) + noise * xi : 1 (unless refractory)
+dv/dt = leak * (clip(current - adaptation, e_inh, inf) - v) + kick * noise : 1 (unless refractory)
+dadaptation/dt = -recovery * adaptation : 1
 current : 1
+noise : 1
 n_spikes : integer
 """
-RESET = """
-v = 0
+ON_SPIKE = """
+v = v_reset
+adaptation += jump
 n_spikes += 1
 """
 
@@ -121,12 +124,6 @@ class SpikingPFC:
     ------
     InputError
         For a number below 1, or a network without a spiking version.
-
-    Notes
-    -----
-    Brian2 draws noise from one generator per process, which `run` seeds; the same call gives the same spikes on the
-    same target
-    (`codegen`).
     """
 
     def __init__(
@@ -154,7 +151,6 @@ class SpikingPFC:
         self,
         loop: ClosedLoop,
         effective: Weights,
-        n_steps: int,
         *,
         seed: int,
         injected: NDArray | None = None,
@@ -165,10 +161,9 @@ class SpikingPFC:
         Parameters
         ----------
         loop : ClosedLoop
-            `pfc_da.rollout.close_loop` of at most `copies` sessions of `n_steps` steps.
+            `pfc_da.rollout.close_loop` of at most `copies` sessions, all with the same durations.
         effective : Weights
             `network.effective(weights)`.
-        n_steps : int
         seed : int
             Seed of the initial potentials and of the noise.
         injected : ndarray (step, neuron), optional
@@ -179,42 +174,49 @@ class SpikingPFC:
         Returns
         -------
         Rollout
-            As of the rate network, but `drive` is the rate counted in each step, in Hz, mean of the neurons of a unit.
+            As of the rate network, but `drive` is the rate counted in each bin, in Hz, mean of the neurons of a unit.
         Spikes
             None unless `record`.
 
         Raises
         ------
         ValueError
-            If the sessions of `loop` are longer than `n_steps`.
+            If the sessions differ in the durations of their bins.
         """
-        self._loop, self._effective, self._injected = loop, effective, injected
-        began = self._monitored() if record else None
-        self._spike_monitor.active = self._membrane_monitor.active = record
+        self._brian.restore()
+        self._spike_monitor.active = record
+        self._ticks = self._run_ticks(loop, effective, injected)
+        self._noise = self._draw_noise(seed)
+        self._neurons.v = RESET * numpy_stream(seed, "prefrontal", "start").random(len(self._neurons))
+        self._rollout: Rollout | None = None
         with torch.inference_mode():
-            self._prepare(seed)
-            self._brian.run(n_steps * STEP_S * self._b2.second)
-            self._advance()
-        if self._rollout is None:
-            raise ValueError(f"the loop goes on after {n_steps} steps.")
-        return self._rollout, None if began is None else self._get_spikes(*began)
+            for seconds, traced in ((TRACED_S, record), (LONGEST_S, False)):
+                self._membrane_monitor.active = traced
+                if self._rollout is None:
+                    self._brian.run(seconds * self._b2.second)
+        assert self._rollout is not None  # sessions end before `LONGEST_S`
+        return self._rollout, self._get_spikes() if record else None
 
     def _build(self) -> Any:
         b2 = self._b2
-        sd = SIGMA * math.sqrt(1 - math.exp(-2 * DT_S / TAU_M_S))  # what noise brings in dt
+        sd = SIGMA * math.sqrt(1 - math.exp(-2 * DT_S / TAU_M_S))  # what noise adds in dt
         clock = b2.Clock(DT_S * b2.second, name="prefrontal_clock")
         self._neurons = b2.NeuronGroup(
             self.copies * self.n_neurons,
             EQUATIONS,
             threshold="v > v_threshold",
-            reset=RESET,
+            reset=ON_SPIKE,
             refractory=(REFRACTORY_S + DT_S) * b2.second,
-            method="euler",  # exact through `leak` and `noise`
+            method="euler",  # exact through `leak`, `recovery` and `kick`
             clock=clock,
             namespace={
                 "leak": (1 - math.exp(-DT_S / TAU_M_S)) / (DT_S * b2.second),
-                "noise": sd / math.sqrt(DT_S) * b2.second**-0.5,
+                "recovery": (1 - math.exp(-DT_S / ADAPTATION_S)) / (DT_S * b2.second),
+                "kick": sd / (DT_S * b2.second),
                 "v_threshold": 1 - 0.5826 * sd,
+                "v_reset": RESET,
+                "e_inh": INHIBITION,
+                "jump": self.network.settings.adaptation / ADAPTATION_S,
             },
             name="prefrontal",
         )
@@ -226,74 +228,113 @@ class SpikingPFC:
         )
         ticks = b2.Clock(TICK_S * b2.second, name="prefrontal_ticks")
         synapses = b2.NetworkOperation(self._on_tick, clock=ticks, when="start", name="prefrontal_synapses")
-        network = b2.Network(self._neurons, self._spike_monitor, self._membrane_monitor, synapses)
+        noise = b2.NetworkOperation(
+            lambda: next(self._noise), clock=clock, when="start", name="prefrontal_noise"
+        )
+        network = b2.Network(self._neurons, self._spike_monitor, self._membrane_monitor, synapses, noise)
         with compiling("prefrontal"):
             network.run(0 * b2.second)
-        return network
-
-    def _prepare(self, seed: int) -> None:
-        """Reset all variables and start the sessions."""
-        state, x, _ = next(self._loop)
-        self._sessions, self._tick, self._step, self._rollout = len(state), 0, 0, None
-        self._counts = self._counts_before = torch.zeros_like(state)
-        self._synapses.set_back(state)
-        self._begin_step(state, x)
-        self._b2.seed(derive_seed(seed, "prefrontal", "noise") % 2**32)
-        self._neurons.v = numpy_stream(seed, "prefrontal", "start").random(len(self._neurons))
-        self._neurons.current = 0
-        self._neurons.n_spikes = 0
         self._neurons.variables["lastspike"].set_value(
             -1e4
         )  # no neuron is refractory; Brian2 has no public way
+        network.store()
+        return network
+
+    def _draw_noise(self, seed: int) -> Iterator[None]:
+        """Set the noise of every neuron, step by step."""
+        rng, n = torch_stream(seed, "prefrontal", "noise"), len(self._neurons)
+        steps = round(TICK_S / DT_S)
+        quantiles = ndtri((np.arange(2**16) + 0.5) / 2**16)
+        words = torch.empty(-(-steps * n // 4), dtype=torch.int64)
+        drawn = words.numpy().view(np.uint16)[: steps * n].reshape(steps, n)
+        noise = self._neurons.variables["noise"].get_value()
+        while True:
+            words.random_(-(2**63), None, generator=rng)
+            for row in drawn:
+                np.take(quantiles, row, out=noise, mode="clip")  # the other modes copy
+                yield
 
     def _on_tick(self) -> None:
-        """Update of the synaptic current at the start of every tick."""
-        if self._tick > 0:
-            self._advance()
-        self._tick += 1
-        current = torch.addmm(self._input, self._synapses.arriving, self._effective["w"])
-        by_neuron = current.repeat_interleave(self.neurons_per_unit, 1).numpy()
-        if self._injected is not None:
-            by_neuron = by_neuron + self._injected[self._step]
-        by_neuron = by_neuron.clip(min=INHIBITION)
-        self._neurons.variables["current"].get_value()[: by_neuron.size] = by_neuron.ravel()
-        if self._tick * TICK_S > TRACED_S:
-            self._membrane_monitor.active = False
-
-    def _advance(self) -> None:
-        """Add the spikes of the last tick to the synapses; at the end of a step, advance the task."""
-        fired = self._neurons.variables["n_spikes"].get_value().reshape(self.copies, self.network.n_units, -1)
-        counts = torch.from_numpy(fired[: self._sessions].sum(-1)).float()
-        self._synapses.advance(counts - self._counts)
-        self._counts = counts
-        if self._tick % TICKS_PER_STEP:
-            return
-        rate = (counts - self._counts_before) / (self.neurons_per_unit * STEP_S)
-        self._counts_before = counts
+        """Begin a tick, or end the run."""
         try:
-            state, x, _ = self._loop.send((self._synapses.state, rate))
+            next(self._ticks)
         except StopIteration as ended:
-            self._rollout = ended.value
-        else:
-            self._step += 1
-            self._begin_step(state, x)
+            self._rollout, self._end_s = ended.value, float(self._brian.t_)
+            self._brian.stop()
 
-    def _begin_step(self, state: Tensor, x: Tensor) -> None:
-        """Set the input of the step; the state may have been reset."""
-        self._input = torch.addmm(self._effective["b"], x, self._effective["w_in"])
-        if state is not self._synapses.state:
-            self._synapses.set_back(state)
+    def _run_ticks(
+        self, loop: ClosedLoop, effective: Weights, injected: NDArray | None
+    ) -> Generator[None, None, Rollout]:
+        """Yield once a tick, after its current is set, to the end of the sessions."""
+        state, x, ticks, _ = next(loop)
+        self._fired = torch.zeros_like(state[0])
+        self._set_state(state)
+        for step in itertools.count():
+            constant = torch.addmm(effective["b"], x, effective["w_in"])
+            stimulus = None if injected is None else injected[step]
+            trace = yield from self._run_step(constant, effective["w"], ticks, stimulus)
+            after = self._get_state()
+            try:
+                state, x, ticks, _ = loop.send((after, trace))
+            except StopIteration as ended:
+                return ended.value
+            if state is not after:  # it was reset
+                self._set_state(state)
 
-    def _monitored(self) -> tuple[float, int, int]:
-        """Current time, number of spikes and number of samples."""
-        return float(self._brian.t_), int(self._spike_monitor.num_spikes), len(self._membrane_monitor.t)
+    def _run_step(
+        self, constant: Tensor, w: Tensor, ticks: Tensor, stimulus: NDArray | None
+    ) -> Generator[None, None, Trace]:
+        """Yield once a tick during the bins of one phase."""
+        if (ticks != ticks[:, :1]).any():
+            raise ValueError("sessions that run together as neurons must have the same durations.")
+        gating, rates = [], []
+        for n_ticks in ticks[:, 0].tolist():
+            before = self._fired
+            for _ in range(n_ticks):
+                self._set_current(torch.addmm(constant, self._synapses.gating, w), stimulus)
+                yield
+                self._collect_spikes()
+            seconds = self.neurons_per_unit * n_ticks * TICK_S
+            gating.append(self._synapses.gating)
+            rates.append((self._fired - before) / seconds)
+        return Trace(torch.stack(gating), torch.stack(rates))
 
-    def _get_spikes(self, began: float, n_spikes: int, n_samples: int) -> Spikes:
-        """Spikes and membrane potentials since the given time."""
-        copy, cell = np.divmod(np.array(self._spike_monitor.i[n_spikes:]), self.n_neurons)
+    def _set_current(self, current: Tensor, stimulus: NDArray | None) -> None:
+        """Set the current (session, unit) into the neurons, and in addition `stimulus` (neuron,)."""
+        by_neuron = current.repeat_interleave(self.neurons_per_unit, 1).numpy()
+        if stimulus is not None:
+            by_neuron = by_neuron + stimulus
+        self._neurons.variables["current"].get_value()[: by_neuron.size] = by_neuron.ravel()
+
+    def _collect_spikes(self) -> None:
+        """Add the spikes of the last tick to the synapses."""
+        fired = self._by_unit("n_spikes")[: len(self._fired)].sum(-1)
+        counts = torch.from_numpy(fired).float()
+        self._synapses.advance(counts - self._fired)
+        self._fired = counts
+
+    def _get_state(self) -> Tensor:
+        """Gating and mean adaptation of the neurons of each unit, (2, session, unit)."""
+        adaptation = self._by_unit("adaptation")[: len(self._fired)].mean(-1)
+        return torch.stack([self._synapses.gating, torch.from_numpy(adaptation).float()])
+
+    def _set_state(self, state: Tensor) -> None:
+        """Set gating and adaptation of all neurons."""
+        self._synapses.gating = state[0]
+        self._by_unit("adaptation")[: state.shape[1]] = state[1, ..., None].numpy()
+
+    def _by_unit(self, name: str) -> NDArray:
+        """A variable of the neurons, (copy, unit, neuron of the unit); a view."""
+        return self._neurons.variables[name].get_value().reshape(self.copies, self.network.n_units, -1)
+
+    def _get_spikes(self) -> Spikes:
+        """Spikes and membrane potentials of the last run, without the step in which Brian2 stopped."""
+        end = self._end_s - DT_S / 2
+        time = np.array(self._spike_monitor.t_)
+        time = time[time < end]  # ascending
+        copy, cell = np.divmod(np.array(self._spike_monitor.i)[: len(time)], self.n_neurons)
         unit, neuron = np.divmod(cell, self.neurons_per_unit)
-        time = np.array(self._spike_monitor.t_[n_spikes:]) - began
+        membrane = np.array(self._membrane_monitor.v)[:, np.array(self._membrane_monitor.t_) < end]
         order = np.lexsort((time, neuron, unit, copy))
-        membrane = np.array(self._membrane_monitor.v[:, n_samples:])
         copy, unit, neuron, time = (array[order] for array in (copy, unit, neuron, time))
         return Spikes(copy, unit, neuron, time, membrane, self._traced)

@@ -17,7 +17,7 @@ from pfc_da.task import Task
 
 NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 MOST_CURRENT = 100
-"""In thresholds; far beyond it a cell fires at every step, or never."""
+"""In thresholds; far beyond it a cell fires as often as its refractory time allows, or never."""
 CELLS = ("all", "excitatory", "inhibitory")
 
 
@@ -118,9 +118,9 @@ class Stimulation:
 
     def require_phase(self, task: Task) -> None:
         """Raise InputError if the trials of the task do not have the phase."""
-        if self.phase and self.phase not in task.phases:
-            near = nearest(self.phase, task.phases)
-            raise InputError(f"no phase {show(self.phase)}.{near} There are: {', '.join(task.phases)}.")
+        if self.phase and self.phase not in task.phase_names:
+            near = nearest(self.phase, task.phase_names)
+            raise InputError(f"no phase {show(self.phase)}.{near} There are: {', '.join(task.phase_names)}.")
 
     def inject(self, task: Task, chosen: NDArray) -> NDArray:
         """Current at every step.
@@ -136,5 +136,5 @@ class Stimulation:
         ndarray (step, neuron)
             In thresholds.
         """
-        on = np.array([self.phase in ("", task.phase(step)) for step in range(task.n_steps)])
+        on = np.array([self.phase in ("", task.phase(step).name) for step in range(task.n_steps)])
         return self.current * np.outer(on, chosen).astype(np.float32)

@@ -34,14 +34,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pfc_da.analysis.behaviour import summary as behaviour
-from pfc_da.analysis.figures.choices import make_matching_panel
+from pfc_da.analysis.behaviour.baiting import (
+    get_baited_sessions,
+    simulate_references,
+    summarise_changes,
+    summarise_share,
+    tabulate_changes,
+)
+from pfc_da.analysis.behaviour.reversals import mean_where
+from pfc_da.analysis.figures.choices import make_changes_panel, make_matching_panel
 from pfc_da.analysis.findings import Findings
+from pfc_da.analysis.observers.baited import BaitedObserver
 from pfc_da.analysis.statistic import Statistic, summarise
 from pfc_da.clock import Phase
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task, task_setting
-from pfc_da.trials import per_trial
 
 P0_SHARES = {
     "high": ((0.05, 0.2), (0.8, 0.95)),
@@ -52,8 +60,8 @@ P0_SHARES = {
 """Ranges from which the share of A, p0(A) / `p0_sum`, is drawn."""
 BLOCK_TRIALS = (50, 150)
 """Shortest and longest block in trials, with `changes`: Tsutsui et al. 2016."""
-CHANCE = 0.504
-"""Reward a trial of 50/50 choices with the settings of test; a test simulates it."""
+CHANCE = 0.5008
+"""Reward a trial of 50/50 choices with the settings of test; exact, and a test simulates it."""
 FEATURES = ("fixation point", "go", "A left", "A right", "B left", "B right")
 
 
@@ -193,22 +201,29 @@ class MonkeyJuice(Task):
         return screen.scatter_(1, (2 + 2 * chosen + side)[:, None], 1.0) if self.images else screen
 
 
-def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
-    """Reward and matching slope in sessions whose p0 training had (``trained``), and in those in its gaps (``gaps``).
+def compute_gaps(recording: xr.Dataset, trained: str) -> list[Statistic]:
+    """Reward and matching slope where p0 lies in the ranges of training (``trained``), and where it does not (``gaps``).
 
-    Sessions with blocks of both kinds are in neither.
+    Parameters
+    ----------
+    recording : xarray.Dataset
+    trained : str
+        Ranges of training, a key of `P0_SHARES`.
+
+    Returns
+    -------
+    list of Statistic
+        None for a kind of which there are fewer than two sessions.
     """
-    choice, reward = behaviour.get_choices(recording, "chosen_object")
-    p0 = per_trial(recording.sel(condition="frozen").isel(animal=0), "p0").transpose(
-        "episode", "trial", "object"
-    )
-    share = p0.values[..., 0] / p0.values.sum(-1)
+    sessions = get_baited_sessions(recording)
+    within = is_within(sessions.p0[..., 0] / sessions.p0.sum(-1), trained)
     found = []
-    for name, ranges in (("trained", "training"), ("gaps", "gaps")):
-        own = find_sessions(share, ranges)
+    for name, where in (("trained", within), ("gaps", ~within)):
+        own = where.any(axis=1)
         if own.sum() > 1:
-            paid = reward[:, own].mean(-1)  # (animal, session)
-            slope = behaviour.compute_matching_slope(choice[:, own], reward[:, own])
+            paid = mean_where(sessions.reward[:, own], where[own])  # (animal, session)
+            block = np.where(where, sessions.block, -1)[own]
+            slope = behaviour.compute_matching_slope(sessions.choice[:, own], sessions.reward[:, own], block)
             found += [
                 summarise("reward_by_p0", paid, labels={"p0": name}, units="reward"),
                 dataclasses.replace(slope, key="matching_slope_by_p0", labels={"p0": name}),
@@ -216,22 +231,24 @@ def compute_gaps(recording: xr.Dataset) -> list[Statistic]:
     return found
 
 
-def find_sessions(share: NDArray, ranges: str) -> NDArray:
-    """Sessions in which every share of image A lies within the given ranges.
+def is_within(share: NDArray, ranges: str) -> NDArray:
+    """Whether shares of image A lie within the given ranges.
 
     Parameters
     ----------
-    share : (session, trial)
+    share : (...)
         p0 of image A, as a share of both.
     ranges : str
         A key of `P0_SHARES`.
 
     Returns
     -------
-    (session,) bool
+    (...) bool
     """
-    within = np.any([(share >= low) & (share < high) for low, high in P0_SHARES[ranges]], axis=0)
-    return within.all(axis=1)
+    margin = 1e-6  # p0 is stored in single precision
+    return np.any(
+        [(share > low - margin) & (share < high + margin) for low, high in P0_SHARES[ranges]], axis=0
+    )
 
 
 def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Statistic]:
@@ -243,13 +260,14 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
     rng : numpy.random.Generator
         Not used.
     """
-    return [behaviour.compute_matching_slope(*behaviour.get_choices(recording, "chosen_object"))]
+    sessions = get_baited_sessions(recording)
+    return [behaviour.compute_matching_slope(sessions.choice, sessions.reward, sessions.block)]
 
 
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Matching, and reward and matching in sessions whose p0 lies in the gaps of training.
+    """Reward beside reference agents, choices around changes, matching, and both where training had no such p0.
 
     Parameters
     ----------
@@ -257,14 +275,38 @@ def analyse(
     curves : sequence of DataFrame
         Learning curve of every animal; not used.
     settings : RunSettings
-        Not used.
     rng : numpy.random.Generator
-        Not used.
+        Draws the choices of the reference agents.
     """
-    choice, reward = behaviour.get_choices(recording, "chosen_object")
-    slope = behaviour.compute_matching_slope(choice, reward)
-    panel = make_matching_panel(behaviour.tabulate_matching(choice, reward, slope), slope)
-    return Findings([slope, *compute_gaps(recording)], [panel])
+    sessions = get_baited_sessions(recording)
+    task = MonkeyJuice(**settings.task | settings.test_task)
+    references = simulate_references(sessions, build_observer(task), rng=rng)
+    slope = behaviour.compute_matching_slope(sessions.choice, sessions.reward, sessions.block)
+    changes = summarise_changes(sessions, references)
+    points = behaviour.tabulate_matching(sessions.choice, sessions.reward, sessions.block, slope)
+    figures = [make_matching_panel(points, slope)]
+    if changes:
+        figures.append(make_changes_panel(tabulate_changes(sessions, references), changes))
+    gaps = compute_gaps(recording, MonkeyJuice(**settings.task).p0)
+    return Findings([slope, *summarise_share(sessions, references), *changes, *gaps], figures)
+
+
+def build_observer(task: MonkeyJuice) -> BaitedObserver:
+    """The Bayesian observer of a task, which knows how its sessions are drawn.
+
+    Parameters
+    ----------
+    task : MonkeyJuice
+
+    Returns
+    -------
+    BaitedObserver
+    """
+    return BaitedObserver(
+        shares=P0_SHARES[task.p0],
+        p0_sum=task.p0_sum,
+        block_trials=(task.shortest_block, task.longest_block) if task.changes else None,
+    )
 
 
 EXPERIMENT = Experiment(
@@ -273,18 +315,19 @@ EXPERIMENT = Experiment(
     chance=CHANCE,
     choice="chosen_object",
     probability="p_object",
-    headline={("matching_slope", ""): "Matching slope"},
+    headline={
+        ("matching_slope", ""): "Matching slope",
+        ("reward_share", "observer"): "Reward, share of what use of rewards can add",
+    },
     defaults={
         # At first mere entropy keeps animals from settling on the richer image, which teaches nothing.
         "rule": {
             "kind": "three-factor",
-            "discount": 0.614,
-            "trace_decay": 0.81,
             "entropy": 0.2,
             "entropy_until": 0.8,
         },
-        "network": {"kind": "rate", "input_gain": 2.0, "pulse_gain": 1.5, "tau_max": 30.0, "fraction_slow": 0.0},
-        "train": {"updates": 700, "fastest": 0.4, "slowest": 5.0},
+        "network": {"kind": "rate", "input_gain": 2.0},
+        "train": {"updates": 300},
         "task": {"n_trials": 60, "shortest_block": 25, "longest_block": 75},
         "test_task": {"n_trials": 200, "shortest_block": BLOCK_TRIALS[0], "longest_block": BLOCK_TRIALS[1]},
     },

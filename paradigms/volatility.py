@@ -81,7 +81,9 @@ class Volatility(Task):
     )
 
     runs: str = task_setting(
-        "uniform", "distribution of the run lengths of the volatile phase between these, or of their mean", names=RUNS
+        "uniform",
+        "distribution of the run lengths of the volatile phase between these, or of their mean",
+        names=RUNS,
     )
 
     phases: ClassVar = (
@@ -187,14 +189,30 @@ def analyse(
     settings : RunSettings
     rng : numpy.random.Generator
     """
-    task = Volatility(**settings.task | settings.test_task)
-    observer = ScheduleObserver(
+    test = Volatility(**settings.task | settings.test_task)
+    training = dataclasses.replace(Volatility(**settings.task), n_trials=test.n_trials)
+    ideal = {"ideal": build_observer(test), "ideal_of_training": build_observer(training)}
+    return analyse_volatility(recording, curves, settings, ideal, rng=rng)
+
+
+def build_observer(task: Volatility) -> ScheduleObserver:
+    """The ideal observer of a task, which knows its schedule.
+
+    Parameters
+    ----------
+    task : Volatility
+
+    Returns
+    -------
+    ScheduleObserver
+    """
+    return ScheduleObserver(
         p_stable=P_STABLE,
         p_volatile=P_VOLATILE,
         run_trials=(task.shortest_run, task.longest_run),
         phase_trials=task.n_trials // 2,
+        runs=task.runs,
     )
-    return analyse_volatility(recording, curves, settings, observer, rng=rng)
 
 
 EXPERIMENT = Experiment(
@@ -208,9 +226,7 @@ EXPERIMENT = Experiment(
         ("reward_share", "ideal"): "Reward, share of the ideal observer's gain",
     },
     defaults={
-        # A choice earns only its own reward here; looking further ahead adds noise to what dopamine teaches.
-        "rule": {"kind": "three-factor", "discount": 0.2},
-        "train": {"updates": 2500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
+        "train": {"updates": 500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
         "replay": {"held_out_sessions": 400},
         "task": {"shortest_run": 15, "longest_run": 35, "runs": "geometric"},
         "test_task": {"shortest_run": RUN_TRIALS[0], "longest_run": RUN_TRIALS[1], "runs": "uniform"},

@@ -29,7 +29,7 @@ from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
-from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.settings import RunSettings
 from pfc_da.storage.files import telling_full
 from pfc_da.task import Task
 from pfc_da.train import take_step
@@ -84,7 +84,8 @@ def replay_animal(
     xarray.Dataset
         Recording of one animal (`pfc_da.recording`), without the dimension `animal`. Mean reward and regret of the first
         condition cover all held-out sessions, along `held_out_episode`; the first `replay.sessions` of these are kept step
-        by step, and are all sessions of the other conditions (nan beyond).
+        by step. Other conditions end with the chunk that holds the last of those (nan beyond), because sessions share
+        their random draws only if as many run together.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def record_animal(
     network, replay = agent.network, settings.replay
     sizes = {
         "episode": replay.sessions,
-        "held_out_episode": max(replay.held_out_sessions, replay.sessions),
+        "held_out_episode": get_n_sessions(settings),
     }
     n_bins = len(arrange_time(settings, task, FROZEN, 0, 1).ticks)
     labels = xr.Dataset(coords=_label(network, task, names, replay.bin, (replay.unit_sessions, n_bins)))
@@ -166,9 +167,9 @@ def _replay_chunks(
         replay_condition = _replay_plastic if condition.plastic else _replay
         own_task, weights = dataclasses.replace(task, **dict(condition.task)), trained.after[condition.after]
         kept = 0 if place else replay.unit_sessions
-        own = settings if place == 0 else limit_to_recorded(settings)
+        sessions = get_n_sessions(settings) if place == 0 else replay.sessions
         for first, batch in replay_condition(
-            agent, own, own_task, weights, condition, animal, kept, mean_gating
+            agent, settings, own_task, weights, condition, animal, sessions, kept, mean_gating
         ):
             arrays = get_totals(batch)
             if first < replay.sessions:
@@ -191,15 +192,16 @@ def _replay(
     weights: Weights,
     condition: Condition,
     animal: int,
+    needed: int,
     kept: int,
     mean_gating: Tensor | None,
 ) -> Iterator[tuple[int, Rollout]]:
-    """Chunks of sessions, with the number of the first session of each."""
+    """Chunks of at least `needed` sessions, with the number of the first session of each."""
     with torch.inference_mode():
         effective = agent.network.effective(weights)
         if not condition.recurrence and mean_gating is not None:
             effective = cut_recurrence(agent.network, effective, mean_gating)
-        for first, sessions in chunk_sessions(settings, CHUNK):
+        for first, sessions in chunk_sessions(settings, CHUNK, needed):
             arranged = arrange_sessions(agent, settings, task, condition, animal, first, sessions)
             yield first, rollout(agent.network, effective, task, **arranged, kept=0 if first else kept)
 
@@ -211,13 +213,14 @@ def _replay_plastic(
     weights: Weights,
     condition: Condition,
     animal: int,
+    needed: int,
     kept: int,
     mean_gating: Tensor | None,
 ) -> Iterator[tuple[int, Rollout]]:
     """As `_replay`; a copy of the weights learns from every chunk at the final learning rate of training."""
     memory: Weights = {}
     learning_rate = settings.rule.learning_rate_at(1.0)
-    for first, sessions in chunk_sessions(settings, PLASTIC_CHUNK):
+    for first, sessions in chunk_sessions(settings, PLASTIC_CHUNK, needed):
         if agent.rule.needs_autograd:
             weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
         with torch.set_grad_enabled(agent.rule.needs_autograd):
@@ -246,12 +249,6 @@ def cut_recurrence(network: PFCNetwork, effective: Weights, mean_gating: Tensor)
     """
     w = effective["w"]
     return effective | {"w": torch.zeros_like(w), "b": effective["b"] + mean_gating @ w}
-
-
-def limit_to_recorded(settings: RunSettings) -> RunSettings:
-    """Settings of the conditions after the first, which are simulated only in the sessions that are recorded step by step."""
-    replay = settings.replay.model_copy(update={"held_out_sessions": settings.replay.sessions})
-    return settings.model_copy(update={"replay": replay})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -286,26 +283,34 @@ def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:
     RunSettings
     """
     recorded = min(settings.replay.unit_sessions, sessions, CHUNK)
-    replay = ReplaySettings(held_out_sessions=sessions, sessions=sessions, unit_sessions=recorded)
+    sizes = {"held_out_sessions": sessions, "sessions": sessions, "unit_sessions": recorded}
+    replay = ReplaySettings(**settings.replay.model_dump() | sizes)
     return settings.model_copy(update={"replay": replay})
 
 
-def chunk_sessions(settings: RunSettings, size: int) -> Iterator[tuple[int, int]]:
-    """Divide the replayed sessions into chunks.
+def get_n_sessions(settings: RunSettings) -> int:
+    """Number of sessions of the first condition."""
+    return max(settings.replay.held_out_sessions, settings.replay.sessions)
+
+
+def chunk_sessions(settings: RunSettings, size: int, needed: int) -> Iterator[tuple[int, int]]:
+    """Divide the replayed sessions into chunks, the same ones for every condition.
 
     Parameters
     ----------
     settings : RunSettings
     size : int
         Largest number of sessions in a chunk.
+    needed : int
+        Sessions of the condition; its last chunk may hold more.
 
     Yields
     ------
     tuple of int
         First session, and number of sessions.
     """
-    n_sessions = max(settings.replay.held_out_sessions, settings.replay.sessions)
-    for first in range(0, n_sessions, size):
+    n_sessions = get_n_sessions(settings)
+    for first in range(0, needed, size):
         yield first, min(size, n_sessions - first)
 
 

@@ -388,7 +388,7 @@ class _Sessions:
         injected = self.dopamine.injected(self.step.labels, reward)
         self.dopamine.receive(reward, injected)
         row = {"x": x, "logits": logits, "value": value, "action": action, "reward": reward}
-        row |= {"gating": trace.gating[:, : self.kept], "drive": trace.drive[:, : self.kept]}
+        row |= {"gating": self._keep(trace.gating), "drive": self._keep(trace.drive)}
         for name, tensor in (row | {"injected": injected} | dict(self.step.labels)).items():
             self._record(name, tensor)
 
@@ -424,6 +424,10 @@ class _Sessions:
         rpe = self.dopamine.rpe(own["reward"], own["value"], next_value, seconds)
         noise = None if self.channel_noise is None else self.channel_noise[step]
         return self.dopamine.deliver(rpe, own["injected"], noise)
+
+    def _keep(self, tensor: Tensor) -> Tensor:
+        """The kept sessions of a tensor (bin, session, unit); a copy, because a view would hold all sessions in memory."""
+        return tensor if self.kept == tensor.shape[1] else tensor[:, : self.kept].clone()
 
     def _record(self, name: str, tensor: Tensor) -> None:
         self.tape.setdefault(name, []).append(tensor)

@@ -13,6 +13,10 @@ CRITERION = 0.7
 """Share of choices of the better option that counts as having learned; a declared choice."""
 BEFORE, AFTER = 10, 20
 """Trials looked at before and after a reversal."""
+LEVEL_TRIALS = 5
+"""Trials at either end of a curve whose mean is the level there."""
+SMALLEST_RISE = 0.2
+"""Choices that change by less around a reversal do not follow it, or few were met; a declared choice."""
 
 
 def count_since_switch(better: NDArray) -> NDArray:
@@ -53,9 +57,34 @@ def compute_trials_to_criterion(curve: NDArray) -> NDArray:
     curve : (agent, lag)
         Of `compute_reversal_curve`. Three trials are averaged; the middle one is given.
     """
+    return _find_first(curve, np.full(len(curve), CRITERION))
+
+
+def compute_trials_to_half(curve: NDArray) -> NDArray:
+    """Trials after a reversal until choices are half way from their level before it to that after it, (agent,).
+
+    Needs no criterion, so that agents whose choices differ in how far they go can be compared in how fast they go.
+
+    Parameters
+    ----------
+    curve : (agent, lag)
+        Of `compute_reversal_curve`. Levels are means over the first and the last `LEVEL_TRIALS` trials; three trials are
+        averaged in between, and the middle one is given.
+
+    Returns
+    -------
+    (agent,)
+        NaN where choices rise by less than `SMALLEST_RISE`.
+    """
+    before, after = curve[:, :LEVEL_TRIALS].mean(axis=1), curve[:, -LEVEL_TRIALS:].mean(axis=1)
+    return np.where(after - before < SMALLEST_RISE, np.nan, _find_first(curve, (before + after) / 2))
+
+
+def _find_first(curve: NDArray, level: NDArray) -> NDArray:
+    """First trial after the reversal at which a mean of three trials reaches a level (agent,), NaN if never."""
     after = curve[:, BEFORE:]
     smooth = (after[:, :-2] + after[:, 1:-1] + after[:, 2:]) / 3
-    reached = smooth >= CRITERION
+    reached = smooth >= level[:, None]
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.nan)
 
 

@@ -41,7 +41,7 @@ RASTER_EPISODES = 6
 
 
 def compute_rewards(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> list[Statistic]:
-    """Mean reward a trial over all held-out sessions, with frozen weights and under every control.
+    """Mean reward a trial over all held-out sessions, with frozen weights and under every other condition of the recording.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def compute_rewards(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> lis
     Returns
     -------
     list of Statistic
-        Controls have keys of their own, `reward_<control>`.
+        Conditions have keys of their own, `reward_<condition>`.
     """
     return [
         summarise(
@@ -193,31 +193,33 @@ def _fit_strategies(choice: NDArray, reward: NDArray) -> dict[tuple[str, int], l
     return found
 
 
-def compute_matching_slope(choice: NDArray, reward: NDArray) -> Statistic:
-    """Slope of the generalised matching law over sessions, one fit an animal.
+def compute_matching_slope(choice: NDArray, reward: NDArray, block: NDArray) -> Statistic:
+    """Slope of the generalised matching law over blocks, one fit an animal.
 
     Parameters
     ----------
     choice : (animal, episode, trial) int
         0 or 1; -1 where missing.
     reward : (animal, episode, trial)
+    block : (episode, trial) int
+        Block of each trial, in which base probabilities stay; trials with -1 are left out.
 
     Returns
     -------
     Statistic
     """
     groups = [
-        [fit.slope for fit in _fit_matching(choice[:, own], reward[:, own])]
+        [fit.slope for fit in _fit_matching(choice[:, own], reward[:, own], block[own])]
         for own in split_sessions(choice.shape[1])
     ]
-    fits = _fit_matching(choice, reward)
+    fits = _fit_matching(choice, reward, block)
     slope = summarise("matching_slope", [fit.slope for fit in fits], np.transpose(groups), units="1")
     left_out, used = (sum(getattr(fit, name) for fit in fits) for name in ("n_dropped", "n_points"))
     return replace(slope, interval=slope.interval + describe_left_out(left_out, left_out + used))
 
 
-def _fit_matching(choice: NDArray, reward: NDArray) -> list[MatchingFit]:
-    return [fit_matching(count_choices(*own)) for own in zip(choice, reward, strict=True)]
+def _fit_matching(choice: NDArray, reward: NDArray, block: NDArray) -> list[MatchingFit]:
+    return [fit_matching(count_choices(*own, block)) for own in zip(choice, reward, strict=True)]
 
 
 def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
@@ -227,30 +229,32 @@ def tabulate_history(statistics: Sequence[Statistic]) -> pd.DataFrame:
     return table[["kind", "lag", "estimate", "low", "high"]]
 
 
-def tabulate_matching(choice: NDArray, reward: NDArray, slope: Statistic) -> pd.DataFrame:
-    """A row a session: fractions and log ratios of choice and income of the first object; and the line of the mean animal.
+def tabulate_matching(choice: NDArray, reward: NDArray, block: NDArray, slope: Statistic) -> pd.DataFrame:
+    """A row a block: fractions and log ratios of choice and income of the first object; and the line of the mean animal.
 
     Parameters
     ----------
     choice, reward : (animal, episode, trial)
+    block : (episode, trial) int
     slope : Statistic
         Of `compute_matching_slope`; the line has this slope and its interval, and the mean bias of the animals.
     """
     tables = []
     for animal, own in enumerate(zip(choice, reward, strict=True)):
-        counts = count_choices(*own)
+        counts = count_choices(*own, block)
         choice_fraction, income_fraction = compute_fractions(counts)
         log_choice, log_income = compute_log_ratios(counts.choices, counts.income)
         columns = {
             "animal": animal,
             "episode": counts.session,
+            "block": counts.block,
             "choice_fraction": choice_fraction,
             "income_fraction": income_fraction,
             "log_choice_ratio": log_choice,
             "log_income_ratio": log_income,
         }
         tables.append(pd.DataFrame(columns))
-    bias = mean_of_finite(np.array([fit.bias for fit in _fit_matching(choice, reward)]))
+    bias = mean_of_finite(np.array([fit.bias for fit in _fit_matching(choice, reward, block)]))
     line = {"slope": slope.estimate, "slope_low": slope.low, "slope_high": slope.high, "bias": float(bias)}
     return pd.concat(tables, ignore_index=True).assign(**line)
 

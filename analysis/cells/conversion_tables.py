@@ -5,8 +5,9 @@ import pandas as pd
 import xarray as xr
 
 from pfc_da.analysis.cells.conversion import CONTROLS
+from pfc_da.analysis.cells.neurons import find_times
 
-SHOWN_S, MEMBRANES_S = 4.0, 1.2
+SHOWN_S, MEMBRANES_S = 12.0, 3.0
 """Part of the first session that is drawn."""
 
 
@@ -29,13 +30,15 @@ def tabulate_raster(recording: xr.Dataset) -> pd.DataFrame:
     -------
     DataFrame
         row (excitatory neurons first, within each kind those that fire earlier in a trial first), is_excitatory, time
-        (s), trial_s (length of a trial).
+        (s), trial_start (begin of its trial, s).
     """
     first = recording["spike_animal"].values == recording["animal"].values[0]
     first &= (recording["spike_episode"].values == 0) & (recording["spike_neuron"].values == 0)
     unit, time = recording["spike_unit"].values[first].astype(int), recording["spike_time"].values[first]
-    trial_s = float(recording["time_in_trial"].max())
-    angle = 2 * np.pi * time / trial_s
+    steps = find_times(recording, 0)[0].steps
+    edges = steps[[*np.unique(recording["trial"].values, return_index=True)[1], -1]]
+    trial = np.searchsorted(edges[1:-1], time, side="right")
+    angle = 2 * np.pi * (time - edges[trial]) / np.diff(edges)[trial]
     n_units = recording.sizes["unit"]
     east, north = (np.bincount(unit, weights, n_units) for weights in (np.cos(angle), np.sin(angle)))
     phase = np.arctan2(north, east) % (2 * np.pi)
@@ -43,9 +46,9 @@ def tabulate_raster(recording: xr.Dataset) -> pd.DataFrame:
     row = np.empty(n_units, dtype=int)
     row[np.lexsort((phase, ~excitatory))] = np.arange(n_units)
     shown = time < SHOWN_S
-    unit, time = unit[shown], time[shown]
-    columns = {"row": row[unit], "is_excitatory": excitatory[unit], "time": time}
-    return pd.DataFrame(columns).assign(trial_s=trial_s).sort_values(["row", "time"], ignore_index=True)
+    unit, time, start = unit[shown], time[shown], edges[trial[shown]]
+    columns = {"row": row[unit], "is_excitatory": excitatory[unit], "time": time, "trial_start": start}
+    return pd.DataFrame(columns).sort_values(["row", "time"], ignore_index=True)
 
 
 def tabulate_membranes(recording: xr.Dataset) -> pd.DataFrame:

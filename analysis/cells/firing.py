@@ -6,7 +6,7 @@ between trials was not recorded or not kept.
   CV  = standard deviation of all intervals / their mean
   CV2 = mean over neighbouring intervals of 2 |I' - I| / (I' + I)
   LV  = mean over neighbouring intervals of 3 ((I' - I) / (I' + I))^2
-  Fano factor = variance of the counts of a window over trials / their mean
+  Fano factor = variance of the counts of a window over trials / their mean; also of trials with the same action and reward
 
 A Poisson train gives 1 for each, a clock 0. CV2 and LV compare only neighbours and so ignore slow changes of rate, which
 raise CV and Fano factor. Cutting a train into windows leaves CV2 and LV unbiased for Poisson trains (the ratio of two
@@ -103,6 +103,34 @@ def compute_fano(counts: ArrayLike) -> NDArray:
     mean = np.nanmean(counts, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(mean > 0, np.nanvar(counts, axis=0, ddof=1) / mean, np.nan)
+
+
+def compute_fano_within(counts: ArrayLike, group: ArrayLike) -> float:
+    """Variance of spike counts within groups of trials, pooled, divided by the mean count.
+
+    Parameters
+    ----------
+    counts : (trial,)
+    group : (trial,) int
+        Number of the group of each trial, such as that of its action and reward.
+
+    Returns
+    -------
+    float
+        1 for Poisson counts whatever the means of the groups; NaN without spikes, or where no group has two trials.
+
+    Examples
+    --------
+    >>> compute_fano_within([1, 3, 10, 10], [0, 0, 1, 1])  # variances 2 and 0, a mean of 6
+    0.16666666666666666
+    """
+    counts, group = np.asarray(counts, dtype=float), np.asarray(group)
+    size = np.bincount(group)
+    free = len(counts) - (size > 0).sum()
+    if not free or not counts.sum() > 0:
+        return np.nan
+    means = np.bincount(group, counts) / np.maximum(size, 1)
+    return float(((counts - means[group]) ** 2).sum() / free / counts.mean())
 
 
 def compute_cv(trains: Iterable[ArrayLike]) -> float:

@@ -3,7 +3,7 @@
 Units of a rate network become cells by drawing spikes from their rates, Poisson given the rates: their counts
 scatter as those of one neuron do, so what they code can be compared with cells; how regularly they fire cannot. A
 spiking replay has spikes of its own: of each unit the first neuron is a cell.
-The event of a trial is when its options appear: the phase ``cue``, else the phase of the choice.
+The event of a trial is when its options appear: the onset of the phase ``cue``, else of the phase of the choice.
 """
 
 from typing import NamedTuple
@@ -12,15 +12,24 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.cells.conversion import get_trains
-from pfc_da.analysis.cells.sessions import CellSession, Window, cut_around, find_regressors
+from pfc_da.analysis.cells.neurons import get_trains
+from pfc_da.analysis.cells.sessions import (
+    REACH_S,
+    CellSession,
+    Window,
+    cut_around,
+    find_regressors,
+    to_ticks,
+)
 from pfc_da.analysis.readers.choice_table import ChoiceSessions
+from pfc_da.analysis.units.align import find_event_bins
 from pfc_da.recording_schema import (
     FROZEN,
     count_neurons,
+    get_bin_s,
     get_choice_phase,
-    get_phase_of_steps,
-    get_step_s,
+    get_onset_bins,
+    get_phases,
     has_spikes,
 )
 from pfc_da.trials import per_trial
@@ -30,7 +39,10 @@ CUE = "cue"
 
 
 class Windows(NamedTuple):
-    """Stretches of a simulated trial, in s after its event: all of it, the phase of the event, what comes before."""
+    """Stretches of a simulated trial, in s after its event: all of it, the phase of the event, what comes before.
+
+    Each is as long as in the shortest trial of the recording, so that every trial has all of it.
+    """
 
     trial: Window
     coding: Window
@@ -66,11 +78,14 @@ def get_choice_sessions(recording: xr.Dataset) -> ChoiceSessions:
 
 def get_windows(recording: xr.Dataset) -> Windows:
     """Windows of the trial in which activity is measured, in s after its event."""
-    step_s, phases = get_step_s(recording), np.array(get_phase_of_steps(recording))
-    before, during = (phases == _event_phase(recording)).argmax(), (phases == _event_phase(recording)).sum()
-    seconds = step_s * np.array([-before, during, len(phases) - before])
-    start, length, end = seconds.round(6).tolist()
-    return Windows(trial=(start, end), coding=(0.0, length), baseline=(start, 0.0))
+    bin_s, event = get_bin_s(recording), find_event_bins(recording, _event_phase(recording))
+    begin, end = _find_trial_bins(recording)
+    steps = np.concatenate([get_onset_bins(recording), end[..., -1:]], axis=-1)
+    of_event = np.flatnonzero(recording["phase"].values == _event_phase(recording))
+    shortest = [(event - begin).min(), (end - event).min(), np.diff(steps)[..., of_event].min()]
+    before, after, length = to_ticks(np.minimum(bin_s * np.array(shortest), REACH_S)).tolist()
+    start = 0.0 - before  # not -0.0
+    return Windows(trial=(start, after), coding=(0.0, length), baseline=(start, 0.0))
 
 
 def get_cell_sessions(
@@ -91,23 +106,23 @@ def get_cell_sessions(
     list of CellSession
         Cells of an animal are the same in all its sessions.
     """
-    step_s, phase = get_step_s(recording), _event_phase(recording)
-    first = np.flatnonzero((recording["phase"].values == phase) & _begins(recording["phase"].values))
-    event, end = first * step_s, recording.sizes["step"] * step_s
+    bin_s = get_bin_s(recording)
+    events = to_ticks(bin_s * find_event_bins(recording, _event_phase(recording)))  # (animal, episode, trial)
+    end = recording.sizes["bin"] * bin_s
     sessions = get_choice_sessions(recording)
-    rates = recording["activity"].transpose("animal", "recorded_episode", "step", "unit")
+    rates = recording["activity"].transpose("animal", "recorded_episode", "bin", "unit")
     n_units, found = rates.sizes["unit"], []
     for animal in range(rates.sizes["animal"]):
         if has_spikes(recording):
-            trains = get_trains(recording, animal)[
-                :: count_neurons(recording)
-            ]  # the first neuron of each unit
+            per_unit = count_neurons(recording)
+            trains = get_trains(recording, animal)[::per_unit]  # the first neuron of each unit
         for place in range(min(n_sessions, rates.sizes["recorded_episode"])):
             row = animal * recording.sizes["episode"] + int(recording["recorded_episode"][place])
             if has_spikes(recording):
                 times = [of_unit[place] for of_unit in trains]
             else:
-                times = _draw(rates[animal, place].values, step_s, rng)
+                times = _draw(rates[animal, place].values, bin_s, rng)
+            event = events[animal, place]
             found.append(
                 CellSession(
                     animal=str(sessions.animal[row]),
@@ -133,17 +148,20 @@ def _better(frozen: xr.Dataset) -> xr.DataArray | None:
     return p.argmax(option).where(alone, -1)
 
 
-def _draw(rates: NDArray, step_s: float, rng: np.random.Generator) -> list[NDArray]:
-    """Spike times of each unit in s, Poisson given rates (step, unit) in Hz."""
-    counts = rng.poisson(np.asarray(rates, dtype=float).T * step_s)  # (unit, step)
-    steps = np.arange(counts.shape[1])
-    return [np.sort((np.repeat(steps, own) + rng.random(own.sum())) * step_s) for own in counts]
+def _draw(rates: NDArray, bin_s: float, rng: np.random.Generator) -> list[NDArray]:
+    """Spike times of each unit in s, Poisson given rates (bin, unit) in Hz."""
+    counts = rng.poisson(np.asarray(rates, dtype=float).T * bin_s)  # (unit, bin)
+    bins = np.arange(counts.shape[1])
+    return [np.sort((np.repeat(bins, own) + rng.random(own.sum())) * bin_s) for own in counts]
 
 
 def _event_phase(recording: xr.Dataset) -> str:
-    return CUE if CUE in get_phase_of_steps(recording) else get_choice_phase(recording)
+    return CUE if CUE in get_phases(recording) else get_choice_phase(recording)
 
 
-def _begins(phase: NDArray) -> NDArray:
-    """Where a phase begins, (step,) bool."""
-    return np.concatenate([[True], phase[1:] != phase[:-1]])
+def _find_trial_bins(recording: xr.Dataset) -> tuple[NDArray, NDArray]:
+    """First bin of every trial, and the one after its last, (animal, recorded_episode, trial) each."""
+    _, first = np.unique(recording["trial"].values, return_index=True)
+    begin = get_onset_bins(recording)[..., first]
+    last = np.full((*begin.shape[:2], 1), recording.sizes["bin"])
+    return begin, np.concatenate([begin[..., 1:], last], axis=-1)

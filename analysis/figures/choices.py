@@ -18,9 +18,11 @@ from pfc_da.analysis.figures.style import (
     MUTED,
     SERIES,
     VERMILLION,
+    draw_band,
     draw_legend_above,
     get_whiskers,
     label_axes,
+    words,
 )
 from pfc_da.analysis.statistic import Statistic
 
@@ -75,7 +77,7 @@ def make_raster_panel(table: pd.DataFrame) -> Panel:
 
 
 def _plot_matching_fractions(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw fraction of choices against fraction of income, a point a session; dashes are exact matching."""
+    """Draw fraction of choices against fraction of income, a point a block; dashes are exact matching."""
     _draw_identity(ax, 0, 1)
     _draw_cloud(ax, numbers["income_fraction"], numbers["choice_fraction"])
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
@@ -104,8 +106,8 @@ def make_matching_panel(table: pd.DataFrame, slope: Statistic) -> Panel:
     Parameters
     ----------
     table : DataFrame
-        animal, episode, choice_fraction, income_fraction, log_choice_ratio, log_income_ratio, and the fitted generalised
-        matching law, the same in every row: slope, slope_low, slope_high, bias.
+        animal, episode, block, choice_fraction, income_fraction, log_choice_ratio, log_income_ratio, and the fitted
+        generalised matching law, the same in every row: slope, slope_low, slope_high, bias.
     slope : Statistic
         The slope drawn.
     """
@@ -113,12 +115,48 @@ def make_matching_panel(table: pd.DataFrame, slope: Statistic) -> Panel:
         name="matching",
         table=table,
         title="Matching",
-        caption="A point is a session of one animal. Left: fraction of choices of A against the fraction of income "
-        "from A. Right: the same as log ratios of A to B, with the generalised matching law (line: mean slope "
+        caption="A point is a block of a session of one animal. Left: fraction of choices of A against the fraction of "
+        "income from A. Right: the same as log ratios of A to B, with the generalised matching law (line: mean slope "
         "and bias of the animals; band: interval of the slope). Dashes: exact matching.",
         plots=(_plot_matching_fractions, _plot_matching_ratios),
         statistics=[slope],
         wide=True,
+    )
+
+
+def _plot_changes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+    """Draw choices of the newly better option around a change, one line for each agent."""
+    ax.axvline(-0.5, color=FAINT, linewidth=0.8)
+    for (who, rows), (color, dash) in zip(
+        numbers.groupby("who", sort=False), itertools.cycle(SERIES), strict=False
+    ):
+        ax.plot(rows["trial"], rows["mean"], color=color, linestyle=dash, label=words(str(who)))
+        draw_band(ax, rows["trial"], rows, color)
+    ax.set_ylim(0, 1)
+    draw_legend_above(ax)
+    return label_axes(ax, "trial around the change", "P(newly better option)")
+
+
+def make_changes_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> Panel:
+    """Choices around an unsignalled change of the better option.
+
+    Parameters
+    ----------
+    table : DataFrame
+        who (``animals`` or a reference agent), trial (0 the first with the new option), mean, low, high, interval, n,
+        n_of.
+    statistics : sequence of Statistic
+        Trials to half of the change.
+    """
+    return Panel(
+        name="changes",
+        table=table,
+        title="Choices around a change",
+        caption="Probability of choosing the option that is richer from trial 0 on, weights frozen. Observer: knows how "
+        "p0 is drawn and when it may change, and learns p0 from its rewards. Alternation: ignores rewards. Knows "
+        "p0: is given p0 of every trial. Lines: means; bands: intervals.",
+        plots=(_plot_changes,),
+        statistics=statistics,
     )
 
 

@@ -99,7 +99,7 @@ def make_within_session_panel(table: pd.DataFrame) -> Panel:
 
 
 def _plot_controls(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
-    """Draw the estimate under each condition with its interval; a dark bar marks what chance would give."""
+    """Draw the estimate under each condition with its interval; a dark bar marks the reward of random choices."""
     rows = np.arange(len(numbers))
     draw_bars(ax, numbers, "estimate", 0.55)
     ax.vlines(numbers["chance"], rows - 0.38, rows + 0.38, color=INK, linewidth=1.8, label="chance")
@@ -133,10 +133,37 @@ def make_controls_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) ->
     )
 
 
+def make_timings_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> Panel:
+    """Reward in trials of other durations.
+
+    Parameters
+    ----------
+    table : DataFrame
+        condition, estimate, low, high, chance.
+    statistics : sequence of Statistic
+        Those drawn.
+    """
+    return Panel(
+        name="timings",
+        table=table,
+        title="Reward by timing",
+        caption="Reward per trial with frozen weights in trials of other durations. Frozen: as in training. Pace: all paced "
+        "phases of a trial are so many times as long. Pauses: ten pauses of 5 s in a session. Fixation longer: by 1 s. "
+        "Points: mean over animals and sessions; whiskers: intervals. Dark bars: reward of random choices.",
+        plots=(_plot_controls,),
+        statistics=statistics,
+        height=compute_height(table, "condition"),
+    )
+
+
 def make_reward_panels(
-    recording: xr.Dataset, curves: Sequence[pd.DataFrame], rewards: Sequence[Statistic], chance: float
+    recording: xr.Dataset,
+    curves: Sequence[pd.DataFrame],
+    controls: Sequence[Statistic],
+    timings: Sequence[Statistic],
+    chance: float,
 ) -> list[Panel]:
-    """Panels that every paradigm shows: reward over training, within a session, and under the controls.
+    """Panels that every paradigm shows: reward over training, within a session, under the controls, and by timing.
 
     Parameters
     ----------
@@ -144,16 +171,19 @@ def make_reward_panels(
         With the conditions to be drawn within a session.
     curves : sequence of DataFrame
         Learning curve of every animal.
-    rewards : sequence of Statistic
-        Of `pfc_da.analysis.behaviour.summary.compute_rewards`.
+    controls, timings : sequence of Statistic
+        Of `pfc_da.analysis.behaviour.summary.compute_rewards`, the frozen animals first; only these if there are no others.
     chance : float
         Reward per trial of random choices.
     """
-    return [
+    panels = [
         make_learning_panel(behaviour.tabulate_learning(curves)),
         make_within_session_panel(behaviour.tabulate_within_session(recording)),
-        make_controls_panel(behaviour.tabulate_controls(rewards, chance), rewards),
+        make_controls_panel(behaviour.tabulate_controls(controls, chance), controls),
     ]
+    if len(timings) > 1:
+        panels.append(make_timings_panel(behaviour.tabulate_controls(timings, chance), timings))
+    return panels
 
 
 def _format_thousands(value: float, _position: float) -> str:

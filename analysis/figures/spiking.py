@@ -66,11 +66,9 @@ def _plot_spikes(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
             rows["time"], rows["row"], "|", color=color, markersize=1.6, markeredgewidth=0.6, label=label
         )
         marks[0].set_rasterized(len(rows) > MANY_POINTS)
-    trial_s = float(numbers["trial_s"].iloc[0])
-    end = numbers["time"].max()
-    for trial in range(int(end / trial_s) + 2):
-        ax.axvline(trial * trial_s, color=FAINT, linewidth=0.5, zorder=0)
-    ax.set_xlim(0, end)
+    for start in numbers["trial_start"].unique():
+        ax.axvline(start, color=FAINT, linewidth=0.5, zorder=0)
+    ax.set_xlim(0, numbers["time"].max())
     draw_legend_above(ax, markerscale=4)
     return label_axes(ax, "time in the session (s)", "neuron")
 
@@ -81,7 +79,7 @@ def make_spikes_panel(table: pd.DataFrame) -> Panel:
     Parameters
     ----------
     table : DataFrame
-        row, is_excitatory, time (s), trial_s (length of a trial, s).
+        row, is_excitatory, time (s), trial_start (begin of its trial, s).
     """
     return Panel(
         name="spiking_raster",

@@ -126,9 +126,10 @@ def make_selectivity_in_time_panel(table: pd.DataFrame) -> Panel:
         name="selectivity_in_time",
         table=table,
         title="Selectivity of units in time",
-        caption="Fraction of units whose spikes in windows of 200 ms depend on each variable (multiple regression, p < .05 for "
-        "each unit and window), against the middle of the window. Spikes are drawn from rates where none were "
-        f"recorded. Horizontal line: 5 %, expected by chance. {EVENT_LINES}",
+        caption="Fraction of units whose spikes in windows of 200 ms depend on each variable (multiple regression, "
+        "p < .05 for each unit and window), against the middle of the window. Spikes are drawn from rates where none were "
+        f"recorded. Horizontal line: 5 %, expected by chance. Windows less than 100 ms from an event reach beyond it. "
+        f"{EVENT_LINES}",
         plots=(_plot_selectivity_from_cue, _plot_selectivity_from_choice),
         wide=True,
     )
@@ -147,8 +148,8 @@ def make_decoding_in_time_panel(table: pd.DataFrame) -> Panel:
         table=table,
         title="Decoding in time",
         caption="Balanced accuracy with which the spikes of all units in windows of 200 ms give the choice, or whether the "
-        "value of the first object is high, in sessions held out. Thin lines: labels of other sessions. Horizontal "
-        f"line: chance. {EVENT_LINES}",
+        "value of the first object is high, in sessions held out. Thin lines: labels of other sessions, mean over "
+        f"windows. Horizontal line: chance. {EVENT_LINES}",
         plots=(_plot_decoding_from_cue, _plot_decoding_from_choice),
         wide=True,
     )

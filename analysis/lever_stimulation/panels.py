@@ -227,7 +227,7 @@ def make_activity_panel(table: pd.DataFrame) -> Panel:
         name="outcome_activity",
         table=table,
         title="Activity of units after each outcome",
-        caption="A line is a unit: mean activity in the phase in which the error reaches the actor, after a loss of the risky lever, the "
+        caption="A line is a unit: mean activity while the error reaches the actor, after a loss of the risky lever, the "
         "certain reward, and a win of the risky lever, minus the mean over the three. Dark: the unit codes "
         "the prediction error beyond what reward and lever explain (p < .05 for each unit alone, not "
         "corrected for the number of units).",

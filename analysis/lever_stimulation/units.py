@@ -1,10 +1,11 @@
 """Units that code the reward-prediction error: of the actor, which receives it, or of the critic, which receives reward.
 
-Activity in the phase `dopamine` of the trial, in which the error reaches the actor, is regressed on the reward, on what was expected
-(reward minus error) and on the lever pressed, all together, and compared with pairings of activity with other sessions
-(`pfc_da.analysis.units.selectivity`). The error is the reward minus the expectation: a unit codes it if both have a weight
-and the weights have opposite signs. Its p-value is the larger of the two, and 1 where the signs agree (Berger 1982). A unit
-that codes the expectation alone, or the reward alone, passes in one case of forty; it counts for the variable it codes.
+Activity in the phase `dopamine` of the trial, in which the error reaches the actor, is regressed on the reward, on what was
+expected (reward minus error) and on the lever pressed, all together, and compared with pairings of activity with other
+sessions (`pfc_da.analysis.units.selectivity`). The error is the reward minus the expectation: a unit codes it if both have
+a weight and the weights have opposite signs. Its p-value is the larger of the two, and 1 where the signs agree (Berger
+1982). A unit that codes the expectation alone, or the reward alone, passes in one case of forty; it counts for the variable
+it codes.
 
 References
 ----------

@@ -20,6 +20,11 @@ from numpy.typing import NDArray
 
 from pfc_da.errors import InputError
 
+CHUNK = 50
+"""Sessions at once: their beliefs stay in a processor's cache."""
+REPEATS = 4
+"""Simulations of an observer in every session."""
+
 
 class Belief(Protocol):
     """State of an observer in several sessions that advance together."""
@@ -60,9 +65,9 @@ class Choices:
 
     Attributes
     ----------
-    choice : (session, trial) int8
-    reward : (session, trial) float32
-    p_option : (session, trial, option) float32
+    choice : ([simulation,] session, trial) int8
+    reward : ([simulation,] session, trial) float32
+    p_option : ([simulation,] session, trial, option) float32
         Chance of reward of each option at that moment. Its value at the choice is the expected reward, whose mean measures
         an observer with less noise than `reward`.
     """
@@ -73,7 +78,7 @@ class Choices:
 
     @property
     def expected_reward(self) -> NDArray:
-        """Chance of reward of the option chosen, (session, trial)."""
+        """Chance of reward of the option chosen, as `choice`."""
         return np.take_along_axis(self.p_option, self.choice[..., None].astype(int), axis=-1)[..., 0]
 
 
@@ -127,6 +132,31 @@ def simulate_choices(
         waited[session, chosen] = 0
         choice[:, trial], reward[:, trial], p_option[:, trial] = chosen, paid, p
     return Choices(choice=choice, reward=reward, p_option=p_option)
+
+
+def simulate_repeatedly(
+    observer: Observer, schedule: NDArray, *, baited: bool = False, rng: np.random.Generator
+) -> Choices:
+    """Let an observer choose on a schedule `REPEATS` times, `CHUNK` sessions at once.
+
+    Parameters
+    ----------
+    observer, schedule, baited, rng
+        As for `simulate_choices`.
+
+    Returns
+    -------
+    Choices
+        With the dimension of simulations.
+    """
+    repeated = np.tile(schedule, (REPEATS, 1, 1))
+    parts = [
+        simulate_choices(observer, repeated[first : first + CHUNK], baited=baited, rng=rng)
+        for first in range(0, len(repeated), CHUNK)
+    ]
+    names = ("choice", "reward", "p_option")
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Choices(**{name: values.reshape(REPEATS, -1, *values.shape[1:]) for name, values in whole.items()})
 
 
 def compute_baited_probability(p0: NDArray, waited: NDArray) -> NDArray:

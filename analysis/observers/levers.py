@@ -1,9 +1,9 @@
 """Bayes-optimal agent for the two levers; the probability of the risky lever is unknown to it.
 
-The safe lever pays 1, the risky one 4 with a probability that is .125 or .5, equally likely, for the whole session. After
-w wins and l losses of it the probability is .5 with the odds
+The safe lever pays 1, the risky one 4 with a probability that is one of a few values, equally likely, for the whole
+session: .125 or .5 in test, others in training. After w wins and l losses of it a value p has the odds
 
-    .5^(w+l) : .125^w .875^l,
+    p^w (1 - p)^l,
 
 and with t free presses left, m being the mean probability under these odds,
 
@@ -20,6 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 P_WIN = (0.125, 0.5)
+"""Values of the sessions of test."""
+P_WIN_TRAINING = (0.05, 0.2, 0.4, 0.6)
+"""Values of the sessions of training."""
 SAFE, RISKY = 1.0, 4.0
 
 
@@ -33,10 +36,13 @@ class BayesOptimalPresser:
         Forced presses of each lever.
     n_free
         Free presses after them.
+    p_win
+        Values of the probability that it takes to be equally likely.
     """
 
     n_forced: int = 5
     n_free: int = 30
+    p_win: tuple[float, ...] = P_WIN
 
     @cached_property
     def presses_risky(self) -> NDArray:
@@ -69,8 +75,8 @@ class BayesOptimalPresser:
     def _mean_probability(self) -> NDArray:
         """Mean probability of a win, (wins, losses)."""
         count = np.arange(self.n_forced + self.n_free + 1)
-        odds = np.stack([p ** count[:, None] * (1 - p) ** count for p in P_WIN], axis=-1)
-        return odds @ P_WIN / odds.sum(-1)
+        odds = np.stack([p ** count[:, None] * (1 - p) ** count for p in self.p_win], axis=-1)
+        return odds @ self.p_win / odds.sum(-1)
 
 
 def _press(weight: NDArray, p_win: float) -> NDArray:

@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pfc_da.analysis.observers.base import CHUNK
 from pfc_da.errors import InputError
 
-CHUNK = 50  # sessions at once: their beliefs stay in a processor's cache
 TIE = 1e-6  # beliefs that differ by rounding alone
 
 

@@ -2,7 +2,8 @@ r"""The ideal observer of the volatility schedule: it knows the rules and comput
 
 It knows that one option pays with p_stable in the stable and p_volatile in the volatile phase and the other with one less
 that; that either phase may come first, each half a session long; that the better option is drawn anew at the start of a
-phase; and that in the volatile phase it changes after a number of trials uniform on `run_trials`. What it does not know
+phase; and that in the volatile phase it changes after a number of trials uniform on `run_trials`, or with a constant hazard
+of one in their mean. What it does not know
 is a hidden Markov chain of three parts, the order of phases, the better option and the trials n since it became so, with
 
     P(change after n trials) = P(run = n) / P(run >= n)     in the volatile phase, 0 in the stable one,
@@ -34,17 +35,30 @@ class ScheduleObserver:
         Fewest and most trials between two changes in the volatile phase.
     phase_trials : int
         Trials of the phase that comes first; the other lasts until the end.
+    runs : {"uniform", "geometric"}
+        Distribution of the trials between two changes.
     """
 
     p_stable: float
     p_volatile: float
     run_trials: tuple[int, int]
     phase_trials: int
+    runs: str = "uniform"
 
     def __post_init__(self) -> None:
         fewest, most = self.run_trials
         if not 1 <= fewest <= most:
             raise InputError(f"run_trials must be the fewest and the most, got {self.run_trials}.")
+
+    @property
+    def hazard(self) -> NDArray:
+        """Probability that a run ends after n trials if it has not before, (n,); one value where it does not depend on n."""
+        fewest, most = self.run_trials
+        if self.runs == "geometric":
+            return np.array([2 / (fewest + most)])
+        n = np.arange(most + 1)
+        left = np.minimum(most - n + 1, most - fewest + 1)  # lengths a run of at least n trials may have
+        return np.where(n >= fewest, 1 / left, 0.0)
 
     def start(self, schedule: NDArray) -> "_OnSchedule":
         """Every order and better option equally likely."""
@@ -55,14 +69,11 @@ class _OnSchedule(PairBelief):
     """Beliefs (session, order, better, n): order 0 stable first, n trials since the better option became so."""
 
     def __init__(self, observer: ScheduleObserver, n_sessions: int):
-        fewest, most = observer.run_trials
+        self.hazard = observer.hazard
         self.phase_trials, self.trial = observer.phase_trials, 0
         p = np.array([observer.p_stable, observer.p_volatile])
         self.p_first = np.stack([p, 1 - p], axis=-1)  # (phase, better)
-        n = np.arange(most + 1)
-        left = np.minimum(most - n + 1, most - fewest + 1)  # lengths a run of at least n trials may have
-        self.hazard = np.where(n >= fewest, 1 / left, 0.0)
-        self.belief = np.zeros((n_sessions, 2, 2, most + 1))
+        self.belief = np.zeros((n_sessions, 2, 2, len(self.hazard)))
         self.belief[..., 0] = 1 / 4
 
     def expect(self) -> tuple[NDArray, NDArray]:

@@ -56,17 +56,15 @@ def align(
     """
     event_bins, offsets = find_event_bins(recording, event), find_offsets(recording, window)
     inside = find_inside(recording, event_bins, offsets)
-    aligned: NDArray | None = None
+    per_unit = () if values.endswith("_trace") else (recording.sizes["unit"],)
+    aligned = np.empty((*event_bins.shape, len(offsets), *per_unit), np.float32)
     for animal, episode, session in iterate_sessions(recording, values):
-        if aligned is None:
-            shape = (*event_bins.shape, len(offsets), *session.shape[1:])
-            aligned = np.full(shape, np.nan, np.float32)
         aligned[animal, episode] = cut_windows(session, event_bins[animal, episode], offsets)
     attrs = {"units": "1"} if values == SPIKES else recording[values].attrs
     counted = {"units": "1", "long_name": "trials whose window leaves the session"}
     return xr.DataArray(
         aligned,
-        dims=("animal", "episode", "trial", "time", "unit")[: np.ndim(aligned)],
+        dims=("animal", "episode", "trial", "time", "unit")[: aligned.ndim],
         coords={
             "time": label_time(recording, event, offsets),
             "n_left_out": (("animal", "episode"), (~inside).sum(-1), counted),

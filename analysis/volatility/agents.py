@@ -1,22 +1,22 @@
 """Reference agents in the sessions of the animals: learners fitted to each animal, and Bayesian observers.
 
 Three learners are fitted to every animal and simulated with the fitted parameters: ``fixed_alpha`` (a Rescorla-Wagner
-learner with one alpha), ``kalman`` and ``pearce_hall`` (`pfc_da.analysis.choice_models`). Two observers choose the likelier
-option: ``behrens`` learns volatility from flat priors (`pfc_da.analysis.observers.behrens`), ``ideal`` knows the schedule
-(`pfc_da.analysis.observers.volatility`). No fixed alpha can differ between phases; a learner of volatility must.
+learner with one alpha), ``kalman`` and ``pearce_hall`` (`pfc_da.analysis.choice_models`). Observers choose the likelier
+option: ``behrens`` learns volatility from flat priors (`pfc_da.analysis.observers.behrens`), ``ideal`` knows the schedule of
+these sessions, and ``ideal_of_training`` takes it for that of training (`pfc_da.analysis.observers.volatility`). No fixed
+alpha can differ between phases; a learner of volatility must.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pfc_da.analysis.choice_models.fit import fit_model
 from pfc_da.analysis.choice_models.models import get_model, simulate_model
-from pfc_da.analysis.observers.base import Choices, simulate_choices
+from pfc_da.analysis.observers.base import simulate_repeatedly
 from pfc_da.analysis.observers.behrens import VolatilityLearner
-from pfc_da.analysis.observers.two_options import CHUNK, PairObserver
+from pfc_da.analysis.observers.two_options import PairObserver
 from pfc_da.analysis.statistic import Statistic, summarise
 from pfc_da.analysis.volatility.rates import STARTS, RateFit, compute_bic_gain, summarise_ratio
 from pfc_da.analysis.volatility.sessions import VolatileSessions
@@ -27,8 +27,6 @@ FITTED_AGENTS = {
     "pearce_hall": "pearce_hall_coupled",
 }
 """Learner -> the model of `choice_models` that is fitted and simulated."""
-REPEATS = 4
-"""Simulations of an observer in every session."""
 
 
 def simulate_fitted_agents(
@@ -57,38 +55,29 @@ def simulate_fitted_agents(
 
 
 def simulate_observers(
-    sessions: VolatileSessions, observer: PairObserver, *, rng: np.random.Generator
+    sessions: VolatileSessions, observers: Mapping[str, PairObserver], *, rng: np.random.Generator
 ) -> dict[str, VolatileSessions]:
-    """Choices of the ideal `observer` and of the learner of Behrens et al., each simulated `REPEATS` times (agents).
+    """Choices of observers, and of the learner of Behrens et al., several simulations (agents) of each.
 
     Parameters
     ----------
     sessions : VolatileSessions
         Of the animals; their schedules are used.
-    observer : PairObserver
-        The ideal observer of the schedule.
+    observers : mapping of str to PairObserver
+        By name.
     rng : numpy.random.Generator
 
     Returns
     -------
     mapping of str to VolatileSessions
-        ``ideal`` and ``behrens``.
+        By name of the observer, ``behrens`` last.
     """
     simulated = {}
-    for name, agent in (("ideal", observer), ("behrens", VolatilityLearner())):
-        repeated = np.tile(sessions.p_reward, (REPEATS, 1, 1))
-        shape = (REPEATS, *sessions.volatile.shape)
-        chunks = range(0, len(repeated), CHUNK)
-        parts = [simulate_choices(agent, repeated[first : first + CHUNK], rng=rng) for first in chunks]
-        choice, reward = (
-            np.concatenate(each).reshape(shape) for each in zip(*map(_both, parts), strict=True)
-        )
-        simulated[name] = replace(sessions, choice=choice.astype(int), reward=reward.astype(float))
+    for name, agent in {**observers, "behrens": VolatilityLearner()}.items():
+        made = simulate_repeatedly(agent, sessions.p_reward, rng=rng)
+        choice, reward = made.choice.astype(int), made.reward.astype(float)
+        simulated[name] = replace(sessions, choice=choice, reward=reward)
     return simulated
-
-
-def _both(choices: Choices) -> tuple[NDArray, NDArray]:
-    return choices.choice, choices.reward
 
 
 def summarise_agents(
@@ -112,10 +101,11 @@ def summarise_agents(
             summarise_ratio(fit, labels),
             summarise("bic_block_specific", gain, labels=labels, units="BIC"),
         )
-        found += pair if name in FITTED_AGENTS else [_over_simulations(statistic) for statistic in pair]
+        found += pair if name in FITTED_AGENTS else [count_simulations(statistic) for statistic in pair]
     return found
 
 
-def _over_simulations(statistic: Statistic) -> Statistic:
+def count_simulations(statistic: Statistic) -> Statistic:
+    """The statistic of an observer, whose agents are simulations and no animals."""
     interval = statistic.interval.replace("animals", "simulations")
     return replace(statistic, interval=interval, n_of="simulations", by_animal=())

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pfc_da.analysis.behaviour.reversals import (
     compute_reversal_curve,
     compute_trials_to_criterion,
     mean_where,
 )
-from pfc_da.analysis.interval import split_sessions
+from pfc_da.analysis.behaviour.reward_share import summarise_reward_share
 from pfc_da.analysis.statistic import NO_LABELS, POSITIVE, Labels, Statistic, summarise
 from pfc_da.analysis.volatility.sessions import PHASES, VolatileSessions
 
@@ -35,21 +34,10 @@ def summarise_rewards(
     for phase, name in enumerate(PHASES):
         mean = mean_where(own, sessions.volatile == phase)  # (animal, session)
         found.append(summarise("expected_reward", mean, labels={"phase": name}, units="reward"))
+    chance = np.full((1, *own.shape[1:]), CHANCE)
     for name, simulated in observers.items():
-        share = _compute_share(own, simulated.expected_reward)
-        by_group = [
-            _compute_share(own[:, group], simulated.expected_reward[:, group])
-            for group in split_sessions(own.shape[1])
-        ]
-        found.append(
-            summarise("reward_share", share, np.stack(by_group, 1), labels={"agent": name}, units="fraction")
-        )
+        found.append(summarise_reward_share(own, chance, simulated.expected_reward, name))
     return found
-
-
-def _compute_share(own: NDArray, best: NDArray) -> NDArray:
-    """Gain over chance of each animal as a share of the mean gain of the observer's simulations, (animal,)."""
-    return (np.nanmean(own, axis=(1, 2)) - CHANCE) / (np.nanmean(best) - CHANCE)
 
 
 def summarise_reversals(sessions: VolatileSessions, labels: Labels = NO_LABELS) -> Statistic:

@@ -35,6 +35,7 @@ LOOKS = {  # colour and dash of an agent, the same in every panel
     "fixed_alpha": (MUTED, (0, (5, 2))),
     "behrens": (GREEN, (0, (1, 1.2))),
     "ideal": (PURPLE, (0, (5, 1.5, 1, 1.5))),
+    "ideal_of_training": (BLUE, (0, (2, 1))),
 }
 OTHER = (MUTED, "-")
 MEASURES = {  # of the plot of learning rates over training
@@ -74,7 +75,8 @@ def make_rates_panel(table: pd.DataFrame) -> Panel:
         caption="Learning rates fitted to choices made with frozen weights, one rate for each phase. Small dots: "
         "animals; large symbols: means; whiskers: intervals. Fixed alpha, Kalman and Pearce-Hall: learners "
         "fitted to each animal, then simulated in the same sessions. Behrens: a Bayesian learner of "
-        "volatility. Ideal: an observer that knows the schedule. Humans: published, on another schedule.",
+        "volatility. Ideal: an observer that knows the schedule; ideal of training: one that takes it for that of "
+        "training, whose runs have no usual length. Humans: published, on another schedule.",
         plots=(_plot_rates,),
         height=compute_height(table, "who"),
     )
@@ -144,7 +146,8 @@ def make_since_switch_panel(table: pd.DataFrame) -> Panel:
         table=table,
         title="Learning rate after a reversal",
         caption="Learning rate fitted in bins of trials since a reversal, volatile phase, weights frozen. A learner "
-        "with a fixed rate has the same rate in every bin. Points: means; bands: intervals.",
+        "with a fixed rate has the same rate in every bin; a rise in the last bins is of an agent that expects the "
+        "next reversal. Points: means; bands: intervals.",
         plots=(_plot_since_switch,),
     )
 

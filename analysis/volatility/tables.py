@@ -14,8 +14,8 @@ from pfc_da.analysis.volatility.rates import SINCE, RateFit
 from pfc_da.analysis.volatility.sessions import PHASES, VolatileSessions
 
 ANIMALS = "animals"
-CURVES = (ANIMALS, "fixed_alpha", "ideal", "behrens")
-"""Whose choices around a reversal are drawn."""
+CURVES = (ANIMALS, "fixed_alpha", "ideal", "ideal_of_training", "behrens")
+"""Whose choices around a reversal are drawn, and rates since one are fitted."""
 NO_INTERVAL = (np.nan, np.nan, None, None, None)
 _OVER = {
     True: (OVER_ANIMALS, "animals"),
@@ -45,13 +45,18 @@ def tabulate_rates(fits: Mapping[str, RateFit]) -> pd.DataFrame:
 
 def tabulate_since_switch(fits: Mapping[str, RateFit | None]) -> pd.DataFrame:
     """Learning rate by trials since a reversal (the middle of the bin), mean over agents with its interval."""
-    middle = [(first + end - 1) / 2 for first, end in SINCE]
-    return _tabulate_means("trial", middle, {who: fit.rate for who, fit in fits.items() if fit is not None})
+    rates = {who: fit.rate for who, fit in fits.items() if fit is not None}
+    n_bins = max((rate.shape[1] for rate in rates.values()), default=0)
+    return _tabulate_means("trial", [(first + end - 1) / 2 for first, end in SINCE[:n_bins]], rates)
 
 
 def tabulate_reversals(by_agent: Mapping[str, VolatileSessions]) -> pd.DataFrame:
     """Choices of the newly better option by trial around a reversal, 0 the first with it, mean over agents."""
-    curves = {who: compute_reversal_curve(by_agent[who].choice, by_agent[who].better) for who in CURVES}
+    curves = {
+        who: compute_reversal_curve(by_agent[who].choice, by_agent[who].better)
+        for who in CURVES
+        if who in by_agent
+    }
     return _tabulate_means("trial", range(-BEFORE, AFTER), curves)
 
 

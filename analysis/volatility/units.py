@@ -1,7 +1,7 @@
 """Units, and a direction of the population, whose activity differs between the stable and the volatile phase.
 
-Two variables are tested on activity in the phase that ends with the choice: ``volatile``, the phase, which is no input of the network; and
-``believed_volatility``, the probability of the volatile phase according to an ideal observer
+Two variables are tested on activity from the go signal to the choice: ``volatile``, the phase of the session, which is no
+input of the network; and ``believed_volatility``, the probability of the volatile phase according to an ideal observer
 (`pfc_da.analysis.observers.volatility`) of the animal's own choices and outcomes. Phases last half a session and beliefs
 drift, so both are compared with pairings of activity with the behaviour of other sessions
 (`pfc_da.analysis.units.nulls`), and a unit counts only for what last choice and reward, values and choice do not explain.

@@ -65,16 +65,17 @@ def exit_code(arguments: list[str]) -> int:
     """Run the command line on `arguments`, say what went wrong in one line, and return the exit code."""
     try:
         code = app(arguments, prog_name="pfc-da", standalone_mode=False)
+        signals.raise_lost()
     except Ended as ended:
         say(str(ended), sys.stderr)
         return ended.code
-    except (InputError, DiskFull) as error:
-        say(f"error: {error}", sys.stderr)
-        return 2
     except Exception as error:  # the last place before the user: never a traceback
         if signals.caused(error):
             say(signals.INTERRUPTED, sys.stderr)
             return 130
+        if isinstance(error, InputError | DiskFull):
+            say(f"error: {error}", sys.stderr)
+            return 2
         if hasattr(error, "format_message"):  # a usage error of typer, whose classes are private
             say(f"error: {_usage(error, arguments)}", sys.stderr)
             return 2

@@ -27,8 +27,8 @@ from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units.coding import analyse_coding
 from pfc_da.analysis.units.summary import compute_rates
-from pfc_da.recording_schema import FROZEN
-from pfc_da.rollout import CONTROLS
+from pfc_da.recording_schema import FROZEN, get_condition_names
+from pfc_da.rollout import CONTROLS, TIMINGS, Condition
 from pfc_da.settings import RunSettings
 from pfc_da.trials import per_trial
 
@@ -43,7 +43,7 @@ def analyse_recording(
     settings: RunSettings,
     rng: np.random.Generator,
 ) -> Findings:
-    """Reward under every control, what the experiment itself analyses, strategy, rates and coding of units.
+    """Reward under every control and timing, what the experiment itself analyses, strategy, rates and coding of units.
 
     Parameters
     ----------
@@ -103,17 +103,24 @@ def analyse_choices(
 def _analyse_reward(
     experiment: "Experiment", recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings
 ) -> Findings:
-    controls = recording.sel(condition=[condition.name for condition in CONTROLS])
     labels = experiment.label_variant(settings)
+    controls = _select(recording, CONTROLS)
     rewards = compute_rewards(controls, labels=labels)
-    figures = make_reward_panels(controls, curves, rewards, experiment.chance)
+    frozen, *timings = compute_rewards(_select(recording, (CONTROLS[0], *TIMINGS)), labels=labels)
+    figures = make_reward_panels(controls, curves, rewards, [frozen, *timings], experiment.chance)
     if experiment.choice is not None and experiment.probability is not None:
         choice, reward = get_choices(recording, experiment.choice)
         p = _get_probabilities(recording, experiment.probability)
         figures.append(make_raster_panel(tabulate_example_sessions(choice[0], reward[0], p)))
     regrets = [compute_regrets(recording, labels=labels)] if "held_out_regret" in recording else []
     learned = [state_chance(experiment.chance), *compute_gain(controls, labels=labels)]
-    return Findings([*rewards, *learned, *regrets], figures)
+    return Findings([*rewards, *timings, *learned, *regrets], figures)
+
+
+def _select(recording: xr.Dataset, conditions: Sequence[Condition]) -> xr.Dataset:
+    """Those of the conditions that were replayed."""
+    there = get_condition_names(recording)
+    return recording.sel(condition=[each.name for each in conditions if each.name in there])
 
 
 def _get_probabilities(recording: xr.Dataset, name: str) -> NDArray:

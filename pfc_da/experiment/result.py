@@ -12,10 +12,12 @@ import xarray as xr
 from pfc_da.analysis.figures.panel import draw_panel
 from pfc_da.analysis.interval import format_interval
 from pfc_da.analysis.statistic import Statistic
-from pfc_da.analysis.units.psth import WINDOW_S, psth
+from pfc_da.analysis.units.align import WINDOW_S
+from pfc_da.analysis.units.psth import psth
 from pfc_da.errors import InputError, plural, show
 from pfc_da.experiment.stages import require_before
 from pfc_da.recording import open_recording
+from pfc_da.recording_schema import CLAMPED, RECURRENCE_CUT
 from pfc_da.report.html import tag, text
 from pfc_da.report.page import write_report
 from pfc_da.report.summary import describe_verdicts, warn_of_run
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pfc_da.experiment.experiment import Experiment
+
+
+REWARDS = {
+    "reward_per_trial": "Reward per trial, weights frozen",
+    f"reward_{RECURRENCE_CUT}": "Reward per trial, recurrence cut",
+    f"reward_{CLAMPED}": "Reward per trial, trained without dopamine",
+}
+"""Statistics that every headline begins with, and their titles."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -161,7 +171,7 @@ class Result:
         window: tuple[float, float] = WINDOW_S,
         replay: str = STAGE_REPLAY,
     ) -> xr.DataArray:
-        """Mean activity around the begin of a phase, for each value of a variable of the trials.
+        """Mean activity around an event of the trial, for each value of a variable of the trials.
 
         Parameters
         ----------
@@ -260,7 +270,7 @@ def tabulate_statistics(statistics: Sequence[Statistic], settings: RunSettings) 
 
 
 def select_headline(statistics: pd.DataFrame, headline: Mapping[tuple[str, str], str]) -> pd.DataFrame:
-    """The rows of headline.csv: reward, then the statistics named, each with its title.
+    """The rows of headline.csv: reward, and without recurrence and dopamine; then the statistics named, each with its title.
 
     Parameters
     ----------
@@ -269,8 +279,9 @@ def select_headline(statistics: pd.DataFrame, headline: Mapping[tuple[str, str],
     headline : mapping of (str, str) to str
         Title by key and condition.
     """
-    rows = statistics[statistics["key"] == "reward_per_trial"].head(1)
-    found = [rows.assign(title="Reward per trial, weights frozen")]
+    found = [
+        statistics[statistics["key"] == key].head(1).assign(title=title) for key, title in REWARDS.items()
+    ]
     for (key, condition), title in headline.items():
         rows = statistics[(statistics["key"] == key) & (statistics["condition"] == condition)]
         found.append(rows.assign(title=title))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pfc_da.errors import InputError, damaged
+from pfc_da.jobs import signals
 from pfc_da.jobs.progress import Progress
 from pfc_da.settings import RunSettings
 from pfc_da.storage.run_files import STAGES
@@ -105,6 +106,7 @@ def run_stages(folder: RunFolder, work: Stages, to_do: Iterable[str], progress: 
     progress : Progress
     """
     for stage in to_do:
+        signals.raise_lost()
         LOG.info("%s begins in %s", stage, folder.path)
         with folder.doing(stage), progress.stage(stage):
             work[stage]()

@@ -20,7 +20,8 @@ def to_neo(session: Session) -> "neo.Block":
     neo.Block
         ``segments[0]`` has a spike train a unit (annotated with area, cell_type...; none for an LSTM), an analog signal a
         series (dimensionless but for activity, its units an annotation), an epoch ``trials`` whose array annotations are
-        the columns of the trials table, and an event a phase.
+        the columns of the trials table, an epoch a phase, and the events ``response`` and ``reward``, with choices and
+        rewards as array annotations.
     """
     with importing("ephys"):
         import neo
@@ -33,10 +34,14 @@ def to_neo(session: Session) -> "neo.Block":
         train = neo.SpikeTrain(times, units="s", t_stop=session.stop_s, name=str(unit), **known.to_dict())
         segment.spiketrains.append(train)
     segment.analogsignals.extend(_make_signals(session))
-    segment.epochs.append(_make_epoch(session.trials))
-    for phase in session.phases:
-        times = session.trials[f"{phase}_time"].to_numpy()
-        segment.events.append(neo.Event(times=times, units="s", name=phase))
+    phases = session.steps.groupby("phase", sort=False)
+    segment.epochs.append(_make_epoch("trials", session.trials))
+    segment.epochs.extend([_make_epoch(str(phase), own) for phase, own in phases])
+    for name, events in (("response", session.responses), ("reward", session.rewards)):
+        numbers = {str(key): column.to_numpy() for key, column in events.drop(columns="time").items()}
+        segment.events.append(
+            neo.Event(times=events["time"].to_numpy(), units="s", name=name, array_annotations=numbers)
+        )
     return block
 
 
@@ -46,9 +51,9 @@ def _make_signals(session: Session) -> "list[neo.AnalogSignal]":
 
     return [
         neo.AnalogSignal(
-            values.transpose("step", ...).values,
+            values.transpose("bin", ...).values,
             units="Hz" if values.attrs["units"] == "Hz" else "dimensionless",
-            sampling_rate=1 / session.step_s * pq.Hz,
+            sampling_rate=1 / session.bin_s * pq.Hz,
             name=str(name),
             unit=values.attrs["units"],
         )
@@ -56,16 +61,16 @@ def _make_signals(session: Session) -> "list[neo.AnalogSignal]":
     ]
 
 
-def _make_epoch(trials: pd.DataFrame) -> "neo.Epoch":
+def _make_epoch(name: str, rows: pd.DataFrame) -> "neo.Epoch":
     import neo
 
     return neo.Epoch(
-        times=trials["start_time"].to_numpy(),
-        durations=(trials["stop_time"] - trials["start_time"]).to_numpy(),
-        labels=trials.index.astype(str).to_numpy(),
+        times=rows["start_time"].to_numpy(),
+        durations=(rows["stop_time"] - rows["start_time"]).to_numpy(),
+        labels=rows.index.astype(str).to_numpy(),
         units="s",
-        name="trials",
-        array_annotations={str(name): column.to_numpy() for name, column in trials.items()},
+        name=name,
+        array_annotations={str(name): column.to_numpy() for name, column in rows.items()},
     )
 
 
@@ -89,8 +94,8 @@ def to_pynapple(session: Session) -> dict[str, Any]:
             unit: nap.Ts(times, time_support=whole) for unit, times in enumerate(session.spikes.trains())
         }
         found["units"] = nap.TsGroup(trains, time_support=whole, metadata=session.units)
-    times = to_seconds(np.arange(session.series.sizes["step"]), session.step_s)
+    times = to_seconds(np.arange(session.series.sizes["bin"]), session.bin_s)
     for name, values in session.series.items():
         make = nap.Tsd if values.ndim == 1 else nap.TsdFrame
-        found[str(name)] = make(t=times, d=values.transpose("step", ...).values)
+        found[str(name)] = make(t=times, d=values.transpose("bin", ...).values)
     return found

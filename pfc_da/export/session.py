@@ -1,7 +1,8 @@
 """A session, as a recording lab would file it: one animal, one episode, weights frozen.
 
-Steps become seconds since the session began: step t lasts from t dt to (t + 1) dt, trials follow one another without a
+Times are in seconds since the session began, whole bins of the recording; phases and trials follow one another without a
 gap. A trial ends with its last microsecond, since many tools take intervals as closed and would count the boundary twice.
+A choice is made at the end of its phase, and paid as the next phase begins.
 """
 
 import dataclasses
@@ -18,15 +19,15 @@ from pfc_da.errors import InputError
 from pfc_da.export.neurons import COLUMNS, HOW_FIRED, read_spikes, tabulate_neurons
 from pfc_da.export.spikes import HOW_DRAWN, TICKS_PER_S, Spikes, draw_spikes
 from pfc_da.recording import load
-from pfc_da.recording_schema import count_neurons, get_phases, get_seed, get_step_s, has_rates, is_choice_step
+from pfc_da.recording_schema import count_neurons, get_bin_s, get_phases, get_seed, has_rates, is_choice_step
 from pfc_da.rng import numpy_stream
 from pfc_da.storage.manifest import hash_config
 from pfc_da.trials import per_trial
 
-SERIES = ("value", "rpe", "dopamine_injected", "regret", "policy", "activity")
-"""Variables kept step by step, where a recording has them."""
-NOT_OF_TRIALS = ("activity", "regret")
-"""Variables with steps that are no column of the trials table: regret follows from choice and probabilities."""
+SERIES = ("activity", "value_trace", "dopamine_trace")
+"""Variables kept bin by bin."""
+NOT_OF_TRIALS = (*SERIES, "onset", "duration")
+"""Variables that are no column of the trials table, which has the times of its phases."""
 AREA = "PFC"
 
 Provenance = Mapping[Hashable, Any]
@@ -48,16 +49,19 @@ class Session:
         Phases of a trial in their order.
     trials
         One row a trial: start_time, stop_time, the begin of every phase and response_time in s, then one column a number.
+    steps
+        One row a phase of a trial: trial, phase, start_time and stop_time in s, choice (-1 if none) and reward, both at
+        its end.
     columns
         What each column of `trials` and `units` is, with its units.
     series
-        `SERIES` by step, dimensions (step,) or (step, action or unit), with `units` and `long_name`.
+        `SERIES`, dimensions (bin,) or (bin, unit), with `units` and `long_name`.
     units
         One row a unit, of a spiking replay one a neuron: area, cell_type and what else the recording knows of it.
     spikes, how_spiked
         Spike times and how they came about; None and "" where activity is no firing rate (LSTM).
-    step_s
-        Duration of a step in s.
+    bin_s
+        Duration of a bin in s.
     provenance
         Attributes of the recording.
     """
@@ -67,12 +71,13 @@ class Session:
     condition: str
     phases: tuple[str, ...]
     trials: pd.DataFrame
+    steps: pd.DataFrame
     columns: Mapping[str, str]
     series: xr.Dataset
     units: pd.DataFrame
     spikes: Spikes | None
     how_spiked: str
-    step_s: float
+    bin_s: float
     provenance: Provenance
 
     @property
@@ -86,9 +91,21 @@ class Session:
         return name_session(self.provenance, self.episode)
 
     @property
+    def responses(self) -> pd.DataFrame:
+        """Time in s, choice and reward of every choice."""
+        made = self.steps[self.steps["choice"] >= 0]
+        return made[["stop_time", "choice", "reward"]].rename(columns={"stop_time": "time"})
+
+    @property
+    def rewards(self) -> pd.DataFrame:
+        """Time in s and size of every reward."""
+        paid = self.steps[self.steps["reward"] != 0]
+        return paid[["stop_time", "reward"]].rename(columns={"stop_time": "time"})
+
+    @property
     def stop_s(self) -> float:
         """End of the session, in s."""
-        return float(to_seconds(self.series.sizes["step"], self.step_s))
+        return float(to_seconds(self.series.sizes["bin"], self.bin_s))
 
 
 def get_run_name(provenance: Provenance) -> str:
@@ -121,14 +138,14 @@ def name_session(provenance: Provenance, episode: int) -> str:
     return f"{str(provenance['paradigm']).replace('_', '-')}-{episode:04d}"
 
 
-def to_seconds(steps: ArrayLike, step_s: float, *, ticks: int = 0) -> NDArray:
-    """Start times of steps, and `ticks` of the clock later, in s.
+def to_seconds(bins: ArrayLike, bin_s: float, *, ticks: int = 0) -> NDArray:
+    """Start times of bins, and `ticks` of the clock later, in s.
 
     Parameters
     ----------
-    steps : (...,) int
-    step_s : float
-        Duration of a step, s.
+    bins : (...,) int
+    bin_s : float
+        Duration of a bin, s.
     ticks : int
 
     Returns
@@ -136,7 +153,7 @@ def to_seconds(steps: ArrayLike, step_s: float, *, ticks: int = 0) -> NDArray:
     (...,)
         In s.
     """
-    return (np.asarray(steps) * round(step_s * TICKS_PER_S) + ticks) / TICKS_PER_S
+    return (np.asarray(bins) * round(bin_s * TICKS_PER_S) + ticks) / TICKS_PER_S
 
 
 def list_sessions(recording: xr.Dataset, sessions: int | None = None) -> list[tuple[int, int]]:
@@ -192,10 +209,11 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
         if not 0 <= place < recording.sizes[dimension]:
             last = recording.sizes[dimension] - 1
             raise InputError(f"{dimension} must lie from 0 to {last} in this recording, got {place}.")
-    own = recording[[*list_labels(recording), "activity"]]
+    own = recording[[*list_labels(recording), *SERIES]]
     own = own.isel(animal=animal, condition=0, recorded_episode=session)
     own = load(own.isel(episode=int(own["recorded_episode"])))
-    trials, columns = _tabulate_trials(own)
+    steps = tabulate_steps(own)
+    trials, columns = _tabulate_trials(own, steps)
     units, more = _tabulate_units(own)
     spikes, how_spiked = _get_spikes(recording, own)
     return Session(
@@ -204,12 +222,13 @@ def read_session(recording: xr.Dataset, *, animal: int = 0, session: int = 0) ->
         condition=str(own["condition"].values),
         phases=get_phases(own),
         trials=trials,
+        steps=steps,
         columns=columns | more,
-        series=own[[name for name in SERIES if name in own]],
+        series=own[list(SERIES)],
         units=units,
         spikes=spikes,
         how_spiked=how_spiked,
-        step_s=get_step_s(own),
+        bin_s=get_bin_s(own),
         provenance=recording.attrs,
     )
 
@@ -231,26 +250,50 @@ def _get_spikes(recording: xr.Dataset, own: xr.Dataset) -> tuple[Spikes | None, 
     if not has_rates(own):
         return None, ""
     rng = numpy_stream(get_seed(own), "export", "spikes", animal, episode)
-    rates = own["activity"].transpose("step", "unit").values
+    rates = own["activity"].transpose("bin", "unit").values
     try:
-        return draw_spikes(rates, step_s=get_step_s(own), rng=rng), HOW_DRAWN
+        return draw_spikes(rates, bin_s=get_bin_s(own), rng=rng), HOW_DRAWN
     except InputError as error:
         raise InputError(f"animal {animal}, episode {episode}: {error}") from None
 
 
-def _tabulate_trials(own: xr.Dataset) -> tuple[pd.DataFrame, dict[str, str]]:
+def tabulate_steps(own: xr.Dataset) -> pd.DataFrame:
+    """Phases of the trials of a session, in their order (`Session.steps`).
+
+    Parameters
+    ----------
+    own : xarray.Dataset
+        Dimensions (step, ...), and `time` in s.
+    """
+    bin_s = get_bin_s(own)
+    begin = np.rint(own["onset"].values / bin_s).astype(np.int64)
+    count = np.rint(own["duration"].values / bin_s).astype(np.int64)
+    return pd.DataFrame(
+        {
+            "trial": own["trial"].values,
+            "phase": own["phase"].values.astype(str),
+            "start_time": to_seconds(begin, bin_s),
+            "stop_time": to_seconds(begin + count, bin_s),
+            "choice": own["choice"].values,
+            "reward": _shrink("reward", own["reward"].values),
+        }
+    )
+
+
+def _tabulate_trials(own: xr.Dataset, steps: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """The trials of a session, and what their columns are."""
-    first = np.flatnonzero(np.diff(own["trial"].values, prepend=-1))  # the first step of every trial
-    after, step_s = np.append(first[1:], own.sizes["step"]), get_step_s(own)
-    table = {"start_time": to_seconds(first, step_s), "stop_time": to_seconds(after, step_s, ticks=-1)}
+    by_trial = steps.groupby("trial", sort=False)
+    last = np.rint(by_trial["stop_time"].last() * TICKS_PER_S) - 1
+    table = {
+        "start_time": by_trial["start_time"].first().to_numpy(),
+        "stop_time": last.to_numpy() / TICKS_PER_S,
+    }
     columns = {"start_time": "begin of the trial (s)", "stop_time": "last microsecond of the trial (s)"}
     for phase in get_phases(own):
-        begins = np.flatnonzero(own["phase"].values == phase)
-        table[f"{phase}_time"] = to_seconds(begins, step_s)
+        table[f"{phase}_time"] = steps.loc[steps["phase"] == phase, "start_time"].to_numpy()
         columns[f"{phase}_time"] = f"begin of the phase {phase} (s)"
-    made = np.flatnonzero(is_choice_step(own)) + 1
-    table["response_time"] = to_seconds(made, step_s)
-    columns["response_time"] = "end of the step of the choice (s)"
+    table["response_time"] = steps.loc[is_choice_step(own), "stop_time"].to_numpy()
+    columns["response_time"] = "end of the phase of the choice, when the outcome begins (s)"
     for name, values in iterate_columns(own):
         table[name], columns[name] = _shrink(name, values.values), describe(values)
     return pd.DataFrame(table), columns

@@ -3,11 +3,11 @@
 The rate r_j(t) of unit j is itself random: it follows the choices, the rewards and the noise of the trial. Given the rates,
 spikes are Poisson, independent of one another,
 
-  n_j(t) ~ Poisson(r_j(t) dt),   times uniform within the step of length dt.
+  n_j(t) ~ Poisson(r_j(t) dt),   times uniform within the bin of length dt.
 
 So with R the integral of r over a window, the count N has mean E[R] and the Fano factor 1 + Var[R] / E[R]. One neuron a
 unit. Whatever the rates do not say is that of a Poisson process and no finding: no refractory period, CV2 and LV of 1 (more
-where rates jump from step to step), and correlations between neurons only through their rates.
+where rates jump from bin to bin), and correlations between neurons only through their rates.
 
 Reference: Cox 1955, J R Stat Soc B 17:129, doi 10.1111/j.2517-6161.1955.tb00188.x.
 """
@@ -39,15 +39,15 @@ class Spikes(NamedTuple):
         return np.split(self.times, self.ends[:-1])
 
 
-def draw_spikes(rates: NDArray, *, step_s: float, rng: np.random.Generator) -> Spikes:
+def draw_spikes(rates: NDArray, *, bin_s: float, rng: np.random.Generator) -> Spikes:
     """Draw the spikes of one session.
 
     Parameters
     ----------
-    rates : (step, unit)
-        Hz, held for each step.
-    step_s : float
-        Duration of a step in s.
+    rates : (bin, unit)
+        Hz, held for each bin.
+    bin_s : float
+        Duration of a bin in s.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def draw_spikes(rates: NDArray, *, step_s: float, rng: np.random.Generator) -> S
     """
     if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise InputError("spikes can be drawn from finite rates of 0 Hz or more only; these are not.")
-    ticks = round(step_s * TICKS_PER_S)
-    counts = rng.poisson(np.asarray(rates, dtype=float).T * step_s)  # (unit, step)
+    ticks = round(bin_s * TICKS_PER_S)
+    counts = rng.poisson(np.asarray(rates, dtype=float).T * bin_s)  # (unit, bin)
     at = np.repeat(np.arange(counts.size) * ticks, counts.ravel())  # unit after unit, in whole ticks
     at += rng.integers(ticks, size=at.size)
     at.sort()

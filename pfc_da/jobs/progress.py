@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+from pfc_da.jobs import signals
+
 _POLL_S = 0.25
 _LINE_EVERY_S = 30.0
 _FIRST_LINE_S = 1.0
@@ -45,6 +47,7 @@ class Report:
         note : str
             A short word on the current state.
         """
+        signals.raise_lost()
         line = f"{self.task}\t{done}\t{' '.join(note.split())[:200]}\n"
         with contextlib.suppress(OSError):  # a full disk must not end the work because of its progress bar
             descriptor = os.open(self.scratch, os.O_WRONLY | os.O_APPEND)
@@ -178,6 +181,7 @@ class Progress:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
+        signals.raise_from_now_on()
         descriptor, self._scratch = tempfile.mkstemp(prefix="pfc-da-progress-")
         os.close(descriptor)
         self._reader = Path(self._scratch).open("rb")

@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, wait
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -29,6 +29,7 @@ from pfc_da.jobs import signals
 LOCK = ".workers"
 PATIENCE_S = 30.0
 """Time in s that a command waits for workers of a killed command; they end at once unless the disk does not respond."""
+_POLL_S = 0.25
 _PR_SET_PDEATHSIG = 1
 _ONE_THREAD = {
     name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -73,6 +74,7 @@ def work(
         return _work_in_processes(jobs, n, folder, done)
     results = []
     for job in jobs:
+        signals.raise_lost()
         results.append(job())
         done(results[-1])
     return results
@@ -91,8 +93,13 @@ def _work_in_processes(
     try:
         with _signals_blocked():  # again: the start of the two resource trackers above has ended the block
             futures = [executor.submit(job) for job in jobs]
-        for future in as_completed(futures):
-            done(future.result())
+        left = {*futures}
+        while left:
+            # the main thread sleeps on if the system gives a signal to another thread, as while they are blocked above
+            finished, left = wait(left, _POLL_S, FIRST_COMPLETED)
+            signals.raise_lost()
+            for future in finished:
+                done(future.result())
         return [future.result() for future in futures]
     finally:
         with warnings.catch_warnings(action="ignore"):  # without pgrep, loky warns but kills its workers too

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import torch
 from numba import boolean, float32, int8, int64
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from pfc_da.network import Trace
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pfc_da.settings import ThreeFactorSettings
 
 CURVE = np.array([FI_THRESHOLD, 1 / FI_WIDTH, FI_GAIN_HZ, REFRACTORY_LIMIT_HZ], np.float32)
+NO_NOISE = np.empty((0, 0, 0), np.int8)
 LOG2_E = np.float32(math.log2(math.e))
 LEAST_POWER = np.float32(-64.0)
 """Of 2 in exp(-|x|): far below what changes a rate, and far above subnormal numbers, which are slow."""
@@ -50,13 +52,15 @@ FAST = {
 
 
 def _compile(signature: Any) -> Callable[[Any], Any]:
-    """Compile at once for one signature; without a cache where none can be written."""
+    """Compile at once for one signature; without a cache where none can be used."""
 
     def decorate(function: Any) -> Any:
-        options = {"fastmath": FAST, "error_model": "numpy", "nogil": True}
+        options: dict[str, Any] = {"fastmath": FAST, "error_model": "numpy", "nogil": True}
         try:
             return numba.njit(signature, cache=True, **options)(function)
-        except (OSError, RuntimeError):
+        except (
+            Exception
+        ):  # no folder for the cache, a full disk, or a damaged file; another error is raised again
             return numba.njit(signature, **options)(function)
 
     return decorate
@@ -79,46 +83,51 @@ def _log1p(u):
     return u * (L0 + u * (L1 + u * (L2 + u * (L3 + u * (L4 + u * (L5 + u * (L6 + u * L7)))))))
 
 
-# A loop is compiled to vector instructions only if it needs few checks that its arrays do not overlap: hence two loops
-# for a bin of a session.
+# A loop over units becomes vector instructions only if it needs few checks that its arrays do not overlap; hence several
+# loops for a bin. They are over all sessions, as rows that are cut out as arrays of their own take longer than the sums.
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _fire(drive, current, adaptation, rate, q, strength, curve):
-    """Drive (the recurrent current at first), rate and adaptation in a bin of one session."""
+def _fire(drive, current, adaptation, rate, ticks, adapt, strength, curve):
+    """Drive (the recurrent current at first), rate and adaptation in a bin."""
     threshold, sharpness, scale, limit = curve[0], curve[1], curve[2], curve[3]
-    for j in range(len(drive)):
-        total = drive[j] + (current[j] - adaptation[j])
-        x = (total - threshold) * sharpness
-        r = scale * ((ZERO if x < ZERO else x) + _log1p(_exp_minus_abs(x)))
-        r = limit if r > limit else r
-        target = strength * r
-        drive[j] = total
-        rate[j] = r
-        adaptation[j] = target + q * (adaptation[j] - target)
+    for s in range(len(ticks)):
+        approach = ONE - adapt[ticks[s]]
+        for j in range(drive.shape[1]):
+            total = drive[s, j] + (current[s, j] - adaptation[s, j])
+            x = (total - threshold) * sharpness
+            r = scale * ((ZERO if x < ZERO else x) + _log1p(_exp_minus_abs(x)))
+            r = limit if r > limit else r
+            drive[s, j] = total
+            rate[s, j] = r
+            adaptation[s, j] += approach * (strength * r - adaptation[s, j])
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _gate(before, rate, keep, gain):
-    """Gating after a bin of one session, in place of the rate."""
-    for j in range(len(rate)):
-        rate[j] = before[j] * keep[j] + rate[j] * gain[j]
+def _gate(before, rate, ticks, keep, gain):
+    """Gating after a bin, in place of the rate."""
+    for s in range(len(ticks)):
+        tick = ticks[s]
+        for j in range(rate.shape[1]):
+            rate[s, j] = before[s, j] * keep[tick, j] + rate[s, j] * gain[tick, j]
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _gate_noisily(before, rate, keep, gain, noise, spread, unit):
+def _gate_noisily(before, rate, ticks, keep, gain, noise, spread, unit):
     """As `_gate`, with noise: random bytes in units of `1 / unit`."""
-    for j in range(len(rate)):
-        shot = (np.float32(noise[j]) + HALF) * unit * spread[j] * math.sqrt(rate[j])
-        rate[j] = before[j] * keep[j] + rate[j] * gain[j] + shot
+    for s in range(len(ticks)):
+        tick = ticks[s]
+        for j in range(rate.shape[1]):
+            shot = (np.float32(noise[s, j]) + HALF) * unit * spread[tick, j] * math.sqrt(rate[s, j])
+            rate[s, j] = before[s, j] * keep[tick, j] + rate[s, j] * gain[tick, j] + shot
 
 
-@numba.njit(fastmath=FAST, error_model="numpy")
-def _hold(drive, current, adaptation, before, after):
-    """A bin of 0 ticks of one session."""
-    for j in range(len(drive)):
-        drive[j] += current[j] - adaptation[j]
-        after[j] = before[j]
+@numba.njit(fastmath=FAST)
+def _check(ticks, tables):
+    """Refuse durations that the tables do not hold, which compiled code would read anyway."""
+    for tick in ticks.flat:
+        if tick < 0 or tick >= len(tables):
+            raise IndexError("ticks of a bin must be from 0 to the last row of the tables.")
 
 
 BINS, ROWS = float32[:, :, ::1], float32[:, ::1]
@@ -129,23 +138,16 @@ BINS, ROWS = float32[:, :, ::1], float32[:, ::1]
 def _advance(
     state, gating, drive, w, current, ticks, noise, keep, gain, spread, adapt, strength, curve, unit
 ):
+    _check(ticks, keep)
     adaptation = state[1]
     for t in range(len(ticks)):
         before = gating[t - 1] if t > 0 else state[0]
-        after = gating[t]
         np.dot(before, w, drive[t])
-        for s in range(ticks.shape[1]):
-            tick = ticks[t, s]
-            if tick < 0 or tick >= len(keep):
-                raise IndexError("a bin is longer than the tables of the network.")
-            if tick == 0:
-                _hold(drive[t, s], current[s], adaptation[s], before[s], after[s])
-                continue
-            _fire(drive[t, s], current[s], adaptation[s], after[s], adapt[tick], strength, curve)
-            if len(noise) == 0:
-                _gate(before[s], after[s], keep[tick], gain[tick])
-            else:
-                _gate_noisily(before[s], after[s], keep[tick], gain[tick], noise[t, s], spread[tick], unit)
+        _fire(drive[t], current, adaptation, gating[t], ticks[t], adapt, strength, curve)
+        if len(noise) > 0:
+            _gate_noisily(before, gating[t], ticks[t], keep, gain, noise[t], spread, unit)
+        else:
+            _gate(before, gating[t], ticks[t], keep, gain)
     if len(ticks) > 0:
         state[0] = gating[-1]
 
@@ -154,76 +156,65 @@ def advance(
     network: "RateNetwork", w: Tensor, state: Tensor, current: Tensor, ticks: Tensor, noise: Tensor | None
 ) -> tuple[Tensor, Trace]:
     """As `pfc_da.network.rate.advance_plain`, which see."""
-    tables = network.tables
-    state = state.clone(memory_format=torch.contiguous_format)
-    gating = torch.empty(len(ticks), *state.shape[1:])
-    drive = torch.empty_like(gating)
-    if noise is None:
-        noise = torch.empty(0, 0, 0, dtype=torch.int8)
+    arrays = network.arrays
+    own_state = np.array(_array(state))
+    gating, drive = (np.empty((len(ticks), *own_state.shape[1:]), np.float32) for _ in range(2))
     _advance(
-        *(_array(each) for each in (state, gating, drive, w, current, ticks, noise)),
-        *(tables[name].numpy() for name in ("keep", "gain", "noise", "adapt")),
+        own_state,
+        gating,
+        drive,
+        *(_array(each) for each in (w, current, ticks)),
+        NO_NOISE if noise is None else _array(noise),
+        *(arrays["keep"], arrays["gain"], arrays["noise"], arrays["adapt"]),
         network.settings.adaptation,
         CURVE,
         1 / BYTE_SD,
     )
-    return state, Trace(gating, drive)
+    return torch.from_numpy(own_state), Trace(torch.from_numpy(gating), torch.from_numpy(drive))
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
 def _collect(later, signals, to_units):
-    """Add the learning signals of a bin of one session at its units to what later bins contribute."""
-    for channel in range(len(signals)):
-        signal = signals[channel]
-        if signal != ZERO:  # of an action: at choices only
-            for j in range(len(later)):
-                later[j] += signal * to_units[channel, j]
+    """Add the learning signals of a bin at the units to what later bins contribute."""
+    for s in range(len(later)):
+        for channel in range(len(to_units)):
+            signal = signals[s, channel]
+            if signal != ZERO:  # of an action: at choices only
+                for j in range(later.shape[1]):
+                    later[s, j] += signal * to_units[channel, j]
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _change(later, drive, pull, away, gain, change, weight, peak_penalty, curve):
-    """Change of the drive of the units in a bin of one session."""
+def _change(change, later, drive, ticks, gain, weight, pull, away, peak_penalty, curve):
+    """Change of the drive of the units in a bin."""
     threshold, sharpness, ceiling, steepest = curve[0], curve[1], curve[4], curve[5]
-    for j in range(len(change)):
-        x = (drive[j] - threshold) * sharpness
-        u = _exp_minus_abs(x)
-        slope = steepest * ((u if x < ZERO else ONE) / (ONE + u))
-        excess = drive[j] - ceiling
-        excess = ZERO if excess < ZERO else excess
-        change[j] = (later[j] * gain[j] + weight * pull[j]) * slope + weight * (
-            away[j] - peak_penalty * excess
-        )
+    for s in range(len(ticks)):
+        tick, share = ticks[s], weight[s]
+        for j in range(change.shape[1]):
+            u = _exp_minus_abs((drive[s, j] - threshold) * sharpness)
+            slope = steepest * ((u if drive[s, j] < threshold else ONE) / (ONE + u))
+            excess = drive[s, j] - ceiling
+            excess = ZERO if excess < ZERO else excess
+            total = (later[s, j] * gain[tick, j] + share * pull[j]) * slope
+            change[s, j] = total + share * (away[j] - peak_penalty * excess)
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _pass_on(later, keep, change, post):
-    """Decay of eligibility between bins; the sum over the bins of a step."""
-    for j in range(len(later)):
-        later[j] *= keep[j]
-        post[j] += change[j]
+def _pass_on(later, change, post, ticks, keep):
+    """Decay of eligibility between bins, and the sum over the bins of a step."""
+    for s in range(len(ticks)):
+        tick = ticks[s]
+        for j in range(later.shape[1]):
+            later[s, j] *= keep[tick, j]
+            post[s, j] += change[s, j]
 
 
 @_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
            float32[::1], ROWS, ROWS, ROWS, float32[::1], float32))  # fmt: skip
 def _accumulate(
-    w,
-    post,
-    before,
-    drive,
-    ticks,
-    step,
-    phase,
-    ends,
-    read_out,
-    to_units,
-    weight,
-    pull,
-    away,
-    keep,
-    gain,
-    curve,
-    peak_penalty,
-):
+    w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, away, keep, gain, curve, peak_penalty
+):  # fmt: skip
+    _check(ticks, keep)
     n_sessions, n_units = drive.shape[1:]
     later = np.zeros((n_sessions, n_units), np.float32)  # Q_j of the rule
     change = np.empty((BLOCK, n_sessions, n_units), np.float32)
@@ -232,23 +223,11 @@ def _accumulate(
         first = max(last - BLOCK, 0)
         for t in range(last - 1, first - 1, -1):
             own = change[t - first]
-            for s in range(n_sessions):
-                tick = ticks[t, s]
-                if tick < 0 or tick >= len(keep):
-                    raise IndexError("a bin is longer than the tables of the network.")
-                _collect(later[s], read_out[t, s], to_units)
-                _change(
-                    later[s],
-                    drive[t, s],
-                    pull,
-                    away[phase[t]],
-                    gain[tick],
-                    own[s],
-                    weight[t, s],
-                    peak_penalty,
-                    curve,
-                )
-                _pass_on(later[s], keep[tick], own[s], post[step[t], s])
+            _collect(later, read_out[t], to_units)
+            _change(
+                own, later, drive[t], ticks[t], gain, weight[t], pull, away[phase[t]], peak_penalty, curve
+            )
+            _pass_on(later, own, post[step[t]], ticks[t], keep)
             if ends[t]:
                 later[:] = ZERO
         rows = (last - first) * n_sessions
@@ -270,15 +249,7 @@ def accumulate(
     ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
     arrays = (
         *(w, post, rollout.gating_before, rollout.drive, rollout.ticks, rollout.schedule.step_of_bin),
-        *(
-            rollout.phase_of_bin,
-            ends,
-            signals.read_out,
-            signals.to_units,
-            signals.weight,
-            signals.pull,
-            signals.away,
-        ),
+        *(rollout.phase_of_bin, ends, *signals),
         *(tabulate_eligibility(network, settings), network.tables["gain"]),
     )
     curve = np.array([*CURVE, network.drive_at(PEAK_HZ), FI_GAIN_HZ / FI_WIDTH], np.float32)
@@ -288,4 +259,9 @@ def accumulate(
 
 def _array(tensor: Tensor) -> np.ndarray:
     """The numbers of a tensor as compiled code reads them."""
-    return tensor.detach().contiguous().numpy()
+    return np.ascontiguousarray(tensor.numpy(force=True))
+
+
+# The sums of a matrix product differ in their last digits with the number of threads. This is the library that compiled
+# code multiplies with, loaded by the functions above; torch has its own.
+threadpool_limits(1, user_api="blas")

@@ -76,6 +76,17 @@ CURVES = {"lif": (lif_rate, lif_slope), "rectified_tanh": (rectified_tanh_rate, 
 
 
 @functools.cache
+def _invert(curve: str, rate_hz: float) -> float:
+    """Drive at which a curve is at `rate_hz`, by bisection."""
+    rate, _ = CURVES[curve]
+    low, high = -2.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if float(rate(torch.tensor(middle))) < rate_hz else (low, middle)
+    return low
+
+
+@functools.cache
 def load_kernel() -> ModuleType | None:
     """Import the compiled functions, once a process; None, and one line in the log, if that fails."""
     try:
@@ -111,6 +122,9 @@ class RateNetwork(PFCNetwork):
         self.mask = self.wiring.recurrent * (1.0 - torch.eye(settings.n_units))
         self.read_mask = self.wiring.read_out * self.is_excitatory[:, None]
         self.tables = self._tabulate()
+        self.arrays = {
+            name: table.numpy() for name, table in self.tables.items()
+        }  # as compiled code reads them
 
     @property
     def kernel(self) -> ModuleType | None:
@@ -160,12 +174,8 @@ class RateNetwork(PFCNetwork):
         return self.sign > 0
 
     def drive_at(self, rate_hz: float) -> float:
-        """Drive at which a unit fires at `rate_hz`, by bisection."""
-        low, high = -2.0, 20.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (middle, high) if float(self.rate(torch.tensor(middle))) < rate_hz else (low, middle)
-        return low
+        """Drive at which a unit fires at `rate_hz`."""
+        return _invert(self.settings.curve, rate_hz)
 
     def init(self, rng: torch.Generator) -> Weights:
         """Balanced initial weights: inhibition cancels excitation of every unit, so there is no outlier eigenvalue."""

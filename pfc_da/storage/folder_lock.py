@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from pfc_da.errors import DiskFull, InputError
-from pfc_da.jobs import workers
+from pfc_da.jobs import signals, workers
 from pfc_da.storage.files import is_disk_full
 
 LOCKS = (".lock", workers.LOCK)
@@ -14,6 +14,7 @@ LOCKS = (".lock", workers.LOCK)
 
 def lock_folder(path: Path) -> IO[str]:
     """Make the folder if needed and hold it for this process, until the returned file is closed."""
+    signals.raise_from_now_on()
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = (path / ".lock").open("a+", encoding="utf-8")

@@ -29,6 +29,7 @@ MAY_IMPORT = {  # layer -> the layers whose names it may import
 }
 THIRD_PARTY_HOME = {  # heavy package -> the layers that may import it
     "torch": {"core", "circuits", "experiment", "paradigms", "above"},
+    "numba": {"core"},
     "brian2": {"circuits"},
 }
 DOI = re.compile(r"10\.\d{4,9}/\S+")
@@ -122,7 +123,10 @@ LISTING = "import sys, importlib; importlib.import_module({!r}); print(*sys.modu
 
 @pytest.mark.parametrize("module", ["pfc_da", "pfc_da.analysis", "pfc_da.circuits", "pfc_da.cli"])
 def test_import_is_light(module):
-    assert loaded_by(LISTING.format(module)) & {"torch", "brian2", "statsmodels", "sklearn", "scipy"} == set()
+    assert (
+        loaded_by(LISTING.format(module)) & {"torch", "numba", "brian2", "statsmodels", "sklearn", "scipy"}
+        == set()
+    )
 
 
 def test_no_analysis_module_loads_a_simulator():
@@ -131,10 +135,10 @@ def test_no_analysis_module_loads_a_simulator():
     assert loaded_by(code) & {"torch", "brian2", "statsmodels", "sklearn"} == set()
 
 
-def test_paradigms_load_without_brian2():
+def test_paradigms_load_without_compilers():
     names = sorted(module for module in FILES if layer_of(module) == "paradigms")
     code = f"import sys, importlib; [importlib.import_module(name) for name in {names}]; print(*sys.modules)"
-    assert "brian2" not in loaded_by(code)
+    assert loaded_by(code) & {"brian2", "numba"} == set()
 
 
 def loaded_by(code: str) -> set[str]:

@@ -11,13 +11,15 @@ from nwbinspector import inspect_nwbfile, load_config
 from pfc_da import paradigms
 from pfc_da.analysis.readers.choice_table import read_choices
 from pfc_da.export import export_run
+from pfc_da.export.session import SERIES
 from pfc_da.jobs.progress import Progress
 from pfc_da.recording import read_recording
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trials import per_trial
 
 SMALL = [
-    "task.n_trials=40",  # as many steps as a matrix needs to be longer than wide
+    "task.n_trials=10",
+    "test_task.n_trials=10",
     "network.n_units=8",
     "train.updates=0",
     *(f"replay.{name}=8" for name in ("held_out_sessions", "sessions", "unit_sessions")),
@@ -69,10 +71,18 @@ def test_what_happened_is_read_back_from_nwb(file, recording):
         for name in ("choice", "reward", "value", "rpe"):
             own = per_trial(recording, name)[0, 0, 0].values
             assert np.array_equal(trials[name].to_numpy(), own), name
-        assert np.array_equal(series["activity"].data[:], recording["activity"][0, 0])
-        assert np.array_equal(series["rpe"].data[:], recording["rpe"][0, 0, 0])
+        ends = per_trial(recording, "onset") + per_trial(recording, "duration")
+        assert np.allclose(trials["response_time"], ends[0, 0, 0], atol=1e-3, rtol=0)
+        onset, phases = recording["onset"][0, 0, 0].values, recording["phase"].values
+        for phase in np.unique(phases):
+            assert np.allclose(
+                nwb.events[f"{phase}_onset"]["timestamp"].data[:], onset[phases == phase], atol=1e-3
+            )
+        for name in SERIES:
+            assert np.array_equal(series[name].data[:], recording[name][0, 0]), name
+            assert series[name].rate == pytest.approx(1 / recording["time"].values[1])
         assert (nwb.units is not None) == spiking == ("ecephys" in file.name)
-        exported = {*trials.columns, *series.data_interfaces}
+        exported = {*trials.columns, *series.data_interfaces, "onset", "duration"}
     assert {name for name in labels if name not in exported and f"{name}_0" not in exported} == set()
 
 

@@ -23,6 +23,8 @@ from pfc_da.analysis.observers.bandit import (
 )
 from pfc_da.analysis.observers.base import simulate_choices
 from pfc_da.analysis.statistic import Statistic
+from pfc_da.paradigms.monkey_juice import MonkeyJuice, build_observer
+from pfc_da.rng import torch_stream
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = load_references()
@@ -155,32 +157,27 @@ def test_derived_regrets_are_those_of_the_observers(condition, source):
 
 
 AGENTS = {
-    "probability 1/2": lambda p0: FixedProbability(0.5),
-    "alternates": lambda p0: Alternation(),
-    "matches": lambda p0: FixedProbability(2 * p0[:, 0]),
-    "more likely to pay now": lambda p0: MomentaryMaximiser(),
-    "always takes the richer": lambda p0: FixedProbability((p0[:, 0] > p0[:, 1]).astype(float)),
+    "probability 1/2": FixedProbability(0.5),
+    "alternates": Alternation(),
+    "more likely to pay now, knowing p0": MomentaryMaximiser(),
+    "learns it from its rewards": build_observer(MonkeyJuice()),
 }
 
 
 @pytest.mark.parametrize(
     "row",
-    [row for row in ROWS if (row.paradigm, row.key) == ("monkey_juice", "reward_per_trial")],
-    ids=lambda row: f"{row.condition} {row.source}",
+    [
+        row
+        for row in ROWS
+        if (row.paradigm, row.key, row.mark) == ("monkey_juice", "reward_per_trial", "derived")
+    ],
+    ids=lambda row: row.source,
 )
 def test_derived_juice_is_that_of_the_agents(row):
-    rng = np.random.default_rng(12)
-    first = rng.random(3000) / 2 if not row.condition else np.full(3000, float(row.condition[3:6]))
-    p0 = np.stack([first, 0.5 - first], axis=1)
-    if "best fixed" in row.source:
-        best = [expected_juice(FixedProbability(q), p0, rng) for q in np.arange(0.5, 1.0, 0.05)]
-        assert row.estimate == pytest.approx(max(best), abs=0.003)
-        return
-    (agent,) = [make(p0) for words, make in AGENTS.items() if words in row.source]
-    assert row.estimate == pytest.approx(expected_juice(agent, p0, rng), abs=0.0025)
-
-
-def expected_juice(agent, p0, rng):
-    """Mean chance of juice at the chosen object: the reward per trial without the noise of its draws."""
-    schedule = p0[:, None].repeat(TRIALS, 1)
-    return float(simulate_choices(agent, schedule, baited=True, rng=rng).expected_reward.mean())
+    state, _ = MonkeyJuice().reset(torch_stream(12, "task"), 250)
+    schedule, rng = state.p0.transpose(0, 1).double().numpy(), np.random.default_rng(12)
+    (agent,) = [agent for words, agent in AGENTS.items() if words in row.source]
+    earned = simulate_choices(agent, schedule, baited=True, rng=rng).expected_reward.mean(1, float)
+    error = earned.std() / math.sqrt(len(earned))
+    assert row.estimate == pytest.approx(earned.mean(), abs=4 * error)
+    assert 4 * error < 0.008

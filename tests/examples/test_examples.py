@@ -78,8 +78,8 @@ def test_psth_reads_a_recording_and_an_export(bandit, exported, file):
     first, _, _, *rows = run_example("psth.py", path).splitlines()
     assert re.match(r"unit \d+, activity in Hz, trials by reward: \[\d+, \d+\]", first)
     rates = np.array([row.split() for row in rows], dtype=float)  # time, unrewarded, rewarded
-    np.testing.assert_allclose(rates[:, 0], np.arange(-0.15, 0.4, 0.1), atol=0.01)
-    assert abs(rates[:, 1] - rates[:, 2])[2:].max() > 1  # from the step of the outcome
+    np.testing.assert_allclose(rates[:, 0], np.arange(-0.175, 0.4, 0.05), atol=0.01)
+    assert abs(rates[:, 1] - rates[:, 2])[4:].max() > 1  # from the outcome on
 
 
 def test_recorded_choices_shows_every_mouse():

@@ -17,6 +17,15 @@ def reset(arms="independent", n_trials=100, sessions=2000):
     return Bandit(arms=arms, n_trials=n_trials).reset(torch_stream(0, "task"), sessions)[0]
 
 
+def take(task, state, action):
+    """A whole trial: the state after it, and the steps that end its phases, by name of the phase."""
+    ended = {}
+    for t in range(state.step, state.step + len(task.phases)):
+        phase = task.phase(t)
+        state, ended[phase.name] = task.step(state, action if phase.choice else torch.full_like(action, -1))
+    return state, ended
+
+
 def simulate(choose, arms="independent", n_trials=100, sessions=1000):
     """Choices and rewards (session, trial), arms (session, action) and regret (session, trial).
 
@@ -29,8 +38,8 @@ def simulate(choose, arms="independent", n_trials=100, sessions=1000):
     found = []
     for _ in range(n_trials):
         action = np.asarray(choose(counts[1], counts[0]))
-        state, paid = task.step(state, torch.from_numpy(action).long())
-        state, _ = task.step(state, torch.full((sessions,), -1))
+        state, ended = take(task, state, torch.from_numpy(action).long())
+        paid = ended["go"]
         reward = paid.reward.numpy()
         counts[reward.astype(int), rows, action] += 1
         found.append((action, reward, paid.labels["regret"].numpy()))
@@ -79,25 +88,28 @@ def test_the_arm_chosen_pays_its_own_draw_and_costs_its_own_regret():
     p, pays = state.p_reward.tolist(), state.pays.tolist()
     actions = torch.randint(2, (20, 5), generator=torch.Generator().manual_seed(0))
     for trial, action in enumerate(actions):
-        state, paid = task.step(state, action)
-        state, seen = task.step(state, torch.full((5,), -1))
+        state, ended = take(task, state, action)
+        paid = ended.pop("go")
         for session, chosen in enumerate(action.tolist()):
             assert float(paid.reward[session]) == pays[trial][session][chosen]
             lost = max(p[session]) - p[session][chosen]
             assert float(paid.labels["regret"][session]) == pytest.approx(lost)
-        assert (seen.reward == 0).all()
-        assert (seen.labels["regret"] == 0).all()
+        for other in ended.values():
+            assert (other.reward == 0).all() and (other.labels["regret"] == 0).all()
 
 
-def test_the_go_signal_is_on_when_an_arm_is_to_be_taken_and_tells_nothing_else():
+def test_lights_say_when_an_arm_is_to_be_taken_and_nothing_else():
     task = Bandit(n_trials=3)
     state, first = task.reset(torch_stream(0, "task"), 4)
     seen, action = [first.observation], torch.tensor([0, 1, 0, 1])
-    for t in range(5):
-        state, step = task.step(state, action if t % 2 == 0 else -torch.ones(4, dtype=torch.long))
-        seen.append(step.observation)
-    assert [task.phase(t) for t in range(6)] == ["choice", "outcome"] * 3
-    assert [observation.flatten().tolist() for observation in seen] == [[1.0] * 4, [0.0] * 4] * 3
+    for _ in range(3):
+        state, ended = take(task, state, action)
+        seen += [step.observation for step in ended.values()]
+    lights = {"fixation": [1.0, 0.0], "go": [0.0, 1.0]}
+    for t, observation in enumerate(seen):
+        phase = task.phase(t)
+        assert observation.tolist() == [lights.get(phase.name, [0.0, 0.0])] * 4
+        assert (phase.name == "go") == phase.choice
 
 
 def test_chance_is_what_blind_choices_earn():

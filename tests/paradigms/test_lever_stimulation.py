@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pfc_da.agent import build_agent
+from pfc_da.clock import cut_evenly, draw_durations
 from pfc_da.errors import InputError
 from pfc_da.network import wire
 from pfc_da.paradigms.lever_stimulation import (
@@ -28,17 +29,18 @@ SESSIONS = 200
 
 def simulate(condition=CONDITIONS[0], task=None, settings=SETTINGS):
     """Sessions of an untrained animal."""
-    task = task or LeverStimulation(n_trials=20)
+    task = task or LeverStimulation(n_trials=20, p_win="test")
     agent = build_agent(settings, task)
     weights = agent.network.init(torch_stream(1, "birth"))
     dopamine = type(agent.dopamine)(agent.dopamine.discount, condition.manipulations)
+    seconds = draw_durations(task.phases, task.n_trials, 1, torch_stream(0, "clock")).expand(-1, SESSIONS)
     streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
     return rollout(
         agent.network,
         agent.network.effective(weights),
         task,
         dopamine,
-        sessions=SESSIONS,
+        schedule=cut_evenly(seconds, 0.1),
         feedback=settings.network.feedback_channels,
         condition=condition,
         **streams,
@@ -72,14 +74,17 @@ def test_a_barred_action_has_probability_zero_and_free_levers_do_not(frozen):
 
 
 def test_what_is_out_and_pressed_is_what_is_seen(frozen):
-    seen = frozen.x[..., :4].unflatten(0, (-1, 3))  # (trial, phase, session, feature)
-    action = frozen.action[frozen.is_choice]
-    pressed = torch.eye(2)[action]
-    for phase in (1, 2):
-        torch.testing.assert_close(seen[:, phase, :, 2:], pressed)
-        assert (seen[:, phase, :, :2] == 0).all()
-    torch.testing.assert_close(seen[: 2 * N_FORCED, 0, :, :2], pressed[: 2 * N_FORCED])
-    assert (seen[2 * N_FORCED :, 0, :, :2] == 1).all() and (seen[:, 0, :, 2:] == 0).all()
+    fixation, levers, outcome, dopamine, interval = (
+        frozen.x[..., :5].unflatten(0, (-1, 5)).unbind(1)
+    )  # each (trial, session, feature)
+    pressed = torch.eye(2)[frozen.action[frozen.is_choice]]
+    assert (fixation == torch.eye(5)[0]).all() and (interval == 0).all()
+    torch.testing.assert_close(levers[: 2 * N_FORCED, :, 1:3], pressed[: 2 * N_FORCED])
+    assert (levers[2 * N_FORCED :, :, 1:3] == 1).all()
+    assert (levers[..., 0] == 0).all() and (levers[..., 3:] == 0).all()
+    for shown in (outcome, dopamine):
+        torch.testing.assert_close(shown[..., 3:], pressed)
+        assert (shown[..., :3] == 0).all()
 
 
 def test_levers_pay_what_they_should(frozen):
@@ -90,10 +95,22 @@ def test_levers_pay_what_they_should(frozen):
     assert (
         outcome == torch.where(lever == 0, SAFE_WIN, torch.where(reward > 0, RISKY_WIN, RISKY_LOSS))
     ).all()
-    for chance in P_WIN:
+    assert set(p.unique().tolist()) == {0.125, 0.5}
+    for chance in P_WIN["test"]:
         won = (reward[(lever == 1) & (p == chance)] > 0).float()
         assert won.mean() == pytest.approx(chance, abs=4.5 * np.sqrt(chance * (1 - chance) / len(won)))
-    assert np.mean([1, 4 * P_WIN[0], 1, 4 * P_WIN[1]]) == CHANCE
+    assert np.mean([1, *(4 * p for p in P_WIN["test"]), 1]) == CHANCE
+
+
+def test_values_of_training_and_test_are_apart_and_each_as_frequent():
+    assert not set(P_WIN["training"]) & set(P_WIN["test"])
+    state, _ = LeverStimulation().reset(torch_stream(3, "task"), 4000)
+    values, counts = state.p_win.double().numpy().round(6), []
+    for p in P_WIN["training"]:
+        counts.append((values == p).sum())
+    assert sum(counts) == 4000
+    assert np.abs(np.array(counts) - 1000).max() < 4.5 * np.sqrt(4000 * 0.25 * 0.75)
+    assert EXPERIMENT.defaults["test_task"] == {"p_win": "test"}
 
 
 def test_regret_is_that_of_the_free_trials(frozen):
@@ -118,12 +135,16 @@ def test_a_manipulation_changes_dopamine_at_its_outcome_alone(name, outcome, siz
     assert (batch.injected != 0).any()
 
 
-def test_the_actor_receives_the_manipulated_error_two_steps_after_the_press_and_the_critic_the_reward(frozen):
+def test_the_actor_receives_the_manipulated_error_after_the_outcome_and_the_critic_the_reward(frozen):
     batch = simulate(next(condition for condition in CONDITIONS if condition.name == "risky_win_blocked"))
-    reward_channel, error_channel = batch.x[..., -2], batch.x[..., -1]
-    torch.testing.assert_close(reward_channel[1:], batch.reward[:-1])
-    # the error of the last step of a trial is seen a step into the next one, and so on
-    torch.testing.assert_close(error_channel[2:], (batch.rpe + batch.injected)[:-2], atol=1e-5, rtol=1e-5)
+    reward, error = batch.x[..., -2:].unflatten(0, (-1, 5)).unbind(-1)  # each (trial, phase, session)
+    paid = batch.reward[batch.is_choice]
+    for place, name in enumerate(phase.name for phase in LeverStimulation.phases):
+        shown = paid if name in ("outcome", "dopamine") else torch.zeros_like(paid)
+        torch.testing.assert_close(reward[:, place], shown)
+    delivered = (batch.rpe + batch.injected)[batch.is_choice]
+    torch.testing.assert_close(error[:, 3], delivered, atol=1e-5, rtol=1e-5)
+    assert (error[:, [0, 1, 2, 4]] == 0).all()
 
 
 def test_actor_and_critic_share_nothing():

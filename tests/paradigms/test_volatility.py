@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pfc_da.errors import InputError
-from pfc_da.paradigms.volatility import P_STABLE, P_VOLATILE, RUN_TRIALS, Volatility
+from pfc_da.paradigms.volatility import P_STABLE, P_VOLATILE, RUN_TRIALS, Volatility, build_observer
 from pfc_da.rng import torch_stream
 
 SESSIONS = 1000
@@ -63,19 +63,20 @@ def test_options_pay_as_often_as_their_probability_says(drawn):
     assert set(np.unique(drawn.pays)) == {0.0, 1.0}
 
 
-def test_a_choice_is_paid_on_its_step_and_the_go_signal_is_on_when_one_is_due():
+def test_a_choice_is_paid_on_its_step_and_lights_say_when_one_is_due():
     task = Volatility(n_trials=6)
     state, step = task.reset(torch_stream(0, "task"), 50)
-    assert (step.observation == 1).all()
-    for trial in range(6):
+    lights = {"fixation": [1.0, 0.0], "go": [0.0, 1.0]}
+    for t in range(task.n_steps):
+        phase, trial = task.phase(t), t // len(task.phases)
+        assert step.observation.tolist() == [lights.get(phase.name, [0.0, 0.0])] * 50
         pays, p = state.pays[trial], state.p_reward[trial]
-        state, step = task.step(state, torch.ones(50, dtype=torch.int64))
-        torch.testing.assert_close(step.reward, pays[:, 1])
-        torch.testing.assert_close(step.labels["regret"], p.amax(1) - p[:, 1])
-        assert (step.observation == 0).all()
-        state, step = task.step(state, torch.full((50,), -1))
-        assert (step.reward == 0).all() and (step.labels["regret"] == 0).all()
-        assert (step.observation == 1).all()
+        state, step = task.step(state, torch.full((50,), 1 if phase.choice else -1))
+        if phase.choice:
+            torch.testing.assert_close(step.reward, pays[:, 1])
+            torch.testing.assert_close(step.labels["regret"], p.amax(1) - p[:, 1])
+        else:
+            assert (step.reward == 0).all() and (step.labels["regret"] == 0).all()
 
 
 def test_shorter_sessions_shorten_both_phases():
@@ -86,10 +87,33 @@ def test_shorter_sessions_shorten_both_phases():
 def test_labels_are_per_step_of_the_session():
     task = Volatility(n_trials=4)
     state, _ = task.reset(torch_stream(0, "task"), 3)
-    labels = task.problem_labels(state)
-    assert labels["p_reward"].shape == (3, 8, 2)
-    torch.testing.assert_close(labels["p_reward"][:, 1], state.p_reward[0])
-    torch.testing.assert_close(labels["volatile"][:, 6], state.volatile[3])
+    labels, phases = task.problem_labels(state), len(task.phases)
+    assert labels["p_reward"].shape == (3, 4 * phases, 2)
+    for trial in range(4):
+        for step in (trial * phases, trial * phases + phases - 1):
+            torch.testing.assert_close(labels["p_reward"][:, step], state.p_reward[trial])
+            torch.testing.assert_close(labels["volatile"][:, step], state.volatile[trial])
+
+
+def test_geometric_runs_end_with_a_constant_hazard():
+    """1 in the mean of the shortest and longest run, whatever the trials since the last change."""
+    task = Volatility(shortest_run=5, longest_run=15, runs="geometric")
+    state, _ = task.reset(torch_stream(0, "task"), 600)
+    better, volatile = (state.p_reward[..., 0] > 0.5).numpy(), state.volatile.numpy()
+    ends, met = np.zeros(40), np.zeros(40)
+    for session in range(600):
+        own = better[volatile[:, session] == 1, session]
+        changed, age = np.diff(own), 0
+        for end in changed:
+            ends[min(age, 39)] += end
+            met[min(age, 39)] += 1
+            age = 0 if end else age + 1
+    hazard = ends / met
+    assert met.min() > 80
+    assert np.abs((hazard - 0.1) / np.sqrt(0.09 / met)).max() < 4
+    observer = build_observer(task)
+    assert (observer.runs, observer.run_trials, observer.phase_trials) == ("geometric", (5, 15), 120)
+    assert observer.hazard == pytest.approx([0.1])
 
 
 def test_runs_may_be_shorter_in_training():

@@ -33,6 +33,9 @@ from pfc_da.trials import per_trial
 ANIMALS, EPISODES, RECORDED, TRIALS, UNITS = 2, 4, 3, 6, 5
 PHASES = ("fixation", "choice", "outcome")
 STEPS = TRIALS * len(PHASES)
+BIN_S, COUNTS = 0.05, [10, 4, 6] * 3 + [14, 4, 6] * 3
+"""Bins of every step: the fixation of the last three trials lasts .7 s and not .5 s."""
+BINS = sum(COUNTS)
 CONFIG = resolve([{"paradigm": "bandit", "seed": 5, "animals": ANIMALS}]).model_dump(mode="json")
 DESCRIPTIONS = {
     "p_reward": ("1", "reward probability of each arm"),
@@ -50,6 +53,9 @@ def make_recording(units="Hz"):
     is_choice = np.tile(np.array(PHASES) == "choice", TRIALS)
     choice = np.where(is_choice, rng.integers(0, 2, shape), -1).astype(np.int8)
     choice[0, 0, 0, 4] = -1
+    begin = np.cumsum([0, *COUNTS[:-1]])
+    seconds = {"onset": BIN_S * begin, "duration": BIN_S * np.array(COUNTS)}
+    by_bin = ("animal", "recorded_episode", "bin")
     reward = np.where(choice >= 0, rng.integers(0, 2, shape), 0).astype(np.float32)
     floats = {
         name: (step, rng.standard_normal(shape).astype(np.float32)) for name in ("value", "rpe", "regret")
@@ -59,13 +65,21 @@ def make_recording(units="Hz"):
             "choice": (step, choice),
             "reward": (step, reward),
             **floats,
+            **{
+                name: (step, np.broadcast_to(times, shape).astype(np.float32))
+                for name, times in seconds.items()
+            },
+            **{
+                name: (by_bin, rng.standard_normal((ANIMALS, RECORDED, BINS)).astype(np.float32))
+                for name in ("value_trace", "dopamine_trace")
+            },
             "outcome": (step, rng.integers(0, 2, shape).astype(np.int16)),
             "policy": ((*step, "action"), rng.random((*shape, 2)).astype(np.float32)),
             "p_reward": (("episode", "action"), rng.random((EPISODES, 2)).astype(np.float32)),
             "held_out_reward": (("animal", "condition", "held_out_episode"), rng.random((ANIMALS, 2, 7))),
             "activity": (
-                ("animal", "recorded_episode", "step", "unit"),
-                rng.gamma(2.0, 5.0, (ANIMALS, RECORDED, STEPS, UNITS)).astype(np.float32),
+                (*by_bin, "unit"),
+                rng.gamma(2.0, 5.0, (ANIMALS, RECORDED, BINS, UNITS)).astype(np.float32),
             ),
         },
         coords={
@@ -74,7 +88,7 @@ def make_recording(units="Hz"):
             "recorded_episode": range(RECORDED),
             "trial": ("step", np.arange(STEPS) // len(PHASES)),
             "phase": ("step", list(PHASES * TRIALS)),
-            "time_in_trial": ("step", (np.arange(STEPS) % len(PHASES) + 1) * 0.1),
+            "time": ("bin", np.arange(BINS) * BIN_S),
             "tau": ("unit", np.linspace(0.1, 1, UNITS)),
             "is_excitatory": ("unit", np.arange(UNITS) < UNITS - 1),
         },
@@ -120,18 +134,47 @@ def nwb_file(session, tmp_path_factory):
 # A session
 
 
-def test_steps_become_seconds(session):
+def test_events_are_in_seconds(session):
     trials = session.trials
-    assert trials["start_time"].tolist() == [0.0, 0.3, 0.6, 0.9, 1.2, 1.5]
-    assert trials["stop_time"].tolist() == [0.299999, 0.599999, 0.899999, 1.199999, 1.499999, 1.799999]
+    assert trials["start_time"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.2, 5.4]
+    assert trials["stop_time"].tolist() == [0.999999, 1.999999, 2.999999, 4.199999, 5.399999, 6.599999]
     assert trials["fixation_time"].equals(trials["start_time"].rename("fixation_time"))
-    assert trials["choice_time"][:2].tolist() == [0.1, 0.4]
-    assert trials["response_time"][:2].tolist() == [0.2, 0.5]
-    assert (session.phases, session.step_s, session.stop_s) == (PHASES, 0.1, 1.8)
+    assert trials["choice_time"].tolist() == [0.5, 1.5, 2.5, 3.7, 4.9, 6.1]
+    assert trials["response_time"].tolist() == [0.7, 1.7, 2.7, 3.9, 5.1, 6.3]
+    assert trials["response_time"].equals(trials["outcome_time"].rename("response_time"))
+    assert (session.phases, session.bin_s, session.stop_s) == (PHASES, BIN_S, 6.6)
+
+
+def test_every_phase_begins_as_the_one_before_ends(session):
+    steps = session.steps
+    assert (steps["trial"].tolist(), steps["phase"].tolist()) == (
+        np.repeat(range(TRIALS), len(PHASES)).tolist(),
+        list(PHASES * TRIALS),
+    )
+    assert steps["start_time"].tolist() == [0.0, *steps["stop_time"][:-1]]
+    assert steps["stop_time"].iloc[-1] == session.stop_s
+    lasts = (steps["stop_time"] - steps["start_time"]) / BIN_S
+    assert np.allclose(lasts, COUNTS, atol=1e-9, rtol=0)
+
+
+def test_choices_and_rewards_are_events_at_the_end_of_their_phase(session):
+    trials = session.trials
+    assert session.responses["time"].tolist() == trials["response_time"].tolist()
+    assert session.responses["choice"].tolist() == trials["choice"].tolist()
+    assert session.rewards["time"].tolist() == trials["outcome_time"][trials["reward"] > 0].tolist()
+    assert (session.rewards["reward"] == 1).all() and 0 < len(session.rewards) < TRIALS
+
+
+def test_a_session_of_hours_is_exact_to_the_bin(recording):
+    """The onset of a step has single precision, .5 ms after two hours."""
+    late = recording.copy(deep=True)
+    late["onset"] = (late["onset"] + 7200).astype(np.float32)
+    starts = read_session(late, animal=1, session=2).steps["start_time"]
+    assert starts.tolist() == (np.cumsum([0, *COUNTS[:-1]]) * 50_000 / 1e6 + 7200).tolist()
 
 
 def test_the_trials_table_holds_what_the_recording_holds(session, recording):
-    for name in ("choice", "reward", "value", "rpe", "outcome"):
+    for name in ("choice", "reward", "value", "rpe", "regret", "outcome"):
         own = per_trial(recording, name)[1, 0, 2].values
         assert np.array_equal(session.trials[name], own), name
     assert np.array_equal(session.trials["policy_1"], per_trial(recording, "policy")[1, 0, 2, :, 1])
@@ -139,7 +182,7 @@ def test_the_trials_table_holds_what_the_recording_holds(session, recording):
     assert set(session.trials) | set(session.units) == set(session.columns)
     assert session.columns["rpe"].endswith("(rewards)")
     assert session.columns["p_reward_1"] == "reward probability of each arm, action 1"
-    assert "regret" not in session.trials and "held_out_reward" not in session.trials
+    assert not {"onset", "duration", "value_trace", "held_out_reward"} & set(session.trials)
 
 
 def test_columns_of_0_and_1_are_kept_in_one_byte(recording):
@@ -165,7 +208,7 @@ def test_spikes_come_from_the_rates_of_their_session_and_are_the_same_every_time
     others = [read_session(recording, animal=a, session=s) for a, s in list_sessions(recording)]
     starts = {round(other.spikes.times[0], 6) for other in others}
     assert len(starts) == len(others) == ANIMALS * RECORDED
-    expected = float(recording["activity"].sum()) * 0.1
+    expected = float(recording["activity"].sum()) * BIN_S
     found = sum(len(other.spikes.times) for other in others)
     assert found == pytest.approx(expected, abs=4 * np.sqrt(expected))
 
@@ -188,7 +231,7 @@ def test_activity_wider_than_long_comes_in_parts_that_inspectors_take_for_what_t
     import pynwb
     from nwbinspector import inspect_nwbfile
 
-    few = recording.isel(step=slice(0, len(PHASES)))  # 3 steps, 5 units
+    few = recording.isel(step=slice(0, len(PHASES)), bin=slice(0, 3))  # 5 units
     write_nwb(read_session(few), file := tmp_path / "short.nwb")
     with pynwb.NWBHDF5IO(str(file), "r") as io:
         series = io.read().processing["behavior"].data_interfaces
@@ -212,7 +255,7 @@ def test_activity_that_is_no_rate_gives_no_spikes(tmp_path):
         nwb = io.read()
         assert nwb.units is None
         assert "no firing rate, so there are neither spikes nor units" in nwb.session_description
-        assert nwb.processing["behavior"]["activity"].data.shape == (STEPS, UNITS)
+        assert nwb.processing["behavior"]["activity"].data.shape == (BINS, UNITS)
     assert len(to_neo(session).segments[0].spiketrains) == 0
     assert "units" not in to_pynapple(session)
 
@@ -228,19 +271,24 @@ def test_nwb_gives_back_what_went_in(nwb_file, session):
         assert np.array_equal(nwb.units["spike_times"].target.data[:], session.spikes.times)
         for unit, train in enumerate(session.spikes.trains()):
             assert np.array_equal(nwb.units["spike_times"][unit], train)
-        assert np.array_equal(nwb.units["obs_intervals"][3], [[0.0, 1.8]])
+        assert np.array_equal(nwb.units["obs_intervals"][3], [[0.0, 6.6]])
         assert nwb.units["cell_type"].data[:].tolist() == session.units["cell_type"].tolist()
         read = nwb.trials.to_dataframe()
         assert np.array_equal(read.to_numpy(), session.trials.to_numpy())
         for name, values in session.series.items():
             series = nwb.processing["behavior"][name]
             assert np.array_equal(series.data[:], values)
-            assert (series.rate, series.starting_time) == (10.0, 0.0)
-        assert (
-            nwb.events["outcome_onset"]["timestamp"].data[:].tolist()
-            == session.trials["outcome_time"].tolist()
-        )
-        assert np.array_equal(nwb.events["response"]["choice"].data[:], session.trials["choice"])
+            assert (series.rate, series.starting_time) == (20.0, 0.0)
+        for phase in PHASES:
+            onset = nwb.events[f"{phase}_onset"]
+            assert onset["timestamp"].data[:].tolist() == session.trials[f"{phase}_time"].tolist()
+            assert onset["duration"].data[:].tolist() == [
+                round(BIN_S * n, 6) for n in COUNTS[PHASES.index(phase) :: len(PHASES)]
+            ]
+        for name, events in (("response", session.responses), ("reward", session.rewards)):
+            read = nwb.events[name].to_dataframe().rename(columns={"timestamp": "time"})
+            for column in events:
+                assert read[column].tolist() == events[column].tolist(), (name, column)
 
 
 def test_our_own_reader_of_recordings_reads_an_export(nwb_file, session):
@@ -285,8 +333,8 @@ def test_pynapple_gives_back_what_went_in(nwb_file, session):
         assert np.array_equal(tool["trials"].end, session.trials["stop_time"])
         for name in ("choice", "reward", "rpe", "value", "choice_time"):
             assert np.array_equal(np.asarray(tool["trials"][name]), session.trials[name]), name
-        assert np.array_equal(np.asarray(tool["value"].d), session.series["value"])
-        assert np.allclose(tool["value"].t, np.arange(STEPS) / 10, atol=1e-9, rtol=0)
+        assert np.array_equal(np.asarray(tool["value_trace"].d), session.series["value_trace"])
+        assert np.allclose(tool["value_trace"].t, np.arange(BINS) / 20, atol=1e-9, rtol=0)
         assert np.array_equal(np.asarray(tool["activity"].d), session.series["activity"])
 
 
@@ -294,18 +342,25 @@ def test_neo_gives_back_what_went_in(session):
     (segment,) = to_neo(session).segments
     for train, times in zip(segment.spiketrains, session.spikes.trains(), strict=True):
         assert np.array_equal(train.rescale("s").magnitude, times)
-        assert float(train.t_stop) == 1.8
+        assert float(train.t_stop) == 6.6
     assert [train.annotations["cell_type"] for train in segment.spiketrains] == session.units[
         "cell_type"
     ].tolist()
-    (trials,) = segment.epochs
+    trials, *phases = segment.epochs
     assert np.array_equal(trials.times.magnitude, session.trials["start_time"])
     for name in ("choice", "reward", "rpe", "value"):
         assert np.array_equal(trials.array_annotations[name], session.trials[name]), name
     signals = {signal.name: signal for signal in segment.analogsignals}
-    assert np.array_equal(signals["rpe"].magnitude[:, 0], session.series["rpe"])
+    assert np.array_equal(signals["dopamine_trace"].magnitude[:, 0], session.series["dopamine_trace"])
     assert np.array_equal(signals["activity"].magnitude, session.series["activity"])
-    assert [event.name for event in segment.events] == list(PHASES)
+    assert [phase.name for phase in phases] == list(PHASES)
+    for phase in phases:
+        assert phase.times.magnitude.tolist() == session.trials[f"{phase.name}_time"].tolist()
+    assert np.allclose(phases[0].durations.magnitude, [0.5] * 3 + [0.7] * 3)
+    response, reward = segment.events
+    assert response.times.magnitude.tolist() == session.trials["response_time"].tolist()
+    assert np.array_equal(response.array_annotations["choice"], session.trials["choice"])
+    assert reward.times.magnitude.tolist() == session.rewards["time"].tolist()
 
 
 # Files
@@ -443,6 +498,7 @@ def test_choices_are_a_long_table(run, recording):
     assert table[["choice", "response", "outcome"]][~made].isna().all(axis=None)
     assert np.array_equal(table["gain"], reward) and (table["loss"] == 0).all()
     assert np.array_equal(table["rpe"].astype("float32"), per_trial(recording, "rpe")[:, 0].values.ravel())
+    assert table["response_time"][: 2 * TRIALS].tolist() == [0.7, 1.7, 2.7, 3.9, 5.1, 6.3] * 2
     assert np.array_equal(table["outcome_of_task"], per_trial(recording, "outcome")[:, 0].values.ravel())
     assert np.array_equal(
         table["p_reward_1"][:TRIALS].astype("float32"), [recording["p_reward"].values[0, 1]] * TRIALS
@@ -555,7 +611,7 @@ def test_sessions_are_read_one_at_a_time(run, monkeypatch):
     monkeypatch.setattr(module, "load", watch)
     monkeypatch.setattr(nwb, "write_nwb", lambda session, path: None)
     export_run(run, "nwb")
-    assert sizes == [STEPS * UNITS] * ANIMALS * RECORDED
+    assert sizes == [BINS * UNITS] * ANIMALS * RECORDED
 
 
 FORMAT = '''"""Sums of reward, one file."""

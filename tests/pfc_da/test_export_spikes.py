@@ -8,11 +8,11 @@ from pfc_da.analysis.cells.firing import compute_cv2, compute_fano, compute_lv
 from pfc_da.errors import InputError
 from pfc_da.export.spikes import TICKS_PER_S, draw_spikes
 
-STEP_S = 0.1
+BIN_S = 0.1
 
 
 def draw(rates, seed=0):
-    return draw_spikes(np.asarray(rates), step_s=STEP_S, rng=np.random.default_rng(seed))
+    return draw_spikes(np.asarray(rates), bin_s=BIN_S, rng=np.random.default_rng(seed))
 
 
 def test_the_rate_of_every_unit_is_recovered():
@@ -23,18 +23,18 @@ def test_the_rate_of_every_unit_is_recovered():
         assert len(train) / 2000 == pytest.approx(rate, abs=4 * np.sqrt(rate / 2000))
 
 
-def test_rates_are_followed_step_by_step():
+def test_rates_are_followed_bin_by_bin():
     rates = np.zeros((1000, 1))
     rates[::2] = 30.0
     (train,) = draw(rates).trains()
     assert len(train) > 1000
-    assert (np.floor(train / STEP_S).astype(int) % 2 == 0).all()
+    assert (np.floor(train / BIN_S).astype(int) % 2 == 0).all()
 
 
 def count(rates, per_trial):
-    """Counts (trial, unit) of trials of `per_trial` steps."""
+    """Counts (trial, unit) of trials of `per_trial` bins."""
     spikes = draw(rates)
-    edges = np.arange(0, len(rates) + 1, per_trial) * STEP_S
+    edges = np.arange(0, len(rates) + 1, per_trial) * BIN_S
     return np.stack([np.histogram(train, edges)[0] for train in spikes.trains()], axis=1)
 
 
@@ -56,7 +56,7 @@ def test_intervals_are_those_of_a_poisson_process():
     (train,) = draw(np.full((20_000, 1), 10.0)).trains()
     assert compute_cv2([train]) == pytest.approx(1, abs=0.03)
     assert compute_lv([train]) == pytest.approx(1, abs=0.03)
-    assert stats.kstest(train % STEP_S / STEP_S, "uniform").pvalue > 0.001
+    assert stats.kstest(train % BIN_S / BIN_S, "uniform").pvalue > 0.001
 
 
 def test_times_rise_within_the_session_and_lie_on_the_clock():
@@ -66,7 +66,7 @@ def test_times_rise_within_the_session_and_lie_on_the_clock():
     for train in spikes.trains():
         assert (np.diff(train) >= 0).all()
         assert train.min() >= 0
-        assert train.max() < 300 * STEP_S
+        assert train.max() < 300 * BIN_S
     ticks = spikes.times * TICKS_PER_S
     assert np.array_equal(np.rint(ticks) / TICKS_PER_S, spikes.times)
 

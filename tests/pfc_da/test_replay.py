@@ -14,9 +14,10 @@ from pfc_da.dopamine import Block
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.monkey_juice import MonkeyJuice
 from pfc_da.recording import RecordingFile, join_recordings, read_recording, set_provenance, write_recording
-from pfc_da.replay import arrange_sessions, record_animal, replay_animal
+from pfc_da.recording_schema import CLAMPED, get_bin_s, get_onset_bins
+from pfc_da.replay import arrange_sessions, cut_recurrence, limit_sessions, record_animal, replay_animal
 from pfc_da.rng import torch_stream
-from pfc_da.rollout import CONTROLS, FROZEN, Condition, rollout
+from pfc_da.rollout import CONTROLS, FROZEN, TIMINGS, Condition, rollout
 from pfc_da.settings import resolve
 from pfc_da.train import take_step
 from pfc_da.trained import Trained
@@ -35,10 +36,15 @@ def settings_of(name, *sets):
 
 
 def an_animal(settings, name, animal=0):
-    """Initial and `trained` weights that differ, without training."""
+    """Initial weights, and two others in place of trained ones."""
     network = build_agent(settings, TASKS[name]).network
-    initial, trained = (network.init(torch_stream(animal, word)) for word in ("born", "trained"))
-    return Trained({0: initial, None: trained}, diverged=False)
+    initial, trained, clamped = (
+        network.init(torch_stream(animal, word)) for word in ("born", "trained", "clamped")
+    )
+    return Trained({0: initial, CLAMPED: clamped, None: trained}, diverged=False)
+
+
+CUT = next(condition for condition in CONTROLS if not condition.recurrence)
 
 
 def replay(name, *sets, animal=0, conditions=CONTROLS, report=lambda done, note: None, trained=None):
@@ -73,27 +79,25 @@ def test_weights_that_move_are_an_error():
 @every_task
 def test_the_recording_has_the_dimensions_of_the_schema(name):
     recording, task = replay(name), TASKS[name]
-    sizes = {"condition": 5, "episode": 7, "step": task.n_steps, "action": 2, "unit": 8}
-    sizes |= {"recorded_episode": 3, "held_out_episode": 12}
+    n_bins = round(float(recording["duration"].values[0, 0].sum()) / 0.05)
+    sizes = {"condition": 7, "episode": 7, "step": task.n_steps, "action": 2, "unit": 8}
+    sizes |= {"recorded_episode": 3, "held_out_episode": 12, "bin": n_bins}
     assert {dim: size for dim, size in recording.sizes.items() if dim != "object"} == sizes
     by_step = ("condition", "episode", "step")
-    for variable in ("choice", "reward", "value", "rpe", "dopamine_injected"):
+    for variable in ("choice", "reward", "value", "rpe", "dopamine_injected", "onset", "duration"):
         assert recording[variable].dims == by_step
     assert recording["policy"].dims == (*by_step, "action")
-    assert recording["activity"].dims == ("recorded_episode", "step", "unit")
+    assert recording["activity"].dims == ("recorded_episode", "bin", "unit")
+    for variable in ("value_trace", "dopamine_trace"):
+        assert recording[variable].dims == ("recorded_episode", "bin")
     for label, dims in task.step_labels.items():
         assert recording[label].dims == (*by_step, *dims)
     for label, dims in task.session_labels.items():
         assert recording[label].dims == ("episode", *dims)
     assert recording["choice"].dtype == np.int8
-    assert all(recording[variable].dtype == np.float32 for variable in ("reward", "value", "rpe", "activity"))
-    assert [str(condition) for condition in recording["condition"].values] == [
-        "frozen",
-        "hidden_reset",
-        "no_reward_input",
-        "no_action_input",
-        "untrained",
-    ]
+    kept = ("reward", "value", "rpe", "activity", "onset", "duration", "value_trace", "dopamine_trace")
+    assert all(recording[variable].dtype == np.float32 for variable in kept)
+    assert recording["condition"].values.tolist() == [condition.name for condition in CONTROLS]
 
 
 @every_task
@@ -108,13 +112,70 @@ def test_every_variable_has_units_and_a_long_name(name):
 
 
 @every_task
-def test_steps_are_labelled_with_trial_phase_and_time(name):
+def test_steps_are_labelled_with_trial_and_phase(name):
     recording, task = replay(name, conditions=[FROZEN]), TASKS[name]
     per_trial = len(task.phases)
     assert recording["trial"].values.tolist() == [step // per_trial for step in range(task.n_steps)]
-    assert recording["phase"].values.tolist() == list(task.phases) * 5
-    assert recording["time_in_trial"].values[:per_trial] == pytest.approx(0.1 * np.arange(1, per_trial + 1))
+    assert recording["phase"].values.tolist() == list(task.phase_names) * 5
     assert recording["is_excitatory"].values.tolist() == [True] * 6 + [False] * 2
+
+
+@every_task
+@pytest.mark.parametrize("bin_s", [0.02, 0.05, 0.1])
+def test_steps_follow_each_other_in_whole_bins(name, bin_s):
+    recording, task = replay(name, f"replay.bin={bin_s}", conditions=(FROZEN, *TIMINGS)), TASKS[name]
+    onset, duration = recording["onset"].values, recording["duration"].values.astype(float)
+    assert (onset[..., 0] == 0).all()
+    np.testing.assert_allclose(onset[..., 1:], duration.cumsum(-1)[..., :-1], rtol=1e-6)
+    np.testing.assert_allclose(duration / bin_s, np.rint(duration / bin_s), atol=1e-4)
+    assert (duration > bin_s / 2).all()
+    assert (duration == duration[:, :1]).all()  # sessions that run together
+    for place, phase in enumerate(task.phases):
+        low, high = phase.seconds
+        own = duration[0, 0, place :: len(task.phases)]
+        assert low - bin_s / 2 - 1e-6 <= own.min() <= own.max() <= high + bin_s / 2 + 1e-6
+    assert get_bin_s(recording) == pytest.approx(bin_s)
+    np.testing.assert_allclose(recording["time"], bin_s * np.arange(recording.sizes["bin"]), rtol=1e-6)
+
+
+@every_task
+def test_bins_and_steps_are_of_the_same_time(name):
+    """Value at the end of a step is that of its last bin, and dopamine within it adds up to the error of the step."""
+    recording = replay(name, "rule.discount=.5", conditions=[FROZEN]).expand_dims("animal")
+    onset_bin = get_onset_bins(recording)[0]  # (recorded_episode, step)
+    last = np.append(onset_bin[:, 1:], np.full((3, 1), recording.sizes["bin"]), 1) - 1
+    value, dopamine = (recording[f"{each}_trace"].values[0] for each in ("value", "dopamine"))
+    own = recording.isel(animal=0, condition=0, episode=slice(3))
+    np.testing.assert_allclose(np.take_along_axis(value, last, 1), own["value"], rtol=1e-5, atol=1e-6)
+    for session in range(3):
+        for step in range(TASKS[name].n_steps - 1):
+            bins = np.arange(last[session, step], last[session, step + 1])
+            total = (0.5 ** (0.05 * (bins - bins[0])) * dopamine[session, bins]).sum()
+            assert total == pytest.approx(float(own["rpe"][session, step]), abs=1e-4)
+
+
+@every_task
+def test_a_timing_changes_durations_and_nothing_that_is_drawn(name):
+    """Each timing has the durations that it names; with a policy that is fixed, choices and rewards are the same."""
+    trained = an_animal(settings_of(name), name)
+    trained.after[None]["w_read"].zero_()
+    recording, task = replay(name, trained=trained, conditions=(FROZEN, *TIMINGS)), TASKS[name]
+    duration = recording["duration"].values.astype(float)[:, 0]  # (condition, step)
+    usual = dict(zip(recording["condition"].values.tolist(), duration, strict=True))
+    paced = np.array([phase.paced for phase in task.phases] * 5)
+    for pace in (0.5, 2.0, 4.0):
+        own = usual[f"pace_{pace:g}"]
+        expected = np.where(paced, pace * usual["frozen"], usual["frozen"])
+        np.testing.assert_allclose(own, expected, atol=0.025 * (1 + pace) + 1e-6)
+    per_trial = len(task.phases)
+    longer = usual["fixation_longer"] - usual["frozen"]
+    np.testing.assert_allclose(longer, [1.0, *[0.0] * (per_trial - 1)] * 5, atol=1e-5)
+    np.testing.assert_allclose(
+        usual["pauses"] - usual["frozen"], [*[0.0] * (per_trial - 1), 5.0] * 5, atol=1e-5
+    )
+    for variable in ("choice", "reward", *task.step_labels):
+        for condition in recording[variable].values[1:]:
+            np.testing.assert_array_equal(condition, recording[variable].values[0])
 
 
 @every_task
@@ -162,14 +223,45 @@ def test_a_condition_does_not_depend_on_which_others_are_replayed(name):
 
 
 @every_task
-def test_untrained_has_the_initial_weights(name):
+@pytest.mark.parametrize("condition, key", [("untrained", 0), ("dopamine_clamped", CLAMPED)])
+def test_a_control_has_the_weights_that_it_names(name, condition, key):
     settings = settings_of(name)
     trained = an_animal(settings, name)
-    untrained = Trained({0: trained.after[0], None: trained.after[0]}, diverged=False)
+    only = Trained(dict.fromkeys((0, CLAMPED, None), trained.after[key]), diverged=False)
     xr.testing.assert_equal(
-        replay(name, trained=trained)["value"].sel(condition="untrained", drop=True),
-        replay(name, trained=untrained)["value"].sel(condition="frozen", drop=True),
+        replay(name, trained=trained)["value"].sel(condition=condition, drop=True),
+        replay(name, trained=only)["value"].sel(condition="frozen", drop=True),
     )
+
+
+@every_task
+def test_with_recurrence_cut_units_receive_the_mean_current_of_the_frozen_animal(name):
+    """With constant input, no noise and no adaptation, drives are then known."""
+    sets = ("network.neurons_per_unit=0", "network.adaptation=0")
+    settings = settings_of(name, *sets)
+    trained, agent = an_animal(settings, name), build_agent(settings, TASKS[name])
+    network, weights = agent.network, trained.after[None]
+    effective, mean = network.effective(weights), torch.linspace(0, 1, 8)
+    cut = cut_recurrence(network, effective, mean)
+    assert (cut["w"] == 0).all()
+    expected = weights["b"] + torch.stack([(mean * effective["w"][:, unit]).sum() for unit in range(8)])
+    torch.testing.assert_close(cut["b"], expected)
+    assert all(cut[key] is effective[key] for key in ("w_in", "w_read", "b_read"))
+    assert (effective["w"] != 0).any()  # a copy was changed
+
+    trained.after[None]["w_in"].zero_()
+    recording = replay(name, *sets, trained=trained, conditions=(FROZEN, CUT))
+    gating = np.full((3, 8), 0.4)
+    keep, mean = np.exp(-0.05 / recording["tau"].values), []
+    for rate in recording["activity"].values.transpose(1, 0, 2):
+        gating = keep * gating + (1 - keep) * rate / 10
+        mean.append(gating)
+    bias = weights["b"] + torch.tensor(np.mean(mean, (0, 1)), dtype=torch.float32) @ effective["w"]
+    rate = network.rate(bias).numpy() / 10
+    elapsed = (recording["onset"] + recording["duration"]).values[1, 0]
+    reached = rate + (0.4 - rate) * np.exp(-elapsed[:, None] / recording["tau"].values)
+    read_out = effective["w_read"][:, -1].numpy()
+    np.testing.assert_allclose(recording["value"].values[1, 0], reached @ read_out, rtol=1e-3, atol=1e-4)
 
 
 @every_task
@@ -197,12 +289,41 @@ def test_held_out_means_are_those_of_the_steps(name):
 
 
 @every_task
-def test_error_is_that_of_recorded_values_and_rewards(name):
+def test_controls_are_simulated_in_the_chunks_that_hold_recorded_sessions(name, monkeypatch):
+    """As many sessions run together as under the first condition, or they would have other problems and draws."""
+    monkeypatch.setattr("pfc_da.replay.CHUNK", 5)
+    trained = an_animal(settings_of(name), name)
+    trained.after[0]["w_read"].zero_()
+    trained.after[None]["w_read"].zero_()
+    recording = replay(name, trained=trained)
+    untrained = recording.sel(condition="untrained")
+    for variable in ("choice", "reward", *TASKS[name].step_labels):
+        np.testing.assert_array_equal(recording[variable][0], untrained[variable])
+    totals = [each for each in ("held_out_reward", "held_out_regret") if each in recording]
+    for total in totals:
+        assert not recording[total][0].isnull().any()
+        assert not recording[total][1:, :10].isnull().any()
+        assert recording[total][1:, 10:].isnull().all()
+
+
+@every_task
+def test_error_is_that_of_recorded_values_rewards_and_durations(name):
     recording = replay(name, "rule.discount=0.5")
-    discount = 0.5 ** (1 / len(TASKS[name].phases))
     following = recording["value"].shift(step=-1, fill_value=0)
+    discount = 0.5 ** recording["duration"].shift(step=-1, fill_value=0)
     expected = recording["reward"] + discount * following - recording["value"]
     np.testing.assert_allclose(recording["rpe"], expected, atol=1e-5)
+
+
+def test_a_replay_on_demand_keeps_the_bins_of_the_run():
+    settings = settings_of("bandit", "replay.bin=.02")
+    limited = limit_sessions(settings, 5).replay
+    assert (limited.bin, limited.held_out_sessions, limited.sessions, limited.unit_sessions) == (
+        0.02,
+        5,
+        5,
+        3,
+    )
 
 
 def test_values_can_be_computed_from_the_activity_recorded():
@@ -210,25 +331,25 @@ def test_values_can_be_computed_from_the_activity_recorded():
     settings = settings_of("monkey_juice", "network.neurons_per_unit=0")
     trained = an_animal(settings, "monkey_juice")
     recording = replay("monkey_juice", "network.neurons_per_unit=0", trained=trained, conditions=[FROZEN])
-    a = 1 - np.exp(-0.1 / recording["tau"].values)
+    keep = np.exp(-0.05 / recording["tau"].values)
     excitatory = recording["is_excitatory"].values
     read_out = trained.after[None]["w_read"].numpy()[:, 2] * excitatory
     gating = np.full((3, 8), 0.4)
-    for step in range(recording.sizes["step"]):
-        gating = (1 - a) * gating + a * recording["activity"].values[:, step] / 10
-        np.testing.assert_allclose(recording["value"].values[0, :3, step], gating @ read_out, atol=1e-4)
+    for t in range(recording.sizes["bin"]):
+        gating = keep * gating + (1 - keep) * recording["activity"].values[:, t] / 10
+        np.testing.assert_allclose(recording["value_trace"].values[:, t], gating @ read_out, atol=2e-4)
 
 
 def test_sessions_in_several_chunks_are_put_together(monkeypatch):
     """The first chunk is the same however many follow, and every session is kept once."""
     monkeypatch.setattr("pfc_da.replay.CHUNK", 5)
-    several = replay("bandit", "replay.unit_sessions=7")
+    several = replay("bandit")
     assert several.sizes["episode"] == 7
-    assert several.sizes["recorded_episode"] == 7
+    assert several.sizes["recorded_episode"] == 3
     assert several.sizes["held_out_episode"] == 12
     one = replay("bandit", "replay.held_out_sessions=5", "replay.sessions=5")
     np.testing.assert_array_equal(several["value"][:, :5], one["value"])
-    np.testing.assert_array_equal(several["activity"][:3], one["activity"])
+    np.testing.assert_array_equal(several["activity"], one["activity"])
     np.testing.assert_array_equal(several["held_out_reward"][:, :5], one["held_out_reward"])
     problems = several["p_reward"].values
     assert len(np.unique(problems, axis=0)) == 7
@@ -288,7 +409,7 @@ def test_a_plastic_chunk_is_one_update_of_the_rule_without_entropy_at_the_last_l
     )
     agent, weights, memory = build_agent(settings, task), copy(trained.after[None]), {}
     for first in (0, 3, 6):
-        arranged = arrange_sessions(agent, settings, PLASTIC, 0, first, 3)
+        arranged = arrange_sessions(agent, settings, task, PLASTIC, 0, first, 3)
         weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
         batch = rollout(agent.network, agent.network.effective(weights), task, **arranged)
         kept = recording["value"].values[1, first : first + 3]
@@ -304,7 +425,8 @@ def test_a_moment_of_training_is_replayed_with_the_weights_of_then():
     trained = an_animal(settings, "bandit")
     trained = Trained({0: trained.after[0], 5: trained.after[None], None: trained.after[None]}, False)
     after = Condition(name="after_5", after=5)
-    recording = replay("bandit", trained=trained, conditions=(FROZEN, after, CONTROLS[-1]))
+    untrained = Condition(name="untrained", after=0)
+    recording = replay("bandit", trained=trained, conditions=(FROZEN, after, untrained))
     value = recording["value"].values
     np.testing.assert_array_equal(value[1], value[0])
     assert (value[2] != value[0]).any()
@@ -313,17 +435,19 @@ def test_a_moment_of_training_is_replayed_with_the_weights_of_then():
 def test_a_manipulation_is_recorded_with_the_error_and_changes_only_a_network_that_receives_it():
     block = Condition(name="blocked", manipulations=(Block(2.0, lambda labels: labels["regret"] > 0),))
     for feedback, same in (("reward", True), ("rpe", False)):
-        recording = replay("bandit", f"network.feedback={feedback}", conditions=(FROZEN, block))
+        sets = (f"network.feedback={feedback}", "network.read_out_gain=.1")
+        recording = replay("monkey_juice", *sets, conditions=(FROZEN, block))
         injected, regret = recording["dopamine_injected"].values, recording["regret"].values
         assert (injected[0] == 0).all()
         np.testing.assert_array_equal(injected[1], -2.0 * (regret[1] > 0))
+        assert (injected[1] != 0).any()
         value = recording["value"].values
         assert np.array_equal(value[0], value[1]) == same
 
 
 def test_a_condition_may_change_the_task():
     shorter = Condition(name="medium", task=(("arms", "correlated_medium"),))
-    recording = replay("bandit", conditions=(FROZEN, shorter))
+    recording = replay("bandit", "network.read_out_gain=.1", conditions=(FROZEN, shorter))
     regret = recording["regret"].values
     assert set(np.unique(regret[1]).round(6)) == {0.0, 0.5}
     assert len(np.unique(regret[0])) > 2
@@ -342,7 +466,10 @@ def test_a_recording_written_chunk_by_chunk_is_the_one_in_memory(name, tmp_path,
     for animal, part in enumerate(parts):
         trained = an_animal(settings, name, animal)
         record_animal(part, settings, TASKS[name], trained, animal, CONTROLS, lambda done, note: None)
-    assert max(n_written) < read_recording(parts[0]).nbytes / 4  # never all of it at once
+    by_bin = sum(
+        read_recording(parts[0])[each].nbytes for each in ("activity", "value_trace", "dopamine_trace")
+    )
+    assert max(n_written) < by_bin + read_recording(parts[0]).nbytes / 8  # never all steps at once
     join_recordings(parts, tmp_path / "recording.nc", TASKS[name].session_labels)
     joined = read_recording(tmp_path / "recording.nc")
     for animal in range(2):

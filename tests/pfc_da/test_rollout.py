@@ -445,7 +445,7 @@ def test_choices_follow_the_policy():
     assert chosen.float().mean() == pytest.approx(0.8, abs=4 * (0.16 / 20_000) ** 0.5)
     assert abs(np.corrcoef(chosen[0], chosen[1])[0, 1]) < 4 / 4000**0.5  # every trial its own draw
 
-    varied = simulate(TASKS[0], sessions=4000, kept=0)
+    varied = simulate(TASKS[0], sessions=4000, kept=0, input_gain=1.0)
     policy = torch.softmax(varied.logits[varied.is_choice], -1)[..., 1].flatten()
     chosen = varied.action[varied.is_choice].flatten().float()
     assert policy.std() > 0.05

@@ -1,4 +1,4 @@
-"""The three-factor rule: synapse by synapse as its docstring says, and against the exact gradient."""
+"""The three-factor rule: bin by bin and synapse by synapse as its docstring says, and against the exact gradient."""
 
 import dataclasses
 import math
@@ -7,118 +7,208 @@ import numpy as np
 import pytest
 import torch
 
+from pfc_da.clock import MAX_TICKS, Timing, cut_adaptively, cut_evenly, draw_durations
 from pfc_da.dopamine import DopamineSystem
 from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
+from pfc_da.paradigms.monkey_juice import MonkeyJuice
 from pfc_da.plasticity import discounted_sum
 from pfc_da.plasticity.synaptic_step import STEPS
-from pfc_da.plasticity.three_factor import ThreeFactor
+from pfc_da.plasticity.three_factor import ACTOR_SHARE, ThreeFactor, tabulate_eligibility
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, Condition, input_size, rollout
 from pfc_da.settings import RateNetworkSettings, ThreeFactorSettings
 
-TASK = Bandit(n_trials=5)
+TASK, JUICE = Bandit(n_trials=3), MonkeyJuice(n_trials=3)
 RESET = Condition(name="hidden_reset", hidden_reset=True)
 every_condition = pytest.mark.parametrize("condition", [FROZEN, RESET], ids=lambda condition: condition.name)
-QUIET = {"rate_penalty": 0.0, "peak_penalty": 0.0}
+QUIET = {"rate_penalty": 0.0, "peak_penalty": 0.0, "phase_penalty": 0.0, "feedback_weights": "symmetric"}
 """Homeostasis off."""
+FAINT = torch.full((8, 8), 1e-9)
+"""Recurrent weights that move nothing, and still have a sign."""
 
 
-def make(*, n_units=8, rule=QUIET, seed=0, **network_settings):
+def make(*, n_units=8, task=TASK, rule=QUIET, seed=0, **network_settings):
     """A network, a rule, and weights in which every term of the rule counts."""
-    settings = RateNetworkSettings(n_units=n_units, read_out_gain=1.0, input_gain=0.3, **network_settings)
-    network = RateNetwork(input_size(TASK, "reward"), TASK.n_actions, settings)
-    return (
-        network,
-        ThreeFactor(ThreeFactorSettings(**rule), len(TASK.phases)),
-        network.init(torch_stream(seed, "birth")),
-    )
+    own = {"n_units": n_units, "read_out_gain": 1.0, "input_gain": 0.3, "tau_min": 0.2} | network_settings
+    network = RateNetwork(input_size(task, "reward"), task.n_actions, RateNetworkSettings(**own))
+    return network, ThreeFactor(ThreeFactorSettings(**rule)), network.init(torch_stream(seed, "birth"))
 
 
-def simulate(network, rule, weights, *, sessions=6, seed=0, condition=FROZEN):
+def arrange(task, sessions, *, bin_s=0.1, adaptively=False, seed=0):
+    """Bins of sessions of different durations: some have bins of no time, or bins of their own size."""
+    timing = Timing(pace=torch.linspace(0.6, 1.4, sessions))
+    seconds = draw_durations(task.phases, task.n_trials, sessions, torch_stream(seed, "time"), timing)
+    if adaptively:
+        return cut_adaptively(seconds, len(task.phases), torch_stream(seed, "cut"))
+    return cut_evenly((10 * seconds).round() / 10, bin_s)
+
+
+def simulate(network, rule, weights, *, task=TASK, sessions=6, seed=0, condition=FROZEN, **cut):
     streams = {f"{name}_rng": torch_stream(seed, name) for name in ("task", "choice", "noise")}
-    arguments = {"sessions": sessions, "condition": condition, **streams}
-    return rollout(network, network.effective(weights), TASK, DopamineSystem(rule.discount), **arguments)
+    arguments = {"condition": condition, "schedule": arrange(task, sessions, seed=seed, **cut), **streams}
+    dopamine = DopamineSystem(rule.settings.discount)
+    return rollout(network, network.effective(weights), task, dopamine, **arguments)
+
+
+def get_delta(rule, batch):
+    """Dopamine of every bin (bin, session) by its definition."""
+    value = batch.bin_value.double().numpy()
+    seconds = batch.ticks.double().numpy() / 100
+    delta = -value
+    delta[:-1] += rule.settings.discount ** seconds[1:] * value[1:]
+    for step, last in enumerate(batch.schedule.last.tolist()):
+        delta[last] += (batch.reward + batch.injected)[step].double().numpy()
+    return delta
+
+
+def sum_dopamine(rule, batch, delta):
+    """The discounted sum of dopamine (bin, session), in units of its s.d. over time."""
+    settings, seconds = rule.settings, batch.ticks.double().numpy() / 100
+    total = np.zeros_like(delta)
+    for t in range(len(delta)):
+        elapsed = np.zeros(delta.shape[1])
+        for later in range(t, len(delta)):
+            elapsed = elapsed + (seconds[later] if later > t else 0)
+            total[t] += (settings.discount * settings.trace_decay) ** elapsed * delta[later]
+    share = seconds / seconds.sum()
+    mean = (share * total).sum()
+    return total, settings.dopamine_gain / (math.sqrt((share * (total - mean) ** 2).sum()) + 1e-6)
+
+
+def get_errors(batch, choice, session, entropy):
+    """Learning signals with and without dopamine at a choice: (action,) each, then the same about objects."""
+    policy = np.exp(batch.logits[batch.is_choice][choice, session].double().numpy())
+    policy = policy / policy.sum()
+    chosen = np.arange(len(policy)) == int(batch.action[batch.is_choice][choice, session])
+    uncertainty = -sum(p * math.log(p) for p in policy)
+    return chosen - policy, -entropy * policy * (np.log(policy) + uncertainty)
+
+
+def about_objects(batch, choice, session, errors):
+    """Errors about actions, each added to the object that the action would choose."""
+    if batch.objects is None:
+        return np.zeros(0)
+    found = np.zeros(int(batch.objects.max()) + 1)
+    for action, error in enumerate(errors):
+        found[int(batch.objects[choice, session, action])] += error
+    return found
 
 
 def online_change(network, rule, weights, batch, entropy):
-    """The rule as its docstring writes it: every session, step, unit and synapse in turn, in plain numbers."""
+    """The rule as its docstring writes it, without homeostasis: session by session and bin by bin, forwards in time."""
+    settings = rule.settings
     effective = {name: tensor.double().numpy() for name, tensor in network.effective(weights).items()}
-    feedback = rule.feedback(network, network.effective(weights)).double().numpy()
-    a = 1 - np.exp(-0.1 / network.tau.double().numpy())
-    decay, value_weight = rule.discount * rule.trace_decay, rule.settings.value_weight
-    state, x, drive = (tensor.double().numpy() for tensor in (batch.state, batch.x, batch.drive))
-    before = state[:-1].copy()
-    before[batch.is_reset] = state[0]
-    delta = (batch.rpe + batch.injected).double().numpy()
-    n_steps, n_sessions, n_units = drive.shape
-    summed = [
-        sum(decay**k * delta[t + k, session] for k in range(n_steps - t))
-        for t in range(n_steps)
-        for session in range(n_sessions)
-    ]
-    gain = 1 / (np.std(summed, ddof=1) + 1e-6)
+    n_objects = 0 if batch.objects is None else int(batch.objects.max()) + 1
+    to_units = rule.feedback(network, network.effective(weights), n_objects).double().numpy()
+    n_actions, sessions = network.n_actions, batch.action.shape[1]
+    tau = network.tau.double().numpy()
+    gating, x, drive = (tensor.double().numpy() for tensor in (batch.gating, batch.x, batch.drive))
+    delta = get_delta(rule, batch)
+    (summed, gain), seconds = sum_dopamine(rule, batch, delta), batch.ticks.double().numpy() / 100
+    choices = {last: choice for choice, last in enumerate(batch.schedule.last[batch.is_choice].tolist())}
+    usual = gain * summed[list(choices)].mean()  # of all choices, from which the actor's dopamine counts
+    resets = {
+        first for first, reset in zip(batch.schedule.first, batch.is_reset.tolist(), strict=False) if reset
+    }
+    share = ACTOR_SHARE / (len(choices) * sessions)
 
     total = {name: np.zeros_like(array) for name, array in effective.items()}
-    for session in range(n_sessions):
+    for session in range(sessions):
         eligibility = {name: np.zeros_like(effective[name]) for name in ("w", "w_in", "b")}
         trace = {name: np.zeros_like(array) for name, array in effective.items()}
-        for t in range(n_steps):
-            if batch.is_reset[t]:
+        for t, step in enumerate(batch.schedule.step_of_bin.tolist()):
+            before = gating[t, session]
+            if t in resets:
+                before = gating[0, session]
                 eligibility = {name: np.zeros_like(array) for name, array in eligibility.items()}
-            learned, ungated = [0.0, 0.0, value_weight], [0.0, 0.0, 0.0]  # at both actions and the value
-            if batch.is_choice[t]:
-                policy = np.exp(batch.logits[t, session].double().numpy())
-                policy = policy / policy.sum()
-                uncertainty = -sum(p * math.log(p) for p in policy)
-                for k, p in enumerate(policy):
-                    learned[k] = (int(batch.action[t, session]) == k) - p
-                    ungated[k] = -p * (math.log(p) + uncertainty)
+            d = seconds[t, session]
+            learned, ungated = (
+                np.zeros(n_actions + 1),
+                np.zeros(n_actions + 1),
+            )  # at the actions and the value
+            objects, ungated_objects = np.zeros(n_objects), np.zeros(n_objects)
+            learned[n_actions] = settings.value_weight * d / seconds.sum()
+            if t in choices:
+                errors, uncertain = get_errors(batch, choices[t], session, entropy)
+                learned[:n_actions], ungated[:n_actions] = (
+                    share * errors,
+                    share * (uncertain - usual * errors),
+                )
+                objects = about_objects(batch, choices[t], session, learned[:n_actions])
+                ungated_objects = about_objects(batch, choices[t], session, ungated[:n_actions])
+            width = 0.1745
+            slope = 11.621 / width / (1 + np.exp(-(drive[t, session] - 0.4051) / width))
+            h, k = np.exp(-d / np.minimum(tau, settings.eligibility_window)), np.exp(-d / tau)
+            signal, now = (
+                np.append(learned, objects) @ to_units,
+                np.append(ungated, ungated_objects) @ to_units,
+            )
+            decay = (settings.discount * settings.trace_decay) ** d
             dopamine = gain * delta[t, session]
-            for j in range(n_units):
-                width = 0.1095
-                slope = 4.7576 / width / (1 + math.exp(-(drive[t, session, j] - 0.4657) / width))
-                signal = sum(feedback[j, k] * learned[k] for k in range(3))
-                now = entropy * sum(feedback[j, k] * ungated[k] for k in range(3))
-                presynaptic = {"w": before[t, session], "w_in": x[t, session], "b": [1.0]}
-                for name, sources in presynaptic.items():
-                    for i, s in enumerate(sources):
-                        synapse = (i, j) if name != "b" else j
-                        e = (1 - a[j]) * eligibility[name][synapse] + a[j] * slope * s / 10
-                        z = decay * trace[name][synapse] + signal * e
-                        eligibility[name][synapse], trace[name][synapse] = e, z
-                        total[name][synapse] += dopamine * z + now * e
-                for k in range(3):
-                    z = decay * trace["w_read"][j, k] + learned[k] * state[t + 1, session, j]
-                    trace["w_read"][j, k] = z
-                    total["w_read"][j, k] += dopamine * z + entropy * ungated[k] * state[t + 1, session, j]
-            for k in range(3):
-                trace["b_read"][k] = decay * trace["b_read"][k] + learned[k]
-                total["b_read"][k] += dopamine * trace["b_read"][k] + entropy * ungated[k]
+            for name, sources in {"w": before, "w_in": x[step, session], "b": np.array(1.0)}.items():
+                e = eligibility[name] = h * eligibility[name] + (1 - k) * slope * sources[..., None] / 10
+                trace[name] = decay * trace[name] + signal * e
+                total[name] += dopamine * trace[name] + now * e
+            for name, sources in {"w_read": gating[t + 1, session], "b_read": np.array(1.0)}.items():
+                trace[name] = decay * trace[name] + learned * sources[..., None]
+                total[name] += dopamine * trace[name] + ungated * sources[..., None]
     # a change of the signed weight is one of its magnitude, under Dale's law; absent synapses stay so
     total["w"] *= np.sign(effective["w"])
     total["w_read"] *= network.is_excitatory.numpy()[:, None]
-    return {name: array / (n_steps * n_sessions) for name, array in total.items()}
+    return total
 
 
+@pytest.fixture(params=["plain", "compiled"])
+def kernel(request, monkeypatch):
+    """Both versions of the sum over bins."""
+    if request.param == "plain":
+        monkeypatch.setattr(RateNetwork, "kernel", None)
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("adaptively", [False, True], ids=["even bins", "adaptive bins"])
 @pytest.mark.parametrize("entropy", [0.0, 0.3])
-@pytest.mark.parametrize("feedback_weights", ["symmetric", "random"])
+@pytest.mark.parametrize(
+    "own",
+    [{}, {"feedback_weights": "random"}, {"eligibility_window": 0.5}, {"dopamine_gain": 2.5}],
+    ids=["symmetric", "random", "window", "gain"],
+)
 @every_condition
-def test_closed_form_is_the_online_rule(condition, feedback_weights, entropy):
-    network, rule, weights = make(n_units=5, rule=QUIET | {"feedback_weights": feedback_weights})
-    batch = simulate(network, rule, weights, sessions=3, condition=condition)
-    batch = dataclasses.replace(batch, injected=0.3 * (batch.reward > 0))  # what is injected teaches too
+def test_closed_form_is_the_online_rule(condition, own, entropy, adaptively):
+    network, rule, weights = make(n_units=5, rule=QUIET | own)
+    batch = simulate(network, rule, weights, sessions=3, condition=condition, adaptively=adaptively)
+    assert (batch.ticks == 0).any() or adaptively
+    batch = dataclasses.replace(batch, injected=0.3 * (batch.reward > 0))  # what is injected is dopamine too
     closed = rule.change(network, weights, batch, entropy)
-    online = online_change(network, rule, weights, batch, entropy)
+    compare(closed, online_change(network, rule, weights, batch, entropy))
+
+
+def compare(closed, online, tolerance=3e-6):
     assert closed.keys() == online.keys()
     for name, array in online.items():
         assert np.abs(array).max() > 1e-5, name
-        np.testing.assert_allclose(
-            closed[name], array, rtol=1e-4, atol=1e-5 * np.abs(array).max(), err_msg=name
-        )
+        error = np.abs(closed[name].double().numpy() - array).max() / np.abs(array).max()
+        assert error < tolerance, (name, error)
 
 
-def test_blocks_of_steps_do_not_show(monkeypatch):
+@pytest.mark.parametrize("feedback_weights", ["symmetric", "random"])
+def test_closed_form_is_the_online_rule_with_errors_about_objects(feedback_weights):
+    own = QUIET | {"feedback_weights": feedback_weights, "object_feedback": 0.5}
+    network, rule, weights = make(n_units=5, task=JUICE, rule=own)
+    batch = simulate(network, rule, weights, task=JUICE, sessions=3)
+    closed = rule.change(network, weights, batch, 0.2)
+    compare(closed, online_change(network, rule, weights, batch, 0.2))
+    without = ThreeFactor(ThreeFactorSettings(**own | {"object_feedback": 0.0}))
+    plain = without.change(network, weights, batch, 0.2)
+    for name in ("w", "w_in", "b"):  # inhibitory units too
+        assert (closed[name] - plain[name]).abs()[..., ~network.is_excitatory].max() > 1e-5
+    for name in ("w_read", "b_read"):
+        assert torch.equal(closed[name], plain[name])
+
+
+def test_blocks_of_bins_do_not_show(monkeypatch):
+    monkeypatch.setattr(RateNetwork, "kernel", None)
     network, rule, weights = make()
     batch = simulate(network, rule, weights)
     whole = rule.change(network, weights, batch, 0.1)
@@ -128,27 +218,28 @@ def test_blocks_of_steps_do_not_show(monkeypatch):
             torch.testing.assert_close(tensor, whole[name], rtol=1e-4, atol=1e-7)
 
 
-def exact_gradient(network, rule, weights, batch, entropy=0.0):
-    """Gradient through time of sum A (log pi + c V) + entropy, with the inputs, noise and A that were met."""
+def exact_gradient(network, rule, weights, batch, entropy=0.0, seed=0):
+    """Gradient through time of the actor-critic objective, with the inputs, noise and A that were met."""
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
-    effective = network.effective(leaves)
-    state, objective = batch.state[0], 0.0
-    advantage = rule.dopamine_sum(batch.rpe + batch.injected)
-    for t in range(len(batch.drive)):
-        if batch.is_reset[t]:
-            state = batch.state[0]
-        without = network.step(network.effective(weights), batch.state_before[t], batch.x[t], None)[0]
-        noise = batch.state[t + 1] - without
-        state, _ = network.step(effective, state, batch.x[t], None)
-        state = state + noise
-        logits, value = network.read_out(effective, state)
-        objective = objective + (rule.settings.value_weight * advantage[t] * value).sum()
-        if batch.is_choice[t]:
-            log_policy = torch.log_softmax(logits, -1)
-            chosen = log_policy.gather(1, batch.action[t][:, None])[:, 0]
-            objective = objective + (advantage[t] * chosen).sum()
-            objective = objective - entropy * (log_policy.exp() * log_policy).sum()
-    gradients = torch.autograd.grad(objective / batch.reward.numel(), list(leaves.values()))
+    effective, weight = network.effective(leaves), batch.ticks / batch.ticks.sum()
+    start = network.initial_state(effective, batch.action.shape[1])
+    state, noise_rng, objective = start, torch_stream(seed, "noise"), 0.0
+    advantage = rule.dopamine_sum(batch, weight)
+    at_choice = advantage[batch.schedule.last] - advantage[batch.schedule.last[batch.is_choice]].mean()
+    per_choice = ACTOR_SHARE / (batch.is_choice.sum() * batch.action.shape[1])
+    for step, is_reset in enumerate(batch.is_reset.tolist()):
+        bins = batch.schedule.get_bins(step)
+        ticks = batch.ticks[bins]
+        noise = network.draw_noise(noise_rng, ticks.shape[1], len(ticks))
+        state, trace = network.advance(effective, start if is_reset else state, batch.x[step], ticks, noise)
+        _, value = network.read_out(effective, trace.gating)
+        objective = objective + (rule.settings.value_weight * advantage[bins] * weight[bins] * value).sum()
+        if batch.is_choice[step]:
+            log_policy = torch.log_softmax(network.read_out(effective, state[0])[0], -1)
+            chosen = log_policy.gather(1, batch.action[step][:, None])[:, 0]
+            objective = objective + per_choice * (at_choice[step] * chosen).sum()
+            objective = objective - per_choice * entropy * (log_policy.exp() * log_policy).sum()
+    gradients = torch.autograd.grad(objective, list(leaves.values()))
     return dict(zip(leaves, gradients, strict=True))
 
 
@@ -156,70 +247,126 @@ def cosine(one, other):
     return float(torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0))
 
 
+@pytest.mark.parametrize("adaptively", [False, True], ids=["even bins", "adaptive bins"])
 @pytest.mark.parametrize("entropy", [0.0, 0.3])
 @every_condition
-def test_without_recurrence_the_rule_is_the_exact_gradient(condition, entropy):
-    """Eligibility forgets only what other units do with a unit's activity."""
-    network, rule, weights = make()
-    weights["w"] = torch.zeros_like(weights["w"])
-    batch = simulate(network, rule, weights, condition=condition)
+def test_without_recurrence_the_rule_is_the_exact_gradient(condition, entropy, adaptively):
+    """Eligibility leaves out only what other units, and adaptation, do with a unit's activity."""
+    network, rule, weights = make(adaptation=0.0)
+    weights["w"] = FAINT
+    batch = simulate(network, rule, weights, condition=condition, adaptively=adaptively)
     change = rule.change(network, weights, batch, entropy)
     for name, gradient in exact_gradient(network, rule, weights, batch, entropy).items():
-        torch.testing.assert_close(change[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
-
-
-def test_in_one_step_the_rule_is_the_exact_gradient():
-    network, rule, weights = make()
-    batch = simulate(network, rule, weights, sessions=30)
-    per_step = {
-        "x",
-        "drive",
-        "logits",
-        "value",
-        "action",
-        "reward",
-        "rpe",
-        "injected",
-        "is_choice",
-        "is_reset",
-    }
-    choice = int(batch.is_choice.int().argmax())
-    one_step = {name: getattr(batch, name)[choice : choice + 1] for name in per_step}
-    batch = dataclasses.replace(batch, state=batch.state[choice : choice + 2], **one_step)
-    change = rule.change(network, weights, batch, 0.0)
-    for name, gradient in exact_gradient(network, rule, weights, batch).items():
         assert gradient.abs().max() > 1e-5
         torch.testing.assert_close(change[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
 
 
 @every_condition
 def test_with_recurrence_the_rule_points_along_the_exact_gradient(condition):
-    """Stated: median cosine above .85 over networks, none below .4; the read-outs are exact."""
+    """Stated: with adaptation and recurrence, median cosine above .75 over networks, .9 within trials; read-outs exact."""
     found = []
-    for seed in range(15):
+    for seed in range(12):
         network, rule, weights = make(n_units=16, seed=seed)
-        batch = simulate(network, rule, weights, sessions=40, seed=seed, condition=condition)
+        batch = simulate(network, rule, weights, sessions=30, seed=seed, condition=condition, adaptively=True)
         change, exact = (
             rule.change(network, weights, batch, 0.0),
-            exact_gradient(network, rule, weights, batch),
+            exact_gradient(network, rule, weights, batch, seed=seed),
         )
         found.append([cosine(change[name], exact[name]) for name in ("w", "w_in", "b")])
         for name in ("w_read", "b_read"):
-            torch.testing.assert_close(change[name], exact[name], rtol=1e-4, atol=1e-6, msg=name)
-    assert (np.median(found, axis=0) > 0.85).all()
-    assert np.min(found) > 0.4
+            torch.testing.assert_close(change[name], exact[name], rtol=1e-3, atol=1e-6, msg=name)
+    median, least = (0.9, 0.5) if condition.hidden_reset else (0.75, 0.1)
+    assert (np.median(found, axis=0) > median).all()
+    assert np.min(found) > least
     assert np.max(found) < 0.99999  # or recurrence was not there
 
 
-def test_random_feedback_is_fixed_whatever_the_weights():
+def make_steady(**rule):
+    """Units that receive constant input within a phase alone: how time is cut changes nothing that they do."""
+    network, rule, weights = make(adaptation=0.0, neurons_per_unit=0, rule=QUIET | rule)
+    return network, rule, weights | {"w": FAINT}
+
+
+def test_the_actor_learns_the_same_however_time_is_cut():
+    """Exactly, but for the s.d. of dopamine, where errors add up over bins (lambda 1)."""
+    network, rule, weights = make_steady(trace_decay=1.0, value_weight=0.0)
+    found = [
+        rule.change(network, weights, simulate(network, rule, weights, bin_s=bin_s), 0.0)
+        for bin_s in (0.01, 0.02, 0.05, 0.1)
+    ]
+    for name in ("w_in", "b", "w_read", "b_read"):
+        for other in found[1:]:
+            factor = other[name].norm() / found[0][name].norm()
+            assert float(factor) == pytest.approx(1, abs=0.05)
+            torch.testing.assert_close(other[name] / factor, found[0][name], rtol=1e-3, atol=1e-6)
+
+
+def test_no_term_depends_on_how_time_is_cut():
+    """With all terms on, changes approach those of 10-ms bins with the size of the bins."""
+    every = {"rate_penalty": 0.01, "phase_penalty": 0.02, "peak_penalty": 0.05, "value_weight": 1.0}
+    network, rule, weights = make_steady(**every)
+    weights["b"] = weights["b"] + torch.linspace(0, 1.5, 8)  # some fire above the peak
+    fine, *found = (
+        rule.change(network, weights, simulate(network, rule, weights, bin_s=bin_s), 0.1)
+        for bin_s in (0.01, 0.02, 0.05, 0.1)
+    )
+    for name in ("w", "w_in", "b", "w_read", "b_read"):
+        errors = [float((other[name] - fine[name]).norm() / fine[name].norm()) for other in found]
+        assert errors[0] < 0.04 and errors[2] < 0.25, (name, errors)
+        assert errors[0] < errors[1] < errors[2], (name, errors)
+
+
+def join(one, other):
+    """Sessions of two batches of equally many bins and steps, together."""
+    schedule = dataclasses.replace(
+        one.schedule, ticks=torch.cat([one.schedule.ticks, other.schedule.ticks], 1)
+    )
+    names = (
+        *("x", "gating", "drive", "logits", "value", "bin_value"),
+        *("action", "reward", "rpe", "injected"),
+    )
+    both = {name: torch.cat([getattr(one, name), getattr(other, name)], 1) for name in names}
+    return dataclasses.replace(one, schedule=schedule, **both)
+
+
+def test_a_change_is_a_mean_over_sessions():
+    """The same sessions twice: the same change."""
+    network, rule, weights = make(rule={"rate_penalty": 0.01})
+    batch = simulate(network, rule, weights)
+    once, twice = (rule.change(network, weights, each, 0.1) for each in (batch, join(batch, batch)))
+    for name, tensor in once.items():
+        torch.testing.assert_close(twice[name], tensor, rtol=1e-4, atol=1e-7)
+
+
+def test_random_feedback_is_fixed_and_reaches_inhibition():
     network, rule, weights = make(rule=QUIET | {"feedback_weights": "random"})
     other = make(seed=1)[2]
     feedback = rule.feedback(network, network.effective(weights))
     assert torch.equal(feedback, rule.feedback(network, network.effective(other)))
-    assert feedback.shape == weights["w_read"].shape
-    assert abs(cosine(feedback, weights["w_read"])) < 0.6
+    assert feedback.shape == (3, 8)  # two actions and the value
+    assert (feedback[:, ~network.is_excitatory] != 0).all()
+    assert abs(cosine(feedback.T, weights["w_read"])) < 0.6
     symmetric = make()[1].feedback(network, network.effective(weights))
-    assert torch.equal(symmetric, network.effective(weights)["w_read"])
+    assert torch.equal(symmetric, network.effective(weights)["w_read"].T)
+    assert not torch.equal(
+        feedback, ThreeFactor(rule.settings, 1).feedback(network, network.effective(weights))
+    )
+    with_objects = rule.feedback(network, network.effective(weights), 2)
+    assert torch.equal(with_objects[:3], feedback)
+
+
+def test_weights_of_errors_about_objects_have_their_standard_deviation():
+    network, rule, weights = make(n_units=2000, rule=QUIET | {"object_feedback": 0.3})
+    objects = rule.feedback(network, weights | {"w_read": torch.zeros(2000, 3)}, 2)[3:]
+    assert float(objects.std()) == pytest.approx(0.3, rel=0.05)
+    assert objects[:, ~network.is_excitatory].std() > 0.25
+
+
+def test_with_a_separate_critic_each_learns_from_its_own_signal():
+    network, rule, weights = make(rule=QUIET | {"feedback_weights": "random"}, critic="separate")
+    feedback, is_critic = rule.feedback(network, network.effective(weights), 2), network.wiring.is_critic
+    assert (feedback[:2, is_critic] == 0).all() and (feedback[3:, is_critic] == 0).all()
+    assert (feedback[2, ~is_critic] == 0).all() and (feedback[2, is_critic] != 0).all()
 
 
 def test_random_feedback_leaves_the_read_outs_exact():
@@ -230,46 +377,59 @@ def test_random_feedback_leaves_the_read_outs_exact():
     assert cosine(change["w_in"], exact["w_in"]) < 0.99
 
 
+def scale_dopamine(batch, factor):
+    """The batch with rewards and values, and so every error, multiplied."""
+    names = ("reward", "value", "bin_value", "rpe", "injected")
+    return dataclasses.replace(batch, **{name: factor * getattr(batch, name) for name in names})
+
+
+def clamp(batch):
+    return dataclasses.replace(batch, system=dataclasses.replace(batch.system, clamped=True))
+
+
 def test_without_dopamine_nothing_changes():
     network, rule, weights = make()
     batch = simulate(network, rule, weights)
-    silent = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
-    assert all((tensor == 0).all() for tensor in rule.change(network, weights, silent, 0.0).values())
+    for silent in (clamp(batch), scale_dopamine(batch, 0.0)):
+        assert all((tensor == 0).all() for tensor in rule.change(network, weights, silent, 0.0).values())
     assert all((tensor != 0).any() for tensor in rule.change(network, weights, batch, 0.0).values())
 
 
 def test_a_constant_factor_on_dopamine_is_taken_out_by_its_gain():
     network, rule, weights = make()
     batch = simulate(network, rule, weights)
-    louder = dataclasses.replace(batch, rpe=7 * batch.rpe)
+    louder = rule.change(network, weights, scale_dopamine(batch, 7.0), 0.0)
     for name, tensor in rule.change(network, weights, batch, 0.0).items():
-        torch.testing.assert_close(
-            rule.change(network, weights, louder, 0.0)[name], tensor, rtol=1e-3, atol=1e-7
-        )
+        torch.testing.assert_close(louder[name], tensor, rtol=1e-3, atol=1e-7)
 
 
 def test_dopamine_gain_scales_what_dopamine_does_and_nothing_else():
-    """With homeostasis on; at 1 no bit differs from the bare adaptive gain."""
-    network, rule, weights = make(rule={"rate_penalty": 0.1})
-    louder = ThreeFactor(ThreeFactorSettings(rate_penalty=0.1, dopamine_gain=3.0), len(TASK.phases))
+    """With homeostasis and entropy on."""
+    own = {"rate_penalty": 0.1}
+    network, rule, weights = make(rule=own)
+    louder = ThreeFactor(ThreeFactorSettings(**own, dopamine_gain=3.0))
     batch = simulate(network, rule, weights)
-    silent = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
-    for name, alone in rule.change(network, weights, silent, 0.2).items():
+    for name, alone in rule.change(network, weights, clamp(batch), 0.2).items():
         by_dopamine = rule.change(network, weights, batch, 0.2)[name] - alone
         assert (by_dopamine != 0).any()
         torch.testing.assert_close(
             louder.change(network, weights, batch, 0.2)[name], alone + 3 * by_dopamine, rtol=1e-4, atol=1e-6
         )
-    total = discounted_sum(batch.dopamine, rule.discount * rule.trace_decay)
-    assert torch.equal(rule.dopamine_sum(batch.dopamine), total / (total.std() + 1e-6))
+    weight = batch.ticks / batch.ticks.sum()
+    total = discounted_sum(
+        batch.bin_dopamine, (rule.settings.discount * rule.settings.trace_decay) ** (batch.ticks / 100)
+    )
+    mean = (weight * total).sum()
+    sd = (weight * (total - mean) ** 2).sum().sqrt()
+    torch.testing.assert_close(rule.dopamine_sum(batch, weight), total / sd, rtol=1e-4, atol=1e-5)
 
 
 def test_reversed_dopamine_reverses_the_change():
     network, rule, weights = make()
     batch = simulate(network, rule, weights)
-    reversed_ = dataclasses.replace(batch, rpe=-batch.rpe)
+    reversed_ = rule.change(network, weights, scale_dopamine(batch, -1.0), 0.0)
     for name, tensor in rule.change(network, weights, batch, 0.0).items():
-        torch.testing.assert_close(rule.change(network, weights, reversed_, 0.0)[name], -tensor)
+        torch.testing.assert_close(reversed_[name], -tensor)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -277,7 +437,7 @@ def test_structure_survives_many_updates(step):
     """Dale's law, no autapses, read-outs from excitation only, after weights have crossed zero."""
     network, rule, weights = make(rule={"rate_penalty": 1e-3})
     initial, memory = weights, {}
-    for update in range(40):
+    for update in range(25):
         change = rule.change(network, weights, simulate(network, rule, weights, seed=update), 0.02)
         weights, memory = STEPS[step](weights, change, memory, {"sgd": 3.0, "adam": 0.05}[step])
     effective, excitatory = network.effective(weights), network.is_excitatory
@@ -292,34 +452,72 @@ def test_structure_survives_many_updates(step):
 
 
 def test_homeostasis_pulls_rates_to_rest_without_dopamine():
-    network, rule, weights = make(rule={"rate_penalty": 1e-2, "peak_penalty": 0.0})
-    weights["w"] = torch.zeros_like(weights["w"])
-    drive = [network.drive_at(rate_hz) for rate_hz in (0.5, 1, 2, 4, 4, 8, 16, 32)]
+    network, rule, weights = make(rule=QUIET | {"rate_penalty": 1e-2}, adaptation=0.0, tau_slow=8.0)
+    weights |= {"w": FAINT, "w_in": torch.zeros_like(weights["w_in"])}
+    drive = [network.drive_at(rate_hz) for rate_hz in (0.5, 1, 2, 3, 5, 8, 16, 32)]
     weights["b"] = torch.tensor(drive)
-    batch = simulate(network, rule, weights, sessions=200)
-    batch = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
-    pull = rule.change(network, weights, batch, 0.0)["b"]
-    mean = 10 * batch.state.mean((0, 1))
-    assert torch.equal(torch.sign(pull), torch.sign(4 - mean))
-    objective = exact_homeostasis(network, rule, batch)
-    torch.testing.assert_close(rule.homeostasis(network, batch), objective, rtol=1e-3, atol=1e-6)
+    batch = clamp(simulate(network, rule, weights, sessions=100))
+    weight = batch.ticks / batch.ticks.sum()
+    change = rule.change(network, weights, batch, 0.0)
+    mean = (weight[..., None] * batch.gating[1:]).sum((0, 1))
+    assert torch.equal(torch.sign(change["b"]), torch.sign(0.4 - mean))
+    pull = exact_homeostasis(rule, mean)
+    torch.testing.assert_close(rule.hold_rate(batch, weight), pull, rtol=1e-3, atol=1e-6)
+    slope = network.slope(weights["b"])
+    torch.testing.assert_close(change["b"], pull * slope, rtol=1e-3, atol=1e-6)
+    before = (weight[..., None] * batch.gating_before).sum((0, 1))
+    expected = before[:, None] * (pull * slope) * network.sign[:, None]
+    torch.testing.assert_close(change["w"], expected * network.mask, rtol=1e-3, atol=1e-6)
 
 
-def exact_homeostasis(network, rule, batch):
+def exact_homeostasis(rule, mean):
     """Minus the gradient of rate_penalty log^2((mean s + .03) / (.4 + .03)) in rates of 10 Hz, at the mean."""
-    mean = batch.state.mean((0, 1)).requires_grad_()
+    mean = mean.clone().requires_grad_()
     penalty = rule.settings.rate_penalty * torch.log((mean + 0.03) / 0.43) ** 2
     return -torch.autograd.grad(penalty.sum(), mean)[0] / 10
 
 
+def test_phase_homeostasis_pulls_the_drive_of_every_phase_to_its_mean():
+    network, rule, weights = make(rule=QUIET | {"phase_penalty": 0.3}, adaptation=0.0, neurons_per_unit=0)
+    weights |= {"w": FAINT}
+    batch = clamp(simulate(network, rule, weights, sessions=50))
+    weight = batch.ticks / batch.ticks.sum()
+    away = rule.hold_phases(batch, weight)
+    drive, phase, share = batch.drive, batch.phase_of_bin, weight[..., None]
+    mean = (share * drive).sum((0, 1))
+    for place in range(len(TASK.phases)):
+        own = phase == place
+        in_phase = (share[own] * drive[own]).sum((0, 1)) / share[own].sum()
+        torch.testing.assert_close(away[place], 0.3 * (mean - in_phase), rtol=1e-3, atol=1e-6)
+    assert away.abs().max() > 0.01
+    change = rule.change(network, weights, batch, 0.0)
+    assert change["b"].abs().max() < 1e-6  # it moves drive from phase to phase, and none in all
+    expected = torch.einsum("bs,bsk,bu->ku", weight, batch.x[batch.schedule.step_of_bin], away[phase])
+    torch.testing.assert_close(change["w_in"], expected, rtol=1e-3, atol=1e-6)
+
+
 def test_only_rates_above_the_peak_are_pushed_down():
-    network, rule, weights = make(rule={"rate_penalty": 0.0, "peak_penalty": 0.1})
+    network, rule, weights = make(rule=QUIET | {"peak_penalty": 0.1}, adaptation=0.0)
     weights |= {"w": torch.zeros(8, 8), "w_in": torch.zeros_like(weights["w_in"])}
     weights["b"] = torch.tensor([network.drive_at(rate_hz) for rate_hz in (4, 20, 50, 59, 61, 70, 80, 120)])
-    batch = simulate(network, rule, weights)
-    batch = dataclasses.replace(batch, rpe=torch.zeros_like(batch.rpe))
+    batch = clamp(simulate(network, rule, weights))
     push = rule.change(network, weights, batch, 0.0)["b"]
     assert (push[:4] == 0).all()
     assert (push[4:] < 0).all()
     excess = weights["b"][4:] - network.drive_at(60)
     torch.testing.assert_close(push[4:], -0.1 * excess, rtol=1e-3, atol=1e-6)
+
+
+def test_eligibility_decays_with_the_synapse_but_no_longer_than_the_window():
+    network, rule, _ = make(rule=QUIET | {"eligibility_window": 2.0})
+    table = tabulate_eligibility(network, rule.settings)
+    assert table.shape == (MAX_TICKS + 1, 8)
+    expected = torch.exp(-torch.tensor([0.0, 0.1, 0.5])[:, None] / network.tau.clamp(max=2.0))
+    torch.testing.assert_close(table[[0, 10, 50]], expected)
+    assert network.tau.max() > 2
+
+
+def test_another_network_is_refused():
+    _, rule, _ = make()
+    with pytest.raises(TypeError, match="needs a RateNetwork, got object"):
+        rule.change(object(), {}, None, 0.0)

@@ -14,12 +14,11 @@ from pfc_da.analysis.cells.conversion import (
     MAX_LOSS,
     Span,
     compute_shares,
-    summarise_by_area,
     summarise_conversion,
-    summarise_neurons,
     tabulate_conversion,
 )
 from pfc_da.analysis.cells.conversion_tables import tabulate_membranes, tabulate_raster, tabulate_shares
+from pfc_da.analysis.cells.neurons import summarise_by_area, summarise_neurons
 from pfc_da.analysis.cells.summary import load_firing_by_area
 from pfc_da.analysis.comparison.published import QUICK, Comparison, compare
 from pfc_da.analysis.comparison.reference import load_references
@@ -43,8 +42,8 @@ from pfc_da.trained import Trained
 
 COMPILE_S = 20.0
 """CPU-s until Brian has made a network, without the sessions: 8 and 40 sessions of monkey_juice."""
-NEURON_STEP_S = 1e-6
-"""CPU-s of a neuron, session and step, of which the rate network simulates about half at next to no cost: .6 to 1.5e-6."""
+NEURON_S = 20e-6
+"""CPU-s of a neuron and simulated second."""
 NEURON_BYTES = 200.0
 """Memory of a neuron and session."""
 
@@ -80,10 +79,12 @@ class SpikingReplay(ReplayOnDemand):
 
     def estimate(self, workers: int | None) -> Cost:
         """As `ReplayOnDemand.estimate`."""
-        settings, simulated = self.options.limit(self.settings), self.count_sessions()
+        settings, conditions = self.options.limit(self.settings), self.count_sessions() // self.options.sessions
         neurons = settings.network.n_units * self.options.neurons_per_unit
-        own_s = COMPILE_S + NEURON_STEP_S * neurons * simulated * self.task.n_steps
-        conditions, together = simulated // self.options.sessions, min(self.options.sessions, CHUNK)
+        spiking = conditions - len(self.conditions) - 1  # the rate network costs next to nothing
+        seconds = self.task.n_trials * sum(sum(phase.seconds) / 2 for phase in self.task.phases)
+        own_s = COMPILE_S + NEURON_S * neurons * spiking * self.options.sessions * seconds
+        together = min(self.options.sessions, CHUNK)
         return estimate_replay_on_demand(
             settings, self.task, conditions, own_s, NEURON_BYTES * neurons * together, workers
         )

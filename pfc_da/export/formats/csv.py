@@ -17,9 +17,10 @@ import xarray as xr
 
 from pfc_da.export.cut import name_export
 from pfc_da.export.jobs import Job
-from pfc_da.export.session import count_sessions, iterate_columns, list_labels, name_subject
+from pfc_da.export.session import count_sessions, iterate_columns, list_labels, name_subject, to_seconds
 from pfc_da.recording import load
-from pfc_da.recording_schema import get_condition_names
+from pfc_da.recording_schema import get_bin_s, get_condition_names
+from pfc_da.trials import per_trial
 
 
 def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
@@ -34,29 +35,34 @@ def plan(recording: xr.Dataset, sessions: int | None) -> Iterator[Job]:
     part = recording[list_labels(recording)]
     part = part.isel(episode=slice(count_sessions(recording, "episode", sessions)))
     for place, condition in enumerate(get_condition_names(recording)):
-        own = part.isel(condition=place)
-        yield Job(Path(f"{name}_{condition}.csv"), functools.partial(_write_table, own))
+        write = functools.partial(_write_table, part.isel(condition=place), get_bin_s(recording))
+        yield Job(Path(f"{name}_{condition}.csv"), write)
 
 
-def _write_table(recording: xr.Dataset, path: Path) -> None:
+def _write_table(recording: xr.Dataset, bin_s: float, path: Path) -> None:
     """Animals are read and written one after the other."""
     for animal in range(recording.sizes["animal"]):
-        table = tabulate_choices(load(recording.isel(animal=animal)))
+        table = tabulate_choices(load(recording.isel(animal=animal)), bin_s)
         table.to_csv(path, mode="a" if animal else "w", header=not animal, index=False)
 
 
-def tabulate_choices(own: xr.Dataset) -> pd.DataFrame:
+def tabulate_choices(own: xr.Dataset, bin_s: float) -> pd.DataFrame:
     """The rows of one animal under one condition.
 
     Parameters
     ----------
     own : xarray.Dataset
         Dimensions (episode, step, ...).
+    bin_s : float
+        Duration of a bin in s.
     """
     shape = own.sizes["episode"], len(np.unique(own["trial"].values))
     session, trial = (grid.ravel() for grid in np.indices(shape))
     numbers = {name: np.broadcast_to(values.values, shape).ravel() for name, values in iterate_columns(own)}
     choice, reward = numbers.pop("choice").astype(int), numbers.pop("reward")
+    ends = per_trial(own, "onset") + per_trial(
+        own, "duration"
+    )  # (episode, trial), of the phase of the choice
     subject = name_subject(own.attrs, int(own["animal"]))
     table = pd.DataFrame(
         {
@@ -70,6 +76,7 @@ def tabulate_choices(own: xr.Dataset) -> pd.DataFrame:
             "gain": np.maximum(reward, 0),
             "loss": np.minimum(reward, 0),
             "reward": reward,
+            "response_time": to_seconds(np.rint(ends / bin_s).astype(int), bin_s).ravel(),
         }
     )
     for name in ("choice", "response", "outcome"):

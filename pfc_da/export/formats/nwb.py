@@ -137,74 +137,87 @@ def _make_trials(session: Session) -> Any:
         VectorData(name=name, description=session.columns[name], data=values.to_numpy())
         for name, values in session.trials.items()
     ]
-    description = "One row a trial; value and rpe on the step of the choice, which is also paid there."
+    description = (
+        "One row a trial; choice, reward, value and rpe are those at the end of the phase of the choice."
+    )
     return TimeIntervals(name="trials", description=description, columns=columns, id=_number(session.trials))
 
 
 def _make_events(session: Session) -> Iterator[Any]:
-    """The begin of every phase, and the responses, a table each."""
+    """The begin and duration of every phase, the choices and the rewards, a table each."""
     from pynwb.core import VectorData
-    from pynwb.event import EventsTable, TimestampVectorData
-
-    def make(name: str, description: str, times: NDArray, *columns: Any) -> Any:
-        stamps = TimestampVectorData(
-            name="timestamp", description="s since the session began", data=times, resolution=session.step_s
-        )
-        return EventsTable(
-            name=name,
-            description=f"{description} Simulated.",
-            columns=[stamps, *columns],
-            id=_number(times),
-            source_description="pfc_da",
-        )
+    from pynwb.event import DurationVectorData
 
     for phase in session.phases:
-        times = session.trials[f"{phase}_time"].to_numpy()
-        yield make(f"{phase}_onset", f"Begin of the phase {phase} of every trial.", times)
-    made = session.trials[session.trials["choice"] >= 0]
-    columns = [
-        VectorData(name=name, description=session.columns[name], data=made[name].to_numpy())
-        for name in ("choice", "reward")
-    ]
-    yield make(
-        "response", "The choice of every trial, and its reward.", made["response_time"].to_numpy(), *columns
+        own = session.steps[session.steps["phase"] == phase]
+        lasts = (own["stop_time"] - own["start_time"]).round(6).to_numpy()
+        duration = DurationVectorData(name="duration", description="of the phase (s)", data=lasts)
+        times = own["start_time"].to_numpy()
+        yield _make_table(
+            session, f"{phase}_onset", f"Begin of the phase {phase} of every trial.", times, duration
+        )
+    for name, events, text in (
+        ("response", session.responses, "Every choice, and its reward."),
+        ("reward", session.rewards, "Every reward, delivered as the phase after the choice begins."),
+    ):
+        if events.empty:
+            continue
+        numbers = [
+            VectorData(name=str(key), description=session.columns[str(key)], data=column.to_numpy())
+            for key, column in events.drop(columns="time").items()
+        ]
+        yield _make_table(session, name, text, events["time"].to_numpy(), *numbers)
+
+
+def _make_table(session: Session, name: str, description: str, times: NDArray, *columns: Any) -> Any:
+    from pynwb.event import EventsTable, TimestampVectorData
+
+    stamps = TimestampVectorData(
+        name="timestamp", description="s since the session began", data=times, resolution=session.bin_s
+    )
+    return EventsTable(
+        name=name,
+        description=f"{description} Simulated.",
+        columns=[stamps, *columns],
+        id=_number(times),
+        source_description="pfc_da",
     )
 
 
 def _add_series(file: "NWBFile", session: Session) -> None:
-    """Internal variables of the animal, step by step."""
+    """Activity, value and dopamine, bin by bin."""
     from pynwb import TimeSeries
 
     module = file.create_processing_module(
         name="behavior",
-        description="Latent variables of the simulated animal, one sample a step, stamped at its begin.",
+        description="Activity and latent variables of the simulated animal, one sample a bin, stamped at its begin.",
     )
     for name, values in session.series.items():
-        for part, which, data in _split(values.transpose("step", ...).values):
+        for part, which, data in _split(values.transpose("bin", ...).values):
             series = TimeSeries(
                 name=f"{name}{part}",
                 description=f"{values.attrs['long_name']}{which}",
                 data=_pack(data),
                 unit=values.attrs["units"],
                 starting_time=0.0,
-                rate=1 / session.step_s,
+                rate=1 / session.bin_s,
             )
             module.add(series)
 
 
 def _split(values: NDArray) -> Iterator[tuple[str, str, NDArray]]:
-    """A series (step, ...) in parts no wider than long, which inspectors would take for transposed.
+    """A series (bin, ...) in parts no wider than long, which inspectors would take for transposed.
 
     Yields
     ------
     Endings of the name and of the description, and the numbers of each part.
     """
-    n_steps, width = values.shape[0], values.shape[1] if values.ndim > 1 else 1
-    if width <= n_steps:
+    n_bins, width = values.shape[0], values.shape[1] if values.ndim > 1 else 1
+    if width <= n_bins:
         yield "", "", values
         return
-    for part, first in enumerate(range(0, width, n_steps)):
-        last = min(first + n_steps, width) - 1
+    for part, first in enumerate(range(0, width, n_bins)):
+        last = min(first + n_bins, width) - 1
         yield f"_{part}", f", columns {first} to {last} of {width}", values[:, first : last + 1]
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Three small things: tables sort and filter, and one unit's activity is drawn. All text goes in as text, never as HTML.
+// Three small things: tables sort and filter, and one unit's PSTHs and rasters are drawn. All text goes in as text, never as HTML.
 
 for (const table of document.querySelectorAll("table.sortable")) {
   const headers = [...table.tHead.rows[0].cells];
@@ -49,6 +49,7 @@ function browseUnits(data) {
   const animalSelect = document.getElementById("unit-animal");
   const unitSelect = document.getElementById("unit-unit");
   const order = document.getElementById("unit-order");
+  const event = document.getElementById("unit-event");
   const options = (select, values) => select.replaceChildren(...values.map((value) => new Option(value, value)));
   options(animalSelect, data.animals.map((animal) => animal.animal));
 
@@ -61,9 +62,12 @@ function browseUnits(data) {
     options(unitSelect, sorted.map((row) => row.unit));
     if (sorted.some((row) => String(row.unit) === keep)) unitSelect.value = keep;
   };
-  const show = () => {
+  const drawNow = () => {
     const unit = animalNow().units.find((row) => String(row.unit) === unitSelect.value);
-    drawUnit(data, animalSelect.value, unit);
+    drawUnit(data, animalNow(), unit, event.selectedIndex);
+  };
+  const show = () => {
+    drawNow();
     history.replaceState(null, "", `#animal=${animalSelect.value}&unit=${unitSelect.value}`);
   };
   const move = (select, by) => {
@@ -85,13 +89,14 @@ function browseUnits(data) {
   animalSelect.addEventListener("change", () => { listUnits(unitSelect.value); show(); });
   unitSelect.addEventListener("change", show);
   order.addEventListener("change", () => { listUnits(); show(); });
+  event.addEventListener("change", show);
   document.getElementById("unit-previous").addEventListener("click", () => move(unitSelect, -1));
   document.getElementById("unit-next").addEventListener("click", () => move(unitSelect, 1));
-  document.getElementById("unit-view").addEventListener("keydown", (event) => {
+  document.getElementById("unit-view").addEventListener("keydown", (pressed) => {
     const way = { ArrowLeft: [unitSelect, -1], ArrowRight: [unitSelect, 1], ArrowUp: [animalSelect, -1], ArrowDown: [animalSelect, 1] };
-    if (!(event.key in way)) return;
-    event.preventDefault();
-    move(...way[event.key]);
+    if (!(pressed.key in way)) return;
+    pressed.preventDefault();
+    move(...way[pressed.key]);
   });
   window.addEventListener("hashchange", () => { if (followHash()) show(); });
 
@@ -100,16 +105,17 @@ function browseUnits(data) {
     document.getElementById("browser").scrollIntoView();
   } else {
     listUnits();
-    const unit = animalNow().units.find((row) => String(row.unit) === unitSelect.value);
-    drawUnit(data, animalSelect.value, unit); // the address stays as it was until someone chooses
+    drawNow(); // the address stays as it was until someone chooses
   }
 }
 
-function drawUnit(data, animal, unit) {
+function drawUnit(data, animal, unit, place) {
   const kind = unit.excitatory ? "excitatory" : "inhibitory";
-  document.getElementById("unit-name").textContent = `Animal ${animal}, unit ${unit.unit}, ${kind}`;
+  document.getElementById("unit-name").textContent = `Animal ${animal.animal}, unit ${unit.unit}, ${kind}`;
+  const spoken = (name) => name.replaceAll("_", " ");
   const facts = [["type", unit.excitatory ? "E (excitatory)" : "I (inhibitory)"], ["time constant", amount(unit.tau, "s")],
-    ["mean rate", amount(unit.rate, "Hz")], ...Object.entries(unit.p).map(([name, p]) => [`p, ${name.replaceAll("_", " ")}`, probability(p), p])];
+    ["mean rate", amount(unit.rate, "Hz")], ...Object.entries(unit.p).map(([name, p]) => [`p, ${spoken(name)}`, probability(p), p]),
+    ...Object.entries(unit.latency).map(([name, s]) => [`${spoken(name)} coded`, s === null ? "not before the choice" : `from ${signed(s)} s to the choice`])];
   document.getElementById("unit-facts").replaceChildren(...facts.map(([name, text, p]) => {
     const value = make("dd", {}, text);
     if (p !== undefined && p !== null && p < 0.05) value.className = "selective";
@@ -117,52 +123,85 @@ function drawUnit(data, animal, unit) {
     pair.append(make("dt", {}, name), value);
     return pair;
   }));
-  const numbers = unit.mean.flatMap((means, group) => means.map((mean, step) => mean + (unit.sem[group][step] ?? 0)));
-  const top = niceTop(Math.max(0.1, ...numbers));
-  const kinds = [...new Set(data.groups.map(([name]) => name))];
-  document.getElementById("unit-plots").replaceChildren(...kinds.map((name) => plotGroups(data, unit, name, top)));
-  document.getElementById("unit-numbers").replaceChildren(...data.groups.map(([name, group], index) => {
+  const { name, times } = data.events[place];
+  const [mean, sem] = [unit.mean[place], unit.sem[place]];
+  const numbers = unit.mean.flatMap((curves, event) => curves.flatMap((means, group) =>
+    means.map((value, time) => value + (unit.sem[event][group][time] ?? 0))));
+  const top = niceTop(Math.max(0.1, ...numbers)); // one scale whatever the event
+  const kinds = [...new Set(data.groups.map(([each]) => each))];
+  const drawn = { name, times, mean, sem, top, raster: alignSpikes(animal.trials, unit.spikes, name) };
+  document.getElementById("unit-plots").replaceChildren(...kinds.map((each) => plotGroups(data.groups, drawn, each)));
+  document.getElementById("unit-times").replaceChildren(make("th", { scope: "col" }, "group"),
+    ...times.map((time) => make("th", { scope: "col" }, signed(time))));
+  document.getElementById("unit-numbers").replaceChildren(...data.groups.map(([each, group], index) => {
     const row = make("tr");
-    row.append(make("th", { scope: "row" }, `${name}: ${group}`), ...unit.mean[index].map((mean, step) =>
-      make("td", {}, mean === null ? "" : `${mean.toFixed(2)} ± ${(unit.sem[index][step] ?? NaN).toFixed(2)}`)));
+    row.append(make("th", { scope: "row" }, `${each}: ${group}`), ...mean[index].map((value, time) =>
+      make("td", {}, value === null ? "" : `${value.toFixed(2)} ± ${(sem[index][time] ?? NaN).toFixed(2)}`)));
     return row;
   }));
 }
 
-function plotGroups(data, unit, kind, top) {
-  const [width, height, left, right, above, below] = [460, 250, 46, 12, 30, 44];
-  const x = (step) => left + ((step + 0.5) * (width - left - right)) / data.phases.length;
-  const y = (rate) => height - below - (rate / top) * (height - above - below);
-  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Activity over the steps of a trial, split by ${kind}` });
+function alignSpikes(trials, spikes, event) {
+  const other = Object.keys(trials.events).find((name) => name !== event);
+  return spikes.map((train, trial) => {
+    const at = trials.events[event][trial]; // in s from the cue, as spikes are in ms
+    const groups = Object.fromEntries(Object.entries(trials.groups).map(([kind, places]) => [kind, places[trial]]));
+    return { times: train.map((time) => time / 1000 - at), other: other && trials.events[other][trial] - at, groups };
+  });
+}
+
+function plotGroups(groups, drawn, kind) {
+  const { name, times, mean, sem, top, raster } = drawn;
+  const members = groups.map(([own, group], index) => ({ own, group, index })).filter(({ own }) => own === kind);
+  const half = times.length > 1 ? (times[1] - times[0]) / 2 : 0.025;
+  const [first, last] = [times[0] - half, times[times.length - 1] + half];
+  const rows = members.flatMap(({ index }, series) => raster.filter(({ groups: own }) => own[kind] === index).map((trial) => ({ ...trial, series })));
+  const [width, left, right, above, rowHeight] = [460, 46, 12, 26, 3];
+  const psthTop = above + rows.length * rowHeight + (rows.length ? 10 : 0);
+  const bottom = psthTop + 170;
+  const height = bottom + 40;
+  const x = (time) => left + ((time - first) / (last - first)) * (width - left - right);
+  const y = (rate) => bottom - (rate / top) * (bottom - psthTop);
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Activity around the ${name}, split by ${kind}` });
   for (let tick = 0; tick <= 4; tick++) {
     const rate = (top * tick) / 4;
     svg.append(draw("line", { class: tick ? "grid" : "axis", x1: left, x2: width - right, y1: y(rate), y2: y(rate) }),
       draw("text", { x: left - 7, y: y(rate) + 4, "text-anchor": "end" }, String(Number(rate.toPrecision(3)))));
   }
-  data.phases.forEach((phase, step) => svg.append(draw("text", { x: x(step), y: height - below + 18, "text-anchor": "middle" }, phase)));
-  svg.append(draw("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle" }, "step of the trial"),
-    draw("text", { transform: `translate(12 ${(above + height - below) / 2}) rotate(-90)`, "text-anchor": "middle" }, "activity (Hz)"));
+  for (let time = Math.ceil(first / 0.5 - 1e-6) * 0.5; time <= last + 1e-6; time += 0.5) {
+    svg.append(draw("line", { class: "axis", x1: x(time), x2: x(time), y1: bottom, y2: bottom + 4 }),
+      draw("text", { x: x(time), y: bottom + 18, "text-anchor": "middle" }, signed(time)));
+  }
+  svg.append(draw("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, `time from ${name} (s)`),
+    draw("text", { transform: `translate(12 ${(psthTop + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, "activity (Hz)"));
+  if (rows.length) svg.append(draw("text", { transform: `translate(12 ${(above + psthTop - 10) / 2}) rotate(-90)`, "text-anchor": "middle" }, "trials"));
+  const inside = (time) => time >= first && time <= last;
+  const between = raster.map(({ other }) => other).filter((other) => other !== undefined).sort((a, b) => a - b);
+  const median = between[Math.floor(between.length / 2)];
+  if (median !== undefined && inside(median)) svg.append(draw("line", { class: "other", x1: x(median), x2: x(median), y1: psthTop, y2: bottom }));
 
-  const members = data.groups.map(([name, group], index) => ({ name, group, index })).filter(({ name }) => name === kind);
   members.forEach(({ group, index }, series) => {
-    const steps = unit.mean[index].map((mean, step) => ({ mean, sem: unit.sem[index][step] ?? 0, step })).filter(({ mean }) => mean !== null);
+    const known = times.map((time, place) => ({ time, mean: mean[index][place], sem: sem[index][place] ?? 0 })).filter((point) => point.mean !== null);
     const slot = left + (series * (width - left - right)) / members.length;
     const part = draw("g", { class: `series ${kind}-${series}` });
-    const edge = (sign) => steps.map(({ mean, sem, step }) => `${x(step)},${y(Math.max(0, mean + sign * sem))}`);
+    const edge = (sign) => known.map((point) => `${x(point.time)},${y(Math.max(0, point.mean + sign * point.sem))}`);
     const dash = ["none", "6 3", "2 3"][kind === "value" ? 2 - series : series] ?? "none";
+    const ticks = rows.map((trial, row) => ({ ...trial, top: above + row * rowHeight })).filter((trial) => trial.series === series)
+      .flatMap((trial) => trial.times.filter(inside).map((time) => `M${x(time).toFixed(1)} ${trial.top}v${rowHeight - 0.6}`));
     part.append(draw("polygon", { class: "band", points: [...edge(1), ...edge(-1).reverse()].join(" ") }),
-      draw("polyline", { class: "line", points: steps.map(({ mean, step }) => `${x(step)},${y(mean)}`).join(" "), "stroke-dasharray": dash }),
-      ...steps.map(({ mean, step }) => mark(series, x(step), y(mean))),
-      draw("line", { class: "line", x1: slot, x2: slot + 26, y1: 12, y2: 12, "stroke-dasharray": dash }), mark(series, slot + 13, 12));
-    svg.append(part, draw("text", { x: slot + 32, y: 16 }, `${kind} ${group}`));
+      draw("polyline", { class: "line", points: known.map((point) => `${x(point.time)},${y(point.mean)}`).join(" "), "stroke-dasharray": dash }),
+      draw("path", { class: "spikes", d: ticks.join("") }),
+      draw("line", { class: "line", x1: slot, x2: slot + 26, y1: 10, y2: 10, "stroke-dasharray": dash }));
+    svg.append(part, draw("text", { x: slot + 32, y: 14 }, `${kind} ${group}`));
   });
+  svg.append(...rows.map(({ other }, row) => ({ other, row })).filter(({ other }) => other !== undefined && inside(other))
+    .map(({ other, row }) => draw("circle", { class: "event", cx: x(other), cy: above + (row + 0.5) * rowHeight, r: 1.3 })));
+  svg.append(draw("line", { class: "event", x1: x(0), x2: x(0), y1: above, y2: bottom }));
   return svg;
 }
 
-function mark(series, x, y) {
-  if (series === 0) return draw("circle", { class: "mark", cx: x, cy: y, r: 3.5 });
-  if (series === 1) return draw("rect", { class: "mark", x: x - 3.2, y: y - 3.2, width: 6.4, height: 6.4 });
-  return draw("polygon", { class: "mark", points: `${x},${y - 4.5} ${x + 4.2},${y + 3.2} ${x - 4.2},${y + 3.2}` });
+function signed(value) {
+  return String(Number(value.toFixed(3))).replace("-", "\u2212");
 }
 
 function niceTop(value) {

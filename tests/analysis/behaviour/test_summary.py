@@ -8,6 +8,7 @@ import xarray as xr
 from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.behaviour.history import LAGS
 from pfc_da.errors import InputError
+from pfc_da.rollout import CONTROLS, TIMINGS
 
 CONDITIONS = ["frozen", "hidden_reset"]
 N_ANIMALS, N_EPISODES, N_TRIALS = 3, 40, 60
@@ -87,6 +88,21 @@ def test_rewards_are_means_of_held_out_sessions_by_condition():
     regret = behaviour.compute_regrets(recording, labels={"arms": "hard"})
     assert (regret.key, regret.condition) == ("regret", "hard")
     assert regret.by_animal == pytest.approx((9.5, 9.4, 9.3))
+
+
+def test_every_control_and_timing_has_a_reward_of_its_own():
+    names = [condition.name for condition in (*CONTROLS, *TIMINGS)]
+    planted = np.arange(len(names))[:, None] / 10 + np.zeros((N_ANIMALS, 1, 5))
+    recording = xr.Dataset(
+        {"held_out_reward": (("animal", "condition", "held_out_episode"), planted)}, {"condition": names}
+    )
+    found = {each.key: each.estimate for each in behaviour.compute_rewards(recording)}
+    assert found.pop("reward_per_trial") == 0
+    assert found == pytest.approx(
+        {f"reward_{name}": (place + 1) / 10 for place, name in enumerate(names[1:])}
+    )
+    assert {"reward_pace_0.5", "reward_pace_2", "reward_pace_4", "reward_pauses"} < set(found)
+    assert {"reward_fixation_longer", "reward_recurrence_cut", "reward_dopamine_clamped"} < set(found)
 
 
 def test_animals_that_gain_over_themselves_untrained_have_learned():
@@ -175,10 +191,15 @@ def matching_sessions(exponent, seed):
     return choice, reward.astype(float)
 
 
+def whole(choice):
+    """One block a session."""
+    return np.zeros(choice.shape[1:], int)
+
+
 def test_sessions_that_matching_leaves_out_are_said():
     choice, reward = (np.stack([each, each]) for each in matching_sessions(0.6, 0))
     choice[0, :7] = 0  # seven sessions of the first animal without a choice of the second option
-    slope = behaviour.compute_matching_slope(choice, reward)
+    slope = behaviour.compute_matching_slope(choice, reward, whole(choice))
     assert slope.interval.endswith("; 7 of 120 sessions or blocks left out for a zero count")
 
 
@@ -186,9 +207,9 @@ def test_sessions_that_matching_leaves_out_are_said():
 def test_planted_matching_is_recovered_animal_by_animal(exponents):
     sessions = [matching_sessions(exponent, seed) for seed, exponent in enumerate(exponents)]
     choice, reward = (np.stack(each) for each in zip(*sessions, strict=True))
-    slope = behaviour.compute_matching_slope(choice, reward)
+    slope = behaviour.compute_matching_slope(choice, reward, whole(choice))
     assert slope.by_animal == pytest.approx(exponents, abs=0.08)
-    table = behaviour.tabulate_matching(choice, reward, slope)
+    table = behaviour.tabulate_matching(choice, reward, whole(choice), slope)
     assert table["animal"].tolist() == [0] * 60 + [1] * 60
     assert slope.interval.endswith(" over animals and sessions")  # no session was left out
     first = table[table["animal"] == 0]
@@ -201,10 +222,28 @@ def test_planted_matching_is_recovered_animal_by_animal(exponents):
     ]  # of animals, not of pooled sessions
 
 
+def test_matching_within_blocks_is_not_blurred_by_their_changes():
+    """Planted: slope .8 in blocks of 400 trials; over whole sessions, ratios of different blocks average out."""
+    choice, reward = (
+        each.reshape(2, 30, 800)
+        for each in map(np.concatenate, zip(*(matching_sessions(0.8, seed) for seed in (5, 6)), strict=True))
+    )
+    block = np.tile(np.repeat([0, 1], 400), (30, 1))
+    slope = behaviour.compute_matching_slope(choice, reward, block)
+    assert slope.by_animal == pytest.approx([0.8, 0.8], abs=0.1)
+    table = behaviour.tabulate_matching(choice, reward, block, slope)
+    assert len(table) == 120 and set(table["block"]) == {0, 1}
+    first = table[(table["animal"] == 1) & (table["episode"] == 3) & (table["block"] == 1)]
+    assert first["choice_fraction"].item() == (choice[1, 3, 400:] == 0).mean()
+    without = behaviour.compute_matching_slope(choice, reward, np.where(block == 0, 0, -1))
+    alone = behaviour.compute_matching_slope(choice[..., :400], reward[..., :400], block[:, :400])
+    assert without.by_animal == pytest.approx(alone.by_animal)
+
+
 def test_an_animal_that_never_tries_the_other_has_no_slope_and_does_not_count():
     choice, reward = (each[:, 0] for each in random_sessions())
     choice[1] = 0
-    slope = behaviour.compute_matching_slope(choice, reward)
+    slope = behaviour.compute_matching_slope(choice, reward, whole(choice))
     assert np.isnan(slope.by_animal[1])
     assert slope.n == 2
     stay = of(behaviour.compute_strategy(choice, reward), "win_stay")

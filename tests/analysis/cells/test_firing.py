@@ -7,6 +7,7 @@ from pfc_da.analysis.cells.firing import (
     compute_cv,
     compute_cv2,
     compute_fano,
+    compute_fano_within,
     compute_lv,
     compute_rate,
     count_spikes,
@@ -76,6 +77,19 @@ def test_doubly_stochastic_counts_have_the_fano_of_their_rates():
     rng = np.random.default_rng(1)
     counts = rng.poisson(8 * rng.gamma(4, 0.25, size=(20000, 2)))
     np.testing.assert_allclose(compute_fano(counts), 1 + 8 / 4, rtol=0.05)
+
+
+def test_the_variance_within_groups_leaves_their_means_out():
+    rng = np.random.default_rng(2)
+    group = rng.integers(4, size=40_000)
+    counts = rng.poisson(np.array([1.0, 4.0, 9.0, 20.0])[group])
+    assert compute_fano(counts) > 4
+    assert compute_fano_within(counts, group) == pytest.approx(1, abs=0.03)
+    same = [compute_fano_within(counts[group == one], group[group == one]) for one in range(4)]
+    assert same == pytest.approx([float(compute_fano(counts[group == one])) for one in range(4)])
+    assert np.isnan(compute_fano_within([1, 2], [0, 1]))
+    assert np.isnan(compute_fano_within([0, 0, 0], [0, 0, 1]))
+    assert np.isnan(compute_fano_within([], np.empty(0, int)))
 
 
 def test_spikes_are_counted_in_windows_that_hold_their_beginning():

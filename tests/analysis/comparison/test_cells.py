@@ -7,6 +7,7 @@ import neo
 import numpy as np
 import pytest
 import quantities as pq
+import xarray as xr
 from scipy.io import savemat
 
 from pfc_da.analysis.cells.sessions import CellSession, cut_around, find_regressors, measure_observation
@@ -57,44 +58,112 @@ def by_name(rows):
     return {(row.key, row.condition): row for row in rows}
 
 
-def test_windows_are_those_of_the_simulated_trial(build_recording):
-    recording = build_recording()
-    assert get_windows(recording) == ((0.0, 0.2), (0.0, 0.1), (0.0, 0.0))
-    cue = recording.assign_coords(phase=("step", ["fixation", "cue", "cue", "choice"] * 30))
-    cue = cue.assign_coords(trial=("step", np.repeat(np.arange(30), 4)))
-    assert get_windows(cue) == ((-0.1, 0.3), (0.0, 0.2), (-0.1, 0.0))
+def lengthen(recording, phases, bins, shape=(2, 3)):
+    """A recording with other phases, each trial with `bins` (trial, phase) of 50 ms; the choice is in ``go``."""
+    n_trials, n_phases = np.shape(bins)
+    onset = 0.05 * np.concatenate([[0], np.cumsum(bins)[:-1]]).astype(np.float32)
+    by_step = ("animal", "condition", "episode", "step")
+    choice = np.where(np.arange(n_trials * n_phases) % n_phases == phases.index("go"), 1, -1)
+    whole = np.ones((shape[0], 1, shape[1], 1), np.float32)
+    activity = np.full((*shape, int(np.sum(bins)), recording.sizes["unit"]), 20.0)
+    return xr.Dataset(
+        {
+            "choice": (by_step, (whole * choice).astype(int)),
+            "reward": (by_step, whole * (choice > 0)),
+            "onset": (by_step, whole * onset),
+            "duration": (by_step, whole * 0.05 * np.ravel(bins)),
+            "activity": (("animal", "recorded_episode", "bin", "unit"), activity, {"units": "Hz"}),
+        },
+        coords={
+            **{name: recording[name] for name in ("condition", "is_excitatory")},
+            "animal": range(shape[0]),
+            "recorded_episode": range(shape[1]),
+            "trial": ("step", np.repeat(np.arange(n_trials), n_phases)),
+            "phase": ("step", list(phases) * n_trials),
+            "time": ("bin", 0.05 * np.arange(np.sum(bins))),
+        },
+        attrs=recording.attrs,
+    ).assign_coords(action=[0, 1])
+
+
+def test_windows_are_those_of_the_shortest_simulated_trial(build_recording):
+    assert get_windows(build_recording()) == ((0.0, 0.4), (0.0, 0.2), (0.0, 0.0))
+    bins = np.tile([12, 6, 4, 6, 20], (30, 1))
+    bins[3, 0], bins[4, 1], bins[5, 2:], bins[6, 4] = 10, 5, [3, 6, 12], 14
+    phases = ("fixation", "cue", "go", "juice", "interval")
+    cue = lengthen(build_recording(), phases, bins)
+    # before the cue .5 s in trial 3; from it .3 + .15 + .3 + .6 s in trial 5; a cue of .25 s in trial 4
+    assert get_windows(cue) == ((-0.5, 1.35), (0.0, 0.25), (-0.5, 0.0))
+    go = lengthen(build_recording(), ("fixation", "lights", "go", "juice", "interval"), bins)
+    assert get_windows(go) == ((-0.8, 1.05), (0.0, 0.15), (-0.8, 0.0))
+    long = lengthen(build_recording(), phases, np.where(bins == 20, 90, bins))
+    assert get_windows(long).trial == (-0.5, 1.35)
+    assert get_windows(long.isel(step=slice(0, 10), bin=slice(0, 200))).trial == (-0.6, 2.0)
+
+
+def test_events_are_the_onsets_of_the_options(build_recording):
+    """Units fire in the second after the onset of the cue, wherever it is in its trial."""
+    bins = np.random.default_rng(0).integers([10, 20, 4, 6, 10], [21, 21, 9, 7, 40], (60, 5))
+    recording = lengthen(build_recording(), ("fixation", "cue", "go", "juice", "interval"), bins)
+    onset = recording["onset"].values[0, 0, 0][recording["phase"] == "cue"]
+    time = recording["time"].values
+    since = time - onset[np.searchsorted(onset, time + 1e-3).clip(1) - 1]
+    inside = (time > onset[0] - 1e-3) & (since < 1 - 1e-3)
+    recording["activity"][:] = np.where(inside, 30.0, 0.0)[:, None]
+    for session in get_cell_sessions(recording, 3, rng=np.random.default_rng(1)):
+        assert np.nansum(session.count((-0.5, 0.0))) == 0
+        assert np.nanmean(session.count((0.0, 1.0))) == pytest.approx(30, rel=0.1)
+        np.testing.assert_allclose(session.seen_before[:, 0], onset, atol=1e-4)
+        np.testing.assert_allclose(session.seen_after[:, 0], bins.sum() * 0.05 - onset, atol=1e-4)
+
+
+def test_a_foreperiod_of_half_a_second_is_compared(build_recording):
+    bins = np.tile([12, 8, 6, 10], (60, 1))
+    bins[::2, 0] = 10
+    recording = lengthen(build_recording(), ("fixation", "go", "feedback", "interval"), bins)
+    rows = by_name(compare_cells(recording, [lay_out(np.full((60, 8), 20.0))], rng=np.random.default_rng(0)))
+    assert (
+        rows["fano", ""].matched == "-0.5 to 0 s around the event, 60 trials a cell, spikes drawn from rates"
+    )
+    assert "drawn from rates" in rows["fano", ""].why and rows["fano", ""].simulated == pytest.approx(
+        1, abs=0.2
+    )
+    assert "a simulated trial has" not in rows["timescale_population", ""].why
 
 
 def test_spikes_drawn_from_rates_have_these_rates(build_recording):
     recording = build_recording(shape=(2, 12, 60))
     sessions = get_cell_sessions(recording, 10, rng=np.random.default_rng(0))
     assert [session.session for session in sessions] == [str(session) for session in range(10)] * 2
-    counts = np.concatenate([session.count((0.0, 0.1)) for session in sessions])  # the choice step
+    counts = np.concatenate([session.count((0.0, 0.2)) for session in sessions])  # in the phase of the choice
     choice = np.concatenate([session.regressors["choice"] for session in sessions])
-    assert counts[choice > 0, 0].mean() == pytest.approx(8, rel=0.1)  # 80 Hz
-    assert counts[choice < 0, 0].mean() == pytest.approx(4, rel=0.1)
-    later = np.concatenate([session.count((0.1, 0.2)) for session in sessions])
-    assert later.mean() == pytest.approx(2, rel=0.1)  # 20 Hz on the step after
+    assert counts[choice > 0, 0].mean() == pytest.approx(16, rel=0.05)  # 80 Hz
+    assert counts[choice < 0, 0].mean() == pytest.approx(8, rel=0.05)
+    later = np.concatenate([session.count((0.3, 0.4)) for session in sessions])
+    assert later.mean() == pytest.approx(2, rel=0.1)  # 20 Hz after every choice
     assert not sessions[0].is_seen((-0.1, 0.1))[0].any() and sessions[0].is_seen((-0.1, 0.1))[1].all()
 
 
 def test_spikes_of_neurons_are_taken_as_they_are(build_recording):
     recording = build_recording(shape=(2, 12, 60), n_units=3)
     rng = np.random.default_rng(0)
-    n = 60_000  # spread over 2 animals, 12 sessions of 12 s, 3 units, 2 neurons: 35 Hz a neuron
+    session_s = recording.sizes["bin"] * 0.05
+    n = round(35 * 2 * 12 * session_s * 3 * 2)  # 2 animals, 12 sessions, 3 units, 2 neurons: 35 Hz a neuron
     table = {
         "spike_animal": rng.integers(2, size=n),
         "spike_episode": rng.integers(12, size=n),
         "spike_unit": rng.integers(3, size=n),
         "spike_neuron": rng.integers(2, size=n),
-        "spike_time": rng.uniform(0, 12, n).round(6),
+        "spike_time": rng.uniform(0, session_s, n).round(6),
     }
     spiking = recording.assign({name: ("spike", values) for name, values in table.items()})
     spiking.attrs["neurons_per_unit"] = 2
     first = get_cell_sessions(spiking, 2, rng=rng)[3]  # second session of the second animal
     own = (table["spike_animal"] == 1) & (table["spike_episode"] == 1) & (table["spike_neuron"] == 0)
     times = table["spike_time"][own & (table["spike_unit"] == 2)]
-    assert first.count((0.0, 0.2))[:, 2].sum() == len(times)  # trials of .2 s follow one another
+    begins = recording["onset"].values[1, 0, 1, ::2]
+    expected = [((times >= begin) & (times < begin + 0.4)).sum() for begin in begins.round(6)]
+    assert first.count((0.0, 0.4))[:, 2].tolist() == expected
     rows = by_name(compare_cells(spiking, [lay_out(np.full((60, 8), 35.0))], rng=rng))
     for key in ("firing_rate", "cv", "cv2", "lv"):
         assert rows[key, ""].simulated == pytest.approx(rows[key, ""].recorded, rel=0.06)
@@ -112,7 +181,7 @@ def test_planted_rates_and_codes_come_back(build_recording):
     rate = rows["firing_rate", ""]
     # Median simulated unit: 20 Hz over both steps; median recorded cell: between 8 and 60 Hz or more.
     assert rate.simulated == pytest.approx(20, rel=0.1) and rate.recorded > 8
-    assert rate.matched == "0 to 0.2 s around the event, 200 trials a cell, spikes drawn from rates"
+    assert rate.matched == "0 to 0.4 s around the event, 200 trials a cell, spikes drawn from rates"
     assert (rate.sim_n, rate.sim_n_of, rate.rec_n, rate.rec_n_of) == (4, "animals", 40, "units")
     code = rows["fraction_selective", "choice"]
     assert code.recorded == pytest.approx(0.5, abs=0.1)  # half of the cells
@@ -159,7 +228,7 @@ def test_units_without_rates_are_not_compared(build_recording):
 def test_what_was_not_observed_before_the_event_is_not_looked_at(build_recording):
     rows = by_name(
         compare_cells(
-            build_recording(), [lay_out(np.full((60, 8), 20.0), seen=0.3)], rng=np.random.default_rng(0)
+            build_recording(), [lay_out(np.full((60, 8), 20.0), seen=0.45)], rng=np.random.default_rng(0)
         )
     )
     assert rows["firing_rate", ""].recorded == pytest.approx(20, rel=0.1)
@@ -169,7 +238,7 @@ def test_what_was_not_observed_before_the_event_is_not_looked_at(build_recording
 def test_cells_seen_too_shortly_are_refused(build_recording):
     cells = lay_out(np.full((60, 2), 20.0), seen=0.1)
     with pytest.raises(
-        InputError, match="mice: no cell was observed from 0 to 0.2 s around the event on 20 trials"
+        InputError, match="mice: no cell was observed from 0 to 0.4 s around the event on 20 trials"
     ):
         compare_cells(build_recording(), [cells], source="mice", rng=np.random.default_rng(0))
 
@@ -238,7 +307,7 @@ def test_a_folder_of_juice_cells_goes_from_files_to_a_table(finished_run, tmp_pa
     table, _ = compare_juice_cells(finished_run, write_juice_cells(tmp_path, 2, 2, 200))
     rate = table.loc[("firing_rate", "")]
     assert rate["recorded"] == pytest.approx(5, rel=0.1) and (rate["rec_n"], rate["rec_n_of"]) == (4, "units")
-    assert rate["matched"] == "0 to 0.2 s around the event, 100 trials a cell, spikes drawn from rates"
+    assert rate["matched"] == "0 to 0.4 s around the event, 100 trials a cell, spikes drawn from rates"
     assert "offers show the values" in table.loc[("fraction_selective", "choice"), "why"]
     assert not set(table.index.get_level_values("key")) & {"win_stay", "learning_rate"}
 

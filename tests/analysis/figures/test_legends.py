@@ -29,7 +29,7 @@ PANELS = [
     make_learning_panel(CURVE),
     make_within_session_panel(SESSION),
     make_controls_panel(pd.DataFrame({"condition": ["frozen"], "estimate": 0.5, "chance": 0.4, **BOUNDS}), []),
-    make_spikes_panel(pd.DataFrame({"row": [0, 1], "is_excitatory": [True, False], "time": [0.1, 0.2], "trial_s": 1.0})),
+    make_spikes_panel(pd.DataFrame({"row": [0, 1], "is_excitatory": [True, False], "time": [0.1, 0.2], "trial_start": 0.0})),
     make_selectivity_panel(pd.DataFrame({"variable": ["choice"], "fraction": 0.5, "reference": np.nan, **BOUNDS}), []),
 ]  # fmt: skip
 

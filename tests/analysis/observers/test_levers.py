@@ -6,28 +6,38 @@ import numpy as np
 import pytest
 
 from pfc_da.analysis.comparison.reference import load_references
-from pfc_da.analysis.observers.levers import P_WIN, BayesOptimalPresser
+from pfc_da.analysis.observers.levers import P_WIN, P_WIN_TRAINING, BayesOptimalPresser
+from pfc_da.paradigms import lever_stimulation
 
-ODDS = [Fraction(1, 8), Fraction(1, 2)]
+ODDS = (Fraction(1, 8), Fraction(1, 2))
+ODDS_TRAINING = (Fraction(1, 20), Fraction(1, 5), Fraction(2, 5), Fraction(3, 5))
 
 
-def brute_force(left, wins=0, losses=0):
+def brute_force(left, wins=0, losses=0, odds=ODDS):
     """Largest expected reward of `left` free presses, and whether the first is risky, in exact fractions."""
     if not left:
         return Fraction(0), False
-    weights = [p**wins * (1 - p) ** losses for p in ODDS]
-    mean = sum(p * weight for p, weight in zip(ODDS, weights, strict=True)) / sum(weights)
-    safe = 1 + brute_force(left - 1, wins, losses)[0]
-    won, lost = brute_force(left - 1, wins + 1, losses)[0], brute_force(left - 1, wins, losses + 1)[0]
+    weights = [p**wins * (1 - p) ** losses for p in odds]
+    mean = sum(p * weight for p, weight in zip(odds, weights, strict=True)) / sum(weights)
+    safe = 1 + brute_force(left - 1, wins, losses, odds)[0]
+    won = brute_force(left - 1, wins + 1, losses, odds)[0]
+    lost = brute_force(left - 1, wins, losses + 1, odds)[0]
     risky = mean * (4 + won) + (1 - mean) * lost
     return max(safe, risky), risky >= safe
 
 
+@pytest.mark.parametrize("odds, values", [(ODDS, P_WIN), (ODDS_TRAINING, P_WIN_TRAINING)])
 @pytest.mark.parametrize("wins, losses", [(0, 2), (1, 1), (2, 0)])
-def test_it_presses_as_brute_force_over_all_futures_says(wins, losses):
-    presser = BayesOptimalPresser(n_forced=2, n_free=6)
+def test_it_presses_as_brute_force_over_all_futures_says(wins, losses, odds, values):
+    assert tuple(map(float, odds)) == values
+    presser = BayesOptimalPresser(n_forced=2, n_free=6, p_win=values)
     for done in range(6):
-        assert presser.presses_risky[done, wins, losses] == brute_force(6 - done, wins, losses)[1]
+        assert presser.presses_risky[done, wins, losses] == brute_force(6 - done, wins, losses, odds)[1]
+
+
+def test_its_values_are_those_of_the_sessions():
+    assert lever_stimulation.P_WIN == {"test": P_WIN, "training": P_WIN_TRAINING}
+    assert not set(P_WIN) & set(P_WIN_TRAINING)
 
 
 def test_its_reward_is_that_of_brute_force():
@@ -58,13 +68,16 @@ def test_its_expectations_are_the_means_of_its_draws(p_win):
     assert per_trial == pytest.approx(reward.mean() / 40, abs=4 * reward.std() / 40 / np.sqrt(n))
 
 
-def test_derived_rows_are_what_it_expects():
+@pytest.mark.parametrize(
+    "values, source", [(P_WIN, "knows the two"), (P_WIN_TRAINING, "takes the four")], ids=["test", "training"]
+)
+def test_derived_rows_are_what_it_expects(values, source):
     rows = {
         (row.key, row.condition): row.estimate
         for row in load_references("lever_stimulation")
-        if "Bayes-optimal" in row.source
+        if source in row.source
     }
-    expected = {p: BayesOptimalPresser().expect(p) for p in P_WIN}
+    expected = {p: BayesOptimalPresser(p_win=values).expect(p) for p in P_WIN}
     reward = (expected[0.5][1] + expected[0.125][1]) / 2
     better, blind = np.mean([max(1, 4 * p) for p in P_WIN]), np.mean([1, 4 * np.mean(P_WIN)])
     regret = 30 * better - (40 * reward - 10 * blind)  # 10 of 40 presses are forced

@@ -6,7 +6,6 @@ import xarray as xr
 
 from pfc_da.analysis.units import summary as units
 from pfc_da.analysis.units.regressors import compute_object_value, compute_regressors
-from pfc_da.recording_schema import get_phase_of_steps
 
 PHASES = ["fixation", "cue", "saccade", "outcome"]
 N_EPISODES, N_TRIALS = 30, 60
@@ -158,32 +157,40 @@ def test_value_that_was_hardly_ever_other_than_nothing_is_not_decoded(n_tried):
     assert np.isfinite([found.estimate, control.estimate]).all() == (n_tried == 29)
 
 
+N_BINS = np.array([3, 1, 2, 4, 2, 2, 1, 5])  # of each phase of two trials
+
+
 def a_recording(n_animals=2, n_units=5, unit="Hz"):
-    """Activity that tells its own animal, episode, step and unit."""
-    shape = (n_animals, 3, 8, n_units)
+    """Activity that tells its own animal, episode, bin and unit."""
+    shape = (n_animals, 3, N_BINS.sum(), n_units)
     activity = sum(10.0**-i * index for i, index in enumerate(np.indices(shape)))
+    seconds = np.broadcast_to(N_BINS * 0.1, (n_animals, 1, 3, 8))
     return xr.Dataset(
-        {"activity": (("animal", "recorded_episode", "step", "unit"), activity, {"units": unit})},
+        {
+            "activity": (("animal", "recorded_episode", "bin", "unit"), activity, {"units": unit}),
+            "onset": (("animal", "condition", "episode", "step"), seconds.cumsum(-1) - seconds),
+        },
         coords={
+            "condition": ["frozen"],
+            "recorded_episode": np.arange(3),
             "trial": ("step", np.arange(8) // 4),
             "phase": ("step", PHASES * 2),
+            "time": ("bin", np.arange(N_BINS.sum()) * 0.1),
             "is_excitatory": ("unit", np.arange(n_units) < 3),
             "tau": ("unit", np.arange(n_units) / 10),
         },
     )
 
 
-def test_activity_is_tabulated_by_trial_and_phase():
+def test_activity_of_a_phase_is_the_mean_over_its_bins():
     recording = a_recording()
-    for order in (recording, recording.transpose("unit", "step", "animal", "recorded_episode")):
+    ends = N_BINS.cumsum()
+    for order in (recording, recording.transpose("unit", "bin", "animal", "recorded_episode", ...)):
         found = units.get_activity(order)
         assert found.shape == (2, 3, 2, 4, 5)
-        for trial in range(2):
-            for phase in range(4):
-                np.testing.assert_array_equal(
-                    found[:, :, trial, phase], recording["activity"].values[:, :, 4 * trial + phase]
-                )
-    assert get_phase_of_steps(recording) == PHASES
+        for step in range(8):
+            own = recording["activity"].values[:, :, ends[step] - N_BINS[step] : ends[step]].mean(2)
+            np.testing.assert_allclose(found[:, :, step // 4, step % 4], own)
 
 
 @pytest.mark.parametrize("unit", ["Hz", "1"])
@@ -205,32 +212,12 @@ def test_table_of_units_has_a_row_a_unit(p):
     assert table["is_excitatory"].tolist() == [1, 1, 1, 0, 0, 0]
     np.testing.assert_allclose(table["tau"], np.arange(6) / 10)
     np.testing.assert_allclose(table["mean_rate_hz"], recording["activity"].values.mean((0, 1, 2)))
+    assert "latency_choice_s" not in table
+    latency = [{"choice": np.linspace(-1, 0, 6)}]
+    more = units.tabulate_unit_properties(recording, [p], 1, latency=latency)
+    np.testing.assert_array_equal(more["latency_choice_s"], latency[0]["choice"])
     for name in units.VARIABLES:
         np.testing.assert_array_equal(table[f"p_{name}"], p[name][1])
-
-
-def test_mean_activity_is_split_by_value_and_by_choice():
-    activity, choice, reward = plant(0, {(2, "fixation"): "object_value_0", (4, "saccade"): "choice"})
-    table = units.tabulate_unit_activity(activity[None], choice[None], reward[None], PHASES)
-    assert len(table) == 5 * 4 * 6
-    keys = ["group_kind", "group", "phase", "unit"]
-    mean = table.set_index(keys)["mean_hz"]
-    assert mean.index.is_unique
-    by_hand = activity[choice == 1][:, 2, 4]
-    assert mean["choice", "B", "saccade", 4] == pytest.approx(by_hand.mean(), abs=1e-3)
-    sem = table.set_index(keys)["sem_hz"]["choice", "B", "saccade", 4]
-    assert sem == pytest.approx(by_hand.std(ddof=1) / np.sqrt(len(by_hand)), abs=1e-3)
-    assert mean["choice", "B", "saccade", 4] > mean["choice", "A", "saccade", 4] + 1.5
-    assert mean["value", "low", "fixation", 2] < mean["value", "middle", "fixation", 2] - 0.3
-    assert mean["value", "middle", "fixation", 2] < mean["value", "high", "fixation", 2] - 0.3
-
-
-def test_a_group_without_trials_has_no_mean():
-    activity, choice, reward = plant(0, {})
-    table = units.tabulate_unit_activity(activity[None], np.zeros_like(choice)[None], reward[None], PHASES)
-    of_group = table.groupby("group")["mean_hz"]
-    assert of_group.count()["B"] == 0
-    assert of_group.count()["A"] == 24
 
 
 def test_fractions_are_drawn_with_their_references(p):

@@ -10,7 +10,7 @@ IDEAL = ScheduleObserver(p_stable=0.75, p_volatile=0.8, run_trials=(20, 40), pha
 
 def test_the_share_of_the_observers_gain(simulate, rng, by_name):
     sessions = simulate([[0.1, 0.3], [0.2, 0.2]])
-    simulated = agents.simulate_observers(sessions, IDEAL, rng=rng)
+    simulated = agents.simulate_observers(sessions, {"ideal": IDEAL}, rng=rng)
     sessions.choice[0] = simulated["ideal"].choice[0]  # one animal is as good as the ideal
     sessions.choice[1] = rng.integers(0, 2, sessions.choice.shape[1:])  # and one chooses at random
     found = by_name(behaviour.summarise_rewards(sessions, simulated))

@@ -140,9 +140,9 @@ def test_sessions_of_one_order_have_no_direction(rng):
     assert volatility_units.tabulate_direction([projection], order).empty
 
 
-def test_mean_activity_by_phase(sessions, rng):
-    activity = rng.random((1, N_SESSIONS, N_TRIALS, 2, 3))
-    table = volatility_units.tabulate_phase_activity(activity, sessions.volatile, ["choice", "outcome"])
-    row = table.query("group == 'volatile' and unit == 1 and phase == 'outcome'")
-    expected = activity[0][sessions.volatile == 1][:, 1, 1].mean()
-    assert row["mean_hz"].item() == pytest.approx(expected, abs=1e-3)
+def test_trials_of_the_browser_are_those_of_their_phase(sessions):
+    (members,) = volatility_units.group_phases(sessions).values()
+    assert list(members) == ["stable", "volatile"]
+    for label, own in enumerate(members.values()):
+        assert own.shape == sessions.choice.shape
+        np.testing.assert_array_equal(own[1], sessions.volatile == label)

@@ -1,5 +1,7 @@
 """Any signal at any time: one line, exit code 130, and no process left."""
 
+import contextlib
+import functools
 import os
 import random
 import signal
@@ -10,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from pfc_da.experiment.stages import run_stages
 from pfc_da.jobs import signals
+from pfc_da.jobs.progress import Progress
+from pfc_da.jobs.workers import wait_for_workers, work
+from pfc_da.storage.folder_lock import lock_folder
+from pfc_da.storage.manifest import read_manifest
+from pfc_da.storage.run_folder import RunFolder
 
 LINE = "interrupted: give the same command to begin again.\n"
 BUSY = """
@@ -22,10 +30,28 @@ from pfc_da.__main__ import main
 ready = functools.partial(print, "ready", flush=True)
 
 def busy(arguments):
+    signals.raise_from_now_on()
     {0}
     return 0
 
 cli.exit_code = busy
+main()
+"""
+LOSING = """
+import signal, sys, time
+from pfc_da import paradigms
+from pfc_da.__main__ import main
+from pfc_da.errors import InputError
+from pfc_da.jobs import signals
+
+def names():
+    {before}
+    try: signal.raise_signal(signal.SIGINT)
+    except: pass
+    {after}
+
+paradigms.names = names
+sys.argv = ["pfc-da", "list"]
 main()
 """
 
@@ -36,6 +62,19 @@ def start(code, **options):
     process = subprocess.Popen([sys.executable, "-c", code], **streams, **options)
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+@pytest.fixture
+def lose(monkeypatch):
+    """A function that loses the KeyboardInterrupt of a signal, as a library may."""
+    monkeypatch.setattr(signals, "_first_at", -float("inf"))
+    monkeypatch.setattr(signals, "_raises", True)
+
+    def lose(*_):
+        with contextlib.suppress(KeyboardInterrupt):
+            signals._interrupt(signal.SIGINT, None)
+
+    return lose
 
 
 def catches(process):
@@ -105,6 +144,62 @@ def test_signals_while_the_interpreter_ends_change_nothing():
             process.send_signal(number)
         assert process.communicate(timeout=20) == ("", "")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("pass", "time.sleep(60)"),  # nothing to clean up: at once
+        ("signals.raise_from_now_on()", "return []"),
+        ("signals.raise_from_now_on()", "raise InputError('planted')"),
+    ],
+)
+def test_a_command_that_loses_one_is_interrupted_all_the_same(before, after):
+    command = [sys.executable, "-c", LOSING.format(before=before, after=after)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", LINE)
+
+
+@pytest.mark.parametrize("begin", [lambda path: lock_folder(path), lambda path: Progress()])
+def test_with_a_folder_held_or_progress_shown_there_is_something_to_clean_up(tmp_path, monkeypatch, begin):
+    monkeypatch.setattr(signals, "_raises", False)
+    with begin(tmp_path):
+        assert signals._raises
+
+
+def test_after_a_lost_one_no_stage_begins(tmp_path, lose):
+    done = []
+    stages = {"train": lose, "replay": functools.partial(done.append, "replay")}
+    folder = RunFolder.open(tmp_path / "run", {"paradigm": "bandit", "seed": 0, "animals": 1})
+    with pytest.raises(KeyboardInterrupt, match="^$"), folder, Progress() as progress:
+        run_stages(folder, stages, stages, progress)
+    assert done == []
+    manifest = read_manifest(folder.path)
+    assert (manifest.status, [*manifest.stages]) == ("interrupted", ["train"])
+
+
+def test_after_a_lost_one_no_job_begins(lose):
+    done = []
+    with pytest.raises(KeyboardInterrupt, match="^$"):
+        work([lose, functools.partial(done.append, 1)], 1)
+    assert done == []
+
+
+def test_after_a_lost_one_workers_end(tmp_path, lose):
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt, match="^$"):
+        work([functools.partial(time.sleep, seconds) for seconds in (0, 30)], 2, tmp_path, done=lose)
+    assert time.monotonic() - started < 25
+    assert wait_for_workers(tmp_path, 0)
+
+
+def test_after_a_lost_one_the_next_report_ends_the_work(lose):
+    with Progress() as progress:
+        report = progress.task("animal 0", 2)
+        report(1)
+        lose()
+        with pytest.raises(KeyboardInterrupt, match="^$"):
+            report(2)
 
 
 def test_a_lost_one_can_be_given_again():

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -91,6 +92,21 @@ def test_signals_are_left_to_the_parent(parent, tmp_path, find_processes):
     assert parent.wait(20) != 0
     assert wait_for_workers(tmp_path, 0)
     wait_until(lambda: find_processes(tmp_path) == [], 5)
+
+
+def test_a_signal_that_another_thread_receives_is_not_left_until_a_job_ends():
+    def receive():
+        time.sleep(0.3)  # by then the main thread waits for the second job
+        signal.raise_signal(signal.SIGINT)
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt, match="^$"):
+        work(
+            [functools.partial(time.sleep, seconds) for seconds in (0, 15)],
+            2,
+            done=lambda _: threading.Thread(target=receive).start(),
+        )
+    assert time.monotonic() - started < 10
 
 
 def test_a_folder_is_refused_while_workers_of_another_command_hold_it(tmp_path, monkeypatch):

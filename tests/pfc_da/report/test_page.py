@@ -25,7 +25,7 @@ from pfc_da.report.html import asset, doi_link, text, value
 from pfc_da.report.page import write_report
 from pfc_da.report.panels import THEMED
 from pfc_da.report.summary import QUICK
-from pfc_da.report.units import collect_units, unit_browser
+from pfc_da.report.units import unit_browser
 from pfc_da.storage.manifest import Manifest, format_manifest, read_manifest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -179,10 +179,13 @@ def _matching(rng) -> pd.DataFrame:
     return table.assign(animal=np.arange(120) % 2, episode=np.arange(120) // 2, **fit)
 
 
+TIMES = {"cue": (-0.1, 0.0, 0.1, 0.2, 0.3, 0.4), "choice": (-0.2, -0.1, 0.0, 0.1)}
+GROUPS = [*(("value", name) for name in ("low", "middle", "high")), ("choice", "A"), ("choice", "B")]
+
+
 def _units(rng, animals: int = 2) -> dict[str, pd.DataFrame]:
     """Eight units an animal; unit 5 of animal 1 has planted numbers that the tests look for."""
-    units, activity = [], []
-    phases = ("fixation", "cue", "saccade", "outcome")
+    units, activity, spikes = [], [], []
     for animal in range(animals):
         for unit in range(8):
             level = rng.gamma(2, 2.5)
@@ -191,27 +194,33 @@ def _units(rng, animals: int = 2) -> dict[str, pd.DataFrame]:
                 "p_last_reward": rng.random() ** 4,
                 "p_object_value": rng.random() ** 3,
             }
-            units.append({"animal": animal, "unit": unit, "is_excitatory": unit < 6, "tau": 0.1 * 1.6**unit,
-                          "mean_rate_hz": level, **p})  # fmt: skip
-            for index, (kind, group) in enumerate(
-                [
-                    ("value", "low"),
-                    ("value", "middle"),
-                    ("value", "high"),
-                    ("choice", "left"),
-                    ("choice", "right"),
-                ]
-            ):
-                for step, phase in enumerate(phases):
-                    rate = level * (1 + 0.25 * index * step / 3) + rng.normal(0, 0.1)
-                    activity.append((animal, unit, kind, group, step, phase, rate, 0.04 * level))
-    columns = "animal unit group_kind group step_in_trial phase mean_hz sem_hz".split()
+            about = {"animal": animal, "unit": unit, "is_excitatory": unit < 6, "tau": 0.1 * 1.6**unit}
+            latency = {"latency_choice_s": -0.15, "latency_object_value_s": np.nan}
+            units.append({**about, "mean_rate_hz": level, **p, **latency})
+            for event, times in TIMES.items():
+                for index, (kind, group) in enumerate(GROUPS):
+                    for place, time in enumerate(times):
+                        rate = level * (1 + 0.25 * index * place / 6) + rng.normal(0, 0.1)
+                        activity.append((animal, unit, event, kind, group, time, rate, 0.04 * level))
+            spikes += [(animal, unit, trial, f"{-50 + unit} {100 + 50 * trial}") for trial in range(4)]
+    columns = "animal unit event group_kind group time_s mean_hz sem_hz".split()
     units, activity = pd.DataFrame(units), pd.DataFrame(activity, columns=columns)
     planted = (units["animal"] == 1) & (units["unit"] == 5)
     units.loc[planted, ["tau", "mean_rate_hz", "p_last_choice"]] = [1.23, 4.56, 0.0004]
     mark = (activity["animal"] == 1) & (activity["unit"] == 5) & (activity["group"] == "high")
-    activity.loc[mark & (activity["step_in_trial"] == 2), ["mean_hz", "sem_hz"]] = [17.25, 0.75]
-    return {"units": units, "unit_activity": activity}
+    mark &= (activity["event"] == "cue") & (activity["time_s"] == 0.1)
+    activity.loc[mark, ["mean_hz", "sem_hz"]] = [17.25, 0.75]
+    value, choice = ["low", "high", "low", ""], ["B", "A", "A", "B"]
+    trial = {
+        "trial": range(4),
+        "value": value,
+        "choice": choice,
+        "cue_s": 0.0,
+        "choice_s": [0.1, 0.2, 0.3, 0.4],
+    }
+    trials = pd.concat([pd.DataFrame({"animal": animal, **trial}) for animal in range(animals)])
+    listed = pd.DataFrame(spikes, columns=["animal", "unit", "trial", "spikes_ms"])
+    return {"units": units, "unit_activity": activity, "unit_trials": trials, "unit_spikes": listed}
 
 
 @pytest.fixture(scope="module")
@@ -321,23 +330,64 @@ def test_unit_browser_follows_the_address(planted):
     assert facts["type"] == "E (excitatory)"
     assert (facts["time constant"], facts["mean rate"]) == ("1.23 s", "4.56 Hz")
     assert facts["p, last choice"] == "&lt; .001"
-    assert re.search(
-        r"value: high</th>(<td>[^<]*</td>){2}<td>17.25 ± 0.75</td>", dom
-    )  # third step, the saccade
+    assert re.search(r"value: high</th>(<td>[^<]*</td>){2}<td>17.25 ± 0.75</td>", dom)  # third bin
+    assert facts["choice coded"] == "from \u22120.15 s to the choice"
+    assert facts["object value coded"] == "not before the choice"
     lines = re.findall(r'<polyline class="line" points="([^"]*)"', dom)
-    assert [len(line.split()) for line in lines] == [4] * 5  # three terciles, two choices, four steps
+    assert [len(line.split()) for line in lines] == [6] * 5  # three terciles, two choices, six bins
+
+
+def drawings(dom: str) -> list[str]:
+    """The drawings of the unit that is shown, one a kind of group."""
+    return re.findall(
+        r"<svg.*?</svg>", re.search(r'<div id="unit-plots">(.*?)</div>', dom, re.DOTALL)[1], re.DOTALL
+    )
+
+
+def read_spikes(svg: str, event: str, series: str) -> list[float]:
+    """Times of the spikes of one group, by the line at the event and the axis, which ends half a bin after the last one."""
+    zero = float(re.search(r'<line class="event" x1="([\d.]+)"', svg)[1])
+    end = float(re.search(r'<line class="axis" x1="[\d.]+" x2="([\d.]+)"', svg)[1])
+    slope = (TIMES[event][-1] + 0.05) / (end - zero)
+    path = re.search(rf'class="series {series}">.*?class="spikes" d="([^"]*)"', svg, re.DOTALL)[1]
+    return [slope * (float(at) - zero) for at in re.findall(r"M([\d.]+) ", path)]
+
+
+@needs_browser
+def test_rasters_show_the_spikes_of_their_trials_at_their_times(run, planted, tmp_path):
+    """Unit 5 fires 45 ms before the cue and 100 ms + 50 ms times the number of the trial after it."""
+    _, by_choice = drawings(planted[0])
+    np.testing.assert_allclose(
+        read_spikes(by_choice, "cue", "choice-0"), [-0.045, 0.15, -0.045, 0.2], atol=1e-3
+    )
+    np.testing.assert_allclose(
+        read_spikes(by_choice, "cue", "choice-1"), [-0.045, 0.1, -0.045, 0.25], atol=1e-3
+    )
+    script = """
+    const event = document.getElementById("unit-event");
+    event.value = "choice"; event.dispatchEvent(new Event("change"));
+    """
+    dom, console = browse(page_of(run), tmp_path, fragment="#animal=1&unit=5", script=script)
+    assert console == "" and "time from choice (s)" in dom and "time from cue (s)" not in dom
+    by_value, by_choice = drawings(dom)
+    # choices are 100, 200, 300 and 400 ms after the cue; drawn are 250 ms before them to 150 ms after
+    np.testing.assert_allclose(read_spikes(by_choice, "choice", "choice-0"), [-0.245, -0.05, -0.1], atol=1e-3)
+    np.testing.assert_allclose(read_spikes(by_choice, "choice", "choice-1"), [-0.145, 0.0, -0.15], atol=1e-3)
+    assert (
+        by_value.count("<circle") == 3 - 1
+    )  # the cue of three trials with a value, one of them 300 ms before
 
 
 @needs_browser
 def test_drawn_heights_are_the_numbers(planted):
     """The planted 17.25 ± 0.75 Hz, read back from the drawing by the scale of its own tick labels."""
-    svg = re.search(r'<div id="unit-plots">(<svg.*?</svg>)', planted[0], re.DOTALL)[1]
+    (svg, *_) = drawings(planted[0])
     ticks = re.findall(r'<text x="39" y="([\d.]+)" text-anchor="end">([\d.]+)</text>', svg)
     y, rate = np.array(ticks, float).T
     slope, offset = np.polyfit(y - 4, rate, 1)  # labels sit 4 px below their tick
     high = re.search(r'class="series value-2">.*?points="([^"]*)".*?points="([^"]*)"', svg, re.DOTALL)
     band, line = (np.array([pair.split(",") for pair in points.split()], float) for points in high.groups())
-    heights = [slope * height + offset for height in (line[2, 1], band[2, 1], band[5, 1])]
+    heights = [slope * height + offset for height in (line[2, 1], band[2, 1], band[9, 1])]
     np.testing.assert_allclose(heights, [17.25, 18.0, 16.5], atol=0.01)
 
 
@@ -658,36 +708,12 @@ def test_many_sessions_do_not_make_a_page_of_megabytes():
 
 def test_units_beyond_the_budget_are_dropped_aloud(monkeypatch):
     tables = _units(np.random.default_rng(1), animals=3)
-    whole = unit_browser(tables["units"], tables["unit_activity"])
+    whole = unit_browser(*tables.values())
     assert "more animal" not in whole
     monkeypatch.setattr(report_units, "BUDGET", 5000)
-    page = unit_browser(tables["units"], tables["unit_activity"])
+    page = unit_browser(*tables.values())
     kept = json.loads(re.search(r'id="units-data">(.*?)</script>', page, re.DOTALL)[1])["animals"]
     assert 1 <= len(kept) < 3 and f"{plural(3 - len(kept), 'more animal')} in" in page
-
-
-def test_collect_units_keeps_numbers_with_their_unit_whatever_the_order_of_rows():
-    tables = _units(np.random.default_rng(2))
-    groups = tables["unit_activity"].groupby(["group_kind", "group"], sort=False)
-    shuffled = pd.concat([rows.sample(frac=1, random_state=0) for _, rows in groups])
-    data = collect_units(tables["units"].sample(frac=1, random_state=0), shuffled)
-    unit = next(u for a in data["animals"] if a["animal"] == 1 for u in a["units"] if u["unit"] == 5)
-    assert unit["mean"][data["groups"].index(("value", "high"))][2] == 17.25
-    assert data["phases"] == ["fixation", "cue", "saccade", "outcome"]
-    assert unit["p"]["last_choice"] == 0.0004
-
-
-def test_two_rows_for_one_mark_are_refused():
-    tables = _units(np.random.default_rng(3))
-    doubled = pd.concat([tables["unit_activity"]] * 2)
-    with pytest.raises(InputError, match="two rows of the same animal, unit"):
-        collect_units(tables["units"], doubled)
-
-
-def test_units_of_another_recording_are_refused():
-    tables = _units(np.random.default_rng(3))
-    with pytest.raises(InputError, match="share no unit"):
-        collect_units(tables["units"].assign(animal=7), tables["unit_activity"])
 
 
 def test_every_colour_of_the_drawings_follows_the_theme():
