@@ -216,6 +216,24 @@ def keep_whole(seconds: Tensor) -> Schedule:
     return Schedule(ticks, tuple(range(len(ticks) + 1)))
 
 
+def count_cuts(longest_step_s: float, longest_s: float) -> int:
+    """Bins into which `cut_adaptively` cuts a phase.
+
+    Parameters
+    ----------
+    longest_step_s : float
+        Longest duration of the phase, in s.
+    longest_s : float
+        As for `cut_adaptively`.
+
+    Examples
+    --------
+    >>> count_cuts(1.36, 0.48)
+    5
+    """
+    return len(_place_cuts(longest_step_s, longest_s))
+
+
 def _place_cuts(longest_step_s: float, longest_s: float) -> Tensor:
     """Ends of the bins of a step as fractions of it, the last one 1."""
     fine = [end for end in FINE_S if end < longest_step_s - TICK_S / 2]
