@@ -15,8 +15,8 @@ def test_every_variant_is_simulated_with_its_own_neurons(tmp_path, monkeypatch):
         "train.sessions=2",
         "network.n_units=16",
         "network.input_gain=3",
-        "task.n_trials=3",
-        "test_task.n_trials=3",
+        "task.n_trials=6",
+        "test_task.n_trials=6",
     ]
     small += [f"replay.{name}=12" for name in ("held_out_sessions", "sessions", "unit_sessions")]
     small += ["network.recurrent_gain=3", "network.read_out_gain=10"]

@@ -1,5 +1,6 @@
 """Replay as neurons: paired with the rate network, recorded in the schema, continued, reported."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -131,6 +132,14 @@ def test_stimulated_cells_are_half_of_the_excitatory_and_fire_more(recording):
     assert more.values[share == 1].min() > 5
 
 
+@pytest.fixture(autouse=True)
+def short_phases(request, monkeypatch):
+    """A tenth of the time, for the tests of whole runs."""
+    if "run" in request.fixturenames:
+        phases = [dataclasses.replace(phase, seconds=(0.05, 0.15)) for phase in Bandit.phases]
+        monkeypatch.setattr(Bandit, "phases", tuple(phases))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run with two animals that were not trained."""
@@ -139,8 +148,8 @@ def run(tmp_path_factory):
         "train.updates=1",
         "train.sessions=2",
         "network.n_units=8",
-        "task.n_trials=3",
-        "test_task.n_trials=3",
+        "task.n_trials=6",
+        "test_task.n_trials=6",
     ]
     small += [f"replay.{name}=12" for name in ("held_out_sessions", "sessions", "unit_sessions")]
     experiment = paradigms.load("bandit")
