@@ -107,7 +107,7 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
     if agent.rule.needs_autograd:
         weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     with torch.set_grad_enabled(agent.rule.needs_autograd):
-        own_task = shorten(task, settings, done)
+        own_task = shorten(task.in_training(done), settings, done)
         batch = rollout(
             agent.network,
             agent.network.effective(weights),
