@@ -266,7 +266,7 @@ EXPERIMENT = Experiment(
     },
     defaults={
         "network": {"critic": "separate", "feedback": "rpe"},
-        "train": {"updates": 2000},
+        "train": {"updates": 500},
         "replay": {"held_out_sessions": 400, "sessions": 400},
         "test_task": {"p_win": "test"},
     },

@@ -15,8 +15,8 @@ BEFORE, AFTER = 10, 20
 """Trials looked at before and after a reversal."""
 LEVEL_TRIALS = 5
 """Trials at either end of a curve whose mean is the level there."""
-SMALLEST_RISE = 0.1
-"""Choices that change by less around a reversal do not follow it; a declared choice."""
+SMALLEST_RISE = 0.2
+"""Choices that change by less around a reversal do not follow it, or few were met; a declared choice."""
 
 
 def count_since_switch(better: NDArray) -> NDArray:

@@ -171,7 +171,7 @@ def summarise_ratio(fit: RateFit, labels: Labels = NO_LABELS) -> Statistic:
 def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generator) -> RateFit | None:
     """Learning rate (agent, bin) in the bins `SINCE` of trials after a reversal, volatile phase.
 
-    All other trials have rates of their own. None if a bin has no trial.
+    All other trials have rates of their own. Bins that runs are too short to reach are left out; None if all are.
 
     Parameters
     ----------
@@ -189,10 +189,11 @@ def fit_rates_since_switch(sessions: VolatileSessions, *, rng: np.random.Generat
     for place, (first, end) in enumerate(SINCE):
         window[volatile & (since >= first) & (since < end)] = place
     met, window = np.unique(window, return_inverse=True)
-    if not np.isin(np.arange(len(SINCE)), met).all():
+    n_bins = int(np.isin(np.arange(len(SINCE)), met).sum())
+    if not n_bins:
         return None
     fit = _fit(sessions, window.reshape(sessions.volatile.shape), rng)
-    bins = slice(len(SINCE))
+    bins = slice(n_bins)
     return replace(fit, rate=fit.rate[:, bins], rate_by_session=fit.rate_by_session[..., bins])
 
 
@@ -221,8 +222,10 @@ def summarise_since_switch(fit: RateFit | None, labels: Labels = NO_LABELS) -> l
             units="1",
             within=SHARE,
         )
-        for place, (first, end) in enumerate(SINCE)
+        for place, (first, end) in enumerate(SINCE[: rates.shape[1]])
     ]
+    if len(found) < len(SINCE):
+        return found
     rise, rise_by_session = (each[..., -1] - each[..., -3:-1].mean(-1) for each in (rates, by_session))
     return [*found, summarise("learning_rate_late_rise", rise, rise_by_session, labels=labels, units="1")]
 

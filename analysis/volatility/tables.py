@@ -45,8 +45,9 @@ def tabulate_rates(fits: Mapping[str, RateFit]) -> pd.DataFrame:
 
 def tabulate_since_switch(fits: Mapping[str, RateFit | None]) -> pd.DataFrame:
     """Learning rate by trials since a reversal (the middle of the bin), mean over agents with its interval."""
-    middle = [(first + end - 1) / 2 for first, end in SINCE]
-    return _tabulate_means("trial", middle, {who: fit.rate for who, fit in fits.items() if fit is not None})
+    rates = {who: fit.rate for who, fit in fits.items() if fit is not None}
+    n_bins = max((rate.shape[1] for rate in rates.values()), default=0)
+    return _tabulate_means("trial", [(first + end - 1) / 2 for first, end in SINCE[:n_bins]], rates)
 
 
 def tabulate_reversals(by_agent: Mapping[str, VolatileSessions]) -> pd.DataFrame:

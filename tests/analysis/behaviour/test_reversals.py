@@ -6,6 +6,7 @@ from pfc_da.analysis.behaviour.reversals import (
     BEFORE,
     compute_reversal_curve,
     compute_trials_to_criterion,
+    compute_trials_to_half,
     count_since_switch,
     mean_where,
 )
@@ -42,6 +43,34 @@ def test_chance_never_reaches_the_criterion_and_missing_choices_are_left_out():
     assert curve[0] == pytest.approx(0.5, abs=0.1)
     assert np.isnan(compute_trials_to_criterion(curve)[0])
     assert (curve[1, :BEFORE] == 0).all() and (curve[1, BEFORE:] == 1).all()
+
+
+@pytest.mark.parametrize("level", [0.65, 0.8, 1.0])
+@pytest.mark.parametrize("delay", [1, 4, 11])
+def test_half_way_does_not_depend_on_how_far_choices_go(level, delay):
+    curve = np.full((1, BEFORE + AFTER), 1 - level)
+    curve[0, BEFORE + delay :] = level
+    # of three trials two with the new level: the first such three have the second trial of the new level in the middle
+    assert compute_trials_to_half(curve).tolist() == [delay]
+
+
+def test_half_way_of_a_slow_approach_is_where_its_exponential_says():
+    lag = np.arange(AFTER)
+    curve = np.full((3, BEFORE + AFTER), 0.2)
+    for row, tau in enumerate((1.5, 3, 5)):
+        curve[row, BEFORE:] = 0.8 - 0.6 * np.exp(-lag / tau)
+    assert compute_trials_to_half(curve) == pytest.approx(np.log(2) * np.array([1.5, 3, 5]), abs=1)
+
+
+def test_choices_that_do_not_follow_a_reversal_have_no_half():
+    rng = np.random.default_rng(0)
+    better = draw_better(300, 30)
+    alternating = (np.arange(120) + rng.integers(2, size=(300, 1))) % 2
+    curves = compute_reversal_curve(np.stack([alternating, 1 - better]), better)
+    assert np.isnan(compute_trials_to_half(curves)).all()
+    few = draw_better(8, 40)  # 16 reversals
+    curves = compute_reversal_curve(rng.integers(2, size=(200, *few.shape)), few)
+    assert np.isnan(compute_trials_to_half(curves)).mean() > 0.95
 
 
 def test_without_a_reversal_there_is_no_curve():

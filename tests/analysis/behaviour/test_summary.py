@@ -8,6 +8,7 @@ import xarray as xr
 from pfc_da.analysis.behaviour import summary as behaviour
 from pfc_da.analysis.behaviour.history import LAGS
 from pfc_da.errors import InputError
+from pfc_da.rollout import CONTROLS, TIMINGS
 
 CONDITIONS = ["frozen", "hidden_reset"]
 N_ANIMALS, N_EPISODES, N_TRIALS = 3, 40, 60
@@ -87,6 +88,21 @@ def test_rewards_are_means_of_held_out_sessions_by_condition():
     regret = behaviour.compute_regrets(recording, labels={"arms": "hard"})
     assert (regret.key, regret.condition) == ("regret", "hard")
     assert regret.by_animal == pytest.approx((9.5, 9.4, 9.3))
+
+
+def test_every_control_and_timing_has_a_reward_of_its_own():
+    names = [condition.name for condition in (*CONTROLS, *TIMINGS)]
+    planted = np.arange(len(names))[:, None] / 10 + np.zeros((N_ANIMALS, 1, 5))
+    recording = xr.Dataset(
+        {"held_out_reward": (("animal", "condition", "held_out_episode"), planted)}, {"condition": names}
+    )
+    found = {each.key: each.estimate for each in behaviour.compute_rewards(recording)}
+    assert found.pop("reward_per_trial") == 0
+    assert found == pytest.approx(
+        {f"reward_{name}": (place + 1) / 10 for place, name in enumerate(names[1:])}
+    )
+    assert {"reward_pace_0.5", "reward_pace_2", "reward_pace_4", "reward_pauses"} < set(found)
+    assert {"reward_fixation_longer", "reward_recurrence_cut", "reward_dopamine_clamped"} < set(found)
 
 
 def test_animals_that_gain_over_themselves_untrained_have_learned():

@@ -134,6 +134,37 @@ def test_the_schedule_observer_is_the_sum_over_every_schedule(run_trials):
             assert beliefs.volatility[session, trial] == pytest.approx(weight @ volatile[:, trial])
 
 
+def test_with_a_constant_hazard_it_is_the_sum_over_every_way_to_change():
+    observer = ScheduleObserver(
+        p_stable=0.7, p_volatile=0.9, run_trials=(2, 4), phase_trials=3, runs="geometric"
+    )
+    outcomes = np.random.default_rng(1).integers(0, 2, (3, 6))
+    beliefs = filter_outcomes(observer, outcomes)
+    weights, p_first, phases = [], [], []
+    for order, *starts in itertools.product([0, 1], repeat=3):
+        for changes in itertools.product(
+            [0, 1], repeat=2
+        ):  # after each but the last trial of the volatile phase
+            n = sum(changes)
+            weights.append(1 / 8 * (1 / 3) ** n * (2 / 3) ** (2 - n))
+            volatile = [order != (trial >= 3) for trial in range(6)]
+            since = [0, changes[0], n]
+            better = [
+                (starts[trial >= 3] + (since[trial % 3] if volatile[trial] else 0)) % 2 for trial in range(6)
+            ]
+            p = [0.9 if each else 0.7 for each in volatile]
+            p_first.append([own if side == 0 else 1 - own for own, side in zip(p, better, strict=True)])
+            phases.append(volatile)
+    p, p_first, volatile = map(np.array, (weights, p_first, phases))
+    assert p.sum() == pytest.approx(1)
+    for session, outcome in enumerate(outcomes):
+        for trial in range(6):
+            seen = np.where(outcome[:trial], p_first[:, :trial], 1 - p_first[:, :trial]).prod(axis=1)
+            weight = p * seen / (p @ seen)
+            assert beliefs.p_first[session, trial] == pytest.approx(weight @ p_first[:, trial])
+            assert beliefs.volatility[session, trial] == pytest.approx(weight @ volatile[:, trial])
+
+
 def test_who_knows_the_schedule_tells_the_phases_apart(draw_schedule):
     p_reward, volatile = draw_schedule(100, np.random.default_rng(4))
     outcome = (np.random.default_rng(5).random(volatile.shape) < p_reward[..., 0]).astype(int)

@@ -42,6 +42,25 @@ def test_the_ideal_observer_learns_faster_where_the_world_changes(simulate, rng,
     assert found["learning_rate_ratio", "behrens"].estimate == pytest.approx(1.04, abs=0.15)
 
 
+def test_who_expects_a_reversal_learns_faster_as_it_draws_near_and_a_constant_hazard_gives_no_rise(
+    simulate, rng
+):
+    """Observers of runs of 15 to 35 trials, as animals were once trained on, and of a hazard of 1 in 25."""
+    sessions = simulate([[0.1, 0.3]], n_sessions=80)
+    known = {"p_stable": 0.75, "p_volatile": 0.8, "run_trials": (15, 35), "phase_trials": 120}
+    observers = {runs: ScheduleObserver(**known, runs=runs) for runs in ("uniform", "geometric")}
+    simulated = agents.simulate_observers(sessions, observers, rng=rng)
+    rates_since, rise = {}, {}
+    for runs in observers:
+        *bins, rise[runs] = rates.summarise_since_switch(
+            rates.fit_rates_since_switch(simulated[runs], rng=rng)
+        )
+        rates_since[runs] = [each.estimate for each in bins]
+    assert rates_since["uniform"] == pytest.approx([0.42, 0.19, 0.13, 0.24], abs=0.05)
+    assert rates_since["geometric"] == pytest.approx([0.26] * 4, abs=0.06)
+    assert rise["uniform"].low > 0.03 and abs(rise["geometric"].estimate) < 0.04
+
+
 @pytest.mark.parametrize(
     ("source", "observer"), [("knows the schedule", IDEAL), ("learns volatility", VolatilityLearner())]
 )

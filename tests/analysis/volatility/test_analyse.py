@@ -16,7 +16,11 @@ from pfc_da.analysis.volatility.sessions import VolatileSessions
 from pfc_da.settings import resolve
 
 N_SESSIONS, N_TRIALS, N_UNITS, UPDATES = 40, 120, 10, 300
-OBSERVER = ScheduleObserver(p_stable=0.75, p_volatile=0.8, run_trials=(10, 20), phase_trials=60)
+KNOWN = {"p_stable": 0.75, "p_volatile": 0.8, "run_trials": (10, 20), "phase_trials": 60}
+OBSERVERS = {
+    "ideal": ScheduleObserver(**KNOWN),
+    "ideal_of_training": ScheduleObserver(**KNOWN, runs="geometric"),
+}
 SETTINGS = resolve([{"paradigm": "volatility", "train": {"updates": UPDATES}}])
 RATES = {  # of the learners planted at every moment: stable, volatile, inverse temperature
     "frozen": (0.1, 0.4, 8.0),
@@ -50,22 +54,28 @@ def recording(draw_schedule):
     activity = rng.gamma(4.0, 1.0, (2, 20, 2 * N_TRIALS, N_UNITS))
     activity[..., :5] += np.repeat(volatile[:20], 2, axis=1)[..., None]
     by_step = ("animal", "condition", "episode", "step")
+    n_bins = np.tile([6, 10], N_TRIALS)
+    onset = np.broadcast_to((n_bins.cumsum() - n_bins) * 0.05, (2, len(RATES), N_SESSIONS, 2 * N_TRIALS))
+    in_time = np.repeat(activity, n_bins, axis=2)
     found = xr.Dataset(
         {
             "choice": (by_step, np.stack(choice, axis=1)),
             "reward": (by_step, np.stack(reward, axis=1)),
             "p_reward": (("episode", "step", "action"), np.repeat(p_reward, 2, axis=1)),
             "volatile": (("episode", "step"), np.repeat(volatile, 2, axis=1)),
-            "activity": (("animal", "recorded_episode", "step", "unit"), activity, {"units": "Hz"}),
+            "onset": (by_step, onset),
+            "activity": (("animal", "recorded_episode", "bin", "unit"), in_time, {"units": "Hz"}),
         },
         {
             "condition": list(RATES),
+            "recorded_episode": np.arange(20),
+            "time": ("bin", np.arange(n_bins.sum()) * 0.05),
             "trial": ("step", np.arange(2 * N_TRIALS) // 2),
-            "phase": ("step", np.tile(["choice", "outcome"], N_TRIALS)),
+            "phase": ("step", np.tile(["go", "feedback"], N_TRIALS)),
             "is_excitatory": ("unit", np.arange(N_UNITS) < 8),
             "tau": ("unit", np.ones(N_UNITS)),
         },
-        {"choice_phase": "choice"},
+        {"choice_phase": "go"},
     )
     return found
 
@@ -74,7 +84,7 @@ def recording(draw_schedule):
 def analysed(recording):
     curve = pd.DataFrame({"update": np.arange(UPDATES) + 1, "reward_per_trial": 0.5})
     curve.loc[curve["update"] > 100, "reward_per_trial"] = 0.7
-    return analyse_volatility(recording, [curve] * 2, SETTINGS, OBSERVER, rng=np.random.default_rng(2))
+    return analyse_volatility(recording, [curve] * 2, SETTINGS, OBSERVERS, rng=np.random.default_rng(2))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +147,7 @@ def test_tables_have_what_their_panels_draw(analysed):
     assert all(len(table) for table in figures.values())
     rates = figures["volatility_rates"]
     assert set(rates["who"]) == {
-        "animals", "fixed_alpha", "kalman", "pearce_hall", "behrens", "ideal", "humans",
+        "animals", "fixed_alpha", "kalman", "pearce_hall", "behrens", "ideal", "ideal_of_training", "humans",
     }  # fmt: skip
     assert (rates.query("who == 'humans'")["learning_rate"] == [0.16, 0.47]).all()
     training = figures["volatility_training"].query("measure == 'learning_rate_stable'")
@@ -158,7 +168,7 @@ def test_panels_are_drawn_as_editable_text(analysed, name):
 def test_a_recording_of_the_frozen_condition_alone_is_analysed_too(recording):
     alone = recording.sel(condition=["frozen"]).isel(animal=[0], episode=slice(20))
     curves = [pd.DataFrame({"update": [], "reward_per_trial": []}, dtype=float)]
-    found = analyse_volatility(alone, curves, SETTINGS, OBSERVER, rng=np.random.default_rng(3))
+    found = analyse_volatility(alone, curves, SETTINGS, OBSERVERS, rng=np.random.default_rng(3))
     keys = {s.key for s in found.statistics}
     assert {"learning_rate_ratio", "updates_to_criterion"} <= keys
     assert not any(s.condition.startswith("after") for s in found.statistics)

@@ -1,5 +1,7 @@
 """Learning rates by phase and by trials since a reversal: planted ones are recovered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from pfc_da.analysis.choice_models.fit import fit_model
 from pfc_da.analysis.choice_models.models import get_model, simulate_model
 from pfc_da.analysis.volatility import rates
 from pfc_da.analysis.volatility.sessions import VolatileSessions
+from pfc_da.analysis.volatility.tables import tabulate_since_switch
 
 MODEL = get_model("ab_coupled")
 
@@ -104,7 +107,19 @@ def test_a_late_rise_is_found_where_it_was_planted(draw_schedule, rng):
     assert [s.condition for s in named] == ["0_4 ideal", "5_9 ideal", "10_14 ideal", "15_19 ideal", "ideal"]
 
 
+def test_runs_too_short_for_the_later_bins_have_the_earlier_ones_and_no_rise(simulate, rng):
+    sessions = simulate([[0.2, 0.2]] * 2, runs=(6, 10))
+    fit = rates.fit_rates_since_switch(sessions, rng=rng)
+    found = rates.summarise_since_switch(fit)
+    assert [each.condition for each in found] == ["0_4", "5_9"]
+    assert [each.estimate for each in found] == pytest.approx([0.2, 0.2], abs=0.06)
+    table = tabulate_since_switch({"animals": fit})
+    assert table["trial"].tolist() == [2, 7]
+
+
 def test_without_reversals_in_the_volatile_phase_nothing_is_said(simulate, rng):
     sessions = simulate([[0.1, 0.3]], n_sessions=10, n_trials=10)
+    still = np.broadcast_to(sessions.p_reward[:, :1], sessions.p_reward.shape)
+    sessions = replace(sessions, p_reward=still)
     assert rates.fit_rates_since_switch(sessions, rng=rng) is None
     assert rates.summarise_since_switch(None) == []
