@@ -41,8 +41,17 @@ from pfc_da.analysis.behaviour.baiting import (
     summarise_share,
     tabulate_changes,
 )
+from pfc_da.analysis.behaviour.reaction_times import (
+    find_reaction_times,
+    summarise_reaction_times,
+    tabulate_reaction_times,
+)
 from pfc_da.analysis.behaviour.reversals import mean_where
-from pfc_da.analysis.figures.choices import make_changes_panel, make_matching_panel
+from pfc_da.analysis.figures.choices import (
+    make_changes_panel,
+    make_matching_panel,
+    make_reaction_time_panel,
+)
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.baited import BaitedObserver
 from pfc_da.analysis.statistic import Statistic, summarise
@@ -301,7 +310,10 @@ def analyse(
     if changes:
         figures.append(make_changes_panel(tabulate_changes(sessions, references), changes))
     gaps = compute_gaps(recording, MonkeyJuice(**settings.task).p0)
-    return Findings([slope, *summarise_share(sessions, references), *changes, *gaps], figures)
+    times = find_reaction_times(recording, "cue")
+    decided = summarise_reaction_times(times)
+    figures.append(make_reaction_time_panel(tabulate_reaction_times(times), decided))
+    return Findings([slope, *summarise_share(sessions, references), *changes, *gaps, *decided], figures)
 
 
 def build_observer(task: MonkeyJuice) -> BaitedObserver:

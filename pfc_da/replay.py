@@ -43,7 +43,7 @@ PLASTIC_CHUNK = 8
 
 Arrays = dict[str, np.ndarray]
 PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy", "onset", "duration")
-PER_BIN = {"activity": ("unit",), "value_trace": (), "dopamine_trace": ()}
+PER_BIN = {"activity": ("unit",), "value_trace": (), "policy_trace": ("action",), "dopamine_trace": ()}
 
 
 class Chunk(NamedTuple):
@@ -399,6 +399,7 @@ def get_bins(network: PFCNetwork, batch: Rollout) -> Arrays:
     by_bin = {
         "activity": network.activity(batch.drive),
         "value_trace": batch.bin_value,
+        "policy_trace": torch.softmax(batch.bin_logits, -1),
         "dopamine_trace": torch.cat([torch.zeros_like(error[:1]), error[:-1]]),
     }
     return {name: tensor.detach().transpose(0, 1).numpy() for name, tensor in by_bin.items()}

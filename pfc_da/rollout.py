@@ -105,6 +105,8 @@ class Rollout:
         In rewards. `rpe` is the error that the agent computed from values at the ends of steps, without `injected`.
     bin_value : Tensor (bin, kept session)
         Value after each bin, in rewards.
+    bin_logits : Tensor (bin, kept session, action)
+        Policy after each bin, without actions that are not available being barred.
     action : Tensor (step, session)
         -1 on steps without a choice.
     is_choice, is_reset : Tensor (step,)
@@ -130,6 +132,7 @@ class Rollout:
     logits: Tensor
     value: Tensor
     bin_value: Tensor
+    bin_logits: Tensor
     action: Tensor
     reward: Tensor
     rpe: Tensor
@@ -400,12 +403,13 @@ class _Sessions:
         later = self.schedule.duration_ticks * TICK_S
         after = torch.cat([own["value"][1:], torch.zeros_like(own["value"][:1])])
         rpe = self.dopamine.rpe(own["reward"], own["value"], after, later.roll(-1, 0))
-        _, bin_value = self.network.read_out(self.effective, bins["gating"][1:])
+        bin_logits, bin_value = self.network.read_out(self.effective, bins["gating"][1:])
         return Rollout(
             schedule=self.schedule,
             **own,
             **bins,
             bin_value=bin_value.detach(),
+            bin_logits=bin_logits.detach(),
             rpe=rpe.detach(),
             is_choice=torch.tensor(self.is_choice),
             is_reset=torch.tensor(self.is_reset),
