@@ -29,7 +29,7 @@ from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
-from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.settings import RunSettings
 from pfc_da.storage.files import telling_full
 from pfc_da.task import Task
 from pfc_da.train import take_step
