@@ -41,7 +41,7 @@ class Phase:
     choice : bool
         Whether the animal acts at the end of the phase.
     feedback : bool
-        Whether the last action and its reward (or prediction error) are inputs during the phase.
+        Whether the last action and its reward are inputs during the phase.
     """
 
     name: str
