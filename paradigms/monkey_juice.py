@@ -351,7 +351,6 @@ EXPERIMENT = Experiment(
             "entropy": 0.2,
             "entropy_until": 0.8,
         },
-        "network": {"kind": "rate", "input_gain": 2.0},
         "train": {"updates": 300},
         "task": {"n_trials": 60, "shortest_block": 25, "longest_block": 75},
         "test_task": {"n_trials": 200, "shortest_block": BLOCK_TRIALS[0], "longest_block": BLOCK_TRIALS[1]},

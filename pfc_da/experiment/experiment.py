@@ -43,7 +43,7 @@ from pfc_da.jobs.progress import Progress
 from pfc_da.jobs.workers import work
 from pfc_da.recording import open_recording
 from pfc_da.rng import numpy_stream
-from pfc_da.rollout import CONTROLS, TIMINGS, Condition
+from pfc_da.rollout import CONTROLS, FROZEN, TIMINGS, Condition
 from pfc_da.settings import RunSettings, merge, resolve
 from pfc_da.storage.files import hash_file
 from pfc_da.storage.run_files import STAGES
@@ -120,6 +120,12 @@ class Experiment:
     conditions: tuple[Condition, ...] = (*CONTROLS, *TIMINGS)
     spiking: tuple[str, ...] = ("hidden_reset",)
     largest_reward: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.conditions[0] != FROZEN:
+            raise InputError(
+                f"the first of the conditions of {self.name!r} must be pfc_da.rollout.FROZEN, got {self.conditions[0].name!r}."
+            )
 
     @property
     def file(self) -> str:
