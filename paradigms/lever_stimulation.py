@@ -66,7 +66,13 @@ CHANCE = 1.125
 N_FORCED = 5
 """Forced trials on each lever."""
 SIDES = {"random": None, "left": 0, "right": 1}
-FEATURES = ("fixation light", "left lever out", "right lever out", "left lever pressed", "right lever pressed")
+FEATURES = (
+    "fixation light",
+    "left lever out",
+    "right lever out",
+    "left lever pressed",
+    "right lever pressed",
+)
 
 
 class LeverState(NamedTuple):

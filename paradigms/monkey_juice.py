@@ -99,7 +99,9 @@ class MonkeyJuice(Task):
     """Foraging for baited juice."""
 
     n_trials: int = task_setting(200, "trials of a session", "trials", low=1)
-    p0: str = task_setting("high", "ranges from which the share of image A in p0_sum is drawn", names=P0_SHARES)
+    p0: str = task_setting(
+        "high", "ranges from which the share of image A in p0_sum is drawn", names=P0_SHARES
+    )
     p0_sum: float = task_setting(0.8, "sum of the base reward probabilities of both images", low=0, high=1)
     changes: bool = task_setting(True, "whether p0 is drawn anew at unsignalled times within a session")
     shortest_block: int = task_setting(BLOCK_TRIALS[0], "fewest trials between two changes", "trials", low=1)
@@ -160,9 +162,7 @@ class MonkeyJuice(Task):
         draws = torch.rand(self.n_trials, batch, 2, generator=rng)
         p0, since = torch.stack([p0_a, self.p0_sum - p0_a], -1), torch.zeros(batch, 2)
         screens, dark = self._screens(side_of_a), torch.zeros(batch, len(FEATURES))
-        state = JuiceState(
-            p0, block, side_of_a, draws, screens, dark, since, p0[0], torch.zeros(batch), 0
-        )
+        state = JuiceState(p0, block, side_of_a, draws, screens, dark, since, p0[0], torch.zeros(batch), 0)
         return state, Step(screens["fixation"][0], state.nothing, {})
 
     def problem_labels(self, state: JuiceState) -> dict[str, Tensor]:

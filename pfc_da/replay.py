@@ -29,7 +29,7 @@ from pfc_da.network import PFCNetwork, Weights
 from pfc_da.recording import RecordingFile, describe, set_provenance
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN, Condition, Rollout, rollout
-from pfc_da.settings import ReplaySettings, RunSettings
+from pfc_da.settings import RunSettings
 from pfc_da.storage.files import telling_full
 from pfc_da.task import Task
 from pfc_da.train import take_step
@@ -180,8 +180,8 @@ def _replay_chunks(
             done += batch.action.shape[1]
             report(done, condition.name)
             yield Chunk(place, first, arrays)
-    for updates, kept in trained.after.items():
-        if any(not torch.equal(before[updates][name], tensor) for name, tensor in kept.items()):
+    for updates, weights in trained.after.items():
+        if any(not torch.equal(before[updates][name], tensor) for name, tensor in weights.items()):
             raise RuntimeError(f"weights of animal {animal} changed while frozen")
 
 
@@ -284,8 +284,7 @@ def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:
     """
     recorded = min(settings.replay.unit_sessions, sessions, CHUNK)
     sizes = {"held_out_sessions": sessions, "sessions": sessions, "unit_sessions": recorded}
-    replay = ReplaySettings(**settings.replay.model_dump() | sizes)
-    return settings.model_copy(update={"replay": replay})
+    return settings.model_copy(update={"replay": settings.replay.model_copy(update=sizes)})
 
 
 def get_n_sessions(settings: RunSettings) -> int:

@@ -203,10 +203,14 @@ class ThreeFactorSettings(RuleSettings):
 
     kind: str = setting("three-factor", "kind of rule")
     feedback_weights: Literal["random", "symmetric"] = setting(
-        "random", "weights through which units receive their learning signal: fixed random ones or the read-out"
+        "random",
+        "weights through which units receive their learning signal: fixed random ones or the read-out",
     )
     object_feedback: float = setting(
-        0.1, "standard deviation of the random weights of errors about objects, where there are some", ge=0, le=10
+        0.1,
+        "standard deviation of the random weights of errors about objects, where there are some",
+        ge=0,
+        le=10,
     )
     eligibility_window: float = setting(
         100.0, "longest time constant of the eligibility of a synapse", "s", gt=0, le=1000
@@ -252,9 +256,7 @@ class TrainSettings(Settings):
         7.0, "highest pace of a session, reached when sessions are whole", ge=0.05, le=100
     )
     longest_bin: float = setting(0.48, "longest bin, in the mean of its jitter", "s", ge=0.02, le=0.48)
-    late_bin: float = setting(
-        0.48, "the same in the last quarter of training", "s", ge=0.02, le=0.48
-    )
+    late_bin: float = setting(0.48, "the same in the last quarter of training", "s", ge=0.02, le=0.48)
     first_trials: int = setting(
         20, "trials of the first sessions; 0 for whole sessions from the start", "trials", ge=0, le=100_000
     )

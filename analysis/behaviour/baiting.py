@@ -24,7 +24,7 @@ from pfc_da.analysis.behaviour.reward_share import summarise_reward_share
 from pfc_da.analysis.behaviour.summary import get_choices
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.observers.baited import Alternation, BaitedObserver, MomentaryMaximiser
-from pfc_da.analysis.observers.base import simulate_repeatedly
+from pfc_da.analysis.observers.base import Observer, simulate_repeatedly
 from pfc_da.analysis.statistic import OVER_ANIMALS, POSITIVE, Statistic, summarise
 from pfc_da.recording_schema import FROZEN
 from pfc_da.trials import per_trial
@@ -97,7 +97,11 @@ def simulate_references(
     mapping of str to BaitedSessions
         ``observer``, ``alternation`` and ``knows_p0``.
     """
-    agents = {OBSERVER: observer, ALTERNATION: Alternation(), KNOWS_P0: MomentaryMaximiser()}
+    agents: dict[str, Observer] = {
+        OBSERVER: observer,
+        ALTERNATION: Alternation(),
+        KNOWS_P0: MomentaryMaximiser(),
+    }
     simulated = {}
     for name, agent in agents.items():
         made = simulate_repeatedly(agent, sessions.p0, baited=True, rng=rng)

@@ -63,7 +63,9 @@ def summarise_reaction_times(times: NDArray) -> list[Statistic]:
         From `find_reaction_times`, in s.
     """
     decided = np.isfinite(times)
-    medians = [np.median(own[known]) if known.any() else np.nan for own, known in zip(times, decided, strict=True)]
+    medians = [
+        np.median(own[known]) if known.any() else np.nan for own, known in zip(times, decided, strict=True)
+    ]
     return [
         summarise("reaction_time", medians, units="s", within=POSITIVE),
         summarise("fraction_decided", decided.mean((1, 2)), units="fraction", within=SHARE),
@@ -85,7 +87,8 @@ def tabulate_reaction_times(times: NDArray) -> pd.DataFrame:
     """
     counts = np.stack([np.histogram(own[np.isfinite(own)], EDGES_S)[0] / own.size for own in times])
     rows: Sequence[Statistic] = [
-        summarise("share", counts[:, place], units="fraction", within=SHARE) for place in range(counts.shape[1])
+        summarise("share", counts[:, place], units="fraction", within=SHARE)
+        for place in range(counts.shape[1])
     ]
     columns = {
         "time": (EDGES_S[:-1] + EDGES_S[1:]) / 2,

@@ -17,6 +17,7 @@ from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitOptions, count_sessions, replay_circuit_animal
 from pfc_da.cli import exit_code
 from pfc_da.dopamine import DopamineCells
+from pfc_da.errors import InputError
 from pfc_da.experiment.replays import circuit as _circuit
 from pfc_da.experiment.replays.circuit import CircuitReplay
 from pfc_da.paradigms import lever_stimulation
@@ -324,6 +325,16 @@ def test_runs_without_an_effective_stimulation_are_refused(tmp_path, capfd, para
     err = capfd.readouterr().err
     assert message in err and err.count("\n") == 1
     assert not (run / "replays/circuit/recording.nc").exists()
+
+
+def test_runs_with_long_bins_are_refused(settings):
+    experiment, options = paradigms.load("lever_stimulation"), CircuitOptions()
+    replay = settings.replay.model_copy(update={"bin": 0.1})
+    long = CircuitReplay(experiment, settings.model_copy(update={"replay": replay}), options)
+    with pytest.raises(
+        InputError, match=r"replay\.bin=0\.1; --circuit is for runs with bins of at most 0\.05 s"
+    ):
+        long.check()
 
 
 def test_cells_take_for_1_what_they_were_trained_with_or_the_largest_reward(settings):

@@ -20,7 +20,7 @@ from pfc_da.circuits.replay_spiking import SpikingOptions
 from pfc_da.experiment import replay as _replay
 from pfc_da.experiment.replays.spiking import SpikingReplay
 from pfc_da.export import export_run, read_session, to_neo, to_pynapple
-from pfc_da.export.session import SERIES
+from pfc_da.export.tables import SERIES
 from pfc_da.jobs.progress import Progress
 from pfc_da.recording import read_recording, write_recording
 from pfc_da.storage.run_folder import RunFolder

@@ -107,6 +107,7 @@ def test_a_recorded_trace_has_the_error_in_the_bin_in_which_it_is_known():
     batch = SimpleNamespace(
         system=DopamineSystem(0.5),
         bin_value=value,
+        bin_logits=torch.zeros(4, 1, 2),
         drive=torch.zeros(4, 1, 3),
         ticks=ticks,
         schedule=Schedule(ticks, (0, 2, 4)),

@@ -13,6 +13,7 @@ from pfc_da.analysis.lever_stimulation.circuit import (
     tabulate_shifts,
 )
 from pfc_da.circuits.codegen import prepare_brian2
+from pfc_da.circuits.midbrain import WINDOW_S
 from pfc_da.circuits.replay_circuit import SESSIONS, CircuitOptions, count_sessions, replay_circuit_animal
 from pfc_da.errors import InputError
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
@@ -58,6 +59,10 @@ class CircuitReplay(ReplayOnDemand):
             raise InputError(
                 f"the run has network.feedback={feedback}, so that with frozen weights no stimulation reaches the actor; "
                 f"--circuit is for runs with network.feedback={' or '.join(NEEDS_RPE)}."
+            )
+        if (bin_s := self.settings.replay.bin) > WINDOW_S[0]:
+            raise InputError(
+                f"the run has replay.bin={bin_s:g}; --circuit is for runs with bins of at most {WINDOW_S[0]:g} s."
             )
         prepare_brian2()
 

@@ -26,7 +26,9 @@ def record(decided, choice, *, before=0.9):
         taken[cue : begin + 14] = np.where(np.arange(10) >= decided[place], 0.8, 0.6)
         policy[place[:2]][:, 1 - choice[place]] = 1 - taken
     n_bins = np.tile([*PHASES.values()], n_trials)
-    onset = np.broadcast_to((n_bins.cumsum() - n_bins) * BIN_S, (choice.shape[0], 1, choice.shape[1], 4 * n_trials))
+    onset = np.broadcast_to(
+        (n_bins.cumsum() - n_bins) * BIN_S, (choice.shape[0], 1, choice.shape[1], 4 * n_trials)
+    )
     by_step = ("animal", "condition", "episode", "step")
     chosen = np.full(onset.shape, -1)
     chosen[..., 2::4] = choice[:, None]
