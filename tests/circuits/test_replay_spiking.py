@@ -63,7 +63,7 @@ def trained(settings):
 
 @pytest.fixture(scope="module")
 def recording(settings, trained):
-    """Four sessions with membranes of a second, of which two are recorded, two neurons a unit, and current between trials."""
+    """Four sessions with membranes of a second, two of them recorded, two neurons a unit, and current between trials."""
     options = SpikingOptions(
         sessions=4,
         neurons_per_unit=2,
