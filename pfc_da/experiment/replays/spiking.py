@@ -42,8 +42,8 @@ from pfc_da.trained import Trained
 
 COMPILE_S = 20.0
 """CPU-s until Brian has made a network, without the sessions: 8 and 40 sessions of monkey_juice."""
-NEURON_S = 20e-6
-"""CPU-s of a neuron and simulated second."""
+NEURON_S = 10e-6
+"""CPU-s of a neuron and simulated second, from 128 sessions on; a step costs as much for fewer than 30."""
 NEURON_BYTES = 200.0
 """Memory of a neuron and session."""
 
