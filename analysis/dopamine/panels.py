@@ -106,7 +106,8 @@ def make_rate_panel(table: pd.DataFrame) -> Panel:
         table=table,
         title="Dopamine cells around outcomes",
         caption="Firing rate of the dopamine cells of the midbrain circuit in bins around wins and losses of the "
-        "risky lever and rewards of the safe one, without stimulation and with it. Lines: mean over animals; bands: intervals.",
+        "risky lever and rewards of the safe one, without stimulation and with it. Lines: mean over animals; "
+        "bands: intervals.",
         plots=(_plot_risky_win, _plot_safe_reward, _plot_risky_loss),
         interval=OVER_ANIMALS,
         n_of="animals",
