@@ -51,6 +51,11 @@ class CircuitChannel:
         For a longer bin.
     """
 
+    _rates: list[NDArray]
+    _values: list[NDArray]
+    _pulses: list[tuple[int, NDArray]]  # last bin + 1, and reward and injection (2, session)
+    _outcomes: dict[int, int]  # step with a choice -> bin in which its outcome begins
+
     def __init__(self, circuit: MidbrainCircuit, cells: DopamineCells, discount: float, bin_s: float) -> None:
         if bin_s > WINDOW_S[0]:
             raise InputError(f"bins of a midbrain circuit must be at most {WINDOW_S[0]} s, got {bin_s}.")
@@ -178,10 +183,7 @@ class CircuitChannel:
         return delivered
 
     def _begin(self) -> None:
-        self._rates: list[NDArray] = []
-        self._values: list[NDArray] = []
-        self._pulses: list[tuple[int, NDArray]] = []
-        self._outcomes: dict[int, int] = {}
+        self._rates, self._values, self._pulses, self._outcomes = [], [], [], {}
 
 
 def rollout_through_circuit(

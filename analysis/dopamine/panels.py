@@ -105,8 +105,9 @@ def make_rate_panel(table: pd.DataFrame) -> Panel:
         name="dopamine_rate",
         table=table,
         title="Dopamine cells around outcomes",
-        caption="Firing rate of the dopamine cells of the midbrain circuit in bins around wins and losses of the risky lever "
-        "and rewards of the safe one, without stimulation and with it. Lines: mean over animals; bands: intervals.",
+        caption="Firing rate of the dopamine cells of the midbrain circuit in bins around wins and losses of the "
+        "risky lever and rewards of the safe one, without stimulation and with it. Lines: mean over animals; "
+        "bands: intervals.",
         plots=(_plot_risky_win, _plot_safe_reward, _plot_risky_loss),
         interval=OVER_ANIMALS,
         n_of="animals",

@@ -1,8 +1,8 @@
 """Dopamine around the events of a trial: mean traces, bursts at stimuli and rewards, pauses at omissions.
 
 The trace holds the error of every bin, and errors of consecutive bins add up. A burst or pause is the sum over `CHANGE_S`
-after an event, less that over `CHANGE_S` before it; it does not depend on the duration of bins. At a reward of 1 that nothing
-predicted it is 1.
+after an event, less that over `CHANGE_S` before it; it does not depend on the duration of bins. At a reward of 1 that
+nothing predicted it is 1.
 """
 
 import numpy as np
