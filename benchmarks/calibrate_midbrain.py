@@ -21,8 +21,8 @@ from pfc_da.analysis.comparison.published import judge
 from pfc_da.analysis.comparison.reference import ReferenceStatistic, load_references
 from pfc_da.analysis.interval import compute_mean_interval
 from pfc_da.analysis.statistic import Statistic, summarise_sessions
-from pfc_da.circuits.calibration import RPE_GRID, calibrate, compute_r2, decode, fit_cells
-from pfc_da.circuits.midbrain import WINDOW_S, MidbrainCircuit
+from pfc_da.circuits.calibration import RPE_GRID, calibrate, compute_r2, decode, fit_cells, present_in_time
+from pfc_da.circuits.midbrain import BIN_S, WINDOW_S, MidbrainCircuit
 from pfc_da.circuits.midbrain_parameters import STIMULATION_MV
 from pfc_da.dopamine import DopamineCells
 from pfc_da.rng import numpy_stream
@@ -60,6 +60,18 @@ PUBLISHED = {
     "dopamine_pause": "omission, -1",
 }
 """Condition of a reference, and the event that it is compared with."""
+CUE, OUTCOME, N_BINS = 16, 36, 50
+"""Bins of a conditioned trial: a cue after .8 s, its outcome a second later, .7 s more."""
+TRIALS_IN_TIME = {"reward not predicted": (0.0, 1.0), "reward predicted": (1.0, 1.0), "omission": (1.0, 0.0)}
+"""Value from cue to outcome, and reward."""
+IN_TIME = (
+    ("baseline", "reward not predicted", None, (3.0, 8.0)),
+    ("reward not predicted", "reward not predicted", OUTCOME, (11.0, 20.0)),
+    ("cue that predicts a reward", "reward predicted", CUE, (11.0, 20.0)),
+    ("reward predicted by a cue", "reward predicted", OUTCOME, (3.0, 8.0)),
+    ("omission of a predicted reward", "omission", OUTCOME, (-np.inf, 1.0)),
+)
+"""Row, trial, bin from which `WINDOW_S` counts (None: .5 s before the cue), and target."""
 CELLS = (5, 10, 20, 40, 100)
 BINS = np.linspace(-1, 1, 11)
 
@@ -155,6 +167,38 @@ def tabulate_events(rates: dict[str, NDArray]) -> list[Row]:
     for one, other, bar in COMPARISONS:
         difference = rates[one] - rates[other]
         rows.append(summarise_copies(f"{one}, less {other}", _mean, difference, units="Hz", bar=bar))
+    return rows
+
+
+def measure_in_time(circuit: MidbrainCircuit) -> dict[str, NDArray]:
+    """Conditioned trials, from reward and values in time.
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+
+    Returns
+    -------
+    dict of str to ndarray (trial, bin, copy)
+        Rate of the dopamine cells in each of `TRIALS_IN_TIME`, in Hz.
+    """
+    place, found = np.arange(N_BINS), {}
+    for name, (value, reward) in TRIALS_IN_TIME.items():
+        values = np.where((place >= CUE) & (place < OUTCOME), value, 0.0)
+        session = (np.tile(each, REPEATS) for each in (values, reward * (place == OUTCOME)))
+        found[name] = present_in_time(circuit, *session).reshape(REPEATS, N_BINS, -1)
+    return found
+
+
+def tabulate_in_time(rates: dict[str, NDArray]) -> list[Row]:
+    """Rates at baseline, cue and outcome with their targets, from `measure_in_time`."""
+    rows = []
+    for what, trial, first, bar in IN_TIME:
+        window = slice(CUE - 10, CUE)
+        if first is not None:
+            window = slice(*(first + round(seconds / BIN_S) for seconds in WINDOW_S))
+        rate = rates[trial][:, window].mean(1)
+        rows.append(summarise_copies(f"in time: {what}", _mean, rate, units="Hz", bar=bar))
     return rows
 
 
@@ -312,10 +356,12 @@ def main() -> None:
     circuit, rng = MidbrainCircuit(arguments.copies, seed=1), numpy_stream(1, "measurement")
     rpe, rate = measure_trials(circuit, rng, arguments.trials)
     rows = tabulate_events(measure_events(circuit, rng)) + tabulate_trials(cells, rpe, rate)
+    in_time = measure_in_time(circuit)
+    rows += tabulate_in_time(in_time)
     text = f"{format_rows(rows)}\n\n{format_published(rows, load_references('lever_stimulation'))}"
     print(text)
     if arguments.calibrate:
-        write_figures(circuit, rpe, rate.mean(-1), ROOT / "docs" / "figures")
+        write_figures(circuit, rpe, rate.mean(-1), in_time, ROOT / "docs" / "figures")
         PAGE.write_text(replace_table(PAGE.read_text("utf-8"), text), "utf-8")
 
 

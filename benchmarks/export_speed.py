@@ -18,8 +18,10 @@ from pfc_da.export import read_session, write_nwb
 from pfc_da.recording import describe, set_provenance
 from pfc_da.settings import resolve
 
-RATE_HZ, PER_TRIAL = 5.0, 4
-PHASES = [f"phase_{number}" for number in range(PER_TRIAL)]
+RATE_HZ, BIN_S = 5.0, 0.05
+PHASES = {"fixation": 15, "choice": 7, "outcome": 6, "interval": 30}
+"""Phases of a trial, and the bins of each."""
+PER_TRIAL = len(PHASES)
 
 
 def make_recording(n_units: int, n_spikes: int) -> xr.Dataset:
@@ -34,34 +36,42 @@ def make_recording(n_units: int, n_spikes: int) -> xr.Dataset:
     xarray.Dataset
     """
     rng = np.random.default_rng(0)
-    n_trials = round(n_spikes / n_units / RATE_HZ * 10 / PER_TRIAL)
-    n_steps = n_trials * PER_TRIAL
-    step = ("animal", "condition", "episode", "step")
-    choice = np.where(np.arange(n_steps) % PER_TRIAL, -1, rng.integers(2, size=n_steps)).astype(np.int8)
-    one = (1, 1, 1, n_steps)
+    n_trials = round(n_spikes / n_units / RATE_HZ / BIN_S / sum(PHASES.values()))
+    counts = np.tile(list(PHASES.values()), n_trials)
+    n_steps, n_bins = len(counts), counts.sum()
+    step, by_bin = ("animal", "condition", "episode", "step"), ("animal", "recorded_episode", "bin")
+    is_choice = np.tile(np.array(list(PHASES)) == "choice", n_trials)
+    by_step = {
+        "choice": np.where(is_choice, rng.integers(2, size=n_steps), -1).astype(np.int8),
+        **{name: rng.random(n_steps, dtype=np.float32) for name in ("reward", "value", "rpe")},
+        "onset": (BIN_S * (counts.cumsum() - counts)).astype(np.float32),
+        "duration": (BIN_S * counts).astype(np.float32),
+    }
+    rates = rng.standard_gamma(2.0, (1, 1, n_bins, n_units), np.float32)
+    rates *= np.float32(RATE_HZ / 2)
     dataset = xr.Dataset(
         {
-            "choice": (step, choice.reshape(one)),
-            **{name: (step, rng.random(one, dtype=np.float32)) for name in ("reward", "value", "rpe")},
-            "policy": ((*step, "action"), np.full((*one, 2), 0.5, np.float32)),
-            "activity": (
-                ("animal", "recorded_episode", "step", "unit"),
-                rng.standard_gamma(2.0, (1, 1, n_steps, n_units), np.float32) * np.float32(RATE_HZ / 2),
-            ),
+            **{name: (step, values[None, None, None]) for name, values in by_step.items()},
+            "policy": ((*step, "action"), np.full((1, 1, 1, n_steps, 2), 0.5, np.float32)),
+            **{
+                name: (by_bin, np.zeros((1, 1, n_bins), np.float32))
+                for name in ("value_trace", "dopamine_trace")
+            },
+            "activity": ((*by_bin, "unit"), rates),
         },
         coords={
             "animal": [0],
             "condition": ["frozen"],
             "recorded_episode": [0],
             "trial": ("step", np.arange(n_steps) // PER_TRIAL),
-            "phase": ("step", PHASES * n_trials),
-            "time_in_trial": ("step", (np.arange(n_steps) % PER_TRIAL + 1) * 0.1),
+            "phase": ("step", list(PHASES) * n_trials),
+            "time": ("bin", BIN_S * np.arange(n_bins)),
             "tau": ("unit", np.full(n_units, 0.1)),
             "is_excitatory": ("unit", np.arange(n_units) < 0.8 * n_units),
         },
     )
     config = resolve([{"paradigm": "bandit"}]).model_dump(mode="json")
-    return set_provenance(describe(dataset, {}, "Hz"), config=config, choice_phase=PHASES[0])
+    return set_provenance(describe(dataset, {}, "Hz"), config=config, choice_phase="choice")
 
 
 def main() -> None:

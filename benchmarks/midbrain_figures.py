@@ -1,5 +1,6 @@
 """Figures of docs/midbrain-circuit.md: rates of all populations at events, calibration, dose-response curves."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.figures.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE, STYLE, VERMILLION
 from pfc_da.circuits.calibration import decode
+from pfc_da.circuits.midbrain import BIN_S as CIRCUIT_BIN_S
 from pfc_da.circuits.midbrain import EVENT_S, REST_S, MidbrainCircuit
 from pfc_da.circuits.midbrain_parameters import POPULATIONS, STIMULATION_MV
 from pfc_da.dopamine import DopamineCells
@@ -38,8 +40,10 @@ DOSE_EVENTS = {
 }
 
 
-def write_figures(circuit: MidbrainCircuit, rpe: NDArray, rate: NDArray, folder: Path) -> None:
-    """Draw and write the three figures.
+def write_figures(
+    circuit: MidbrainCircuit, rpe: NDArray, rate: NDArray, in_time: Mapping[str, NDArray], folder: Path
+) -> None:
+    """Draw and write the four figures.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def write_figures(circuit: MidbrainCircuit, rpe: NDArray, rate: NDArray, folder:
         Errors in rewards.
     rate : ndarray (trial, copy)
         Rate of the dopamine cells on single trials, in Hz.
+    in_time : mapping of str to ndarray (trial, bin, copy)
+        Rate of the dopamine cells in trials in time, in Hz.
     folder : Path
     """
     with rc_context(STYLE):
@@ -55,6 +61,7 @@ def write_figures(circuit: MidbrainCircuit, rpe: NDArray, rate: NDArray, folder:
             "midbrain-events": draw_events(),
             "midbrain-calibration": draw_calibration(rpe, rate),
             "midbrain-stimulation": draw_doses(circuit),
+            "midbrain-time": draw_in_time(in_time),
         }.items():
             figure.savefig(folder / f"{name}.svg", format="svg", dpi=200, metadata={"Date": None})
 
@@ -159,6 +166,21 @@ def draw_calibration(rpe: NDArray, rate: NDArray) -> Figure:
     right.plot([-1, 1], [-1, 1], color=MUTED, linewidth=0.8)
     right.set(xlabel="prediction error (rewards)", ylabel="decoded from 100 cells (rewards)")
     right.set_xticks(np.arange(-1, 1.5, 0.5))
+    return figure
+
+
+def draw_in_time(in_time: Mapping[str, NDArray]) -> Figure:
+    """Rate of the dopamine cells over conditioned trials: mean and s.d. over circuits."""
+    figure = Figure(figsize=(7.4, 2.8))
+    ax = figure.subplots()
+    for (name, rates), color in zip(in_time.items(), (BLUE, GREEN, VERMILLION), strict=True):
+        by_circuit = rates.mean(0)
+        time = (np.arange(len(by_circuit)) + 0.5) * CIRCUIT_BIN_S
+        mean, sd = by_circuit.mean(1), by_circuit.std(1)
+        ax.plot(time, mean, color=color, label=name)
+        ax.fill_between(time, mean - sd, mean + sd, color=color, alpha=0.2, linewidth=0)
+    ax.set(xlabel="time (s): cue at .8, outcome at 1.8", ylabel="dopamine cells (Hz)", ylim=(0, None))
+    ax.legend()
     return figure
 
 

@@ -1,10 +1,9 @@
-"""Effect of the synaptic delay and of the reversal potential on the conversion of a trained network to spiking neurons.
+"""Effect of the reversal potential of inhibition on the conversion of a trained network to spiking neurons.
 
 python benchmarks/spiking_ablation.py RUN [--sessions 256] [--animals 4]
 
-Prints the share of the optimum that the spiking neurons of a trained run lose relative to their rate network, by
-animal: with
-both, without the delay of synapses, without the reversal potential of inhibition, without either.
+Prints the share of the optimum that the spiking neurons of a trained run lose relative to their rate network, by animal,
+with the reversal potential and without.
 """
 
 import argparse
@@ -17,21 +16,15 @@ import pandas as pd
 
 from pfc_da import paradigms
 from pfc_da.analysis.cells.conversion import BY_NEURONS, BY_RATES, compute_shares
-from pfc_da.circuits import slow_synapses, spiking_pfc
+from pfc_da.circuits import spiking_pfc
 from pfc_da.circuits.replay_spiking import SpikingOptions, replay_spiking_animal
 from pfc_da.experiment.replays.spiking import find_observers
 from pfc_da.recording import set_provenance
 from pfc_da.settings import RunSettings
 from pfc_da.trained import load_trained
 
-DELAY, FLOOR = slow_synapses.DELAY_TICKS, spiking_pfc.INHIBITION
-VARIANTS = {
-    "as shipped": (DELAY, FLOOR),
-    "without the delay": (0, FLOOR),
-    "without the reversal potential": (DELAY, -math.inf),
-    "without either": (0, -math.inf),
-}
-"""Ticks of delay, lowest current."""
+VARIANTS = {"as shipped": spiking_pfc.INHIBITION, "without the reversal potential": -math.inf}
+"""Lowest current."""
 
 
 def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
@@ -54,11 +47,8 @@ def measure(run: Path, sessions: int, animals: int) -> pd.DataFrame:
     lost: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for animal in range(min(animals, settings.animals)):
         trained = load_trained(settings, task, animal, run / "animals" / f"{animal:03d}")
-        for name, (delay, floor) in VARIANTS.items():
-            with (
-                patch.object(slow_synapses, "DELAY_TICKS", delay),
-                patch.object(spiking_pfc, "INHIBITION", floor),
-            ):
+        for name, floor in VARIANTS.items():
+            with patch.object(spiking_pfc, "INHIBITION", floor):
                 recording = replay_spiking_animal(
                     settings, task, trained, animal, (), options, lambda done, note: None
                 )

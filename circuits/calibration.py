@@ -3,6 +3,7 @@
 `calibrate` presents a grid of errors to a circuit, each as several random pairs of received and expected reward. `fit_cells`
 turns the rates into the table that is used in training (`pfc_da.dopamine.DopamineCells`: mean rate and its s.d. at each
 error). `present` presents any errors; decoding them with the table measures the information of single trials.
+`present_in_time` runs a session of any values and rewards.
 """
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from pfc_da.circuits.midbrain import MidbrainCircuit
+from pfc_da.circuits.channel import CircuitChannel
+from pfc_da.circuits.midbrain import BIN_S, Drive, MidbrainCircuit
 from pfc_da.dopamine import DopamineCells
 
 RPE_GRID = np.linspace(-1.5, 1.5, 31).round(10)
@@ -81,6 +83,33 @@ def calibrate(circuit: MidbrainCircuit, rng: np.random.Generator, repeats: int =
     rpe = np.broadcast_to(RPE_GRID[order, None], (len(order), circuit.copies))
     rates = present(circuit, rpe, rng)[order.argsort(kind="stable")]
     return rates.reshape(len(RPE_GRID), repeats, circuit.copies)
+
+
+def present_in_time(circuit: MidbrainCircuit, value: ArrayLike, reward: ArrayLike) -> NDArray:
+    """Run a session of given values and rewards, the same for all copies, in bins of `BIN_S` without discount.
+
+    Parameters
+    ----------
+    circuit : MidbrainCircuit
+    value, reward : array_like (bin,)
+        Value read out in each bin, and reward at its begin, in rewards.
+
+    Returns
+    -------
+    ndarray (bin, copy)
+        Mean rate of the dopamine cells in Hz.
+    """
+    value, reward = np.asarray(value, dtype=float), np.asarray(reward, dtype=float)
+    channel = CircuitChannel(circuit, DopamineCells.calibrated(), discount=1.0, bin_s=BIN_S)
+    nothing = torch.zeros(circuit.copies)
+
+    def drive() -> Drive:
+        for now, earned in zip(value, reward, strict=True):
+            channel.receive(nothing + earned, nothing)
+            channel.count((yield channel.compute_current(np.full(circuit.copies, now))))
+
+    circuit.follow(drive(), BIN_S, len(value))
+    return channel.rates
 
 
 def fit_cells(rates: NDArray) -> DopamineCells:

@@ -39,8 +39,8 @@ from pfc_da.settings import RunSettings
 from pfc_da.task import Task
 from pfc_da.trained import Trained
 
-SESSIONS = 32
-"""The default is small: 32 sessions at once run near real time (docs/midbrain-circuit.md)."""
+SESSIONS = 16
+"""Few, because a session-second of the circuit takes 20 ms of CPU (docs/midbrain-circuit.md)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

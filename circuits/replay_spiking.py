@@ -97,7 +97,7 @@ class _Animal:
     number: int
 
     def arrange(self, condition: Condition) -> Iterator[tuple[int, dict[str, Any]]]:
-        for first, sessions in chunk_sessions(self.settings, CHUNK):
+        for first, sessions in chunk_sessions(self.settings, CHUNK, self.settings.replay.sessions):
             arguments = (self.agent, self.settings, self.task, condition, self.number, first, sessions)
             kept = 0 if first else self.settings.replay.unit_sessions
             yield first, arrange_sessions(*arguments) | {"kept": kept}

@@ -28,7 +28,6 @@ doi 10.1073/pnas.1905926116. Lowered threshold: Broadie, Glasserman & Kou 1997, 
 f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617. Adaptation: Benda & Herz 2003, doi 10.1162/089976603322385063.
 """
 
-import itertools
 import math
 from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
@@ -269,7 +268,8 @@ class SpikingPFC:
         state, x, ticks, _ = next(loop)
         self._fired = torch.zeros_like(state[0])
         self._set_state(state)
-        for step in itertools.count():
+        step = 0
+        while True:
             constant = torch.addmm(effective["b"], x, effective["w_in"])
             stimulus = None if injected is None else injected[step]
             trace = yield from self._run_step(constant, effective["w"], ticks, stimulus)
@@ -280,6 +280,7 @@ class SpikingPFC:
                 return ended.value
             if state is not after:  # it was reset
                 self._set_state(state)
+            step += 1
 
     def _run_step(
         self, constant: Tensor, w: Tensor, ticks: Tensor, stimulus: NDArray | None

@@ -6,6 +6,7 @@ python examples/open_export_xarray.py runs/bandit/exports/netcdf/*.nc
 
 import sys
 
+import numpy as np
 import xarray as xr
 
 path = sys.argv[1]
@@ -19,7 +20,12 @@ errors = errors.mean(["episode", "step"]).assign_coords(outcome=["reward", "none
 print(f"mean prediction error ({recording['rpe'].units}), weights frozen")
 print(errors.to_pandas().round(3))
 
-by_phase = recording["activity"].groupby("phase").mean(["animal", "recorded_episode", "step"])
-kinds = by_phase.assign_coords(unit=recording["is_excitatory"].values).groupby("unit").mean()
+# sessions with activity have the same durations, so the phase of a bin is that in any of them
+onset = recording["onset"].sel(condition="frozen").isel(animal=0, episode=0).values
+middle = recording["time"].values + recording["time"].values[1] / 2
+phase = recording["phase"].values[np.searchsorted(onset, middle) - 1]
+by_phase = recording["activity"].assign_coords(phase=("bin", phase)).groupby("phase")
+kinds = by_phase.mean(["animal", "recorded_episode", "bin"])
+kinds = kinds.assign_coords(unit=recording["is_excitatory"].values).groupby("unit").mean()
 print(f"mean activity ({recording['activity'].units}) by phase; columns: whether the unit is excitatory")
 print(kinds.to_pandas().round(2))

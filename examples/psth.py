@@ -13,7 +13,7 @@ from pfc_da.analysis.units.psth import psth
 path = sys.argv[1]
 recording = xr.open_zarr(path) if path.endswith(".zarr") else xr.open_dataset(path, engine="h5netcdf")
 
-rates = psth(recording, event="outcome", by="reward", window=(-0.2, 0.4)).isel(animal=0)
+rates = psth(recording, event="outcome", by="reward", window=(-0.2, 0.5)).isel(animal=0)
 best = abs(rates.sel(reward=1) - rates.sel(reward=0)).mean("time").argmax("unit")
 
 print(f"unit {int(best)}, activity in {rates.units}, trials by reward: {rates['n_trials'].values.tolist()}")

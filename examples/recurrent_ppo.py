@@ -16,7 +16,7 @@ from stable_baselines3.common.env_util import make_vec_env
 import pfc_da.gymnasium_env  # noqa: F401  (registers the ids)
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--steps", type=int, default=30_000, help="environment steps of training")
+parser.add_argument("--steps", type=int, default=80_000, help="environment steps of training")
 arguments = parser.parse_args()
 
 torch.set_num_threads(
@@ -44,11 +44,11 @@ envs = make_vec_env("pfc_da/Bandit-v0", n_envs=16, seed=0, env_kwargs=TASK)
 agent = RecurrentPPO(
     "MlpLstmPolicy",
     envs,
-    n_steps=40,  # a session: 20 trials of two steps
-    batch_size=640,
+    n_steps=100,  # a session: 20 trials of five phases, one step each
+    batch_size=1600,
     learning_rate=3e-3,
     gamma=0.6,
-    ent_coef=0.02,
+    ent_coef=0.0,  # actions of the other phases do nothing
     policy_kwargs={"lstm_hidden_size": 48, "net_arch": []},
     seed=0,
 )

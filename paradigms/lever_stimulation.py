@@ -66,7 +66,13 @@ CHANCE = 1.125
 N_FORCED = 5
 """Forced trials on each lever."""
 SIDES = {"random": None, "left": 0, "right": 1}
-FEATURES = ("fixation light", "left lever out", "right lever out", "left lever pressed", "right lever pressed")
+FEATURES = (
+    "fixation light",
+    "left lever out",
+    "right lever out",
+    "left lever pressed",
+    "right lever pressed",
+)
 
 
 class LeverState(NamedTuple):
@@ -266,7 +272,7 @@ EXPERIMENT = Experiment(
     },
     defaults={
         "network": {"critic": "separate", "feedback": "rpe"},
-        "train": {"updates": 2000},
+        "train": {"updates": 500},
         "replay": {"held_out_sessions": 400, "sessions": 400},
         "test_task": {"p_win": "test"},
     },

@@ -24,7 +24,7 @@ doi 10.1038/s41593-018-0147-8, simulation 1, schedule as in two independent re-i
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -41,8 +41,17 @@ from pfc_da.analysis.behaviour.baiting import (
     summarise_share,
     tabulate_changes,
 )
+from pfc_da.analysis.behaviour.reaction_times import (
+    find_reaction_times,
+    summarise_reaction_times,
+    tabulate_reaction_times,
+)
 from pfc_da.analysis.behaviour.reversals import mean_where
-from pfc_da.analysis.figures.choices import make_changes_panel, make_matching_panel
+from pfc_da.analysis.figures.choices import (
+    make_changes_panel,
+    make_matching_panel,
+    make_reaction_time_panel,
+)
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.baited import BaitedObserver
 from pfc_da.analysis.statistic import Statistic, summarise
@@ -60,6 +69,11 @@ P0_SHARES = {
 """Ranges from which the share of A, p0(A) / `p0_sum`, is drawn."""
 BLOCK_TRIALS = (50, 150)
 """Shortest and longest block in trials, with `changes`: Tsutsui et al. 2016."""
+CURRICULUM: tuple[tuple[float, dict[str, Any]], ...] = (
+    (0.25, {"p0": "high", "p0_sum": 0.8}),
+    (0.5, {"p0": "full", "p0_sum": 0.75}),
+)
+"""Settings of the task up to a share of training, with `curriculum`; ours."""
 CHANCE = 0.5008
 """Reward a trial of 50/50 choices with the settings of test; exact, and a test simulates it."""
 FEATURES = ("fixation point", "go", "A left", "A right", "B left", "B right")
@@ -85,11 +99,16 @@ class MonkeyJuice(Task):
     """Foraging for baited juice."""
 
     n_trials: int = task_setting(200, "trials of a session", "trials", low=1)
-    p0: str = task_setting("high", "ranges from which the share of image A in p0_sum is drawn", names=P0_SHARES)
+    p0: str = task_setting(
+        "high", "ranges from which the share of image A in p0_sum is drawn", names=P0_SHARES
+    )
     p0_sum: float = task_setting(0.8, "sum of the base reward probabilities of both images", low=0, high=1)
     changes: bool = task_setting(True, "whether p0 is drawn anew at unsignalled times within a session")
     shortest_block: int = task_setting(BLOCK_TRIALS[0], "fewest trials between two changes", "trials", low=1)
     longest_block: int = task_setting(BLOCK_TRIALS[1], "most trials between two changes", "trials", low=1)
+    curriculum: bool = task_setting(
+        False, "whether training begins with high contrast and goes on with higher sums of the full range"
+    )
     images: bool = task_setting(
         True, "false for the variant with two actions, in which the sides themselves are baited"
     )
@@ -125,6 +144,11 @@ class MonkeyJuice(Task):
         ),
     }
 
+    def in_training(self, done: float) -> Self:
+        """With a curriculum: high contrast, then the full range at a sum of .75, then the task itself."""
+        early = next((changed for until, changed in CURRICULUM if done < until), {})
+        return dataclasses.replace(self, **early) if self.curriculum else self
+
     def reset(self, rng: torch.Generator, batch: int) -> tuple[JuiceState, Step]:
         """Draw blocks and their p0, the side of A, and a uniform number for every trial and image."""
         shortest, longest = self.shortest_block, self.longest_block
@@ -138,9 +162,7 @@ class MonkeyJuice(Task):
         draws = torch.rand(self.n_trials, batch, 2, generator=rng)
         p0, since = torch.stack([p0_a, self.p0_sum - p0_a], -1), torch.zeros(batch, 2)
         screens, dark = self._screens(side_of_a), torch.zeros(batch, len(FEATURES))
-        state = JuiceState(
-            p0, block, side_of_a, draws, screens, dark, since, p0[0], torch.zeros(batch), 0
-        )
+        state = JuiceState(p0, block, side_of_a, draws, screens, dark, since, p0[0], torch.zeros(batch), 0)
         return state, Step(screens["fixation"][0], state.nothing, {})
 
     def problem_labels(self, state: JuiceState) -> dict[str, Tensor]:
@@ -288,7 +310,10 @@ def analyse(
     if changes:
         figures.append(make_changes_panel(tabulate_changes(sessions, references), changes))
     gaps = compute_gaps(recording, MonkeyJuice(**settings.task).p0)
-    return Findings([slope, *summarise_share(sessions, references), *changes, *gaps], figures)
+    times = find_reaction_times(recording, "cue")
+    decided = summarise_reaction_times(times)
+    figures.append(make_reaction_time_panel(tabulate_reaction_times(times), decided))
+    return Findings([slope, *summarise_share(sessions, references), *changes, *gaps, *decided], figures)
 
 
 def build_observer(task: MonkeyJuice) -> BaitedObserver:
@@ -323,19 +348,11 @@ EXPERIMENT = Experiment(
         # At first mere entropy keeps animals from settling on the richer image, which teaches nothing.
         "rule": {
             "kind": "three-factor",
-            "discount": 0.614,
-            "trace_decay": 0.81,
             "entropy": 0.2,
             "entropy_until": 0.8,
         },
-        "network": {
-            "kind": "rate",
-            "input_gain": 2.0,
-            "pulse_gain": 1.5,
-            "tau_max": 30.0,
-            "fraction_slow": 0.0,
-        },
-        "train": {"updates": 700, "fastest": 0.4, "slowest": 5.0},
+        "network": {"kind": "rate", "input_gain": 2.0},
+        "train": {"updates": 300},
         "task": {"n_trials": 60, "shortest_block": 25, "longest_block": 75},
         "test_task": {"n_trials": 200, "shortest_block": BLOCK_TRIALS[0], "longest_block": BLOCK_TRIALS[1]},
     },

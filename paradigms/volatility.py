@@ -226,9 +226,7 @@ EXPERIMENT = Experiment(
         ("reward_share", "ideal"): "Reward, share of the ideal observer's gain",
     },
     defaults={
-        # A choice earns only its own reward here; looking further ahead adds noise to what dopamine teaches.
-        "rule": {"kind": "three-factor", "discount": 0.2},
-        "train": {"updates": 2500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
+        "train": {"updates": 500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
         "replay": {"held_out_sessions": 400},
         "task": {"shortest_run": 15, "longest_run": 35, "runs": "geometric"},
         "test_task": {"shortest_run": RUN_TRIALS[0], "longest_run": RUN_TRIALS[1], "runs": "uniform"},

@@ -57,7 +57,9 @@ def build_agent(settings: RunSettings, task: Task, seed: int = 0) -> Agent:
     channels = input_size(task, settings.network.feedback_channels)
     network = network_class(channels, task.n_actions, settings.network)
     rule = rule_class(settings.rule, seed)
-    return Agent(network, rule, DopamineSystem(settings.rule.discount, channel=_build_channel(settings.dopamine)))
+    return Agent(
+        network, rule, DopamineSystem(settings.rule.discount, channel=_build_channel(settings.dopamine))
+    )
 
 
 def _find_class(group: str, kind: str) -> Any:

@@ -1,9 +1,9 @@
 """Cost of training: CPU-seconds to a stated performance over seeds, failures counted, and the share of the floor.
 
 One agent a seed is trained on the independent bandit; every few updates its weights are frozen and tested on the same
-held-out bandits, which costs time of its own that is not counted. A seed that has not reached a criterion when its updates
-are used up has failed. The floor is the time of the bare matrix products of one update, measured in the same process right
-after it, so that a busy machine slows both.
+held-out bandits, in the bins of a replay, which costs time of its own that is not counted. A seed that has not reached a
+criterion when its updates are used up has failed. The floor is the time of the bare matrix products of one update, measured
+in the same process right after it, so that a busy machine slows both.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ import torch
 
 from pfc_da import paradigms
 from pfc_da.agent import Agent, build_agent
+from pfc_da.clock import Schedule, cut_evenly, draw_durations, keep_whole
 from pfc_da.jobs.processor import prepare_processor
 from pfc_da.jobs.workers import work
 from pfc_da.rng import torch_stream
@@ -32,15 +33,15 @@ from pfc_da.rollout import rollout
 from pfc_da.settings import RunSettings
 from pfc_da.storage.files import write_atomic
 from pfc_da.task import Task
-from pfc_da.train import Training, train_update
+from pfc_da.train import Training, arrange_time, train_update
 from pfc_da.trained import animal_seed
 
 CRITERIA = (0.607, 0.639)
 """Reward a trial on independent bandits: 95 % of Thompson sampling's, and Thompson sampling's (derived)."""
 AGENTS = {"rate + three-factor": ("rate", "three-factor"), "lstm + bptt": ("lstm", "bptt")}
 """Name -> network and rule."""
-HELD_OUT_SESSIONS = 1000
-EVALUATE_EVERY = 5, 50
+HELD_OUT_SESSIONS = 400
+EVALUATE_EVERY = 15, 50
 """Updates between two evaluations, before and after the first criterion is reached."""
 
 
@@ -90,7 +91,7 @@ def measure_seed(name: str, seed: int) -> Seed:
     experiment = paradigms.load("bandit")
     network, rule = AGENTS[name]
     settings = experiment.settings(network=network, rule=rule, animals=1, seed=seed)
-    task = experiment.build_task(settings)
+    task, tested = (experiment.build_task(settings, test=test) for test in (False, True))
     own = animal_seed(settings, 0)
     agent = build_agent(settings, task, own)
     training = Training(agent.network.init(torch_stream(own, "birth")), {})
@@ -100,7 +101,7 @@ def measure_seed(name: str, seed: int) -> Seed:
         training = train_update(agent, settings, task, training, own)
         first, later = EVALUATE_EVERY
         if training.update % (first if reached[str(CRITERIA[0])] is None else later) == 0:
-            reward = measure_held_out(agent, settings, task, training)
+            reward = measure_held_out(agent, settings, tested, training)
             best = max(best, reward)
             for criterion in CRITERIA:
                 if reward >= criterion and reached[str(criterion)] is None:
@@ -112,7 +113,7 @@ def measure_seed(name: str, seed: int) -> Seed:
         cpu_s=reached,
         best_reward=best,
         trials_per_cpu_s=trials / cpu_s,
-        share_of_floor=measure_floor(agent, settings, task)
+        share_of_floor=measure_floor(agent, settings, task, training, own)
         / measure_update(agent, settings, task, training, own),
         peak_memory_mb=read_peak_memory(),
     )
@@ -136,13 +137,14 @@ def read_peak_memory() -> float:
 
 
 def measure_held_out(agent: Agent, settings: RunSettings, task: Task, training: Training) -> float:
-    """Mean reward a trial with frozen weights; the same bandits and draws for every seed and update.
+    """Mean reward a trial with frozen weights; the same bandits, durations and draws for every seed and update.
 
     Parameters
     ----------
     agent : Agent
     settings : RunSettings
     task : Task
+        Of the test sessions.
     training : Training
 
     Returns
@@ -150,17 +152,20 @@ def measure_held_out(agent: Agent, settings: RunSettings, task: Task, training: 
     float
         Reward per trial.
     """
+    seconds = draw_durations(task.phases, task.n_trials, 1, torch_stream(0, "bench", "time"))
+    one = cut_evenly(seconds, settings.replay.bin) if agent.network.has_time else keep_whole(seconds)
     with torch.inference_mode():
         batch = rollout(
             agent.network,
             agent.network.effective(training.weights),
             task,
             agent.dopamine,
-            sessions=HELD_OUT_SESSIONS,
+            schedule=Schedule(one.ticks.expand(-1, HELD_OUT_SESSIONS), one.first),
             task_rng=torch_stream(0, "bench", "task"),
             choice_rng=torch_stream(0, "bench", "choice"),
             noise_rng=torch_stream(0, "bench", "noise"),
             feedback=settings.network.feedback_channels,
+            kept=0,
         )
     return float(batch.reward_per_trial.mean())
 
@@ -178,51 +183,57 @@ def measure_update(agent: Agent, settings: RunSettings, task: Task, training: Tr
     float
         Seconds.
     """
-    train = settings.train.model_copy(update={"first_trials": 0})
-    whole = settings.model_copy(update={"train": train})
+    whole = _with_whole_sessions(settings)
     return _median_time(lambda: train_update(agent, whole, task, training, seed))
 
 
-def measure_floor(agent: Agent, settings: RunSettings, task: Task) -> float:
-    """CPU-seconds of the matrix products one update cannot do without, median of 5.
+def measure_floor(agent: Agent, settings: RunSettings, task: Task, training: Training, seed: int) -> float:
+    """CPU-seconds of the matrix products that this update cannot do without, median of 5.
 
-    Forward: recurrence, input and read-out of every step. Backward: for the three-factor rule the same products once more
-    in one piece (its gradient is pre times post), for backpropagation through time twice (to weights and to states).
+    Forward: recurrence in every bin, input in every step, read-out of every bin. Backward: for the three-factor rule the
+    same products once more in one piece (its gradient is pre times post), for backpropagation through time twice (to
+    weights and to states).
 
     Parameters
     ----------
-    agent : Agent
-    settings : RunSettings
-    task : Task
+    agent, settings, task, training, seed
+        As for `pfc_da.train.train_update`.
 
     Returns
     -------
     float
         Seconds.
     """
-    weights = agent.network.init(torch_stream(0, "floor"))
-    sessions, steps = settings.train.sessions, task.n_steps
-    state, x = torch.randn(sessions, agent.network.n_units), torch.randn(sessions, agent.network.n_inputs)
-    states, xs = (
-        torch.randn(steps * sessions, agent.network.n_units),
-        torch.randn(steps * sessions, x.shape[1]),
+    whole, done = _with_whole_sessions(settings), training.update / max(settings.train.updates, 1)
+    schedule = arrange_time(
+        agent.network, task, whole, done, torch_stream(seed, "train", "time", training.update)
     )
-    post = torch.randn(steps * sessions, weights["w"].shape[1])
-    out = torch.randn(steps * sessions, weights["w_read"].shape[1])
-    step_post = torch.randn(sessions, weights["w"].shape[1])
+    weights = agent.network.init(torch_stream(0, "floor"))
+    (bins, sessions), steps = schedule.ticks.shape, task.n_steps
+    n_units, n_post = agent.network.n_units, weights["w"].shape[1]
+    state, x = torch.randn(sessions, n_units), torch.randn(sessions, agent.network.n_inputs)
+    states, xs = torch.randn(bins * sessions, n_units), torch.randn(steps * sessions, x.shape[1])
+    post, step_post = torch.randn(bins * sessions, n_post), torch.randn(steps * sessions, n_post)
+    out, bin_post = torch.randn(bins * sessions, weights["w_read"].shape[1]), torch.randn(sessions, n_post)
 
     def products() -> None:
-        for _ in range(steps):
+        for _ in range(bins):
             torch.mm(state, weights["w"])
-            torch.mm(x, weights["w_in"])
             if agent.rule.needs_autograd:
-                torch.mm(step_post, weights["w"].T)
+                torch.mm(bin_post, weights["w"].T)
+        for _ in range(steps):
+            torch.mm(x, weights["w_in"])
         torch.mm(states, weights["w_read"])
         torch.mm(states.T, post)
-        torch.mm(xs.T, post)
+        torch.mm(xs.T, step_post)
         torch.mm(states.T, out)
 
     return _median_time(products)
+
+
+def _with_whole_sessions(settings: RunSettings) -> RunSettings:
+    """Settings without the short sessions of the start of training."""
+    return settings.model_copy(update={"train": settings.train.model_copy(update={"first_trials": 0})})
 
 
 def _median_time(work: Callable[[], Any]) -> float:

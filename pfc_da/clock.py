@@ -41,7 +41,7 @@ class Phase:
     choice : bool
         Whether the animal acts at the end of the phase.
     feedback : bool
-        Whether the last action and its reward (or prediction error) are inputs during the phase.
+        Whether the last action and its reward are inputs during the phase.
     """
 
     name: str
@@ -214,6 +214,24 @@ def keep_whole(seconds: Tensor) -> Schedule:
     """One bin a step, for networks without time constants."""
     ticks = (seconds / TICK_S).round().clamp(min=1).long()
     return Schedule(ticks, tuple(range(len(ticks) + 1)))
+
+
+def count_cuts(longest_step_s: float, longest_s: float) -> int:
+    """Bins into which `cut_adaptively` cuts a phase.
+
+    Parameters
+    ----------
+    longest_step_s : float
+        Longest duration of the phase, in s.
+    longest_s : float
+        As for `cut_adaptively`.
+
+    Examples
+    --------
+    >>> count_cuts(1.36, 0.48)
+    5
+    """
+    return len(_place_cuts(longest_step_s, longest_s))
 
 
 def _place_cuts(longest_step_s: float, longest_s: float) -> Tensor:

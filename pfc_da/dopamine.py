@@ -301,7 +301,7 @@ class DopamineSystem:
 
     def receive(self, reward: Tensor, injected: Tensor) -> None:
         """As `ChannelInTime.receive`; of no effect with other channels."""
-        if isinstance(self.channel, ChannelInTime):
+        if self.channel is not None and isinstance(self.channel, ChannelInTime):
             self.channel.receive(reward, injected)
 
     def deliver(self, rpe: Tensor, injected: Tensor, noise: Tensor | None) -> Tensor:

@@ -44,6 +44,7 @@ DESCRIPTIONS = {
     "duration": ("s", "duration of the step"),
     "time": ("s", "time since the session began at which the bin begins"),
     "value_trace": ("rewards", "value read out by the critic at the end of the bin"),
+    "policy_trace": ("1", "probability of each action, were it chosen at the end of the bin"),
     "dopamine_trace": (
         "rewards",
         "reward-prediction error of the bin, of reward at its begin and value at its end, with what is injected then",

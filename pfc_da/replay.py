@@ -43,7 +43,7 @@ PLASTIC_CHUNK = 8
 
 Arrays = dict[str, np.ndarray]
 PER_STEP = ("choice", "reward", "value", "rpe", "dopamine_injected", "policy", "onset", "duration")
-PER_BIN = {"activity": ("unit",), "value_trace": (), "dopamine_trace": ()}
+PER_BIN = {"activity": ("unit",), "value_trace": (), "policy_trace": ("action",), "dopamine_trace": ()}
 
 
 class Chunk(NamedTuple):
@@ -180,8 +180,8 @@ def _replay_chunks(
             done += batch.action.shape[1]
             report(done, condition.name)
             yield Chunk(place, first, arrays)
-    for updates, kept in trained.after.items():
-        if any(not torch.equal(before[updates][name], tensor) for name, tensor in kept.items()):
+    for updates, weights in trained.after.items():
+        if any(not torch.equal(before[updates][name], tensor) for name, tensor in weights.items()):
             raise RuntimeError(f"weights of animal {animal} changed while frozen")
 
 
@@ -199,7 +199,8 @@ def _replay(
     """Chunks of at least `needed` sessions, with the number of the first session of each."""
     with torch.inference_mode():
         effective = agent.network.effective(weights)
-        if not condition.recurrence and mean_gating is not None:
+        if not condition.recurrence:
+            assert mean_gating is not None  # the first condition, which is recorded, has units that receive each other
             effective = cut_recurrence(agent.network, effective, mean_gating)
         for first, sessions in chunk_sessions(settings, CHUNK, needed):
             arranged = arrange_sessions(agent, settings, task, condition, animal, first, sessions)
@@ -284,8 +285,7 @@ def limit_sessions(settings: RunSettings, sessions: int) -> RunSettings:
     """
     recorded = min(settings.replay.unit_sessions, sessions, CHUNK)
     sizes = {"held_out_sessions": sessions, "sessions": sessions, "unit_sessions": recorded}
-    replay = ReplaySettings(**settings.replay.model_dump() | sizes)
-    return settings.model_copy(update={"replay": replay})
+    return settings.model_copy(update={"replay": settings.replay.model_copy(update=sizes)})
 
 
 def get_n_sessions(settings: RunSettings) -> int:
@@ -399,6 +399,7 @@ def get_bins(network: PFCNetwork, batch: Rollout) -> Arrays:
     by_bin = {
         "activity": network.activity(batch.drive),
         "value_trace": batch.bin_value,
+        "policy_trace": torch.softmax(batch.bin_logits, -1),
         "dopamine_trace": torch.cat([torch.zeros_like(error[:1]), error[:-1]]),
     }
     return {name: tensor.detach().transpose(0, 1).numpy() for name, tensor in by_bin.items()}

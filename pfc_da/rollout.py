@@ -1,9 +1,9 @@
 """Closed loop of a network and a task; all sessions advance together, a phase of a trial at a time.
 
 The input x of the network consists of, in this order: the observation of the task, the last action (one-hot), and the
-feedback (the last reward, the prediction error of the last choice, or both). Action and feedback are inputs in the phases
-that the task marks so, as a rule a short one after the choice. An error depends on the next value, so it is fed back one
-phase later than the reward it belongs to.
+feedback (the last reward, the prediction error of the last choice, or both). Action and reward are inputs in the phases that
+the task marks so, as a rule a short one after the choice. An error depends on the value at the end of the phase after the
+choice, so it is the input of the phase that follows.
 """
 
 import dataclasses
@@ -105,6 +105,8 @@ class Rollout:
         In rewards. `rpe` is the error that the agent computed from values at the ends of steps, without `injected`.
     bin_value : Tensor (bin, kept session)
         Value after each bin, in rewards.
+    bin_logits : Tensor (bin, kept session, action)
+        Policy after each bin, without actions that are not available being barred.
     action : Tensor (step, session)
         -1 on steps without a choice.
     is_choice, is_reset : Tensor (step,)
@@ -130,6 +132,7 @@ class Rollout:
     logits: Tensor
     value: Tensor
     bin_value: Tensor
+    bin_logits: Tensor
     action: Tensor
     reward: Tensor
     rpe: Tensor
@@ -171,16 +174,20 @@ class Rollout:
     def bin_dopamine(self) -> Tensor:
         """Dopamine in each bin, (bin, kept session), in rewards.
 
-        The error from bin to bin; what is injected, and what a channel changes of the error of a step, come with the reward
-        of the step, in its last bin.
+        The error from bin to bin; what is injected comes with the reward of a step, in its last bin. A channel transforms the
+        error of a whole step, which then comes in this bin alone.
         """
         if self.system.clamped:
             return torch.zeros_like(self.bin_value)
         kept, last = self.drive.shape[1], self.schedule.last
+        if self.system.channel is not None:
+            delivered = torch.zeros_like(self.bin_value)
+            delivered[last] = self.dopamine[:, :kept]
+            return delivered
         error = -self.bin_value
         later = self.ticks[1:] * TICK_S
         error[:-1] += self.system.discount**later * self.bin_value[1:]
-        error[last] += (self.reward + self.dopamine - self.rpe)[:, :kept]
+        error[last] += (self.reward + self.injected)[:, :kept]
         return error
 
     @property
@@ -357,13 +364,14 @@ class _Sessions:
         if self.is_reset[step]:  # feedback that is still to come is forgotten too
             state, self.last_action = self.start, self.no_action_input
             self.last_reward = self.last_rpe = self.zeros
-        shown = self.task.phase(step).feedback
-        action, reward = shown and self.condition.action_input, shown and self.condition.reward_input
+        shown, known = self.task.phase(step).feedback, step > 1 and self.is_choice[step - 2]
+        rewarded = self.condition.reward_input
+        action = shown and self.condition.action_input
         parts = [self.step.observation, self.last_action if action else self.no_action_input]
         if self.feedback in ("reward", "both"):
-            parts.append((self.last_reward if reward else self.zeros)[:, None])
+            parts.append((self.last_reward if shown and rewarded else self.zeros)[:, None])
         if self.feedback in NEEDS_RPE:
-            parts.append((self.last_rpe if reward else self.zeros)[:, None])
+            parts.append((self.last_rpe if known and rewarded else self.zeros)[:, None])
         return state, torch.cat(parts, 1)
 
     def finish_step(self, step: int, x: Tensor, state: Tensor, trace: Trace) -> None:
@@ -400,12 +408,13 @@ class _Sessions:
         later = self.schedule.duration_ticks * TICK_S
         after = torch.cat([own["value"][1:], torch.zeros_like(own["value"][:1])])
         rpe = self.dopamine.rpe(own["reward"], own["value"], after, later.roll(-1, 0))
-        _, bin_value = self.network.read_out(self.effective, bins["gating"][1:])
+        bin_logits, bin_value = self.network.read_out(self.effective, bins["gating"][1:])
         return Rollout(
             schedule=self.schedule,
             **own,
             **bins,
             bin_value=bin_value.detach(),
+            bin_logits=bin_logits.detach(),
             rpe=rpe.detach(),
             is_choice=torch.tensor(self.is_choice),
             is_reset=torch.tensor(self.is_reset),

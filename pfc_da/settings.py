@@ -68,10 +68,10 @@ class NetworkSettings(Settings):
     kind: str
     n_units: int = setting(128, "recurrent units", "units", ge=4, le=4096)
     input_gain: float = setting(
-        0.35, "standard deviation of the initial input weights", "thresholds", ge=0, le=5
+        1.0, "standard deviation of the initial input weights", "thresholds", ge=0, le=5
     )
     pulse_gain: float = setting(
-        3.0, "initial input weights of the last action and the feedback, relative to the others", ge=0, le=100
+        1.5, "initial input weights of the last action and the feedback, relative to the others", ge=0, le=100
     )
     feedback: Literal["reward", "rpe", "both", "none"] = setting(
         "reward", "input of the network about an outcome; of the actor alone if critic is separate"
@@ -173,7 +173,7 @@ class RuleSettings(Settings):
 
     kind: str
     synaptic_step: Literal["adam", "sgd"] = setting("adam", "how a proposed change is applied to the weights")
-    learning_rate: float = setting(4e-3, "first learning rate", "per update", ge=0, le=10)
+    learning_rate: float = setting(2e-3, "first learning rate", "per update", ge=0, le=10)
     final_learning_rate: float = setting(
         0.1, "last learning rate, reached linearly", "share of the first", ge=0, le=1
     )
@@ -203,10 +203,14 @@ class ThreeFactorSettings(RuleSettings):
 
     kind: str = setting("three-factor", "kind of rule")
     feedback_weights: Literal["random", "symmetric"] = setting(
-        "random", "weights through which units receive their learning signal: fixed random ones or the read-out"
+        "random",
+        "weights through which units receive their learning signal: fixed random ones or the read-out",
     )
     object_feedback: float = setting(
-        0.1, "standard deviation of the random weights of errors about objects, where there are some", ge=0, le=10
+        0.1,
+        "standard deviation of the random weights of errors about objects, where there are some",
+        ge=0,
+        le=10,
     )
     eligibility_window: float = setting(
         100.0, "longest time constant of the eligibility of a synapse", "s", gt=0, le=1000
@@ -246,13 +250,13 @@ class TrainSettings(Settings):
     updates: int = setting(1000, "weight updates", "updates", ge=0, le=10_000_000)
     sessions: int = setting(32, "sessions of one update", "sessions", ge=1, le=100_000)
     fastest: float = setting(
-        0.45, "lowest pace of an update; paced phases last that many times as long", ge=0.05, le=100
+        0.45, "lowest pace of a session; paced phases last that many times as long", ge=0.05, le=100
     )
-    slowest: float = setting(7.0, "highest pace of an update", ge=0.05, le=100)
+    slowest: float = setting(
+        7.0, "highest pace of a session, reached when sessions are whole", ge=0.05, le=100
+    )
     longest_bin: float = setting(0.48, "longest bin, in the mean of its jitter", "s", ge=0.02, le=0.48)
-    late_bin: float = setting(
-        0.48, "the same in the last quarter of training", "s", ge=0.02, le=0.48
-    )
+    late_bin: float = setting(0.48, "the same in the last quarter of training", "s", ge=0.02, le=0.48)
     first_trials: int = setting(
         20, "trials of the first sessions; 0 for whole sessions from the start", "trials", ge=0, le=100_000
     )

@@ -8,7 +8,7 @@ replayed elsewhere (spiking, NumPy) from its draws alone.
 import abc
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -126,6 +126,10 @@ class Task(abc.ABC):
     def phase(self, step: int) -> Phase:
         """Phase of a step."""
         return self.phases[step % len(self.phases)]
+
+    def in_training(self, done: float) -> Self:
+        """The task after a share of training, from 0 to 1; a task with a curriculum is another one early in training."""
+        return self
 
     @abc.abstractmethod
     def reset(self, rng: torch.Generator, batch: int) -> tuple[Any, Step]:

@@ -1,19 +1,20 @@
 """Gymnasium environments of a task: one session, or a batch of sessions that advance together.
 
-A step of the environment is a step of the task (100 ms). An episode is a session, which ends after its last trial
-(`terminated`, never `truncated`). The observation is the input of the networks of this package with `feedback = reward`: the
-observation of the task, the last action (one-hot) and the last reward, the latter two on the step after the choice. They are
-necessary for learning within a session. Only the action on a step of the choice phase counts. An unavailable action (on a
-forced trial) is replaced by the first available one.
+A step of the environment is a step of the task, a phase of a trial, however long the phase lasts. An episode is a session,
+which ends after its last trial (`terminated`, never `truncated`). The observation is the input of the networks of this
+package with `feedback = reward`: the observation of the task, the last action (one-hot) and the last reward, the latter two
+in phases of feedback. They are necessary for learning within a session. Only the action on a step with a choice counts. An
+unavailable action (on a forced trial) is replaced by the first available one.
 
-`info` has the keys of NeuroGym and one more, `action_mask`:
+`info` has the keys of NeuroGym and two more, `action_mask` and `seconds`:
 
 new_trial     whether the step ended a trial; False at the start of a session
 gt            the best action of the step, -1 where none counted or a session has just begun: the one of least
               regret, which the agent cannot know from its observations
 action_mask   1 for every available action, in the format of `Discrete.sample(mask=...)`
-performance   at the end of a trial: 1.0 if no available action had less regret, else 0.0
-trial         at the end of a trial: the variables that the experimenter knows, by label
+seconds       duration of the phase that begins, in s, drawn for every trial; 0 after the last one
+performance   at the end of a trial: 1.0 if, at its last choice, no available action had less regret, else 0.0
+trial         at the end of a trial: the variables of its last choice that the experimenter knows, by label
 
 `gt` and `performance` exist for tasks that label `regret`. Reference for the keys: Molano-Mazon et al. 2022, NeuroGym,
 doi 10.31234/osf.io/aqc9n.
@@ -26,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pfc_da.clock import draw_durations
 from pfc_da.errors import InputError
 from pfc_da.task import Step, Task
 
@@ -171,59 +173,65 @@ class _Sessions:
         self.state: Any = None
         self.barred = torch.zeros(batch, task.n_actions)
         self.problem: dict[str, Tensor] = {}
-        self.chosen: dict[str, Any] = {}  # of this trial's choice: performance and labels
+        self.chosen: dict[str, Any] = {}  # of this trial's last choice: performance and labels
+        self.last_action, self.last_reward = torch.zeros(batch, task.n_actions), torch.zeros(batch)
+        self.seconds = torch.zeros(task.n_steps + 1, batch)  # of each step; 0 after the last
 
     @property
     def over(self) -> bool:
         return self.t in (-1, self.task.n_steps)
 
     def reset(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        drawn = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        self.state, step = self.task.reset(drawn, self.batch)
+        problem_rng, time_rng = (torch.Generator().manual_seed(int(rng.integers(2**63))) for _ in range(2))
+        self.state, step = self.task.reset(problem_rng, self.batch)
         self.problem = self.task.problem_labels(self.state)
+        self.seconds[:-1] = draw_durations(self.task.phases, self.task.n_trials, self.batch, time_rng)
         self.t, self.chosen = 0, {}
-        observation = self._observe(step, torch.zeros(self.batch, self.task.n_actions))
-        return observation, self._get_info(False, torch.full((self.batch,), -1))
+        self.last_action, self.last_reward = torch.zeros(self.batch, self.task.n_actions), step.reward
+        return self._observe(step), self._get_info(False, torch.full((self.batch,), -1))
 
     def step(self, action: NDArray) -> tuple[NDArray[np.float32], NDArray, dict[str, Any]]:
         if self.over:
             raise InputError("no session is under way; call reset() first.")
-        taken, seen = self._take(action)
+        taken = self._take(action)
         gt = torch.full((self.batch,), -1)
-        counts = self.task.phase(self.t) == self.task.choice_phase
-        regret = self._regrets() if counts and "regret" in self.task.step_labels else None
+        is_choice = self.task.phase(self.t).choice
+        regret = self._regrets() if is_choice and "regret" in self.task.step_labels else None
         self.state, step = self.task.step(self.state, taken)
-        if counts:
+        if is_choice:
             self.chosen = {"trial": self._describe(step)}
+            self.last_action = torch.eye(self.task.n_actions)[taken]
         if regret is not None:
             gt = regret.argmin(1)
             missed = regret.gather(1, taken[:, None])[:, 0] - regret.amin(1)
             self.chosen["performance"] = (missed < 1e-6).double().numpy()
+        kept = torch.zeros_like(step.reward) if is_choice else self.last_reward
+        self.last_reward = torch.where(step.reward == 0, kept, step.reward)
         self.t += 1
         ended = self.t % len(self.task.phases) == 0
-        observation = self._observe(step, seen)
+        observation = self._observe(step)
         info = self._get_info(ended, gt) | (self.chosen if ended else {})
         return observation, step.reward.double().numpy(), info
 
     def _get_info(self, new_trial: bool, gt: Tensor) -> dict[str, Any]:
         """Parts of `info` that exist at every step, also at the start of a session."""
         info: dict[str, Any] = {"new_trial": np.full(self.batch, new_trial), "action_mask": self._mask()}
+        info["seconds"] = self.seconds[self.t].double().numpy()
         return info | {"gt": gt.numpy()} if "regret" in self.task.step_labels else info
 
-    def _take(self, action: NDArray) -> tuple[Tensor, Tensor]:
-        """Actions for the task (-1 on steps without a choice), and the actions as observed, one-hot."""
+    def _take(self, action: NDArray) -> Tensor:
+        """Actions for the task; -1 on steps without a choice."""
         n_actions = self.task.n_actions
         whole = action.shape == (self.batch,) and np.issubdtype(action.dtype, np.integer)
         if not whole or ((action < 0) | (action >= n_actions)).any():
             raise InputError(
                 f"actions must be whole numbers from 0 to {n_actions - 1}, {self.batch} in all, got {action!r}."
             )
-        if self.task.phase(self.t) != self.task.choice_phase:
-            return torch.full((self.batch,), -1), torch.zeros(self.batch, n_actions)
+        if not self.task.phase(self.t).choice:
+            return torch.full((self.batch,), -1)
         asked = torch.as_tensor(action, dtype=torch.int64)
         barred = self.barred.gather(1, asked[:, None])[:, 0] > 0
-        taken = torch.where(barred, self.barred.argmin(1), asked)
-        return taken, torch.eye(n_actions)[taken]
+        return torch.where(barred, self.barred.argmin(1), asked)
 
     def _regrets(self) -> Tensor:
         """Regret of every action at this step, (session, action), infinite if unavailable.
@@ -244,9 +252,10 @@ class _Sessions:
         }
         return {name: tensor.clone().numpy() for name, tensor in (fixed | dict(step.labels)).items()}
 
-    def _observe(self, step: Step, seen: Tensor) -> NDArray[np.float32]:
+    def _observe(self, step: Step) -> NDArray[np.float32]:
         self.barred = torch.zeros(self.batch, self.task.n_actions) if step.barred is None else step.barred
-        return torch.cat([step.observation, seen, step.reward[:, None]], 1).numpy()
+        last = torch.cat([self.last_action, self.last_reward[:, None]], 1)
+        return torch.cat([step.observation, last * self.task.phase(self.t).feedback], 1).numpy()
 
     def _mask(self) -> NDArray[np.int8]:
         return (self.barred == 0).numpy().astype(np.int8)

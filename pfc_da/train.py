@@ -56,6 +56,8 @@ RATE_BINS = 32
 """Bins at the end of a session over which the learning curve's mean rate is taken; all would cost a tenth of training."""
 CLAMPED_SHARE = 0.2
 """Share of the updates that the control without dopamine has; without errors later ones change nothing of its reward."""
+COMMON_PACE = 0.75
+"""Share of the (logarithmic) range of paces that the sessions of an update have in common."""
 LATE = 0.75
 """Share of training from which on `late_bin` is the longest bin."""
 STATE, CURVE = "state.safetensors", "learning_curve.csv"
@@ -105,13 +107,15 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
     if agent.rule.needs_autograd:
         weights = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     with torch.set_grad_enabled(agent.rule.needs_autograd):
-        own_task = shorten(task, settings, done)
+        own_task = shorten(task.in_training(done), settings, done)
         batch = rollout(
             agent.network,
             agent.network.effective(weights),
             own_task,
             agent.dopamine,
-            schedule=arrange_time(agent.network, own_task, settings, done, torch_stream(seed, "train", "time", update)),
+            schedule=arrange_time(
+                agent.network, own_task, settings, done, torch_stream(seed, "train", "time", update)
+            ),
             task_rng=torch_stream(seed, "train", "task", update),
             choice_rng=torch_stream(seed, "train", "choice", update),
             noise_rng=torch_stream(seed, "train", "noise", update),
@@ -126,7 +130,10 @@ def train_update(agent: Agent, settings: RunSettings, task: Task, training: Trai
 def arrange_time(
     network: PFCNetwork, task: Task, settings: RunSettings, done: float, rng: torch.Generator
 ) -> Schedule:
-    """Durations of the sessions of an update, at a pace drawn for it, and their bins.
+    """Durations of the sessions of an update, each at a pace of its own, and their bins.
+
+    Paces are log-uniform, and most of their range is common to the sessions of an update: these have equally many bins, so
+    different paces would leave the faster ones finer than they need.
 
     Parameters
     ----------
@@ -143,7 +150,8 @@ def arrange_time(
     """
     own = settings.train
     slowest = own.fastest * (own.slowest / own.fastest) ** min(done / own.whole_from, 1.0)
-    pace = own.fastest * (slowest / own.fastest) ** torch.rand(own.sessions, generator=rng)
+    common, single = torch.rand(1, generator=rng), torch.rand(own.sessions, generator=rng)
+    pace = own.fastest * (slowest / own.fastest) ** torch.lerp(single, common, COMMON_PACE)
     seconds = draw_durations(task.phases, task.n_trials, own.sessions, rng, Timing(pace=pace))
     if not network.has_time:
         return keep_whole(seconds)
@@ -175,7 +183,8 @@ def take_step(
     norm = torch.stack([tensor.square().sum() for tensor in change.values()]).sum().sqrt()
     if not torch.isfinite(norm):
         return weights, memory, False
-    change = {name: tensor * min(1.0, rule.max_norm / float(norm)) for name, tensor in change.items()}
+    if norm > rule.max_norm:
+        change = {name: tensor * (rule.max_norm / norm) for name, tensor in change.items()}
     return *STEPS[rule.synaptic_step](weights, change, memory, learning_rate), True
 
 
@@ -228,9 +237,7 @@ def train_animal(
     report(settings.train.updates, "diverged" if training.diverged else "")
 
 
-def train_clamped(
-    agent: Agent, settings: RunSettings, task: Task, initial: Weights, seed: int
-) -> Weights:
+def train_clamped(agent: Agent, settings: RunSettings, task: Task, initial: Weights, seed: int) -> Weights:
     """Train the same animal without dopamine: its error is 0, so that entropy and homeostasis alone change the weights.
 
     Parameters

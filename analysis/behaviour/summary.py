@@ -107,8 +107,9 @@ def compute_gain(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> list[S
     list of Statistic
         reward_gain, and fraction_learned.
     """
-    reward = [_get_held_out(recording, "held_out_reward", name) for name in (FROZEN, UNTRAINED)]
-    gain = reward[0] - reward[1]
+    frozen, untrained = (_get_held_out(recording, "held_out_reward", name) for name in (FROZEN, UNTRAINED))
+    n_sessions = min(frozen.shape[1], untrained.shape[1])  # the first ones are the same
+    gain = frozen[:, :n_sessions] - untrained[:, :n_sessions]
     learned = compute_mean_interval(gain.T)[0] > 0
     by_animal = learned.astype(float).tolist()
     return [
@@ -118,8 +119,9 @@ def compute_gain(recording: xr.Dataset, *, labels: Labels = NO_LABELS) -> list[S
 
 
 def _get_held_out(recording: xr.Dataset, name: str, condition: str) -> NDArray:
-    """One number a session under one condition, (animal, session)."""
-    return recording[name].sel(condition=condition).transpose("animal", "held_out_episode").values
+    """One number a session under one condition, (animal, session); without the sessions that it was not simulated in."""
+    values = recording[name].sel(condition=condition).transpose("animal", "held_out_episode").values
+    return values[:, np.isfinite(values).any(0)]
 
 
 def get_choices(recording: xr.Dataset, name: str) -> tuple[NDArray, NDArray]:

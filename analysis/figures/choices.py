@@ -225,3 +225,33 @@ def _draw_cloud(ax: "Axes", x: pd.Series, y: pd.Series) -> None:
 
 def _draw_identity(ax: "Axes", low: float, high: float) -> None:
     ax.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="exact matching")
+
+
+def _plot_reaction_times(numbers: pd.DataFrame, ax: "Axes") -> "Axes":
+    """Draw the distribution of reaction times."""
+    ax.plot(numbers["time"], numbers["mean"], color=BLUE)
+    draw_band(ax, numbers["time"], numbers, BLUE)
+    ax.set_ylim(bottom=0)
+    return label_axes(ax, "time from cue (s)", "share of trials")
+
+
+def make_reaction_time_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> Panel:
+    """Distribution of reaction times.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `pfc_da.analysis.behaviour.reaction_times.tabulate_reaction_times`.
+    statistics : sequence of Statistic
+        Median and fraction of trials.
+    """
+    return Panel(
+        name="reaction_times",
+        table=table,
+        title="Reaction times",
+        caption="Time from the cue until the probability of the action taken stays at or above .75, as a share of all "
+        "trials in bins of 50 ms, weights frozen. The action itself follows at the end of the choice phase. Line: mean; "
+        "band: interval.",
+        plots=(_plot_reaction_times,),
+        statistics=statistics,
+    )

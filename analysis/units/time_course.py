@@ -5,13 +5,14 @@ recording of spiking neurons; given rates, they are drawn from a Poisson process
 rate (of an LSTM) is used as it is.
 
 Windows of 200 ms, moved through the trial, multiple regression in each: Tsutsui, Grabenhorst, Kobayashi & Schultz (2016)
-Nat Commun 7:12554, doi 10.1038/ncomms12554. p-values are against pairings with other sessions (`nulls`). For cells
-"selective in at least one task period" the smallest p of a unit counts, multiplied by the number of phases (Bonferroni): of
-units that code nothing, at most one in twenty passes, in however many phases it is tested.
+Nat Commun 7:12554, doi 10.1038/ncomms12554. p-values are against pairings with other sessions (`nulls`). There, a neuron
+was selective if p was below .05 in at least one task period, and ``fraction_selective_any`` counts units so, the phases of
+the trial being the periods. That is no test at 5 %: of units that code nothing, 1 - .95^k pass in at least one of k
+independent periods, 26 % of six. The same with the behaviour of other sessions says how many pass by chance.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,6 @@ from pfc_da.analysis.units.align import (
     iterate_sessions,
 )
 from pfc_da.analysis.units.decoding import compute_decoding
-from pfc_da.analysis.units.selectivity import compute_any_p
 from pfc_da.analysis.units.summary import (
     LEVEL,
     can_hold_out,
@@ -49,7 +49,7 @@ MOST_SESSIONS = 20
 EVERY = 2
 """The population is decoded in every second window."""
 VARIABLES = ("object_value", "last_choice", "last_reward", "choice", "reward")
-"""Variables that are drawn; reward is unknown before the outcome, so that its fraction there is what chance gives."""
+"""Variables that are shown; reward is unknown before the outcome, so that its fraction there is what chance gives."""
 CODED = ("object_value", "choice")
 
 
@@ -76,8 +76,8 @@ class TimeCourse:
     ----------
     p : mapping of str to mapping of str to (window, unit)
         By event and variable.
-    p_any : mapping of str to (unit,)
-        p-value of coding the variable in some phase of the trial.
+    p_phases, p_wrong : mapping of str to (phase, unit)
+        By variable, in the phases of the trial, and the same with the behaviour of the session before.
     accuracy, control : mapping of str to mapping of str to (window,)
         Of decoding each of `CODED` in held-out sessions, by event, and with the labels of other sessions.
     latency : mapping of str to (unit,)
@@ -85,7 +85,8 @@ class TimeCourse:
     """
 
     p: Mapping[str, Mapping[str, NDArray]]
-    p_any: Mapping[str, NDArray]
+    p_phases: Mapping[str, NDArray]
+    p_wrong: Mapping[str, NDArray]
     accuracy: Mapping[str, Mapping[str, NDArray]]
     control: Mapping[str, Mapping[str, NDArray]]
     latency: Mapping[str, NDArray]
@@ -113,7 +114,7 @@ def compute_time_course(
     regressors = {**find_regressors(choice, reward), "reward": np.where(choice >= 0, reward, np.nan)}
     shown = {name: values[:, chosen] for name, values in regressors.items()}
     p = {event: compute_variables_p(own[:, chosen], shown, rng=rng) for event, own in counts.windows.items()}
-    by_phase = compute_variables_p(counts.phases[:, chosen], shown, rng=rng)
+    wrong = {name: np.roll(values, 1, axis=0) for name, values in shown.items()}
     labels = {"object_value": label_high_value(choice, reward), "choice": choice}
     decoded = {
         event: {name: decode_windows(own, label, rng=rng) for name, label in labels.items()}
@@ -122,7 +123,8 @@ def compute_time_course(
     ends = find_window_times(recording, "choice") + WIDTH_S / 2
     return TimeCourse(
         p=p,
-        p_any={name: compute_any_p(values) for name, values in by_phase.items()},
+        p_phases=compute_variables_p(counts.phases[:, chosen], shown, rng=rng),
+        p_wrong=compute_variables_p(counts.phases[:, chosen], wrong, rng=rng),
         accuracy={event: {name: found[0] for name, found in own.items()} for event, own in decoded.items()},
         control={event: {name: found[1] for name, found in own.items()} for event, own in decoded.items()},
         latency={name: find_latency(p["choice"][name], ends) for name in CODED},
@@ -233,7 +235,7 @@ def find_latency(p: NDArray, ends: NDArray) -> NDArray:
 
 
 def summarise_time_course(by_animal: Sequence[TimeCourse]) -> list[Statistic]:
-    """Fraction of units that code a variable in some phase of the trial, and the median latency of value and of choice.
+    """Fraction of units that code a variable in at least one phase of the trial, and median latencies of value and choice.
 
     Parameters
     ----------
@@ -242,11 +244,13 @@ def summarise_time_course(by_animal: Sequence[TimeCourse]) -> list[Statistic]:
     Returns
     -------
     list of Statistic
-        ``fraction_selective_any`` and ``coding_latency`` (s from the choice) by variable. An animal of which fewer than
-        twice the units expected by chance code a variable before the choice has no latency.
+        ``fraction_selective_any``, by variable and with the behaviour of other sessions, and ``coding_latency`` (s from
+        the choice) by variable. An animal of which fewer than twice the units expected by chance code a variable before
+        the choice has no latency.
     """
-    p = [{name: values[None] for name, values in own.p_any.items()} for own in by_animal]
-    found = compute_selectivity(p, 0, variables=list(p[0]), key="fraction_selective_any")
+    found = _count_any([own.p_phases for own in by_animal])
+    control = _count_any([own.p_wrong for own in by_animal])
+    found += [replace(each, labels={**each.labels, "control": "wrong_sessions"}) for each in control]
     for name in CODED:
         medians = [_find_median_latency(own.latency[name]) for own in by_animal]
         found.append(
@@ -302,6 +306,12 @@ def find_other_time(recording: xr.Dataset, event: str) -> float:
     (other,) = (name for name in WINDOWS_S if name != event)
     between = find_event_bins(recording, other) - find_event_bins(recording, event)
     return round(float(np.median(between)) * get_bin_s(recording), 6)
+
+
+def _count_any(by_animal: Sequence[Mapping[str, NDArray]]) -> list[Statistic]:
+    """Fraction of units with p below the level in at least one phase, by variable; p (phase, unit) of each animal."""
+    smallest = [{name: values.min(0, keepdims=True) for name, values in p.items()} for p in by_animal]
+    return compute_selectivity(smallest, 0, variables=VARIABLES, key="fraction_selective_any")
 
 
 def _find_median_latency(latency: NDArray) -> float:

@@ -135,7 +135,7 @@ ExportSpiking = Annotated[
 ]
 ReplaySessions = Annotated[
     int | None,
-    _option("Sessions of --spiking (200 unless given) or --circuit (32).", _count(100_000, "sessions", 2)),
+    _option("Sessions of --spiking (200 unless given) or --circuit (16).", _count(100_000, "sessions", 2)),
 ]
 Neurons = Annotated[
     int | None, _option("Neurons a unit of --spiking; 1 unless given.", _count(1000, "neurons"))

@@ -20,6 +20,7 @@ from pfc_da.analysis.behaviour.summary import (
     tabulate_history,
 )
 from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.analysis.dopamine.analyse import analyse_dopamine
 from pfc_da.analysis.figures.choices import make_history_panel, make_raster_panel
 from pfc_da.analysis.figures.reward import make_reward_panels
 from pfc_da.analysis.findings import Findings
@@ -69,6 +70,7 @@ def analyse_recording(
             parts.append(Findings(strategy, [make_history_panel(tabulate_history(strategy), strategy)]))
         else:
             parts.append(Findings(strategy))
+    parts.append(analyse_dopamine(recording, settings.train.updates))
     parts.append(Findings(compute_rates(recording)))
     if experiment.choice is not None and experiment.codes_value and are_of_two(choice):
         recorded = slice(recording.sizes["recorded_episode"])

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pfc_da.export.jobs import importing
-from pfc_da.export.session import Session, to_seconds
+from pfc_da.export.session import Session
+from pfc_da.export.tables import to_seconds
 
 if TYPE_CHECKING:
     import neo

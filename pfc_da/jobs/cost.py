@@ -1,9 +1,10 @@
 """Cost of a command, estimated before it starts: time, memory and disk, from figures measured once.
 
-Time goes into steps of networks. A step of a batch of sessions costs a fixed part, and a part per session that grows with
-units and with their pairs; animals, updates, sessions, trials and conditions multiply it. The figures below were measured
-on one core of an AMD EPYC with torch 2.13, 16 to 512 units and 8 to 128 sessions at once; another machine may take half or
-twice that. It is an estimate for the person who waits, not a promise.
+Time goes into bins, the updates of networks (steps, for networks that advance once a phase). A bin of a batch of sessions
+costs a fixed part, and a part per session that grows with units and with their pairs; animals, updates, sessions, trials,
+their durations and conditions multiply it. The figures below were measured on one core of an AMD EPYC with torch 2.13, 16 to
+256 units and 8 to 128 sessions at once; another machine may take half or twice that. It is an estimate for the person who
+waits, not a promise.
 """
 
 import os
@@ -12,23 +13,25 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pfc_da.clock import USUAL, Timing, count_cuts
 from pfc_da.errors import InputError
 from pfc_da.jobs.progress import format_time
-from pfc_da.replay import CHUNK, PLASTIC_CHUNK
+from pfc_da.replay import CHUNK, PLASTIC_CHUNK, chunk_sessions, get_n_sessions
 from pfc_da.rollout import Condition
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
+from pfc_da.train import CLAMPED_SHARE, LATE, shorten
 
 
-class StepCost(NamedTuple):
-    """CPU-s of a step: of a batch, of a session and unit, of a session and pair of units."""
+class BinCost(NamedTuple):
+    """CPU-s of a bin: of a batch, of a session and unit, of a session and pair of units."""
 
     batch: float
     unit: float
     pair: float
 
     def measure(self, n_units: int, sessions: float) -> float:
-        """CPU-s of one step of so many sessions together.
+        """CPU-s of one bin of so many sessions together.
 
         Parameters
         ----------
@@ -44,10 +47,14 @@ class StepCost(NamedTuple):
         return self.batch + sessions * (self.unit * n_units + self.pair * n_units**2)
 
 
-TRAIN = {"rate": StepCost(130e-6, 35e-9, 25e-12), "lstm": StepCost(230e-6, 60e-9, 360e-12)}
-"""By network; of `train_update` on whole sessions of 200 steps."""
-REPLAY = {"rate": StepCost(95e-6, 18e-9, 12e-12), "lstm": StepCost(95e-6, 20e-9, 130e-12)}
-"""By network; of a replay of the same sessions."""
+TRAIN = {"rate": BinCost(20e-6, 8.5e-9, 70e-12), "lstm": BinCost(280e-6, 20e-9, 290e-12)}
+"""By network; of `train_update` on whole sessions of 20 trials. For an LSTM, of a step."""
+REPLAY = {"rate": BinCost(15e-6, 1.8e-9, 18e-12), "lstm": BinCost(100e-6, 11e-9, 104e-12)}
+"""By network; of a replay of the same sessions. For an LSTM, of a step."""
+TIMELESS = ("lstm",)
+"""Networks that advance once a phase."""
+SHARES = (0.125, 0.375, 0.625, 0.875)
+"""Shares of training at which the bins of an update are counted."""
 PROCESS_S, PROCESS_BYTES = 3.0, 380e6
 """CPU-s until a process has imported torch, and what it then holds: `pfc-da replay` of as little as possible."""
 ANALYSIS_S, ANALYSIS_TRIAL_S = 5.0, 0.12e-3
@@ -55,13 +62,13 @@ ANALYSIS_S, ANALYSIS_TRIAL_S = 5.0, 0.12e-3
 REPORT_S = 1.0
 """CPU-s of report."""
 TRAIN_BYTES = {"rate": 20.0, "lstm": 80.0}
-"""Bytes of memory that training holds a session, step and unit."""
-REPLAY_BYTES = 16.0
-"""The same of a replay."""
-CELL_BYTES, CELL_DISK = 40.0, 12.0
-"""Bytes of a recording a condition, session and step, in memory and on the disk: 30 to 51, and 8 to 13."""
+"""Bytes of memory that training holds a session, bin and unit."""
+REPLAY_BYTES, REPLAY_STEP_BYTES = 16.0, 120.0
+"""Bytes that a replay holds a recorded session, bin and unit, and a session and step."""
+CELL_BYTES, CELL_DISK = 48.0, 14.0
+"""Bytes of a recording a condition, session and step, in memory and on the disk."""
 ACTIVITY_BYTES, ACTIVITY_DISK = 4.0, 3.7
-"""Bytes of a recording a session, step and unit whose activity is kept."""
+"""Bytes of a recording a session, bin and unit whose activity is kept."""
 ANALYSED, JOINED = 0.6, 3.0
 """Size in memory, as a multiple of the recording, while it is analysed and while spiking animals are joined."""
 SHORT_S = 60.0
@@ -124,13 +131,16 @@ def estimate_run(
     held, disk = _measure_recording(settings, tested, len(conditions))
     costs = [Cost(0.0, 0.0, 0.0, 0.0)]
     if "train" in stages:
-        working = TRAIN_BYTES[network] * settings.train.sessions * task.n_steps * n_units
+        bins = max(count_training_bins(settings, task, share) for share in SHARES)
+        working = TRAIN_BYTES[network] * settings.train.sessions * bins * n_units
         weights = 4.0 * (4 + len(settings.train.snapshots)) * n_units**2
         left = settings.animals - trained
         animal_s = estimate_training(settings, task)
         costs.append(combine(left, animal_s, workers, own_bytes=working, disk=left * weights))
     if "replay" in stages:
-        working = REPLAY_BYTES * min(CHUNK, _replayed_sessions(settings)) * tested.n_steps * n_units
+        recorded = settings.replay.unit_sessions * count_replay_bins(settings, tested)
+        working = REPLAY_BYTES * recorded * n_units
+        working += REPLAY_STEP_BYTES * min(CHUNK, get_n_sessions(settings)) * tested.n_steps
         animal_s = estimate_replay(settings, tested, conditions)
         costs.append(combine(settings.animals, animal_s, workers, own_bytes=working, disk=disk))
     if "compare" in stages:
@@ -211,8 +221,47 @@ def _liken(settings: RunSettings) -> str:
     return settings.network.kind if settings.network.kind in TRAIN else "rate"
 
 
+def count_training_bins(settings: RunSettings, task: Task, done: float) -> float:
+    """Bins of an update after a share `done` of training; steps, for a network that advances once a phase.
+
+    Sessions are as long as the curriculum has them then. Cuts of a phase follow its longest duration of a batch.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+    done : float
+        From 0 to 1.
+    """
+    n_trials = shorten(task, settings, done).n_trials
+    if _liken(settings) in TIMELESS:
+        return float(n_trials * len(task.phases))
+    own = settings.train
+    longest = own.late_bin if done >= LATE else own.longest_bin
+    pace = own.fastest * (own.slowest / own.fastest) ** min(done / own.whole_from, 1.0)
+    slowest = (phase.seconds[1] * (pace if phase.paced else 1.0) for phase in task.phases)
+    return float(n_trials * sum(count_cuts(seconds, longest) for seconds in slowest))
+
+
+def count_replay_bins(settings: RunSettings, task: Task, timing: Timing = USUAL) -> float:
+    """Bins of a replayed session, from the mean durations of phases.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    task : Task
+        Of the test sessions.
+    timing : Timing
+    """
+    trial = sum(
+        sum(phase.seconds) / 2 * (float(timing.pace) if phase.paced else 1.0) for phase in task.phases
+    )
+    session = task.n_trials * (trial + timing.longer_s) + min(timing.pauses, task.n_trials) * timing.pause_s
+    return session / settings.replay.bin
+
+
 def estimate_training(settings: RunSettings, task: Task) -> float:
-    """CPU-s of training one animal.
+    """CPU-s of training one animal, and the control without dopamine.
 
     Parameters
     ----------
@@ -225,11 +274,9 @@ def estimate_training(settings: RunSettings, task: Task) -> float:
         CPU time, s.
     """
     train, n_units = settings.train, settings.network.n_units
-    trials = float(task.n_trials)
-    if 0 < train.first_trials < trials:  # they grow linearly until `whole_from`
-        trials -= (trials - train.first_trials) * train.whole_from / 2
-    step = TRAIN[_liken(settings)].measure(n_units, train.sessions)
-    return train.updates * trials * len(task.phases) * step
+    bins = sum(count_training_bins(settings, task, share) for share in SHARES) / len(SHARES)
+    control = CLAMPED_SHARE * count_training_bins(settings, task, CLAMPED_SHARE / 2)
+    return train.updates * (bins + control) * TRAIN[_liken(settings)].measure(n_units, train.sessions)
 
 
 def estimate_replay(settings: RunSettings, task: Task, conditions: Sequence[Condition]) -> float:
@@ -241,29 +288,29 @@ def estimate_replay(settings: RunSettings, task: Task, conditions: Sequence[Cond
     task : Task
         Of the test sessions.
     conditions : sequence of Condition
+        The first runs in all held-out sessions, the others in recorded ones.
 
     Returns
     -------
     float
         CPU time, s.
     """
-    sessions, n_units, kind = _replayed_sessions(settings), settings.network.n_units, _liken(settings)
-    plastic = sum(condition.plastic for condition in conditions)
-    steps = [
-        n * -(-sessions // chunk) * costs[kind].measure(n_units, min(chunk, sessions))
-        for n, chunk, costs in ((len(conditions) - plastic, CHUNK, REPLAY), (plastic, PLASTIC_CHUNK, TRAIN))
-    ]
-    return task.n_steps * sum(steps)
-
-
-def _replayed_sessions(settings: RunSettings) -> int:
-    return max(settings.replay.held_out_sessions, settings.replay.sessions)
+    n_units, kind, total = settings.network.n_units, _liken(settings), 0.0
+    for place, condition in enumerate(conditions):
+        needed = settings.replay.sessions if place else get_n_sessions(settings)
+        size, costs = (PLASTIC_CHUNK, TRAIN) if condition.plastic else (CHUNK, REPLAY)
+        bins = (
+            float(task.n_steps) if kind in TIMELESS else count_replay_bins(settings, task, condition.timing)
+        )
+        chunks = chunk_sessions(settings, size, needed)
+        total += bins * sum(costs[kind].measure(n_units, sessions) for _, sessions in chunks)
+    return total
 
 
 def _measure_recording(settings: RunSettings, task: Task, conditions: int) -> tuple[float, float]:
     """Bytes of the recording of all animals, in memory and on the disk."""
     cells = conditions * settings.replay.sessions * task.n_steps
-    activity = settings.replay.unit_sessions * task.n_steps * settings.network.n_units
+    activity = settings.replay.unit_sessions * count_replay_bins(settings, task) * settings.network.n_units
     totals = 8.0 * conditions * settings.replay.held_out_sessions
     held = settings.animals * (CELL_BYTES * cells + ACTIVITY_BYTES * activity + totals)
     return held, settings.animals * (CELL_DISK * cells + ACTIVITY_DISK * activity + totals)

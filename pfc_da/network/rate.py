@@ -191,7 +191,7 @@ class RateNetwork(PFCNetwork):
         return {
             "w": magnitude * (self.settings.recurrent_gain / (slope * radius)),
             "w_in": w_in,
-            "b": torch.full((n,), drive),
+            "b": torch.full((n,), drive + RESTING_RATE_HZ * self.settings.adaptation),
             "w_read": torch.randn(n, self.n_actions + 1, generator=rng) * read_out_gain,
             "b_read": torch.zeros(self.n_actions + 1),
         }

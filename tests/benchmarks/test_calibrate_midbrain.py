@@ -9,6 +9,8 @@ from benchmarks import calibrate_midbrain as bench
 from benchmarks.midbrain_figures import select_spikes
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.circuits.calibration import RPE_GRID
+from pfc_da.circuits.midbrain import MidbrainCircuit
+from pfc_da.circuits.midbrain_parameters import MidbrainParameters
 from pfc_da.dopamine import DopamineCells
 
 
@@ -74,6 +76,34 @@ def test_every_event_is_measured_under_its_own_name():
     assert {values.shape for values in rates.values()} == {(bench.REPEATS, 4)}
     for name, (received, _, stimulation) in bench.EVENTS.items():
         assert (rates[name] == 6 + 2 * received + 3 * stimulation.get("vta", 0)).all(), name
+
+
+class PlantedInTime:
+    """Stands for a circuit whose dopamine cells fire 6 Hz and 1 for every mV into LH, less 1 for every mV into GABA."""
+
+    copies, parameters = 3, MidbrainParameters()
+    event_current = MidbrainCircuit.event_current
+
+    def follow(self, drive, bin_s, n_bins):
+        current = next(drive)
+        for place in range(n_bins):
+            hz = (6 + current[:, 0] - current[:, 1]).clip(min=0)
+            spikes = np.repeat(hz[:, None] * bin_s, self.parameters.n_cells, axis=1)
+            try:
+                current = drive.send(spikes)
+            except StopIteration:
+                assert place == n_bins - 1
+
+
+def test_conditioned_trials_are_measured_at_cue_and_outcome():
+    rates = bench.measure_in_time(PlantedInTime())
+    assert {each.shape for each in rates.values()} == {(bench.REPEATS, bench.N_BINS, 3)}
+    rows = {row.what.removeprefix("in time: "): row.statistic for row in bench.tabulate_in_time(rates)}
+    burst = 6 + 12 * 5 / 6  # the last bin of the window lies after the drive
+    assert rows["baseline"].estimate == rows["reward predicted by a cue"].estimate == pytest.approx(6)
+    assert rows["reward not predicted"].estimate == pytest.approx(burst)
+    assert rows["cue that predicts a reward"].estimate == pytest.approx(burst)
+    assert rows["omission of a predicted reward"].estimate == pytest.approx(1)
 
 
 def test_the_table_of_the_calibration_can_be_read_back(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ def test_a_small_session_is_written_and_measured():
     assert done.returncode == 0, done.stderr
     first, draw, write, size, peak = done.stdout.splitlines()
     units, spikes, trials = map(int, re.match(r"(\d+) units, (\d+) spikes, (\d+) trials", first).groups())
-    assert (units, trials) == (20, 100)
+    assert (units, trials) == (20, 14)
     assert abs(spikes - 4000) < 5 * 4000**0.5 + 200  # Poisson, and rates that differ
     assert [line.split(":")[0] for line in (draw, write, size, peak)] == [
         "draw",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pfc_da.circuits.calibration import present_in_time
 from pfc_da.circuits.channel import MV_PER_UNIT, CircuitChannel, rollout_through_circuit
 from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.midbrain import EVENT_S, WINDOW_S, MidbrainCircuit
@@ -150,7 +151,7 @@ def test_bursts_move_from_reward_to_cue_and_omission_makes_a_pause(
     circuit, value, reward, at_cue, at_outcome
 ):
     """In time: the circuit receives reward and values alone, and its cells do the rest."""
-    rate = follow(circuit, value, reward).rates.mean(1)
+    rate = present_in_time(circuit, value, reward).mean(1)
     window = slice(*(round(seconds / BIN_S) for seconds in WINDOW_S))
     baseline = rate[LAG:CUE].mean()
     assert 4.5 < baseline < 7

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from pfc_da.circuits.codegen import TARGET_VARIABLE
 from pfc_da.circuits.replay_circuit import CircuitOptions, count_sessions, replay_circuit_animal
 from pfc_da.cli import exit_code
 from pfc_da.dopamine import DopamineCells
+from pfc_da.errors import InputError
 from pfc_da.experiment.replays import circuit as _circuit
 from pfc_da.experiment.replays.circuit import CircuitReplay
 from pfc_da.paradigms import lever_stimulation
@@ -39,20 +41,29 @@ class Faithful:
     """In place of a circuit: cells that fire as the table says, a current moving them as `MV_PER_UNIT` promises."""
 
     gain = 1.0
+    parameters = SimpleNamespace(cells=lambda population: {"da": slice(0, 3)}[population])
 
     def __init__(self, copies, *, seed):
-        self.copies, self.calls = copies, []
+        self.copies, self.sessions = copies, []
         made.append(self)
 
-    def respond(self, received, expected, stimulation):
-        self.calls.append({"received": received, "expected": expected, **stimulation})
-        moved = stimulation["vta"] / MV_PER_UNIT["vta"] - stimulation["lhb"] / MV_PER_UNIT["lhb"]
-        error = torch.tensor(received - expected + self.gain * moved)
-        self.now = DopamineCells.calibrated().rate(error).double().numpy()
-        return self
+    def event_current(self, received, expected, **stimulation):
+        return np.stack([received, expected, stimulation["lhb"], stimulation["vta"]], -1)
 
-    def rate(self, population):
-        return {"da": self.now}[population]
+    def follow(self, drive, bin_s, n_bins):
+        currents = [next(drive)]
+        for place in range(n_bins):
+            received, expected, lhb, vta = currents[-1].T
+            moved = vta / MV_PER_UNIT["vta"] - lhb / MV_PER_UNIT["lhb"]
+            hz = (
+                DopamineCells.calibrated().rate(torch.tensor(received - expected + self.gain * moved)).numpy()
+            )
+            try:
+                currents.append(drive.send(np.repeat(hz[:, None] * bin_s, 3, axis=1)))
+            except StopIteration as ended:
+                assert place == n_bins - 1
+                self.sessions.append(np.array(currents))  # (bin, session, term)
+                return ended.value
 
 
 class Insensitive(Faithful):
@@ -105,7 +116,7 @@ def simulate(settings, trained):
 
 @pytest.fixture(scope="module")
 def faithful(simulate):
-    return simulate(Faithful), made[0].calls
+    return simulate(Faithful), made[0].sessions
 
 
 def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithful, settings, trained):
@@ -121,43 +132,68 @@ def test_every_condition_is_played_through_the_circuit_and_by_arithmetic(faithfu
             np.testing.assert_array_equal(one[variable].values, other[variable].values)
 
 
-def test_cells_that_tell_the_error_change_nothing(faithful):
+def get_outcome_bins(recording):
+    """Bin in which each outcome begins, of any condition and session, (trial,)."""
+    at_choice = (recording["phase"] == "levers").values
+    return np.rint(recording["onset"].values[0, 0, np.roll(at_choice, 1)] / 0.05).astype(int)
+
+
+def test_the_circuit_computes_the_error_from_reward_and_values(faithful, settings):
+    """Bin by bin from the recorded value, as the equations have it."""
+    recording, sessions = faithful
+    value = recording["value_trace"].values  # (session, bin), of the control
+    n_bins, outcomes = value.shape[1], get_outcome_bins(recording)
+    reward = np.zeros_like(value)
+    for trial, first in enumerate(outcomes):
+        reward[:, first : first + 6] = recording["reward"].values[0, : len(value), 5 * trial + 1, None]
+    change = settings.rule.discount**0.3 * value[:, 6:] - value[:, :-6]
+    change = np.concatenate([np.zeros_like(value[:, :6]), change], 1)
+    received, expected = (term.T[: len(value)] for term in np.moveaxis(sessions[0], 2, 0)[:2])
+    np.testing.assert_allclose(received * SCALE, reward + change.clip(min=0), atol=1e-4)
+    np.testing.assert_allclose(expected * SCALE, (-change).clip(min=0), atol=1e-4)
+    rate = recording["dopamine_rate"].sel(condition="frozen").values[: len(value)]
+    table = DopamineCells.calibrated(SCALE)
+    np.testing.assert_allclose(rate, table.rate(torch.tensor(reward + change)), atol=1e-3)
+    delivered = recording["dopamine_delivered"].sel(condition="frozen").values[: len(value)]
+    for trial, first in enumerate(outcomes):
+        hz = torch.tensor(rate[:, first + 1 : first + 7].mean(1))
+        np.testing.assert_allclose(delivered[:, 5 * trial + 1], table.decode(hz), atol=1e-3)
+    assert rate.shape[1] == n_bins == recording.sizes["bin"]
+
+
+def test_dopamine_is_of_choices_alone_and_rates_of_the_circuit_alone(faithful):
     recording, _ = faithful
-    due = (recording["rpe"] + recording["dopamine_injected"]).clip(-1.5 * SCALE, 1.5 * SCALE)
-    delivered = recording["dopamine_delivered"]
-    np.testing.assert_allclose(delivered[..., :-1], due[..., :-1], atol=2e-3)
-    assert np.isnan(delivered[..., -1]).all()
-    assert np.isfinite(recording["dopamine_rate"].sel(condition="frozen")[..., :-1]).all()
-    assert np.isnan(recording["dopamine_rate"].sel(condition="arithmetic_frozen")).all()
-    for name in NAMES:
-        choices = (recording["choice"].sel(condition=each) for each in (name, f"arithmetic_{name}"))
-        np.testing.assert_array_equal(*choices)
+    at_choice = (recording["phase"] == "levers").values
+    delivered = recording["dopamine_delivered"].values
+    assert np.isfinite(delivered[..., at_choice]).all() and np.isnan(delivered[..., ~at_choice]).all()
+    plain = recording.sel(condition=[f"arithmetic_{name}" for name in NAMES])
+    due = (plain["rpe"] + plain["dopamine_injected"]).values[..., at_choice]
+    np.testing.assert_allclose(plain["dopamine_delivered"].values[..., at_choice], due, rtol=1e-6)
+    assert np.isnan(plain["dopamine_rate"]).all()
+    assert np.isfinite(recording["dopamine_rate"].sel(condition=NAMES)).all()
+    assert recording["dopamine_rate"].dims == ("condition", "episode", "bin")
 
 
 def test_currents_are_what_is_injected_and_nothing_of_it_is_in_the_error(faithful):
-    recording, calls = faithful
-    by_circuit = recording.sel(condition=NAMES)
-    calls = {
-        name: np.concatenate([call[name] for call in calls])
-        .reshape(len(NAMES), -1, SESSIONS)
-        .transpose(0, 2, 1)
-        for name in calls[0]
-    }  # (condition, session, event)
-    injected = by_circuit["dopamine_injected"].values[..., :-1]
-    outcome = by_circuit["outcome"].values[..., :-1]
+    recording, sessions = faithful
+    by_circuit, outcomes = recording.sel(condition=NAMES), get_outcome_bins(recording)
+    injected, outcome = (by_circuit[name].values[..., 1::5] for name in ("dopamine_injected", "outcome"))
     blocked, safe, stimulated = 4.0 * (outcome[1] == 2), 1.0 * (outcome[2] == 1), 1.0 * (outcome[3] == 3)
     np.testing.assert_array_equal(injected, np.stack([0 * blocked, -blocked, -safe, stimulated]))
     assert blocked.any() and safe.any() and stimulated.any()
-    np.testing.assert_allclose(calls["lhb"][1], 32.0 * blocked / SCALE)
-    np.testing.assert_allclose(calls["lhb"][2], 32.0 * safe / SCALE)
-    np.testing.assert_allclose(calls["vta"][3], 10.0 * stimulated / SCALE)
-    assert not calls["lhb"][[0, 3]].any() and not calls["vta"][:3].any()
-    error = by_circuit["rpe"].values[..., :-1] / SCALE
-    np.testing.assert_allclose(calls["received"] - calls["expected"], error, atol=1e-5)
+    lhb, vta = (
+        np.stack([own[..., term].T for own in sessions]) for term in (2, 3)
+    )  # (condition, session, bin)
+    for port, found, mv in (("lhb", lhb, -32.0), ("vta", vta, 10.0)):
+        due = np.zeros_like(found)
+        for trial, first in enumerate(outcomes):
+            due[..., first : first + 6] = (mv * injected[..., trial, None] / SCALE).clip(min=0)
+        np.testing.assert_allclose(found, due, atol=1e-6, err_msg=port)
 
 
 def test_a_circuit_that_is_insensitive_to_currents_shifts_nothing(simulate):
     recording = simulate(Insensitive)
+    np.testing.assert_array_equal(*(recording["dopamine_rate"].sel(condition=each) for each in NAMES[:2]))
     policy, arithmetic = recording["policy"], "arithmetic_{}".format
     for name in NAMES[1:]:
         np.testing.assert_array_equal(policy.sel(condition=name), policy.sel(condition="frozen"))
@@ -196,8 +232,8 @@ def test_the_command_writes_a_recording_and_statistics_through_spikes(tmp_path, 
     assert f"{run}: wrote replays/circuit/recording.nc, replays/circuit/statistics.csv." in out
     recording = read_recording(run / "replays/circuit/recording.nc")
     assert recording.sizes["animal"] == 1 and recording.sizes["episode"] == 4
-    rates = recording["dopamine_rate"].sel(condition=NAMES)[..., :-1]
-    assert 0 <= rates.min() and rates.max() < 40 and 3 < rates.sel(condition="frozen").mean() < 10
+    rates = recording["dopamine_rate"].sel(condition=NAMES)
+    assert 0 <= rates.min() and rates.max() < 60 and 3 < rates.sel(condition="frozen").mean() < 10
     assert recording.attrs["dopamine_scale"] == 4.0
     assert json.loads(recording.attrs["circuit"]) == {"sessions": 4, "mv_per_unit": MV_PER_UNIT}
     assert not list(run.glob("animals/*/circuit.nc"))
@@ -247,7 +283,7 @@ def test_the_estimate_grows_with_sessions_and_animals():
         settings = experiment.settings(quick=True, animals=animals)
         return CircuitReplay(experiment, settings, CircuitOptions(sessions=sessions)).estimate(1).cpu_s
 
-    assert 1.5 * 60 < estimate(24, 1) < 5 * 60  # three to four minutes
+    assert 2.5 * 60 < estimate(24, 1) < 6 * 60  # four minutes
     assert estimate(200, 1) > 6 * estimate(24, 1)
     assert estimate(24, 100) > 90 * estimate(24, 1)
 
@@ -289,6 +325,16 @@ def test_runs_without_an_effective_stimulation_are_refused(tmp_path, capfd, para
     err = capfd.readouterr().err
     assert message in err and err.count("\n") == 1
     assert not (run / "replays/circuit/recording.nc").exists()
+
+
+def test_runs_with_long_bins_are_refused(settings):
+    experiment, options = paradigms.load("lever_stimulation"), CircuitOptions()
+    replay = settings.replay.model_copy(update={"bin": 0.1})
+    long = CircuitReplay(experiment, settings.model_copy(update={"replay": replay}), options)
+    with pytest.raises(
+        InputError, match=r"replay\.bin=0\.1; --circuit is for runs with bins of at most 0\.05 s"
+    ):
+        long.check()
 
 
 def test_cells_take_for_1_what_they_were_trained_with_or_the_largest_reward(settings):

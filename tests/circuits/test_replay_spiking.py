@@ -1,43 +1,37 @@
 """Replay as neurons: paired with the rate network, recorded in the schema, continued, reported."""
 
+import dataclasses
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from pfc_da import paradigms
 from pfc_da.agent import build_agent
 from pfc_da.circuits.codegen import TARGET_VARIABLE
-from pfc_da.circuits.replay_spiking import (
-    SpikingOptions,
-    count_sessions,
-    cut_recurrence,
-    replay_spiking_animal,
-)
+from pfc_da.circuits.replay_spiking import SpikingOptions, count_sessions, replay_spiking_animal
+from pfc_da.circuits.spiking_pfc import DT_S
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.cli import exit_code
 from pfc_da.errors import InputError
 from pfc_da.experiment.replays.spiking import SpikingReplay
-from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.recording import read_recording
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import FROZEN
-from pfc_da.settings import RateNetworkSettings, RunSettings, resolve
+from pfc_da.settings import RunSettings, resolve
 from pfc_da.storage.manifest import read_manifest
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.trained import WEIGHTS, Trained, load_trained
 
 ROOT = Path(__file__).resolve().parents[2]
-TASK = Bandit(n_trials=6)
+TASK = Bandit(n_trials=3)
 SMALL = {
     "network": {"n_units": 8, "input_gain": 0.3, "read_out_gain": 2.0},
-    "replay": {"held_out_sessions": 4, "sessions": 4, "unit_sessions": 2},
+    "replay": {"bin": 0.1, "held_out_sessions": 4, "sessions": 4, "unit_sessions": 2},
 }
 
 
@@ -59,11 +53,11 @@ def trained(settings):
 
 @pytest.fixture(scope="module")
 def recording(settings, trained):
-    """Four sessions, of which two are recorded, two neurons a unit, and current in the choice phase."""
+    """Four sessions, of which two are recorded, two neurons a unit, and current between trials."""
     options = SpikingOptions(
         sessions=4,
         neurons_per_unit=2,
-        stimulation=Stimulation(current=1.0, fraction=0.5, cells="excitatory", phase="choice"),
+        stimulation=Stimulation(current=1.0, fraction=0.5, cells="excitatory", phase="interval"),
     )
     reports = []
     with pytest.MonkeyPatch.context() as patch:
@@ -75,22 +69,60 @@ def recording(settings, trained):
     return found
 
 
-def test_rate_network_is_played_as_by_a_replay_without_noise(settings, trained, recording):
+def test_the_rate_network_is_that_of_a_replay_without_noise(settings, trained, recording):
     network = settings.network.model_copy(update={"neurons_per_unit": 0})
     silent = settings.model_copy(update={"network": network})
     rate = replay_animal(silent, TASK, trained, 0, (FROZEN,), lambda done, note: None)
     by_rate = recording.sel(condition="rate_frozen")
-    for name in ("choice", "reward", "value", "policy", "held_out_reward"):
+    for name in ("choice", "reward", "value", "policy", "onset", "duration", "held_out_reward"):
         np.testing.assert_array_equal(by_rate[name].values, rate[name].sel(condition="frozen").values)
     np.testing.assert_array_equal(recording["p_reward"], rate["p_reward"])
 
 
 def test_conditions_and_what_is_kept_of_units(recording):
     assert list(recording["condition"].values) == ["frozen", "rate_frozen", "recurrence_cut", "stimulated"]
-    assert recording["spike_count"].dims == ("recorded_episode", "step", "unit")
-    np.testing.assert_allclose(recording["activity"], recording["spike_count"] / (2 * 0.1), rtol=1e-5)
-    assert int(recording["spike_count"].sum()) == recording.sizes["spike"] > 20
+    np.testing.assert_array_equal(
+        recording["duration"].sel(condition="frozen"), recording["duration"].sel(condition="rate_frozen")
+    )
     assert all(recording[name].attrs.keys() >= {"units", "long_name"} for name in recording.variables)
+
+
+def test_activity_in_time_is_that_of_the_spikes(recording):
+    """In bins of .1 s, as the settings of the run say, of two neurons a unit."""
+    activity = recording["activity"]
+    assert activity.dims == ("recorded_episode", "bin", "unit")
+    seconds = recording["duration"].sel(condition="frozen").sum("step").values[:2]
+    np.testing.assert_allclose(seconds, activity.sizes["bin"] * 0.1, rtol=1e-5)
+    bins = np.floor((recording["spike_time"].values + DT_S / 2) / 0.1).astype(int)
+    counts = np.zeros(activity.shape)
+    np.add.at(counts, (recording["spike_episode"].values, bins, recording["spike_unit"].values), 1)
+    np.testing.assert_allclose(activity, counts / (2 * 0.1), rtol=1e-5)
+    assert counts.sum() == recording.sizes["spike"] > 100
+    frozen = recording["unit_rate"].sel(condition="frozen")
+    np.testing.assert_allclose(frozen, activity.mean(["recorded_episode", "bin"]), rtol=1e-5)
+
+
+def test_value_in_time_ends_every_step_at_its_value(recording):
+    frozen = recording.sel(condition="frozen").isel(episode=recording["recorded_episode"].values)
+    last = np.rint((frozen["onset"] + frozen["duration"]) / 0.1).astype(int).values - 1
+    trace = np.take_along_axis(recording["value_trace"].values, last, 1)
+    np.testing.assert_allclose(trace, frozen["value"], rtol=1e-5)
+    error = np.take_along_axis(recording["dopamine_trace"].values, last, 1)[:, :-1]
+    follows = np.take_along_axis(recording["value_trace"].values, last[:, :-1] + 1, 1)
+    discount = resolve([{"paradigm": "bandit"}]).rule.discount ** 0.1
+    expected = frozen["reward"].values[:, :-1] + discount * follows - trace[:, :-1]
+    np.testing.assert_allclose(error, expected, atol=1e-5)
+
+
+def test_membranes_are_those_of_the_first_seconds(recording):
+    v, time = recording["membrane"].values, recording["sample_time"].values
+    assert v.shape == (6, round(4 / DT_S)) and time[-1] == pytest.approx(4 - DT_S)
+    first = recording["spike_episode"].values == 0
+    for unit, trace in zip(recording["traced_unit"].values, v, strict=True):
+        own = first & (recording["spike_unit"].values == unit) & (recording["spike_neuron"].values == 0)
+        spikes = recording["spike_time"].values[own]
+        resets = np.searchsorted(time, spikes[spikes < 3.9] + 1.5 * DT_S)
+        np.testing.assert_allclose(trace[resets], 0.5, atol=1e-6)
 
 
 def test_stimulated_cells_are_half_of_the_excitatory_and_fire_more(recording):
@@ -100,55 +132,25 @@ def test_stimulated_cells_are_half_of_the_excitatory_and_fire_more(recording):
     assert more.values[share == 1].min() > 5
 
 
-def test_cutting_recurrence_leaves_the_mean_current():
-    network = RateNetwork(4, 2, RateNetworkSettings(n_units=6))
-    effective = network.effective(network.init(torch_stream(0, "birth")))
-    state = torch.rand(6)
-    cut = cut_recurrence(effective, state)
-    assert (cut["w"] == 0).all() and (effective["w"] != 0).any()
-    x = torch.rand(1, 4)
-    _, before = network.step(effective, state[None], x, None)
-    _, after = network.step(cut, torch.rand(1, 6), x, None)
-    torch.testing.assert_close(before, after)
-
-
-def test_a_stimulation_is_given_by_its_keys():
-    assert Stimulation.parse("current=-0.3, fraction=.2,phase=cue") == Stimulation(
-        current=-0.3, fraction=0.2, phase="cue"
-    )
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("current=0.3", "a stimulation needs fraction"),
-        ("current=a,fraction=1", "current of a stimulation must be a number, got 'a'"),
-        ("current=0,fraction=1", "current must be a number other than 0"),
-        ("current=nan,fraction=1", "current of a stimulation must be a number, got 'nan'"),
-        ("current=１,fraction=1", "current of a stimulation must be a number"),
-        (
-            "current=1e9,fraction=1",
-            "current must be a number other than 0, -100 to 100 (thresholds), got 1000000000",
-        ),
-        ("current=1,current=2,fraction=1", "current of a stimulation is given twice"),
-        ("fraction=,current=1", "fraction of a stimulation needs a value"),
-        ("", "no KEY=VALUE of a stimulation: ''"),
-        ("current=1,fraction=20", "fraction must be above 0 and at most 1"),
-        ("current=1,fraction=1,cells=excitatry", "no cells 'excitatry'. Did you mean 'excitatory'"),
-        ("current=1,fraction=1,phse=cue", "no KEY=VALUE of a stimulation: 'phse=cue'. Did you mean 'phase'"),
-        ("current", "current of a stimulation needs a value, such as current=0.3,fraction=0.2."),
-    ],
-)
-def test_what_is_no_stimulation_is_refused(text, message):
-    with pytest.raises(InputError, match=re.escape(message)):
-        Stimulation.parse(text)
+@pytest.fixture(autouse=True)
+def short_phases(request, monkeypatch):
+    """A tenth of the time, for the tests of whole runs."""
+    if "run" in request.fixturenames:
+        phases = [dataclasses.replace(phase, seconds=(0.05, 0.15)) for phase in Bandit.phases]
+        monkeypatch.setattr(Bandit, "phases", tuple(phases))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run with two animals that were not trained."""
     out = tmp_path_factory.mktemp("run") / "bandit"
-    small = ["train.updates=1", "train.sessions=2", "network.n_units=8", "task.n_trials=6"]
+    small = [
+        "train.updates=1",
+        "train.sessions=2",
+        "network.n_units=8",
+        "task.n_trials=6",
+        "test_task.n_trials=6",
+    ]
     small += [f"replay.{name}=12" for name in ("held_out_sessions", "sessions", "unit_sessions")]
     experiment = paradigms.load("bandit")
     settings = experiment.settings(sets=small, animals=2)
@@ -183,8 +185,8 @@ def test_the_command_writes_a_recording_and_statistics_and_tells_which_convert(r
     recording = read_recording(run / "replays/spiking/recording.nc")
     assert recording.sizes["animal"] == 2 and recording.sizes["episode"] == 2
     assert set(recording["spike_animal"].values) == {0, 1}
-    per_animal = recording["spike_count"].sum(["recorded_episode", "step", "unit"]).values
-    np.testing.assert_array_equal(np.bincount(recording["spike_animal"]), per_animal)
+    per_animal = recording["activity"].sum(["recorded_episode", "bin", "unit"]) * recording["time"][1]
+    np.testing.assert_allclose(np.bincount(recording["spike_animal"]), per_animal, rtol=1e-5)
     assert json.loads(recording.attrs["spiking"])["sessions"] == 2
     assert not list(run.glob("animals/*/spiking.nc"))
     kept = (run / "replays/spiking/recording.nc").read_bytes()
@@ -208,7 +210,7 @@ def test_every_variable_is_documented(run):
 
 
 @pytest.mark.parametrize("spoilt", [False, True])
-def test_an_interrupted_replay_keeps_the_animals_that_were_played(spoilt, run, monkeypatch, capfd):
+def test_an_interrupted_replay_keeps_the_animals_that_were_simulated(spoilt, run, monkeypatch, capfd):
     """One whose file has changed since is simulated again."""
     from pfc_da.experiment.replays import spiking as _spiking
 

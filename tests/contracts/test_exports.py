@@ -11,7 +11,7 @@ from nwbinspector import inspect_nwbfile, load_config
 from pfc_da import paradigms
 from pfc_da.analysis.readers.choice_table import read_choices
 from pfc_da.export import export_run
-from pfc_da.export.session import SERIES
+from pfc_da.export.tables import SERIES
 from pfc_da.jobs.progress import Progress
 from pfc_da.recording import read_recording
 from pfc_da.storage.run_folder import RunFolder

@@ -18,6 +18,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from pfc_da import paradigms
 from pfc_da.agent import build_agent
+from pfc_da.clock import cut_evenly, draw_durations
 from pfc_da.gymnasium_env import build_task, name_env
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
@@ -101,9 +102,10 @@ def test_a_session_is_as_long_as_its_trials_and_stays_within_the_spaces(env, par
 def test_infos_have_the_keys_of_neurogym(env, paradigm):
     task = build_task(paradigm, n_trials=TRIALS)
     _, _, infos = simulate(env, sample(env))
-    counts = [task.phase(t) == task.choice_phase for t in range(task.n_steps)]
+    counts = [task.phase(t).choice for t in range(task.n_steps)]
     for t, info in enumerate(infos[1:]):
-        assert {"new_trial", "gt", "action_mask"} <= info.keys()
+        assert {"new_trial", "gt", "action_mask", "seconds"} <= info.keys()
+        assert (info["seconds"] > 0) == (t + 1 < task.n_steps)
         assert (info["gt"] >= 0) == counts[t]
         assert ({"performance", "trial"} <= info.keys()) == info["new_trial"]
     ends = [info for info in infos[1:] if info["new_trial"]]
@@ -123,10 +125,10 @@ def test_who_takes_the_ground_truth_never_regrets_and_earns_more_than_chance(par
         session = envs.unwrapped._sessions
         for t in range(session.task.n_steps):
             actions = envs.action_space.sample()
-            if informed and session.task.phase(t) == session.task.choice_phase:
+            if informed and session.task.phase(t).choice:
                 actions = session._regrets().argmin(1).numpy()
             _, reward, _, _, info = envs.step(actions)
-            if informed and session.task.phase(t) == session.task.choice_phase:
+            if informed and session.task.phase(t).choice:
                 np.testing.assert_array_equal(info["gt"], actions)
             if info["new_trial"].all():
                 performances.append(info["performance"].mean())
@@ -150,7 +152,7 @@ def test_an_agent_sees_what_a_network_sees_in_a_rollout(paradigm, envs):
         agent.network.effective(agent.network.init(torch_stream(0, "birth"))),
         task,
         agent.dopamine,
-        sessions=SESSIONS,
+        schedule=cut_evenly(draw_durations(task.phases, TRIALS, SESSIONS, torch_stream(0, "time")), 0.1),
         task_rng=drawn,
         choice_rng=torch_stream(0, "choice"),
         noise_rng=torch_stream(0, "noise"),

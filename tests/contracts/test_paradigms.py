@@ -12,6 +12,7 @@ from pfc_da import paradigms
 from pfc_da.agent import build_agent
 from pfc_da.analysis.comparison.reference import load_references
 from pfc_da.recording import DESCRIPTIONS, describe
+from pfc_da.recording_schema import CLAMPED
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS
@@ -24,6 +25,7 @@ from pfc_da.trained import Trained
 SESSIONS, TRIALS = 7, 12
 SMALL = [
     f"task.n_trials={TRIALS}",
+    f"test_task.n_trials={TRIALS}",
     "network.n_units=8",
     *(f"replay.{name}=8" for name in ("held_out_sessions", "sessions", "unit_sessions")),
 ]
@@ -54,7 +56,7 @@ def simulate(task, seed=0, actions=0):
     problem, steps = task.problem_labels(state), [step]
     for t in range(task.n_steps):
         action = torch.full((SESSIONS,), -1)
-        if task.phase(t) == task.choice_phase:
+        if task.phase(t).choice:
             action = torch.randint(task.n_actions, (SESSIONS,), generator=rng)
         state, step = task.step(state, action)
         steps.append(step)
@@ -71,12 +73,29 @@ def same(one, other):
     return all(a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in pairs)
 
 
-def test_a_trial_has_one_choice(task):
-    assert task.phases.count(task.choice_phase) == 1
-    assert len(set(task.phases)) == len(task.phases)
+def test_a_trial_has_phases_with_durations_and_a_choice(task):
     assert task.n_steps == TRIALS * len(task.phases)
     assert [task.phase(t) for t in range(task.n_steps)] == list(task.phases) * TRIALS
+    assert len(set(task.phase_names)) == len(task.phases)
+    for phase in task.phases:
+        low, high = phase.seconds
+        assert 0.05 <= low <= high
+    choices = [place for place, phase in enumerate(task.phases) if phase.choice]
+    assert task.choice_phase == task.phase_names[choices[-1]]
+    for place in choices:  # what was chosen and what it brought can be seen
+        assert any(phase.feedback for phase in task.phases[place + 1 :])
     assert task.n_actions >= 2
+
+
+def test_objects_are_named_where_actions_choose_some(task):
+    _, steps = simulate(task)
+    for t, step in enumerate(steps[:-1]):
+        if step.objects is not None:
+            assert task.phase(t).choice
+            assert step.objects.shape == (SESSIONS, task.n_actions)
+            assert step.objects.min() >= 0 and step.objects.max() < task.n_objects
+    named = [step.objects is not None for t, step in enumerate(steps[:-1]) if task.phase(t).choice]
+    assert all(named) if task.n_objects else not any(named)
 
 
 def test_observations_and_rewards_have_their_shapes(task):
@@ -118,7 +137,7 @@ def test_every_label_has_units_and_a_long_name(task):
 def test_rewards_are_paid_on_choices_only(task):
     _, steps = simulate(task)
     paid = torch.stack([step.reward for step in steps[1:]])  # (step, session)
-    is_choice = torch.tensor([task.phase(t) == task.choice_phase for t in range(task.n_steps)])
+    is_choice = torch.tensor([task.phase(t).choice for t in range(task.n_steps)])
     assert (paid[~is_choice] == 0).all()
     assert (paid[is_choice] != 0).any()
 
@@ -135,7 +154,7 @@ def test_stepping_draws_nothing_and_changes_no_state(task):
     state, _ = task.reset(rng, SESSIONS)
     drawn, global_state = rng.get_state(), torch.get_rng_state()
     for t in range(task.n_steps):
-        action = torch.full((SESSIONS,), 0 if task.phase(t) == task.choice_phase else -1)
+        action = torch.full((SESSIONS,), 0 if task.phase(t).choice else -1)
         after, step = task.step(state, action)
         _, again = task.step(state, action)
         assert same([step], [again])
@@ -149,7 +168,7 @@ def test_whatever_is_chosen_the_problems_are_the_same(task):
     (problem, steps), (other_problem, other_steps) = simulate(task), simulate(task, actions=1)
     for name, tensor in problem.items():
         assert torch.equal(tensor, other_problem[name])
-    first_choice = task.phases.index(task.choice_phase)
+    first_choice = next(place for place, phase in enumerate(task.phases) if phase.choice)
     assert same(steps[: first_choice + 1], other_steps[: first_choice + 1])
     for name in ("p0", "side_of_a", "block"):  # what the world does by itself, where a task labels it so
         if name in task.step_labels:
@@ -172,7 +191,7 @@ def test_sessions_of_a_batch_do_not_touch(task):
     state, _ = task.reset(torch_stream(0, "task"), SESSIONS)
     other = state
     for t in range(task.n_steps):
-        choice = task.phase(t) == task.choice_phase
+        choice = task.phase(t).choice
         action = torch.full((SESSIONS,), 0 if choice else -1)
         changed = action.clone()
         changed[0] = 1 if choice else -1
@@ -245,7 +264,7 @@ def test_controls_are_replayed_after_the_frozen_animal(experiment):
     settings = experiment.settings(sets=SMALL)
     task = experiment.build_task(settings, test=True)
     initial = build_agent(settings, task).network.init(torch_stream(0, "birth"))
-    trained = Trained({0: initial, None: initial}, diverged=False)
+    trained = Trained({0: initial, CLAMPED: initial, None: initial}, diverged=False)
     recording = replay_animal(settings, task, trained, 0, experiment.conditions, lambda *_: None)
     assert [str(name) for name in recording["condition"].values] == names
     assert set(task.step_labels) | set(task.session_labels) <= set(recording.data_vars)

@@ -13,6 +13,7 @@ import torch
 
 from pfc_da import plasticity, settings
 from pfc_da.agent import NETWORKS, RULES, build_agent
+from pfc_da.clock import Phase, cut_evenly, draw_durations
 from pfc_da.plasticity import PlasticityRule
 from pfc_da.plasticity.synaptic_step import STEPS
 from pfc_da.rng import torch_stream
@@ -29,8 +30,10 @@ class OneArmPays(Task):
     n_trials: int = 4
     arm: int = 0
 
-    phases: ClassVar[tuple[str, ...]] = ("choice", "outcome")
-    choice_phase: ClassVar[str] = "choice"
+    phases: ClassVar = (
+        Phase("choice", (0.2, 0.3), choice=True),
+        Phase("outcome", (0.2, 0.2), paced=False, feedback=True),
+    )
     n_actions: ClassVar[int] = 2
     observation_size: ClassVar[int] = 1
 
@@ -69,7 +72,7 @@ def settings_of(rule, network, *sets):
         "paradigm": "none",
         "network": {"kind": network, "n_units": 8},
         "rule": {"kind": rule, "learning_rate": 0.02, "discount": 0.7},
-        "train": {"updates": 60, "sessions": 16},
+        "train": {"updates": 60, "sessions": 16, "slowest": 1.0},
     }
     return resolve([], options=tiny, sets=sets)
 
@@ -81,12 +84,13 @@ def one_change(rule, network, *, entropy=0.05, seed=0):
         if agent.rule.needs_autograd:
             weights = {name: tensor.requires_grad_() for name, tensor in weights.items()}
         streams = {f"{name}_rng": torch_stream(seed, name) for name in ("task", "choice", "noise")}
+        seconds = draw_durations(OneArmPays.phases, 4, 6, torch_stream(seed, "time"))
         batch = rollout(
             agent.network,
             agent.network.effective(weights),
             OneArmPays(),
             agent.dopamine,
-            sessions=6,
+            schedule=cut_evenly(seconds, 0.1),
             **streams,
         )
         before = {name: tensor.detach().clone() for name, tensor in weights.items()}

@@ -79,7 +79,7 @@ def test_held_out_bandits_are_the_same_for_every_seed(tiny, monkeypatch):
     mute = {}
     for seed in (0, 1):
         settings = experiment.settings(seed=seed)
-        task = experiment.build_task(settings)
+        task = dataclasses.replace(experiment.build_task(settings, test=True), n_trials=10)
         agent = build_agent(settings, task)
         weights = agent.network.init(torch_stream(animal_seed(settings, 0), "birth"))
         weights["w_read"].zero_()
@@ -160,4 +160,50 @@ def test_an_update_is_timed_on_sessions_as_long_as_the_floor_counts(monkeypatch)
     settings = experiment.settings(animals=1)
     assert settings.train.first_trials > 0
     bench.measure_update(None, settings, experiment.build_task(settings), None, 0)
-    assert set(seen) == {100}
+    assert set(seen) == {experiment.build_task(settings).n_trials}
+
+
+@pytest.mark.parametrize("agent, per_bin", [("rate + three-factor", 1), ("lstm + bptt", 2)])
+def test_the_floor_has_the_products_of_every_bin_of_the_update_that_is_timed(
+    agent, per_bin, tiny, monkeypatch
+):
+    tiny(None)
+    network, rule = bench.AGENTS[agent]
+    experiment = paradigms.load("bandit")
+    settings = experiment.settings(network=network, rule=rule, animals=1, seed=0)
+    task = experiment.build_task(settings)
+    built = build_agent(settings, task)
+    training = Training(built.network.init(torch_stream(0, "birth")), {}, ((1.0,) * 8,) * 3)
+    schedules, counts, mm = [], [], torch.mm
+    honest = train.rollout
+    monkeypatch.setattr(
+        train, "rollout", lambda *a, **k: (schedules.append(k["schedule"]), honest(*a, **k))[1]
+    )
+    bench.measure_update(built, settings, task, training, 5)
+    monkeypatch.setattr(bench.torch, "mm", lambda a, b: (counts.append(a.shape), mm(a, b))[1])
+    monkeypatch.setattr(bench, "_median_time", lambda work: work())
+    bench.measure_floor(built, settings, task, training, 5)
+    bins, sessions = schedules[-1].ticks.shape
+    assert len(counts) == per_bin * bins + task.n_steps + 4
+    if network == "rate":
+        assert bins > 2 * task.n_steps
+        assert (
+            counts.count((built.network.n_units, bins * sessions)) == 2
+        )  # recurrence and read-out, backwards
+
+
+def test_held_out_sessions_are_those_of_the_test_in_the_bins_of_a_replay(tiny, monkeypatch):
+    tiny(None)
+    seen = []
+
+    def stand_in(network, effective, task, dopamine, **session):
+        seen.append((task.n_trials, session["schedule"], session["kept"]))
+        raise StopIteration
+
+    monkeypatch.setattr(bench, "rollout", stand_in)
+    with pytest.raises(StopIteration):
+        bench.measure_seed("rate + three-factor", 0)
+    (n_trials, schedule, kept), *_ = seen
+    assert (n_trials, kept) == (100, 0)
+    assert schedule.ticks.shape[1] == bench.HELD_OUT_SESSIONS
+    assert (schedule.ticks == 5).all()  # 50 ms, all sessions alike

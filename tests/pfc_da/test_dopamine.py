@@ -1,28 +1,43 @@
 """Prediction errors by hand, and what an experimenter does to them."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 
-from pfc_da.dopamine import Block, DopamineCells, DopamineSystem, Stimulate, UnequalErrors
+from pfc_da.clock import Schedule
+from pfc_da.dopamine import Block, ChannelInTime, DopamineCells, DopamineSystem, Stimulate, UnequalErrors
 from pfc_da.plasticity import discounted_sum
+from pfc_da.replay import get_bins
+from pfc_da.rollout import Rollout
 
 
 def test_three_state_chain_by_hand():
-    """Cue -> wait -> outcome with 1 reward at the end, values .2, .5, .9, discount .5."""
+    """Cue -> wait -> outcome with 1 reward at the end, values .2, .5, .9, discount .5 a second, 1, 2 and 3 s."""
     value = torch.tensor([0.2, 0.5, 0.9])
-    next_value = torch.tensor([0.5, 0.9, 0.0])
-    delta = DopamineSystem(0.5).rpe(torch.tensor([0.0, 0.0, 1.0]), value, next_value)
-    # 0 + .25 - .2,  0 + .45 - .5,  1 + 0 - .9
-    torch.testing.assert_close(delta, torch.tensor([0.05, -0.05, 0.1]))
+    next_value, seconds = torch.tensor([0.5, 0.9, 0.0]), torch.tensor([1.0, 2.0, 3.0])
+    delta = DopamineSystem(0.5).rpe(torch.tensor([0.0, 0.0, 1.0]), value, next_value, seconds)
+    # 0 + .25 - .2,  0 + .9 / 4 - .5,  1 + 0 - .9
+    torch.testing.assert_close(delta, torch.tensor([0.05, -0.275, 0.1]))
+
+
+def test_errors_do_not_depend_on_how_time_is_cut():
+    """Over 2 s at once, or over two parts of it: discounted errors of the parts add up to that of the whole."""
+    system, values = DopamineSystem(0.7), torch.tensor([0.3, 0.8, 0.5])
+    none, whole = torch.zeros(1), system.rpe(torch.ones(1), values[:1], values[2:], torch.tensor([2.0]))
+    first = system.rpe(none, values[:1], values[1:2], torch.tensor([0.4]))
+    second = system.rpe(torch.ones(1) * 0.7**-0.4, values[1:2], values[2:], torch.tensor([1.6]))
+    torch.testing.assert_close(first + 0.7**0.4 * second, whole)
 
 
 def test_error_vanishes_where_values_are_true_and_moves_to_the_cue():
     """TD(0) on the chain: at first the error is at the outcome, in the end at the (unpredicted) cue alone."""
     system, value, reward = DopamineSystem(0.9), torch.zeros(4), torch.tensor([0.0, 0.0, 0.0, 1.0])
-    following = torch.tensor([1, 2, 3])
+    following, second = torch.tensor([1, 2, 3]), torch.ones(4)
 
     def errors():
-        return system.rpe(reward, value, torch.cat([value[following], torch.zeros(1)]))
+        return system.rpe(reward, value, torch.cat([value[following], torch.zeros(1)]), second)
 
     assert errors().tolist() == [0, 0, 0, 1]
     for _ in range(2000):
@@ -32,9 +47,11 @@ def test_error_vanishes_where_values_are_true_and_moves_to_the_cue():
 
 def test_discounted_sum_is_the_sum_written_out():
     delta = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-    expected = torch.stack([sum(0.7**k * delta[t + k] for k in range(6 - t)) for t in range(6)])
-    torch.testing.assert_close(discounted_sum(delta, 0.7), expected)
-    torch.testing.assert_close(discounted_sum(delta, 0.0), delta)
+    decay = torch.rand(6, 3, generator=torch.Generator().manual_seed(1))
+    weights = [[decay[t + 1 : t + 1 + k].prod(0) for k in range(6 - t)] for t in range(6)]
+    expected = torch.stack([sum(w * delta[t + k] for k, w in enumerate(weights[t])) for t in range(6)])
+    torch.testing.assert_close(discounted_sum(delta, decay), expected)
+    torch.testing.assert_close(discounted_sum(delta, torch.zeros(6, 3)), delta)
 
 
 def test_block_and_stimulate_act_where_they_should():
@@ -53,9 +70,56 @@ def test_block_and_stimulate_act_where_they_should():
 
 
 def test_rpe_is_what_the_agent_computed_whatever_is_injected():
-    arguments = torch.tensor([1.0]), torch.tensor([0.4]), torch.tensor([0.5])
+    arguments = torch.tensor([1.0]), torch.tensor([0.4]), torch.tensor([0.5]), torch.ones(1)
     system = DopamineSystem(0.5, (Stimulate(3.0, lambda labels: torch.tensor([True])),))
     assert float(system.rpe(*arguments)) == pytest.approx(0.85)
+
+
+class InTime:
+    """A channel that keeps what it receives."""
+
+    def __init__(self):
+        self.received = []
+
+    def draw_noise(self, rng, n_steps, sessions):
+        return torch.zeros(n_steps, sessions)
+
+    def deliver(self, rpe, injected, noise):
+        return rpe
+
+    def receive(self, reward, injected):
+        self.received.append((float(reward), float(injected)))
+
+
+def test_only_channels_in_time_receive_reward_and_injections():
+    channel, one, half = InTime(), torch.ones(1), torch.full((1,), 0.5)
+    DopamineSystem(0.9, channel=channel).receive(one, half)
+    assert channel.received == [(1.0, 0.5)]
+    for other in (None, UnequalErrors(), cells()):
+        assert not isinstance(other, ChannelInTime)
+        DopamineSystem(0.9, channel=other).receive(one, half)
+
+
+def test_a_recorded_trace_has_the_error_in_the_bin_in_which_it_is_known():
+    """Two steps of two bins: a reward of 1 at the end of the first comes in the third bin, with the value after it."""
+    ticks = torch.full((4, 1), 5)
+    value = torch.tensor([[0.2], [0.5], [0.9], [0.0]])
+    batch = SimpleNamespace(
+        system=DopamineSystem(0.5),
+        bin_value=value,
+        bin_logits=torch.zeros(4, 1, 2),
+        drive=torch.zeros(4, 1, 3),
+        ticks=ticks,
+        schedule=Schedule(ticks, (0, 2, 4)),
+        reward=torch.tensor([[1.0], [0.0]]),
+        dopamine=torch.zeros(2, 1),
+        rpe=torch.zeros(2, 1),
+    )
+    batch.bin_dopamine = Rollout.bin_dopamine.fget(batch)
+    trace = get_bins(SimpleNamespace(activity=lambda drive: drive), batch)["dopamine_trace"]
+    gamma = 0.5**0.05
+    expected = [0, gamma * 0.5 - 0.2, 1 + gamma * 0.9 - 0.5, gamma * 0 - 0.9]
+    np.testing.assert_allclose(trace[0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("amount", [0, -1.0, float("nan")])

@@ -15,7 +15,14 @@ from pfc_da.paradigms.bandit import Bandit
 from pfc_da.paradigms.monkey_juice import MonkeyJuice
 from pfc_da.recording import RecordingFile, join_recordings, read_recording, set_provenance, write_recording
 from pfc_da.recording_schema import CLAMPED, get_bin_s, get_onset_bins
-from pfc_da.replay import arrange_sessions, cut_recurrence, limit_sessions, record_animal, replay_animal
+from pfc_da.replay import (
+    PER_BIN,
+    arrange_sessions,
+    cut_recurrence,
+    limit_sessions,
+    record_animal,
+    replay_animal,
+)
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS, FROZEN, TIMINGS, Condition, rollout
 from pfc_da.settings import resolve
@@ -87,9 +94,8 @@ def test_the_recording_has_the_dimensions_of_the_schema(name):
     for variable in ("choice", "reward", "value", "rpe", "dopamine_injected", "onset", "duration"):
         assert recording[variable].dims == by_step
     assert recording["policy"].dims == (*by_step, "action")
-    assert recording["activity"].dims == ("recorded_episode", "bin", "unit")
-    for variable in ("value_trace", "dopamine_trace"):
-        assert recording[variable].dims == ("recorded_episode", "bin")
+    for variable, dims in PER_BIN.items():
+        assert recording[variable].dims == ("recorded_episode", "bin", *dims)
     for label, dims in task.step_labels.items():
         assert recording[label].dims == (*by_step, *dims)
     for label, dims in task.session_labels.items():
@@ -140,7 +146,8 @@ def test_steps_follow_each_other_in_whole_bins(name, bin_s):
 
 @every_task
 def test_bins_and_steps_are_of_the_same_time(name):
-    """Value at the end of a step is that of its last bin, and dopamine within it adds up to the error of the step."""
+    """Value and policy at the end of a step are those of its last bin; dopamine until the end of the next step adds up to
+    the error of the step, which begins to be known in the bin after it."""
     recording = replay(name, "rule.discount=.5", conditions=[FROZEN]).expand_dims("animal")
     onset_bin = get_onset_bins(recording)[0]  # (recorded_episode, step)
     last = np.append(onset_bin[:, 1:], np.full((3, 1), recording.sizes["bin"]), 1) - 1
@@ -149,9 +156,13 @@ def test_bins_and_steps_are_of_the_same_time(name):
     np.testing.assert_allclose(np.take_along_axis(value, last, 1), own["value"], rtol=1e-5, atol=1e-6)
     for session in range(3):
         for step in range(TASKS[name].n_steps - 1):
-            bins = np.arange(last[session, step], last[session, step + 1])
+            bins = np.arange(last[session, step], last[session, step + 1]) + 1
             total = (0.5 ** (0.05 * (bins - bins[0])) * dopamine[session, bins]).sum()
             assert total == pytest.approx(float(own["rpe"][session, step]), abs=1e-4)
+    assert (dopamine[:, 0] == 0).all()
+    policy = np.take_along_axis(recording["policy_trace"].values[0], last[..., None], 1)
+    is_choice = own["choice"].values[0] >= 0
+    np.testing.assert_allclose(policy[:, is_choice], own["policy"].values[:, is_choice], rtol=1e-4, atol=1e-6)
 
 
 @every_task
@@ -466,9 +477,7 @@ def test_a_recording_written_chunk_by_chunk_is_the_one_in_memory(name, tmp_path,
     for animal, part in enumerate(parts):
         trained = an_animal(settings, name, animal)
         record_animal(part, settings, TASKS[name], trained, animal, CONTROLS, lambda done, note: None)
-    by_bin = sum(
-        read_recording(parts[0])[each].nbytes for each in ("activity", "value_trace", "dopamine_trace")
-    )
+    by_bin = sum(read_recording(parts[0])[each].nbytes for each in PER_BIN)
     assert max(n_written) < by_bin + read_recording(parts[0]).nbytes / 8  # never all steps at once
     join_recordings(parts, tmp_path / "recording.nc", TASKS[name].session_labels)
     joined = read_recording(tmp_path / "recording.nc")

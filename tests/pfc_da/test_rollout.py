@@ -474,7 +474,7 @@ def test_a_long_session_begins_like_a_short_one():
 def test_only_sessions_asked_for_are_kept_and_the_others_run_alike():
     whole, some = simulate(TASKS[1]), simulate(TASKS[1], kept=3)
     assert some.gating.shape[1] == some.drive.shape[1] == some.bin_value.shape[1] == some.ticks.shape[1] == 3
-    for name in ("gating", "drive", "bin_value", "bin_dopamine", "ticks"):
+    for name in ("gating", "drive", "bin_value", "bin_logits", "bin_dopamine", "ticks"):
         torch.testing.assert_close(getattr(some, name), getattr(whole, name)[:, :3])
     for name in ("x", "value", "action", "reward", "rpe"):
         assert torch.equal(getattr(some, name), getattr(whole, name))

@@ -135,7 +135,7 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
         ("task=3", r"^setting 'task': got 3; it is a group of settings"),
         # what does not fit together
         ("network.tau_max=0.05", r"'network': tau_max must be at least tau_min \(0\.1 s\), got 0\.05 s\.$"),
-        ("replay.sessions=10", r"'replay': unit_sessions must be at most sessions \(10\), got 40\.$"),
+        ("replay.sessions=9", r"'replay': unit_sessions must be at most sessions \(9\), got 10\.$"),
         (
             "network.fraction_excitatory=0.999",
             r"at least one excitatory and one inhibitory unit of 128, got 0\.999",
@@ -229,7 +229,8 @@ def test_a_layer_that_names_a_kind_speaks_of_that_kind_only(tmp_path):
         (
             ("network.kind=lstm", "network.tau_min=1"),
             r"^no setting 'network\.tau_min', which is of network 'rate'; the network is 'lstm'\. "
-            r"There are: network\.critic, network\.feedback, network\.input_gain, network\.kind, network\.n_units\.$",
+            r"There are: network\.critic, network\.feedback, network\.input_gain, network\.kind, network\.n_units, "
+            r"network\.pulse_gain\.$",
         ),
         (
             ("rule.kind=bptt", "rule.peak_penalty=1"),

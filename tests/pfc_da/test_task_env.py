@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pfc_da.clock import Phase
 from pfc_da.task import Step, Task
 from pfc_da.task_env import TaskEnv, TaskVectorEnv
 
@@ -17,8 +18,11 @@ class ThirdOfThree(Task):
 
     n_trials: int = 4
 
-    phases: ClassVar = ("look", "choose", "outcome")
-    choice_phase: ClassVar = "choose"
+    phases: ClassVar = (
+        Phase("look", (0.2, 0.4)),
+        Phase("choose", (0.1, 0.1), choice=True),
+        Phase("outcome", (0.3, 0.5), paced=False, feedback=True),
+    )
     n_actions: ClassVar = 3
     observation_size: ClassVar = 2
     session_labels: ClassVar = {"hue": ("step",), "name": ()}
@@ -32,7 +36,7 @@ class ThirdOfThree(Task):
 
     def step(self, state, action):
         batch, (trial, phase) = len(action), divmod(state, 3)
-        chose = self.phases[phase] == "choose"
+        chose = self.phases[phase].choice
         assert ((action >= 0) == chose).all()  # the task receives -1 where no action counts
         reward = (action == 2).float()
         barred = torch.zeros(batch, 3)
@@ -65,6 +69,90 @@ def test_an_action_counts_in_the_choice_phase_and_is_seen_on_the_step_after():
     np.testing.assert_allclose(seen[0], [[0.1, 0.1, 0, 0, 0, 0]] * 2)
     np.testing.assert_allclose(seen[1], [[0.2, 0.2, 0, 0, 1, 1], [0.2, 0.2, 1, 0, 0, 0]])
     np.testing.assert_allclose(seen[2], [[0.3, 0.3, 0, 0, 0, 0]] * 2)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Twice(Task):
+    """Two choices a trial that pay 1 and 2 for action 1, the second one late; feedback is seen twice after the first."""
+
+    n_trials: int = 3
+
+    phases: ClassVar = (
+        Phase("first", (0.1, 0.3), choice=True),
+        Phase("result", (0.2, 0.2), feedback=True),
+        Phase("dark", (0.1, 0.2)),
+        Phase("echo", (0.1, 0.2), feedback=True),
+        Phase("second", (0.1, 0.3), choice=True),
+        Phase("wait", (0.1, 0.2), feedback=True),
+        Phase("pay", (0.2, 0.2), feedback=True),
+    )
+    n_actions: ClassVar = 2
+    observation_size: ClassVar = 1
+    step_labels: ClassVar = {"regret": ()}
+
+    def reset(self, rng, batch):
+        return (0, torch.zeros(batch)), self.show(batch, 0.0)
+
+    def problem_labels(self, state):
+        return {}
+
+    def step(self, state, action):
+        (t, owed), name = state, self.phase(state[0]).name
+        reward = torch.zeros(len(action))
+        if name == "second":
+            owed = 2.0 * (action == 1)
+        elif name == "first":
+            reward = (action == 1).float()
+        elif name == "wait":
+            reward = owed
+        return (t + 1, owed), self.show(len(action), reward, (action == 0).float())
+
+    def show(self, batch, reward, regret=None):
+        labels = {} if regret is None else {"regret": regret}
+        return Step(torch.ones(batch, 1), torch.zeros(batch) + reward, labels)
+
+
+def test_the_last_action_and_reward_are_seen_in_phases_of_feedback_until_the_next_choice():
+    env = TaskVectorEnv(Twice(), 2)
+    observation, _ = env.reset(seed=0)
+    seen = [observation]
+    for action in ([1, 0], [0, 0], [0, 0], [0, 0], [1, 0], [1, 1], [1, 1]) * 2:
+        seen.append(env.step(np.array(action))[0])
+    nothing, first, second, paid = [0, 0, 0], [0, 1, 1], [0, 1, 0], [0, 1, 2]
+    expected = [nothing, first, nothing, first, nothing, second, paid] * 2 + [nothing]
+    assert [each[0, 1:].tolist() for each in seen] == expected
+    lost = [1, 0, 0]
+    expected = [nothing, lost, nothing, lost, nothing, lost, lost] * 2 + [nothing]
+    assert [each[1, 1:].tolist() for each in seen] == expected
+
+
+def test_every_choice_of_a_trial_has_a_ground_truth_and_performance_is_of_the_last():
+    env = TaskEnv(Twice())
+    env.reset(seed=0)
+    infos = [env.step(action)[-1] for action in (1, 0, 0, 0, 0, 0, 0)]
+    assert [info["gt"] for info in infos] == [1, -1, -1, -1, 1, -1, -1]
+    assert infos[-1]["performance"] == 0.0
+    infos = [env.step(action)[-1] for action in (0, 0, 0, 0, 1, 0, 0)]
+    assert infos[-1]["performance"] == 1.0
+
+
+def test_seconds_are_those_of_the_phase_that_begins():
+    env = TaskVectorEnv(Twice(n_trials=200), 3)
+    seconds = []
+    for seed in (0, 0, 1):
+        _, info = env.reset(seed=seed)
+        own = [info["seconds"]]
+        while not env._sessions.over:
+            own.append(env.step(np.zeros(3, dtype=int))[-1]["seconds"])
+        assert (own[-1] == 0).all()
+        seconds.append(np.array(own[:-1]).reshape(200, 7, 3))
+    np.testing.assert_array_equal(seconds[0], seconds[1])
+    assert (seconds[0] != seconds[2]).any()
+    for place, phase in enumerate(Twice.phases):
+        low, high = phase.seconds
+        own = seconds[0][:, place]
+        assert low - 1e-6 <= own.min() and own.max() <= high + 1e-6
+        assert own.std() == pytest.approx((high - low) / np.sqrt(12), rel=0.1, abs=1e-6)
 
 
 def test_ground_truth_and_performance_follow_regret():

@@ -19,6 +19,7 @@ from pfc_da.errors import InputError
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.plasticity.synaptic_step import sgd_step
 from pfc_da.plasticity.three_factor import ThreeFactor
+from pfc_da.recording_schema import CLAMPED
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import rollout
 from pfc_da.settings import resolve
@@ -30,7 +31,7 @@ TINY = {
     "paradigm": "bandit",
     "network": {"n_units": 6},
     "rule": {"learning_rate": 0.01},
-    "train": {"updates": 12, "sessions": 4, "checkpoint_every": 3},
+    "train": {"updates": 12, "sessions": 4, "checkpoint_every": 3, "slowest": 0.6},
 }
 KINDS = [("rate", "three-factor"), ("rate", "bptt"), ("lstm", "bptt")]
 
@@ -134,8 +135,11 @@ def test_killed_at_any_write_it_goes_on_with_the_same_bits(when, tmp_path, monke
             n_deaths += 1
         monkeypatch.setattr(os, "replace", replace)
         assert same_bits(run(settings, folder), whole)
-        assert sorted(file.name for file in folder.iterdir()) == ["learning_curve.csv", "weights.safetensors"]
-    assert n_deaths == 7  # state and curve after updates 6, 12 and at the end, then the weights
+        left_over = sorted(file.name for file in folder.iterdir())
+        assert left_over == ["clamped.safetensors", "learning_curve.csv", "weights.safetensors"]
+    assert (
+        n_deaths == 8
+    )  # state and curve after updates 6, 12 and at the end, then the weights; those without dopamine
 
 
 def test_sigkill_at_random_moments_and_the_same_bits(tmp_path):
@@ -211,15 +215,17 @@ def test_learning_curve_tells_what_happened(tmp_path):
         streams = {
             f"{name}_rng": torch_stream(seed, "train", name, update) for name in ("task", "choice", "noise")
         }
-        batch = rollout(
-            agent.network, agent.network.effective(initial), TASK, agent.dopamine, sessions=4, **streams
-        )
+        time_rng = torch_stream(seed, "train", "time", update)
+        schedule = train.arrange_time(agent.network, TASK, settings, update / 12, time_rng)
+        effective = agent.network.effective(initial)
+        with torch.no_grad():
+            batch = rollout(agent.network, effective, TASK, agent.dopamine, schedule=schedule, **streams)
         policy = torch.softmax(batch.logits[batch.is_choice], -1).double().numpy()
         expected = {
             "reward_per_trial": batch.reward.sum().item() / 20,
             "rpe_sd": np.std(batch.rpe.double().numpy(), ddof=1),
             "policy_entropy": -(policy * np.log(policy)).sum(-1).mean(),
-            "rate_mean_hz": agent.network.activity(batch.drive).double().mean().item(),
+            "rate_mean_hz": agent.network.activity(batch.drive[-train.RATE_BINS :]).double().mean().item(),
         }
         assert {name: float(row[name]) for name in expected} == pytest.approx(expected, rel=1e-5)
 
@@ -392,7 +398,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_missing_weights_are_reported_in_one_line(tmp_path):
-    with pytest.raises(InputError, match=r"weights\.safetensors .*No such file") as caught:
+    with pytest.raises(InputError, match=r"clamped\.safetensors .*No such file") as caught:
         load_trained(settings_of(), TASK, 0, tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -404,11 +410,101 @@ def test_the_three_factor_rule_needs_the_rate_network():
         build_agent(settings_of("network.kind=lstm", "rule.kind=three-factor"), TASK)
 
 
-def test_the_discount_of_a_trial_is_spread_over_its_steps():
+def test_the_discount_is_per_second():
     agent = build_agent(settings_of("rule.discount=0.64", "rule.trace_decay=0.81"), TASK)
-    assert agent.dopamine.discount == pytest.approx(0.8)  # two steps a trial
-    assert agent.rule.trace_decay == pytest.approx(0.9)
-    assert dataclasses.is_dataclass(agent)
+    assert agent.dopamine.discount == 0.64
+    one, nothing = torch.ones(()), torch.zeros(())
+    assert agent.dopamine.rpe(nothing, nothing, one, 0.5 * one).item() == pytest.approx(0.8)
+
+
+def draw_pace(settings, done, n=400):
+    """Pace of sessions at a share of training, from the durations of their first phase and its unpaced draws."""
+    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"sessions": n})})
+    network = build_agent(settings, TASK).network
+    schedule = train.arrange_time(network, TASK, settings, done, torch_stream(0, "time"))
+    seconds = schedule.duration_ticks.unflatten(0, (TASK.n_trials, -1)).double() / 100
+    assert (seconds[:, 2] == 0.3).all()  # feedback has no pace
+    return seconds[:, 3, :].mean(0) / 0.2  # rest lasts .2 s, to 10 ms
+
+
+def test_paces_are_drawn_evenly_on_a_logarithmic_scale_up_to_one_that_grows():
+    settings = settings_of("train.fastest=.5", "train.slowest=8", "train.whole_from=.8")
+    for done, slowest in ((0.0, 0.5), (0.4, 2.0), (0.8, 8.0), (1.0, 8.0)):
+        pace = draw_pace(settings, done)
+        assert pace.min() >= 0.5 - 0.03 and pace.max() <= slowest + 0.03
+        assert pace.max() >= 0.9 * slowest
+        middle = np.sqrt(0.5 * slowest)
+        assert float((pace < middle).double().mean()) == pytest.approx(0.5, abs=0.1) or done == 0
+
+
+@pytest.mark.parametrize("done, longest_s", [(0.0, 0.4), (0.74, 0.4), (0.75, 0.1), (0.99, 0.1)])
+def test_bins_are_shorter_late_in_training(done, longest_s):
+    settings = settings_of("train.longest_bin=.4", "train.late_bin=.1", "train.slowest=5", "train.fastest=5")
+    network = build_agent(settings, TASK).network
+    ticks = train.arrange_time(network, TASK, settings, done, torch_stream(0, "time")).ticks
+    longest = int(ticks.max()) / 100
+    assert (
+        0.9 * max(longest_s, 0.2) < longest <= 1.3 * max(longest_s, 0.2) + 0.01
+    )  # .2: of the first bins of a step
+
+
+def test_a_network_without_time_is_trained_with_one_bin_a_phase():
+    settings = settings_of("network.kind=lstm", "rule.kind=bptt")
+    network = build_agent(settings, TASK).network
+    schedule = train.arrange_time(network, TASK, settings, 0.5, torch_stream(0, "time"))
+    assert len(schedule.ticks) == TASK.n_steps
+
+
+def test_durations_of_training_move_no_other_draw(monkeypatch):
+    """At learning rate 0, and a policy that is the same, rewards of every update are the same at any pace."""
+
+    def rewards(*sets):
+        settings = settings_of("network.read_out_gain=0", "rule.learning_rate=0", *sets)
+        return [row[3] for row in train_updates(settings, 4)[-1].curve]
+
+    assert rewards() == rewards("train.slowest=5") == rewards("train.longest_bin=.1")
+    assert len(set(rewards())) > 1
+
+
+def test_the_control_without_dopamine_is_the_same_training_with_errors_of_zero(tmp_path):
+    """A fifth of the updates, in full: its weights change by entropy and homeostasis alone."""
+    settings = settings_of("train.updates=20")
+    run(settings, tmp_path)
+    agent, seed = build_agent(settings, TASK, animal_seed(settings, 0)), animal_seed(settings, 0)
+    clamped = dataclasses.replace(agent, dopamine=dataclasses.replace(agent.dopamine, clamped=True))
+    training = Training(agent.network.init(torch_stream(seed, "birth")), {})
+    initial = training.weights
+    for _ in range(4):
+        training = train.train_update(clamped, settings, TASK, training, seed)
+    kept = load_trained(settings, TASK, 0, tmp_path).after
+    assert same_bits(kept[CLAMPED], training.weights)
+    assert not same_bits(kept[CLAMPED], initial)
+    assert not same_bits(kept[CLAMPED], kept[None])
+    without = ("rule.entropy=0", "rule.rate_penalty=0", "rule.phase_penalty=0", "rule.peak_penalty=0")
+    quiet = settings_of("train.updates=20", *without)
+    assert same_bits(train.train_clamped(agent_of(quiet), quiet, TASK, initial, seed), initial)
+
+
+def agent_of(settings):
+    return build_agent(settings, TASK, animal_seed(settings, 0))
+
+
+def test_the_control_without_dopamine_learns_nothing_of_reward(tmp_path):
+    """Whatever the rewards are, its weights are the same where the network does not receive them."""
+    settings = settings_of("network.feedback=none", "train.updates=20")
+    seed = animal_seed(settings, 0)
+    agent = agent_of(settings)
+    initial = agent.network.init(torch_stream(seed, "birth"))
+
+    class Generous(Bandit):
+        def step(self, state, action):
+            state, step = super().step(state, action)
+            return state, dataclasses.replace(step, reward=1 + step.reward)
+
+    one, other = (
+        train.train_clamped(agent, settings, task, initial, seed) for task in (TASK, Generous(n_trials=5))
+    )
+    assert same_bits(one, other)
 
 
 def test_curriculum_grows_sessions_linearly_until_they_are_whole():
@@ -434,7 +530,7 @@ def test_weights_are_kept_at_the_shares_of_training_asked_for(tmp_path):
     assert settings.train.snapshot_updates == (round(n / 4), round(n / 2))
     run(settings, tmp_path)
     trained = load_trained(settings, TASK, 0, tmp_path)
-    assert list(trained.after) == [0, round(n / 4), round(n / 2), None]
+    assert list(trained.after) == [0, round(n / 4), round(n / 2), CLAMPED, None]
     shorter = settings_of(f"train.updates={n}", "train.snapshots=[.25,.5]", "rule.learning_rate=0")
     run(shorter, tmp_path / "still")
     still = load_trained(shorter, TASK, 0, tmp_path / "still")
@@ -482,7 +578,12 @@ class Silent:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_synapses_change_by_what_the_channel_delivers(rule):
-    without = ("rule.rate_penalty=0", "rule.peak_penalty=0") if rule == "three-factor" else ()
+    penalties = (f"rule.{name}_penalty=0" for name in ("rate", "peak", "phase"))
+    actor_alone = (
+        "rule.value_weight=0",
+        "rule.trace_decay=1",
+    )  # bins within a step have errors that add up to its own
+    without = (*penalties, *actor_alone) if rule == "three-factor" else ()
     settings = settings_of(f"rule.kind={rule}", "network.kind=rate", *without)
     agent = build_agent(settings, TASK)
     weights = agent.network.init(torch_stream(0, "birth"))
@@ -493,11 +594,14 @@ def test_synapses_change_by_what_the_channel_delivers(rule):
         streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
         dopamine = dataclasses.replace(agent.dopamine, channel=channel)
         effective = agent.network.effective(weights)
-        batch = rollout(agent.network, effective, TASK, dopamine, sessions=4, **streams)
+        schedule = train.arrange_time(agent.network, TASK, settings, 0.0, torch_stream(0, "time"))
+        batch = rollout(agent.network, effective, TASK, dopamine, schedule=schedule, **streams)
         return agent.rule.change(agent.network, weights, batch, 0.0)
 
-    assert all((tensor == 0).all() for tensor in change(Silent()).values())
-    assert all((tensor != 0).any() for tensor in change(None).values())
+    heard = change(None)
+    for name, tensor in change(Silent()).items():
+        assert heard[name].abs().max() > 1e-4
+        assert tensor.abs().max() <= 1e-4 * heard[name].abs().max()
 
 
 def test_the_setting_puts_dopamine_cells_in_between():

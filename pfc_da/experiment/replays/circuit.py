@@ -4,9 +4,16 @@ from typing import Any, ClassVar
 
 import xarray as xr
 
+from pfc_da.analysis.dopamine.panels import make_rate_panel
 from pfc_da.analysis.findings import Findings
-from pfc_da.analysis.lever_stimulation.circuit import summarise_circuit, tabulate_rates, tabulate_shifts
+from pfc_da.analysis.lever_stimulation.circuit import (
+    summarise_circuit,
+    tabulate_courses,
+    tabulate_rates,
+    tabulate_shifts,
+)
 from pfc_da.circuits.codegen import prepare_brian2
+from pfc_da.circuits.midbrain import WINDOW_S
 from pfc_da.circuits.replay_circuit import SESSIONS, CircuitOptions, count_sessions, replay_circuit_animal
 from pfc_da.errors import InputError
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
@@ -14,8 +21,8 @@ from pfc_da.jobs.cost import Cost, estimate_replay_on_demand
 from pfc_da.rollout import NEEDS_RPE, Condition
 from pfc_da.trained import Trained
 
-STEP_S, SESSION_STEP_S = 0.05, 0.014
-"""CPU-s of a step of a circuit, and more of a session in it (docs/midbrain-circuit.md); arithmetic costs next to none."""
+SECOND_S, SESSION_SECOND_S = 0.04, 0.019
+"""CPU-s of a simulated second, and more for each session in it (docs/midbrain-circuit.md); arithmetic costs next to none."""
 
 
 class CircuitReplay(ReplayOnDemand):
@@ -53,6 +60,10 @@ class CircuitReplay(ReplayOnDemand):
                 f"the run has network.feedback={feedback}, so that with frozen weights no stimulation reaches the actor; "
                 f"--circuit is for runs with network.feedback={' or '.join(NEEDS_RPE)}."
             )
+        if (bin_s := self.settings.replay.bin) > WINDOW_S[0]:
+            raise InputError(
+                f"the run has replay.bin={bin_s:g}; --circuit is for runs with bins of at most {WINDOW_S[0]:g} s."
+            )
         prepare_brian2()
 
     def count_sessions(self) -> int:
@@ -63,7 +74,8 @@ class CircuitReplay(ReplayOnDemand):
         """As `ReplayOnDemand.estimate`."""
         settings, sessions = self.options.limit(self.settings), self.options.sessions
         conditions = self.count_sessions() // sessions  # half of them through the circuit
-        own_s = conditions / 2 * self.task.n_steps * (STEP_S + SESSION_STEP_S * sessions)
+        seconds = self.task.n_trials * sum(sum(phase.seconds) / 2 for phase in self.task.phases)
+        own_s = conditions / 2 * seconds * (SECOND_S + SESSION_SECOND_S * sessions)
         return estimate_replay_on_demand(settings, self.task, conditions, own_s, 0.0, workers)
 
     @property
@@ -82,14 +94,14 @@ class CircuitReplay(ReplayOnDemand):
         return join_animals(parts, self.task)
 
     def analyse(self, recording: xr.Dataset) -> Findings:
-        """Effects of stimulation on choices and on dopamine cells."""
+        """Effects of stimulation on choices and on dopamine cells, and the rate of these around outcomes."""
         statistics = summarise_circuit(recording)
         shifts, rates = tabulate_shifts(statistics), tabulate_rates(statistics)
         text = (
             f"Shift of P(risky)\n{shifts.to_string(index=False)}\n"
             f"Dopamine cells, Hz\n{rates.to_string(index=False)}"
         )
-        return Findings(statistics, text=text)
+        return Findings(statistics, [make_rate_panel(tabulate_courses(recording))], text=text)
 
 
 REPLAY = CircuitReplay

@@ -79,7 +79,10 @@ class SpikingReplay(ReplayOnDemand):
 
     def estimate(self, workers: int | None) -> Cost:
         """As `ReplayOnDemand.estimate`."""
-        settings, conditions = self.options.limit(self.settings), self.count_sessions() // self.options.sessions
+        settings, conditions = (
+            self.options.limit(self.settings),
+            self.count_sessions() // self.options.sessions,
+        )
         neurons = settings.network.n_units * self.options.neurons_per_unit
         spiking = conditions - len(self.conditions) - 1  # the rate network costs next to nothing
         seconds = self.task.n_trials * sum(sum(phase.seconds) / 2 for phase in self.task.phases)

@@ -17,7 +17,8 @@ import xarray as xr
 
 from pfc_da.export.cut import name_export
 from pfc_da.export.jobs import Job
-from pfc_da.export.session import count_sessions, iterate_columns, list_labels, name_subject, to_seconds
+from pfc_da.export.session import count_sessions, list_labels, name_subject
+from pfc_da.export.tables import iterate_columns, to_seconds
 from pfc_da.recording import load
 from pfc_da.recording_schema import get_bin_s, get_condition_names
 from pfc_da.trials import per_trial

@@ -173,8 +173,8 @@ function plotGroups(groups, drawn, kind) {
       draw("text", { x: x(time), y: bottom + 18, "text-anchor": "middle" }, signed(time)));
   }
   svg.append(draw("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, `time from ${name} (s)`),
-    draw("text", { transform: `translate(12 ${(psthTop + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, "activity (Hz)"));
-  if (rows.length) svg.append(draw("text", { transform: `translate(12 ${(above + psthTop - 10) / 2}) rotate(-90)`, "text-anchor": "middle" }, "trials"));
+    draw("text", { transform: `translate(9 ${(psthTop + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" }, "activity (Hz)"));
+  if (rows.length) svg.append(draw("text", { transform: `translate(9 ${(above + psthTop - 10) / 2}) rotate(-90)`, "text-anchor": "middle" }, "trials"));
   const inside = (time) => time >= first && time <= last;
   const between = raster.map(({ other }) => other).filter((other) => other !== undefined).sort((a, b) => a - b);
   const median = between[Math.floor(between.length / 2)];

@@ -21,9 +21,9 @@ from pfc_da.analysis.lever_stimulation.trials import get_trials
 from pfc_da.errors import InputError
 
 SIZES = {"risky_win_blocked": -4.0, "safe_reward_blocked": -1.0, "risky_loss_stimulated": 1.0}
-PHASES = ("levers", "outcome", "dopamine")
-BIN_S, BINS_A_STEP = 0.25, 2
+PHASES = {"levers": 4, "outcome": 2, "dopamine": 6}  # name -> bins of 50 ms
 FORCED, TRIALS = 10, 40
+N_BINS = np.tile([*PHASES.values()], TRIALS)  # of each step
 
 
 def rng(seed=0):
@@ -139,17 +139,19 @@ def record(animals, conditions, n_sessions, *, seed=0, plastic=None, n_unit_sess
         "tau": ("unit", np.linspace(0.1, 1, 6)),
     }
     if activity is not None:
-        in_time = np.repeat(activity, BINS_A_STEP, axis=2)
+        in_time = np.repeat(activity, N_BINS, axis=2)
         variables["activity"] = ("animal", "recorded_episode", "bin", "unit"), in_time, {"units": "Hz"}
-        coords["recorded_episode"] = np.arange(activity.shape[1])
-        coords["time"] = "bin", BIN_S * np.arange(in_time.shape[2])
-        onset = BIN_S * BINS_A_STEP * np.arange(3 * TRIALS)
-        variables["onset"] = dims, np.broadcast_to(onset, (*tape["lever"].shape[:3], 3 * TRIALS))
+        variables["onset"] = (
+            dims,
+            np.broadcast_to((N_BINS.cumsum() - N_BINS) * 0.05, variables["rpe"][1].shape),
+        )
+        coords["recorded_episode"] = np.arange(in_time.shape[1])
+        coords["time"] = ("bin", np.arange(in_time.shape[2]) * 0.05)
     return xr.Dataset(variables, coords, attrs={"choice_phase": "levers"})
 
 
 def units_of(tape, frozen, n_sessions):
-    """Activity (animal, session, step, unit) of noise, and in the last phase what is planted."""
+    """Activity (animal, session, step, unit) of noise, and in the phase of dopamine what is planted."""
     rpe, reward = (tape[name][:, frozen, :n_sessions] for name in ("rpe", "reward"))
     activity = rng(5).normal(5, 0.5, size=(*rpe.shape, len(PHASES), 6))
     activity[..., 2, 0] += rpe

@@ -5,15 +5,19 @@ import pytest
 import xarray as xr
 
 from pfc_da.analysis.lever_stimulation.circuit import (
+    WINDOW_S,
     compute_session_p_risky,
     compute_session_shifts,
+    compute_step_rates,
     select_conditions,
     summarise_circuit,
+    tabulate_courses,
     tabulate_rates,
     tabulate_shifts,
 )
 from pfc_da.analysis.lever_stimulation.risky_choices import compute_shifts, summarise_shifts
 from pfc_da.analysis.lever_stimulation.trials import get_trials
+from pfc_da.circuits import midbrain
 from pfc_da.recording_schema import ARITHMETIC_PREFIX
 
 ANIMALS, SESSIONS, FORCED, TRIALS = 4, 60, 4, 24
@@ -28,10 +32,14 @@ WEAKER = 0.5
 HZ = {"safe_reward": 4.0, "risky_win": 14.0, "risky_loss": 1.5}
 STIMULATED_HZ = {"risky_win_blocked": 5.0, "safe_reward_blocked": 2.0, "risky_loss_stimulated": 6.5}
 BASELINE_HZ, NOISE = 6.0, 0.5
+BIN_S, CHOICE_BINS, INTERVAL_BINS = 0.05, 3, 14
 
 
 def build(rng):
-    """A recording of two steps a trial; sessions of p = .125 are all safe or risky at random."""
+    """A recording of two steps a trial; sessions of p = .125 are all safe or risky at random.
+
+    Cells fire at the rate of the outcome from 50 to 350 ms after it; the mean of the interval is the baseline.
+    """
     names = [prefix + name for name in P_RISKY for prefix in ("", ARITHMETIC_PREFIX)]
     shape = (ANIMALS, len(names), SESSIONS, TRIALS)
     p_win = np.broadcast_to(rng.permuted(np.tile([0.125, 0.5], SESSIONS // 2))[:, None], shape)
@@ -62,9 +70,15 @@ def build(rng):
         )
 
     nothing = np.zeros(shape)
-    delivered[..., -1] = np.nan
     baseline = BASELINE_HZ + rng.standard_normal((ANIMALS, 1, 1, 1)) + nothing
-    baseline[..., -1] = np.nan
+    rest = (INTERVAL_BINS * baseline - 6 * rate) / (INTERVAL_BINS - 6)
+    trial_bins = np.repeat(rest[..., None], CHOICE_BINS + INTERVAL_BINS, -1)
+    trial_bins[..., :CHOICE_BINS] = 99.0  # of no window
+    trial_bins[..., CHOICE_BINS + 1 : CHOICE_BINS + 7] = rate[..., None]
+    seconds = np.broadcast_to(np.array([CHOICE_BINS, INTERVAL_BINS]) * BIN_S, (*shape, 2)).reshape(
+        *shape[:3], -1
+    )
+    steps = ("animal", "condition", "episode", "step")
     return xr.Dataset(
         {
             "chosen_lever": by_step(lever_, nothing - 1),
@@ -74,12 +88,15 @@ def build(rng):
             "rpe": by_step(rpe, nothing),
             "dopamine_injected": by_step(injected, nothing),
             "dopamine_delivered": by_step(delivered, nothing * np.nan),
-            "dopamine_rate": by_step(rate, baseline),
+            "onset": (steps, seconds.cumsum(-1) - seconds),
+            "duration": (steps, seconds),
+            "dopamine_rate": ((*steps[:3], "bin"), trial_bins.reshape(*shape[:3], -1)),
         },
         coords={
             "condition": names,
             "trial": ("step", np.repeat(np.arange(TRIALS), 2)),
             "phase": ("step", ["choice", "outcome"] * TRIALS),
+            "time": ("bin", np.arange(TRIALS * (CHOICE_BINS + INTERVAL_BINS)) * BIN_S),
         },
         attrs={"choice_phase": "choice"},
     )
@@ -133,6 +150,44 @@ def test_planted_rates_are_found_at_their_outcomes(statistics):
             baseline = find(statistics, "dopamine_rate", f"control no_outcome p={p}")
             over = find(statistics, "dopamine_over_baseline", f"{manipulation} p={p}")
             assert over.estimate == pytest.approx(stimulated.estimate - baseline.estimate)
+
+
+def test_rates_around_outcomes_are_those_planted(recording):
+    table = tabulate_courses(recording)
+    assert set(table["n"]) == {ANIMALS}
+    for manipulation, outcome in zip(STIMULATED_HZ, ("risky_win", "safe_reward", "risky_loss"), strict=True):
+        own = table[table["outcome"] == outcome].set_index(["condition", "time"])["mean"]
+        apart = own[manipulation] - own["control"]  # what animals have in common falls out
+        apart.index = apart.index.values.round(3)
+        burst = apart[[0.075, 0.175, 0.325]]
+        assert burst.to_numpy() == pytest.approx(STIMULATED_HZ[manipulation] - HZ[outcome])
+        assert own["control"].index[[0, -1]].round(3).tolist() == [-0.475, 0.975]
+        assert own["control"].loc[-0.15:0].to_numpy() == pytest.approx(99)
+
+
+def test_a_window_is_counted_by_hand(recording):
+    """Bin by bin for one session, durations that vary included."""
+    own = recording.isel(animal=[1], condition=[0], episode=[2]).copy(deep=True)
+    rng = np.random.default_rng(3)
+    bins = rng.integers(8, 20, own.sizes["step"])
+    seconds = np.broadcast_to(bins * BIN_S, own["onset"].shape)
+    rate = rng.random((1, 1, 1, bins.sum()))
+    own = own.drop_vars(["dopamine_rate", "time"]).assign_coords(time=("bin", np.arange(bins.sum()) * BIN_S))
+    steps = ("animal", "condition", "episode", "step")
+    own = own.assign(
+        onset=(steps, seconds.cumsum(-1) - seconds),
+        duration=(steps, seconds),
+        dopamine_rate=((*steps[:3], "bin"), rate),
+    )
+    found, first = compute_step_rates(own).values[0, 0, 0], bins.cumsum() - bins
+    for step, begin in enumerate(first):
+        outcome = begin + bins[step]
+        window = slice(outcome + 1, outcome + 7) if step % 2 == 0 else slice(begin, outcome)
+        assert found[step] == pytest.approx(rate[0, 0, 0, window].mean())
+
+
+def test_windows_are_those_of_the_circuit():
+    assert WINDOW_S == midbrain.WINDOW_S
 
 
 def test_planted_noise_of_delivered_dopamine_is_found(statistics):

@@ -53,8 +53,10 @@ def recording(draw_schedule):
         reward.append(spread(simulated[1], 0.0))
     activity = rng.gamma(4.0, 1.0, (2, 20, 2 * N_TRIALS, N_UNITS))
     activity[..., :5] += np.repeat(volatile[:20], 2, axis=1)[..., None]
-    onset = np.broadcast_to(np.arange(2.0 * N_TRIALS), (2, len(RATES), N_SESSIONS, 2 * N_TRIALS))
     by_step = ("animal", "condition", "episode", "step")
+    n_bins = np.tile([6, 10], N_TRIALS)
+    onset = np.broadcast_to((n_bins.cumsum() - n_bins) * 0.05, (2, len(RATES), N_SESSIONS, 2 * N_TRIALS))
+    in_time = np.repeat(activity, n_bins, axis=2)
     found = xr.Dataset(
         {
             "choice": (by_step, np.stack(choice, axis=1)),
@@ -62,18 +64,14 @@ def recording(draw_schedule):
             "p_reward": (("episode", "step", "action"), np.repeat(p_reward, 2, axis=1)),
             "volatile": (("episode", "step"), np.repeat(volatile, 2, axis=1)),
             "onset": (by_step, onset),
-            "activity": (
-                ("animal", "recorded_episode", "bin", "unit"),
-                np.repeat(activity, 2, axis=2),
-                {"units": "Hz"},
-            ),
+            "activity": (("animal", "recorded_episode", "bin", "unit"), in_time, {"units": "Hz"}),
         },
         {
             "condition": list(RATES),
+            "recorded_episode": np.arange(20),
+            "time": ("bin", np.arange(n_bins.sum()) * 0.05),
             "trial": ("step", np.arange(2 * N_TRIALS) // 2),
             "phase": ("step", np.tile(["go", "feedback"], N_TRIALS)),
-            "recorded_episode": np.arange(20),
-            "time": ("bin", 0.5 * np.arange(4 * N_TRIALS)),
             "is_excitatory": ("unit", np.arange(N_UNITS) < 8),
             "tau": ("unit", np.ones(N_UNITS)),
         },

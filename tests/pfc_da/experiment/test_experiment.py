@@ -67,10 +67,12 @@ FILES = {
     ),
 }
 FIGURES = {
-    "bandit": "learning_curve within_session controls timings raster history selectivity",
-    "monkey_juice": "learning_curve within_session controls timings raster matching changes history selectivity",
+    "bandit": "learning_curve within_session controls timings raster history selectivity selectivity_in_time "
+    "decoding_in_time",
+    "monkey_juice": "learning_curve within_session controls timings raster matching changes history selectivity "
+    "selectivity_in_time decoding_in_time",
 }
-NUMBERS_ONLY = {"units", "unit_activity", "index"}
+NUMBERS_ONLY = {"units", "unit_activity", "unit_trials", "unit_spikes", "index"}
 
 
 def command(name, out, *more, tiny=TINY):
