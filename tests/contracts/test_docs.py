@@ -95,7 +95,7 @@ def run(request, tmp_path_factory):
 def test_every_key_and_condition_is_on_its_page(run):
     page = (ROOT / "docs" / "statistics.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
-    documented = {key for row in rows for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    documented = {key for row in rows for key in re.findall(r"`([\w.]+)`", row.split("|")[1])}
     assert set(run.statistics["key"]) - documented == set()
     fractions = next(row for row in rows if "`fraction_selective`" in row)
     variables = run.statistics.query("key == 'fraction_selective'")["condition"]

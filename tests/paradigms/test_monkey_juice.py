@@ -355,6 +355,16 @@ def test_blocks_of_both_kinds_in_one_session_count_each_for_its_own_and_none_has
     assert {each.condition for each in trained} == {"trained"}
 
 
+def test_matching_where_p0_was_trained_knows_nothing_of_choices_in_the_gaps():
+    both = np.tile(np.repeat([0.05, 0.15], 40), (30, 1))
+    recording = record(both, np.full(30, 0.5))
+    before = {each.condition: each for each in compute_gaps(recording, "training") if "slope" in each.key}
+    recording["chosen_object"].values[..., 45:60] = 0
+    after = {each.condition: each for each in compute_gaps(recording, "training") if "slope" in each.key}
+    assert after["trained"].by_animal == before["trained"].by_animal
+    assert after["gaps"].by_animal != before["gaps"].by_animal
+
+
 @pytest.mark.parametrize("p0_sum", [0.5, 0.8])
 @pytest.mark.parametrize("trained", ["high", "training"])
 def test_gaps_are_what_training_had_not_at_any_sum(p0_sum, trained):

@@ -139,6 +139,7 @@ def test_sessions_are_read_from_the_choice_of_every_trial(sessions):
         [sessions.choice, 1 - sessions.choice], 1
     )  # of the frozen animals, and of another condition
     p = np.broadcast_to(sessions.p0, (*shape, 2)).copy()
+    p[:, 1] = 1 - p[:, 1]
     recording = xr.Dataset(
         {
             "chosen_object": (dims, by_step(other, 7)),
