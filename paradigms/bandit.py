@@ -1,8 +1,8 @@
 """Two-armed bandits: new reward probabilities every session, never shown, learned by choosing.
 
 What the agent saw, did and got. Two arms, 100 trials a session. A fixation light goes off and a go signal comes on; an arm
-is taken when it ends. Then the action and its reward (1 or 0) are seen for .3 s, nothing else. The two probabilities are drawn anew for
-every session and stay fixed within it:
+is taken when it ends. Then the action and its reward (1 or 0) are seen for .3 s, nothing else. The two probabilities are
+drawn anew for every session and stay fixed within it:
 
     independent                p1, p2 ~ U(0, 1)
     correlated_uniform         p1 ~ U(0, 1), p2 = 1 - p1

@@ -1,4 +1,4 @@
-"""Names and accessors of a recording: its conditions, its phases, the duration of a step, what kind of units it has.
+"""Names and accessors of a recording: its conditions, its phases, its bins, what kind of units it has.
 
 `pfc_da.recording` writes and reads the file, `pfc_da.trials` gives a variable trial by trial. Every other reader of a
 recording asks the functions here instead of parsing names of conditions or attributes. No torch here.

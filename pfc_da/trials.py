@@ -1,4 +1,4 @@
-"""Variables of a recording by trial instead of by network step, and their values on earlier trials.
+"""Variables of a recording by trial instead of by step, and their values on earlier trials.
 
 One step of each trial belongs to the phase in which the choice is made (`choice_phase` of the recording); choice and
 reward are stored at that step.

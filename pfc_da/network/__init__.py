@@ -59,8 +59,7 @@ def wire(n_inputs: int, n_actions: int, settings: NetworkSettings) -> Wiring:
     """Connections of one network, or of an actor and a critic that share only their input (`settings.critic`).
 
     With a separate critic every second unit belongs to it. The last input channels are feedback: the critic always
-    receives the
-    reward and never the error; the actor receives what `settings.feedback` names.
+    receives the reward and never the error; the actor receives what `settings.feedback` names.
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ class PFCNetwork(abc.ABC):
 
     @abc.abstractmethod
     def effective(self, weights: Weights) -> Weights:
-        """Weights as `step` and `read_out` use them, with signs and masks applied; differentiable."""
+        """Weights as `advance` and `read_out` use them, with signs and masks applied; differentiable."""
 
     @abc.abstractmethod
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
