@@ -21,8 +21,8 @@ side in all sessions: stimulation must then shift choices, but slowly, from sess
 In time: fixation light; levers out, and one is pressed at the end; outcome for .1 s; then dopamine reaches the actor for
 .3 s, while the lever pressed stays out; levers retract until the next trial.
 
-Simplified: a forced trial ends with its lever whatever the animal would have done. Declared choices of ours, not the papers':
-30 free trials a session, stimulation in forced trials too, one value of p and one side a session.
+Simplified: a forced trial ends with its lever whatever the animal would have done. Declared choices of ours, not the
+papers': 30 free trials a session, stimulation in forced trials too, one value of p and one side a session.
 
 References
 ----------

@@ -6,8 +6,8 @@ does not. An image that is not chosen keeps its juice, so the longer it was left
 
     p(a) = 1 - (1 - p0(a))^(n(a) + 1),        n(a) = trials since a was last chosen
 
-p0 is never shown, and with `changes` it is drawn anew at unsignalled times, every 50 to 150 trials (Tsutsui et al.); those of
-training come after 25 to 75 trials, as its sessions are shorter. p0(A) + p0(B) is `p0_sum`, and the share of A is drawn from
+p0 is never shown, and with `changes` it is drawn anew at unsignalled times, every 50 to 150 trials (Tsutsui et al.); in
+training after 25 to 75 trials, as its sessions are shorter. p0(A) + p0(B) is `p0_sum`, and the share of A is drawn from
 ranges: ``high`` contrast, the ``full`` range, or ``training`` and its ``gaps``, so that some values are new to the animal.
 
 Simplified: fixation is never broken and every saccade lands on an image. `images=False` is the variant of the model of Wang

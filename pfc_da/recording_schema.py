@@ -56,9 +56,9 @@ def get_bin_s(recording: xr.Dataset) -> float:
 
 def get_onset_bins(recording: xr.Dataset) -> NDArray[np.int64]:
     """Bin in which each step of a recorded session begins, (animal, recorded_episode, step)."""
-    onset = recording["onset"].sel(condition=FROZEN).isel(episode=recording["recorded_episode"].values)
-    onset = onset.transpose("animal", "episode", "step").values
-    return np.rint(onset / get_bin_s(recording)).astype(np.int64)
+    own = recording["onset"].sel(condition=FROZEN).isel(episode=recording["recorded_episode"].values)
+    onset = own.transpose("animal", "episode", "step").values
+    return np.asarray(np.rint(onset / get_bin_s(recording)), dtype=np.int64)
 
 
 def is_baited(recording: xr.Dataset) -> bool:

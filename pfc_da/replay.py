@@ -200,7 +200,9 @@ def _replay(
     with torch.inference_mode():
         effective = agent.network.effective(weights)
         if not condition.recurrence:
-            assert mean_gating is not None  # the first condition, which is recorded, has units that receive each other
+            assert (
+                mean_gating is not None
+            )  # the first condition, which is recorded, has units that receive each other
             effective = cut_recurrence(agent.network, effective, mean_gating)
         for first, sessions in chunk_sessions(settings, CHUNK, needed):
             arranged = arrange_sessions(agent, settings, task, condition, animal, first, sessions)

@@ -174,8 +174,8 @@ class Rollout:
     def bin_dopamine(self) -> Tensor:
         """Dopamine in each bin, (bin, kept session), in rewards.
 
-        The error from bin to bin; what is injected comes with the reward of a step, in its last bin. A channel transforms the
-        error of a whole step, which then comes in this bin alone.
+        The error from bin to bin; what is injected comes with the reward of a step, in its last bin. A channel transforms
+        the error of a whole step, which then comes in this bin alone.
         """
         if self.system.clamped:
             return torch.zeros_like(self.bin_value)

@@ -123,8 +123,9 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if self.conditions[0] != FROZEN:
+            given = self.conditions[0].name
             raise InputError(
-                f"the first of the conditions of {self.name!r} must be pfc_da.rollout.FROZEN, got {self.conditions[0].name!r}."
+                f"the first condition of {self.name!r} must be pfc_da.rollout.FROZEN, got {given!r}."
             )
 
     @property

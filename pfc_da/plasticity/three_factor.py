@@ -10,9 +10,9 @@ In a bin of duration D, with the symbols of `pfc_da.network.rate`:
 h_j = exp(-D / min(tau_j, eligibility window)). The first term of L is at choices only, the second at all times. delta is
 dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_gain` / s.d. of the discounted sum of
 delta). For the actor the discounted sum counts from its mean over the choices of the batch, so that a value that is wrong
-for all choices alike teaches it nothing. B are fixed random weights (`random`), which reach inhibitory units too, or the read-out weights (`symmetric`),
-which do not. Where actions choose objects, random weights also carry the error about these (chosen - policy, summed over
-the action of each object). Terms without dopamine are added, all local to the postsynaptic unit: policy entropy through
+for all choices alike teaches it nothing. B are fixed random weights (`random`), which reach inhibitory units too, or the
+read-out weights (`symmetric`), which do not. Where actions choose objects, random weights also carry the error about these
+(chosen - policy, summed over the action of each object). Terms without dopamine are added, all local to the postsynaptic unit: policy entropy through
 the same feedback, homeostasis of its rate, and homeostasis of its mean drive in each phase.
 
 The actor is a mean over choices, all else a mean over time, so that no term depends on how time is cut. Over a finished
