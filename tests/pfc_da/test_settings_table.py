@@ -3,8 +3,8 @@
 import pytest
 
 from pfc_da import cli, paradigms
+from pfc_da.cli.settings_table import HEADINGS, Row, format_markdown, format_text, list_settings
 from pfc_da.settings import resolve
-from pfc_da.settings_table import HEADINGS, Row, format_markdown, format_text, list_settings
 
 BANDIT = resolve([{"paradigm": "bandit"}], sets=["train.snapshots=[.2]"])
 
