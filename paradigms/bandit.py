@@ -111,5 +111,5 @@ EXPERIMENT = Experiment(
     chance=CHANCE,
     probability="p_reward",
     variant="arms",
-    defaults={"train": {"updates": 450}, "task": {"n_trials": 60}, "test_task": {"n_trials": 100}},
+    defaults={"train": {"updates": 600}, "task": {"n_trials": 60}, "test_task": {"n_trials": 100}},
 )

@@ -226,10 +226,20 @@ EXPERIMENT = Experiment(
         ("reward_share", "ideal"): "Reward, share of the ideal observer's gain",
     },
     defaults={
-        "train": {"updates": 500, "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)},
+        "train": {
+            "updates": 400,
+            "whole_from": 0.6,
+            "slowest": 4.0,
+            "snapshots": (0.02, 0.05, 0.1, 0.2, 0.4, 0.7),
+        },
         "replay": {"held_out_sessions": 400},
-        "task": {"shortest_run": 15, "longest_run": 35, "runs": "geometric"},
-        "test_task": {"shortest_run": RUN_TRIALS[0], "longest_run": RUN_TRIALS[1], "runs": "uniform"},
+        "task": {"n_trials": 160, "shortest_run": 15, "longest_run": 35, "runs": "geometric"},
+        "test_task": {
+            "n_trials": 240,
+            "shortest_run": RUN_TRIALS[0],
+            "longest_run": RUN_TRIALS[1],
+            "runs": "uniform",
+        },
     },
     analyse=analyse,
     analyse_choices=analyse_choices,

@@ -3,8 +3,8 @@
     grad L = sum_t  g A(t) grad log pi(a_t)  +  g c (G(t) - V(t)) grad V(t)  +  beta grad H(pi_t)
 
 A(t) = delta(t) + (gamma lambda)^D A(t+D) is the advantage, t the end of a phase and D the duration of the next. For the
-actor it is standardised over the choices of the batch. G(t) = A(t) + V(t) is the return and g is `dopamine_gain`. Gradients pass through V in the second term only: the target G is
-a constant. The sums over choices and over phases are means.
+actor it is standardised over the choices of the batch. G(t) = A(t) + V(t) is the return and g is `dopamine_gain`.
+Gradients pass through V in the second term only: the target G is a constant. The sums over choices and over phases are means.
 
 References
 ----------
