@@ -3,9 +3,15 @@
 from pathlib import Path
 
 from pfc_da import paradigms
+from pfc_da.cli.settings_table import (
+    HEADINGS,
+    format_markdown,
+    format_value,
+    list_settings,
+    list_task_settings,
+)
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import NETWORKS, RULES, RunSettings, resolve
-from pfc_da.settings_table import HEADINGS, format_markdown, format_value, list_settings, list_task_settings
 from pfc_da.storage.request import flatten
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"

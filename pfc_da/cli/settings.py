@@ -9,8 +9,8 @@ WIDEST = 100
 
 def settings(paradigm: ParadigmIfAny = None, network: Network = None, rule: Rule = None) -> None:
     """Show all settings with their default, range and unit."""
+    from pfc_da.cli.settings_table import format_text, list_settings
     from pfc_da.settings import resolve
-    from pfc_da.settings_table import format_text, list_settings
 
     if paradigm:
         from pfc_da import paradigms

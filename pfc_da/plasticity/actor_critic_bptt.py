@@ -4,7 +4,8 @@
 
 A(t) = delta(t) + (gamma lambda)^D A(t+D) is the advantage, t the end of a phase and D the duration of the next. For the
 actor it is standardised over the choices of the batch. G(t) = A(t) + V(t) is the return and g is `dopamine_gain`.
-Gradients pass through V in the second term only: the target G is a constant. The sums over choices and over phases are means.
+Gradients pass through V in the second term only: the target G is a constant. The sums over choices and over phases are
+means.
 
 References
 ----------

@@ -11,13 +11,13 @@ import torch
 from pfc_da import paradigms
 from pfc_da.agent import build_agent
 from pfc_da.analysis.comparison.reference import load_references
+from pfc_da.cli.settings_table import list_settings
 from pfc_da.recording import DESCRIPTIONS, describe
 from pfc_da.recording_schema import CLAMPED
 from pfc_da.replay import replay_animal
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS
 from pfc_da.settings import RunSettings
-from pfc_da.settings_table import list_settings
 from pfc_da.storage.run_folder import RunFolder
 from pfc_da.task import Task
 from pfc_da.trained import Trained

@@ -3,8 +3,8 @@
 import pytest
 
 from pfc_da import cli, paradigms
+from pfc_da.cli.settings_table import HEADINGS, Row, format_markdown, format_text, list_settings
 from pfc_da.settings import resolve
-from pfc_da.settings_table import HEADINGS, Row, format_markdown, format_text, list_settings
 
 BANDIT = resolve([{"paradigm": "bandit"}], sets=["train.snapshots=[.2]"])
 
@@ -30,9 +30,9 @@ def test_a_row_has_default_allowed_values_unit_and_meaning():
 def test_settings_of_a_task_come_last_with_their_allowed_values():
     experiment = paradigms.load("monkey_juice")
     rows = get_rows(experiment.settings(), experiment.task)
-    own = ["n_trials", "p0", "p0_sum", "changes", "shortest_block", "longest_block", "images"]
+    own = ["n_trials", "p0", "p0_sum", "changes", "shortest_block", "longest_block", "curriculum", "images"]
     tested = ["n_trials", "shortest_block", "longest_block"]
-    assert [*rows][-10:] == [f"task.{name}" for name in own] + [f"test_task.{name}" for name in tested]
+    assert [*rows][-11:] == [f"task.{name}" for name in own] + [f"test_task.{name}" for name in tested]
     assert rows["task.p0"][1:3] == ("high", "high, full, training, gaps")
     assert rows["test_task.longest_block"].default == "150"
     assert rows["task.changes"][1:3] == ("true", "true, false")
