@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pfc_da.analysis.cells.neurons import get_trains
 from pfc_da.analysis.cells.sessions import (
-    REACH_S,
     CellSession,
     Window,
     cut_around,
@@ -47,6 +46,10 @@ class Windows(NamedTuple):
     trial: Window
     coding: Window
     baseline: Window
+
+
+LONGEST_S = 1.0
+"""Longest window before or after the event in s; recorded extracts hold as much after it."""
 
 
 def get_choice_sessions(recording: xr.Dataset) -> ChoiceSessions:
@@ -83,7 +86,7 @@ def get_windows(recording: xr.Dataset) -> Windows:
     steps = np.concatenate([get_onset_bins(recording), end[..., -1:]], axis=-1)
     of_event = np.flatnonzero(recording["phase"].values == _event_phase(recording))
     shortest = [(event - begin).min(), (end - event).min(), np.diff(steps)[..., of_event].min()]
-    before, after, length = to_ticks(np.minimum(bin_s * np.array(shortest), REACH_S)).tolist()
+    before, after, length = to_ticks(np.minimum(bin_s * np.array(shortest), LONGEST_S)).tolist()
     start = 0.0 - before  # not -0.0
     return Windows(trial=(start, after), coding=(0.0, length), baseline=(start, 0.0))
 
