@@ -92,13 +92,12 @@ def test_windows_are_those_of_the_shortest_simulated_trial(build_recording):
     bins[3, 0], bins[4, 1], bins[5, 2:], bins[6, 4] = 10, 5, [3, 6, 12], 14
     phases = ("fixation", "cue", "go", "juice", "interval")
     cue = lengthen(build_recording(), phases, bins)
-    # before the cue .5 s in trial 3; from it .3 + .15 + .3 + .6 s in trial 5; a cue of .25 s in trial 4
+    # before the cue .5 s in trial 3; from it the longest window; a cue of .25 s in trial 4
     assert get_windows(cue) == ((-0.5, 1.0), (0.0, 0.25), (-0.5, 0.0))
     go = lengthen(build_recording(), ("fixation", "lights", "go", "juice", "interval"), bins)
-    assert get_windows(go) == ((-0.8, 1.05), (0.0, 0.15), (-0.8, 0.0))
+    assert get_windows(go) == ((-0.8, 1.0), (0.0, 0.15), (-0.8, 0.0))
     long = lengthen(build_recording(), phases, np.where(bins == 20, 90, bins))
-    assert get_windows(long).trial == (-0.5, 1.35)
-    assert get_windows(long.isel(step=slice(0, 10), bin=slice(0, 200))).trial == (-0.6, 2.0)
+    assert get_windows(long).trial == (-0.5, 1.0)
 
 
 def test_events_are_the_onsets_of_the_options(build_recording):
