@@ -101,7 +101,10 @@ def test_only_channels_in_time_receive_reward_and_injections():
 
 
 def test_a_recorded_trace_has_the_error_in_the_bin_in_which_it_is_known():
-    """Two steps of two bins: a reward of 1 at the end of the first comes in the third bin, with the value after it."""
+    """Two steps of two bins: a reward of 1 at the end of the first comes in the third bin, with the value after it.
+
+    So does what is injected then, .25.
+    """
     ticks = torch.full((4, 1), 5)
     value = torch.tensor([[0.2], [0.5], [0.9], [0.0]])
     batch = SimpleNamespace(
@@ -112,13 +115,12 @@ def test_a_recorded_trace_has_the_error_in_the_bin_in_which_it_is_known():
         ticks=ticks,
         schedule=Schedule(ticks, (0, 2, 4)),
         reward=torch.tensor([[1.0], [0.0]]),
-        dopamine=torch.zeros(2, 1),
-        rpe=torch.zeros(2, 1),
+        injected=torch.tensor([[0.25], [0.0]]),
     )
     batch.bin_dopamine = Rollout.bin_dopamine.fget(batch)
     trace = get_bins(SimpleNamespace(activity=lambda drive: drive), batch)["dopamine_trace"]
     gamma = 0.5**0.05
-    expected = [0, gamma * 0.5 - 0.2, 1 + gamma * 0.9 - 0.5, gamma * 0 - 0.9]
+    expected = [0, gamma * 0.5 - 0.2, 1.25 + gamma * 0.9 - 0.5, gamma * 0 - 0.9]
     np.testing.assert_allclose(trace[0], expected, rtol=1e-6)
 
 

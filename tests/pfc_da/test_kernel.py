@@ -144,6 +144,7 @@ def draw_batch(network, n_steps, resets=False, seed=0):
         drive=torch.randn(n_bins, SESSIONS, n, generator=rng) + 0.5,
         logits=torch.zeros(n_steps, SESSIONS, 2),
         bin_value=torch.zeros(n_bins, SESSIONS),
+        bin_logits=torch.zeros(n_bins, SESSIONS, 2),
         **dict.fromkeys(("value", "reward", "rpe", "injected"), steps),
         action=steps.long(),
         is_choice=torch.arange(n_steps) % PHASES == 1,
