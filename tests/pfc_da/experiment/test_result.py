@@ -171,7 +171,7 @@ def test_it_is_opened_without_torch_and_without_reading_the_recording(kept):
     code = f"import sys, pfc_da; print(pfc_da.open_run({str(kept)!r})); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     recording = pfc_da.open_run(kept).recording
-    assert recording["activity"].dims == ("animal", "recorded_episode", "step", "unit")
+    assert recording["activity"].dims == ("animal", "recorded_episode", "bin", "unit")
     assert not recording["activity"].variable._in_memory
 
 
