@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 from pfc_da.clock import USUAL, Timing, count_cuts
@@ -20,7 +21,7 @@ from pfc_da.replay import CHUNK, PLASTIC_CHUNK, chunk_sessions, get_n_sessions
 from pfc_da.rollout import Condition
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import CLAMPED_SHARE, LATE, shorten
+from pfc_da.train import CLAMPED_SHARE, COMMON_PACE, LATE, shorten
 
 
 class BinCost(NamedTuple):
@@ -54,7 +55,7 @@ REPLAY = {"rate": BinCost(15e-6, 1.8e-9, 18e-12), "lstm": BinCost(100e-6, 11e-9,
 TIMELESS = ("lstm",)
 """Networks that advance once a phase."""
 SHARES = (0.125, 0.375, 0.625, 0.875)
-"""Shares of training at which the bins of an update are counted."""
+"""Shares of training, and of the range of paces, at which the bins of an update are counted."""
 PROCESS_S, PROCESS_BYTES = 3.0, 380e6
 """CPU-s until a process has imported torch, and what it then holds: `pfc-da replay` of as little as possible."""
 ANALYSIS_S, ANALYSIS_TRIAL_S = 5.0, 0.12e-3
@@ -131,7 +132,7 @@ def estimate_run(
     held, disk = _measure_recording(settings, tested, len(conditions))
     costs = [Cost(0.0, 0.0, 0.0, 0.0)]
     if "train" in stages:
-        bins = max(count_training_bins(settings, task, share) for share in SHARES)
+        bins = max(count_training_bins(settings, task, share, common=1.0) for share in SHARES)
         working = TRAIN_BYTES[network] * settings.train.sessions * bins * n_units
         weights = 4.0 * (4 + len(settings.train.snapshots)) * n_units**2
         left = settings.animals - trained
@@ -221,10 +222,11 @@ def _liken(settings: RunSettings) -> str:
     return settings.network.kind if settings.network.kind in TRAIN else "rate"
 
 
-def count_training_bins(settings: RunSettings, task: Task, done: float) -> float:
+def count_training_bins(settings: RunSettings, task: Task, done: float, common: float) -> float:
     """Bins of an update after a share `done` of training; steps, for a network that advances once a phase.
 
-    Sessions are as long as the curriculum has them then. Cuts of a phase follow its longest duration of a batch.
+    Sessions are as long as the curriculum has them then. Cuts of a phase follow its longest duration of a batch, that of
+    the slowest session.
 
     Parameters
     ----------
@@ -232,13 +234,16 @@ def count_training_bins(settings: RunSettings, task: Task, done: float) -> float
     task : Task
     done : float
         From 0 to 1.
+    common : float
+        Place in the range of paces that the sessions of the update have in common, from 0 (fastest) to 1.
     """
     n_trials = shorten(task, settings, done).n_trials
     if _liken(settings) in TIMELESS:
         return float(n_trials * len(task.phases))
     own = settings.train
     longest = own.late_bin if done >= LATE else own.longest_bin
-    pace = own.fastest * (own.slowest / own.fastest) ** min(done / own.whole_from, 1.0)
+    place = 1 - COMMON_PACE * (1 - common)  # of the slowest session
+    pace = own.fastest * (own.slowest / own.fastest) ** (place * min(done / own.whole_from, 1.0))
     slowest = (phase.seconds[1] * (pace if phase.paced else 1.0) for phase in task.phases)
     return float(n_trials * sum(count_cuts(seconds, longest) for seconds in slowest))
 
@@ -274,8 +279,12 @@ def estimate_training(settings: RunSettings, task: Task) -> float:
         CPU time, s.
     """
     train, n_units = settings.train, settings.network.n_units
-    bins = sum(count_training_bins(settings, task, share) for share in SHARES) / len(SHARES)
-    control = CLAMPED_SHARE * count_training_bins(settings, task, CLAMPED_SHARE / 2)
+
+    def average_bins(done: float) -> float:
+        return fmean(count_training_bins(settings, task, done, common) for common in SHARES)
+
+    bins = fmean(map(average_bins, SHARES))
+    control = CLAMPED_SHARE * average_bins(CLAMPED_SHARE / 2)
     return train.updates * (bins + control) * TRAIN[_liken(settings)].measure(n_units, train.sessions)
 
 

@@ -235,6 +235,15 @@ def test_what_a_circuit_cannot_do_is_refused(circuit):
         circuit.spikes()
 
 
+@pytest.fixture
+def _interrupts():
+    """SIGINT raises; a process in the background may have been started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts")
 def test_an_interrupt_ends_an_event_with_an_error_and_not_half_counted(monkeypatch):
     circuit, count = small(), MidbrainCircuit.count_spikes
 

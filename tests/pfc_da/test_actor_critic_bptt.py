@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pfc_da.agent import NETWORKS
+from pfc_da.clock import TICK_S, cut_evenly, draw_durations
 from pfc_da.dopamine import DopamineSystem
 from pfc_da.paradigms.bandit import Bandit
 from pfc_da.plasticity.actor_critic_bptt import ActorCriticBPTT
@@ -33,21 +34,23 @@ def simulate(network, rule, weights):
     """A rollout in which gradients flow, and the leaves they flow to."""
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
     streams = {f"{name}_rng": torch_stream(0, name) for name in ("task", "choice", "noise")}
-    dopamine = DopamineSystem(rule.discount)
+    dopamine = DopamineSystem(rule.settings.discount)
+    schedule = cut_evenly(draw_durations(TASK.phases, TASK.n_trials, SESSIONS, torch_stream(0, "time")), 0.1)
     effective = network.effective(leaves)
-    return rollout(network, effective, TASK, dopamine, sessions=SESSIONS, **streams), leaves
+    return rollout(network, effective, TASK, dopamine, schedule=schedule, **streams), leaves
 
 
 def written_out(rule, batch, entropy, *, logits=None, value=None):
     """The objective of the docstring, in plain loops; dopamine from `batch` is a number, not a function."""
     logits = batch.logits if logits is None else logits
     value = batch.value if value is None else value
-    decay = rule.discount * rule.trace_decay
+    per_second = rule.settings.discount * rule.settings.trace_decay
+    end = (batch.schedule.duration_ticks.cumsum(0) * TICK_S).tolist()
     delta = (batch.rpe + batch.injected).tolist()
     fixed_value = batch.value.tolist()
     n_steps = len(delta)
     advantage = {
-        (t, s): sum(decay**k * delta[t + k][s] for k in range(n_steps - t))
+        (t, s): sum(per_second ** (end[k][s] - end[t][s]) * delta[k][s] for k in range(t, n_steps))
         for t in range(n_steps)
         for s in range(SESSIONS)
     }
@@ -93,21 +96,22 @@ def test_the_critic_learns_with_its_target_held_fixed():
     assert change == pytest.approx((higher - lower) / 2e-3, rel=1e-3)
     assert abs(change) > 0.01
     # were the target moved along with V, only the last steps' bootstrap would be left
-    decay = rule.discount * rule.trace_decay
-    through_target = change_if_target_moved(rule, batch, decay)
+    through_target = change_if_target_moved(rule, batch)
     assert abs(change - through_target) > 0.1 * abs(change)
 
 
-def change_if_target_moved(rule, batch, decay):
+def change_if_target_moved(rule, batch):
     """The same finite difference with delta, and so G, computed anew from the shifted value."""
+    discount = rule.settings.discount ** (batch.schedule.duration_ticks * TICK_S)
+    decay = discount * rule.settings.trace_decay ** (batch.schedule.duration_ticks * TICK_S)
 
     def objective(shift):
         value = batch.value.detach().double() + shift
         following = torch.cat([value[1:], torch.zeros_like(value[:1])])
-        delta = batch.reward + rule.discount * following - value
+        delta = batch.reward + discount.roll(-1, 0) * following - value
         advantage = torch.zeros_like(value)
         for t in reversed(range(len(value))):
-            advantage[t] = delta[t] + (decay * advantage[t + 1] if t + 1 < len(value) else 0)
+            advantage[t] = delta[t] + (decay[t + 1] * advantage[t + 1] if t + 1 < len(value) else 0)
         return float(-0.5 * (advantage**2).mean())
 
     return (objective(1e-3) - objective(-1e-3)) / 2e-3

@@ -181,7 +181,9 @@ def test_no_neurons_no_noise():
 
 def linearised_radius(network, weights):
     """Largest eigenvalue (absolute) of what presynaptic rates do to a small change of s, at the resting drive."""
-    drive = weights["b"] - RESTING_RATE_HZ * network.settings.adaptation  # of a unit adapted to its resting rate
+    drive = (
+        weights["b"] - RESTING_RATE_HZ * network.settings.adaptation
+    )  # of a unit adapted to its resting rate
     slope = network.slope(drive) / 10
     return np.abs(np.linalg.eigvals((network.effective(weights)["w"] * slope).numpy())).max()
 

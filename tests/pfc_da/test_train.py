@@ -417,24 +417,38 @@ def test_the_discount_is_per_second():
     assert agent.dopamine.rpe(nothing, nothing, one, 0.5 * one).item() == pytest.approx(0.8)
 
 
-def draw_pace(settings, done, n=400):
-    """Pace of sessions at a share of training, from the durations of their first phase and its unpaced draws."""
-    settings = settings.model_copy(update={"train": settings.train.model_copy(update={"sessions": n})})
-    network = build_agent(settings, TASK).network
-    schedule = train.arrange_time(network, TASK, settings, done, torch_stream(0, "time"))
-    seconds = schedule.duration_ticks.unflatten(0, (TASK.n_trials, -1)).double() / 100
-    assert (seconds[:, 2] == 0.3).all()  # feedback has no pace
-    return seconds[:, 3, :].mean(0) / 0.2  # rest lasts .2 s, to 10 ms
+def draw_pace(settings, done, updates=150):
+    """Pace (update, session) at a share of training, from the durations of an unpaced and of a paced phase."""
+    network, paces = build_agent(settings, TASK).network, []
+    for update in range(updates):
+        schedule = train.arrange_time(network, TASK, settings, done, torch_stream(0, "time", update))
+        seconds = schedule.duration_ticks.unflatten(0, (TASK.n_trials, -1)).double() / 100
+        assert (seconds[:, 2] == 0.3).all()  # feedback has no pace
+        paces.append(seconds[:, 3].mean(0) / 0.2)  # rest lasts .2 s, to 10 ms
+    return torch.stack(paces).numpy()
 
 
-def test_paces_are_drawn_evenly_on_a_logarithmic_scale_up_to_one_that_grows():
+def test_paces_are_drawn_on_a_logarithmic_scale_up_to_one_that_grows():
     settings = settings_of("train.fastest=.5", "train.slowest=8", "train.whole_from=.8")
     for done, slowest in ((0.0, 0.5), (0.4, 2.0), (0.8, 8.0), (1.0, 8.0)):
         pace = draw_pace(settings, done)
         assert pace.min() >= 0.5 - 0.03 and pace.max() <= slowest + 0.03
-        assert pace.max() >= 0.9 * slowest
+        assert pace.max() >= 0.85 * slowest
         middle = np.sqrt(0.5 * slowest)
-        assert float((pace < middle).double().mean()) == pytest.approx(0.5, abs=0.1) or done == 0
+        assert (pace < middle).mean() == pytest.approx(0.5, abs=0.1) or done == 0
+
+
+def test_three_quarters_of_the_range_of_paces_are_common_to_the_sessions_of_an_update():
+    settings = settings_of(
+        "train.fastest=1", "train.slowest=16", "train.whole_from=0.1", "train.sessions=100"
+    )
+    octaves = np.log2(draw_pace(settings, 1.0))
+    spread = np.ptp(octaves, axis=1)
+    assert spread.max() < 1.1  # a quarter of 4 octaves, and durations are counted in 10 ms
+    assert spread.min() > 0.8
+    common = octaves.min(1)
+    assert common.min() == pytest.approx(0, abs=0.2) and common.max() == pytest.approx(3, abs=0.2)
+    assert common.mean() == pytest.approx(1.5, abs=0.25)
 
 
 @pytest.mark.parametrize("done, longest_s", [(0.0, 0.4), (0.74, 0.4), (0.75, 0.1), (0.99, 0.1)])
