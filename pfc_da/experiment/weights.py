@@ -29,7 +29,7 @@ def select_weights(trained: Trained, after: int | None) -> Weights:
         If no weights were kept after so many.
     """
     if after not in trained.after:
-        kept = ", ".join(str(updates) for updates in trained.after if updates is not None)
+        kept = ", ".join(str(updates) for updates in trained.after if isinstance(updates, int))
         raise InputError(
             f"no weights were kept after {show(after)} updates. There are: {kept}, and None for the end of training; "
             "the setting train.snapshots keeps more."

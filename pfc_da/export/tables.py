@@ -12,7 +12,7 @@ from pfc_da.export.spikes import TICKS_PER_S
 from pfc_da.recording_schema import count_neurons, get_bin_s, get_phases, is_choice_step
 from pfc_da.trials import per_trial
 
-SERIES = ("activity", "value_trace", "dopamine_trace")
+SERIES = ("activity", "value_trace", "policy_trace", "dopamine_trace")
 """Variables kept bin by bin."""
 NOT_OF_TRIALS = (*SERIES, "onset", "duration")
 """Variables that are no column of the trials table, which has the times of its phases."""

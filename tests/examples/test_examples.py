@@ -77,6 +77,7 @@ def test_pynapple_finds_the_unit_that_was_planted(build_recording, tmp_path):
     traces = dict.fromkeys(
         ("value_trace", "dopamine_trace"), (recording["activity"].dims[:-1], activity[..., 0])
     )
+    traces["policy_trace"] = ((*recording["activity"].dims[:-1], "action"), activity[..., :2])
     planted = recording.assign(activity=(recording["activity"].dims, activity), **traces)
     config = resolve([{"paradigm": "bandit"}]).model_dump(mode="json")
     describe(planted, {"p_reward": ("1", "reward probability")}, "Hz")

@@ -81,6 +81,10 @@ def make_recording(units="Hz"):
                 (*by_bin, "unit"),
                 rng.gamma(2.0, 5.0, (ANIMALS, RECORDED, BINS, UNITS)).astype(np.float32),
             ),
+            "policy_trace": (
+                (*by_bin, "action"),
+                rng.random((ANIMALS, RECORDED, BINS, 2)).astype(np.float32),
+            ),
         },
         coords={
             "animal": range(ANIMALS),

@@ -185,7 +185,7 @@ def _make_table(session: Session, name: str, description: str, times: NDArray, *
 
 
 def _add_series(file: "NWBFile", session: Session) -> None:
-    """Activity, value and dopamine, bin by bin."""
+    """Activity, value, policy and dopamine, bin by bin."""
     from pynwb import TimeSeries
 
     module = file.create_processing_module(

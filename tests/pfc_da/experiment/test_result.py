@@ -320,7 +320,7 @@ def test_a_panel_is_drawn_on_the_axes_given_or_the_current_ones(result):
 def test_a_psth_is_that_of_the_recording(result):
     found = result.psth(event="outcome", by="reward", window=(-0.1, 0.2))
     xr.testing.assert_identical(found, psth(result.recording, "outcome", "reward", (-0.1, 0.2)))
-    assert found.sizes == {"animal": 2, "reward": 2, "time": 3, "unit": 10}
+    assert found.sizes == {"animal": 2, "reward": 2, "time": 6, "unit": 10}
 
 
 def test_a_replay_on_demand_has_psths_and_drawings_of_its_own(run):
