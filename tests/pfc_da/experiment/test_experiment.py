@@ -70,7 +70,7 @@ FILES = {
 FIGURES = {
     "bandit": "learning_curve within_session controls timings raster history dopamine_trace dopamine_shift selectivity "
     "selectivity_in_time decoding_in_time",
-    "monkey_juice": "learning_curve within_session controls timings raster matching changes reaction_times history "
+    "monkey_juice": "learning_curve within_session controls timings raster matching reaction_times history "  # no changes in 12 trials
     "dopamine_trace dopamine_shift selectivity selectivity_in_time decoding_in_time",
 }
 NUMBERS_ONLY = {"units", "unit_activity", "unit_trials", "unit_spikes", "index"}
