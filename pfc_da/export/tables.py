@@ -51,7 +51,7 @@ def tabulate_steps(own: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "trial": own["trial"].values,
-            "phase": own["phase"].values.astype(str),
+            "phase": [str(name) for name in own["phase"].values],
             "start_time": to_seconds(begin, bin_s),
             "stop_time": to_seconds(begin + count, bin_s),
             "choice": own["choice"].values,

@@ -99,7 +99,9 @@ def test_inspector_and_validator_have_nothing_to_say(files):
     assert pynwb.validate(path=str(files[-1])) == []
     for config in (None, load_config("dandi")):
         messages = inspect_nwbfile(nwbfile_path=files[-1], config=config, skip_validate=True)
-        assert [(m.check_function_name, m.object_name, m.message) for m in messages] == []
+        found = [(m.check_function_name, m.object_name, m.message) for m in messages]
+        # in so few trials an untrained animal may have a single reward
+        assert [each for each in found if each[:2] != ("check_single_row", "reward")] == []
 
 
 def test_every_session_is_read_back_from_nwb(files, recording):
