@@ -70,7 +70,8 @@ FILES = {
 FIGURES = {
     "bandit": "learning_curve within_session controls timings raster history dopamine_trace dopamine_shift selectivity "
     "selectivity_in_time decoding_in_time",
-    "monkey_juice": "learning_curve within_session controls timings raster matching reaction_times history "  # no changes in 12 trials
+    # no panel of changes, as there are none in 12 trials
+    "monkey_juice": "learning_curve within_session controls timings raster matching reaction_times history "
     "dopamine_trace dopamine_shift selectivity selectivity_in_time decoding_in_time",
 }
 NUMBERS_ONLY = {"units", "unit_activity", "unit_trials", "unit_spikes", "index"}
