@@ -270,6 +270,12 @@ class TrainSettings(Settings):
         )
     )
 
+    @pydantic.model_validator(mode="after")
+    def _fit_together(self) -> "TrainSettings":
+        if self.slowest < self.fastest:
+            raise ValueError(f"slowest must be at least fastest ({self.fastest}), got {self.slowest}")
+        return self
+
     @property
     def snapshot_updates(self) -> tuple[int, ...]:
         """Updates after which the weights are kept, ascending."""
@@ -292,6 +298,8 @@ class ReplaySettings(Settings):
 
     @pydantic.model_validator(mode="after")
     def _fit_together(self) -> "ReplaySettings":
+        if abs(self.bin * 100 - round(self.bin * 100)) > 1e-6:
+            raise ValueError(f"bin must be a multiple of 0.01 s, got {self.bin}")
         if self.unit_sessions > self.sessions:
             raise ValueError(
                 f"unit_sessions must be at most sessions ({self.sessions}), got {self.unit_sessions}"

@@ -136,6 +136,8 @@ def test_whole_numbers_may_be_written_as_decimals_and_exponents():
         # what does not fit together
         ("network.tau_max=0.05", r"'network': tau_max must be at least tau_min \(0\.1 s\), got 0\.05 s\.$"),
         ("replay.sessions=9", r"'replay': unit_sessions must be at most sessions \(9\), got 10\.$"),
+        ("replay.bin=0.055", r"'replay': bin must be a multiple of 0\.01 s, got 0\.055\.$"),
+        ("train.slowest=0.4", r"'train': slowest must be at least fastest \(0\.45\), got 0\.4\.$"),
         (
             "network.fraction_excitatory=0.999",
             r"at least one excitatory and one inhibitory unit of 128, got 0\.999",
