@@ -57,6 +57,7 @@ def make_recording(n_units: int, n_spikes: int) -> xr.Dataset:
                 name: (by_bin, np.zeros((1, 1, n_bins), np.float32))
                 for name in ("value_trace", "dopamine_trace")
             },
+            "policy_trace": ((*by_bin, "action"), np.full((1, 1, n_bins, 2), 0.5, np.float32)),
             "activity": ((*by_bin, "unit"), rates),
         },
         coords={

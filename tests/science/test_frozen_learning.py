@@ -11,23 +11,24 @@ import torch
 
 from pfc_da import paradigms
 from pfc_da.agent import build_agent
+from pfc_da.clock import cut_evenly, draw_durations
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import CONTROLS, rollout
 from pfc_da.train import Training, train_update
 from pfc_da.trained import animal_seed
 
 CHANCE = 0.5
-SESSIONS = 1000
+SESSIONS = 1400
 AT_CHANCE = ("hidden_reset", "no_reward_input", "untrained")
 FAST = (
-    "network.n_units=64",
     "task.n_trials=50",
-    "train.updates=60",
-    "train.sessions=32",
-    "rule.learning_rate=5e-3",
-    "rule.discount=0.7",
-    "rule.entropy=0.02",
-    "rule.entropy_until=0.5",
+    "test_task.n_trials=50",
+    "train.updates=100",
+    "train.fastest=0.5",
+    "train.slowest=1",
+    "rule.learning_rate=4e-3",
+    "rule.discount=0.3",
+    "rule.trace_decay=0.5",
 )
 """A short training has a schedule of its own, which the defaults of a long one need not suit."""
 
@@ -49,12 +50,15 @@ def simulate_frozen(agent, weights, task, condition, feedback):
             agent.network.effective(weights),
             task,
             agent.dopamine,
-            sessions=SESSIONS,
+            schedule=cut_evenly(
+                draw_durations(task.phases, task.n_trials, SESSIONS, torch_stream(0, "science", "time")), 0.1
+            ),
             task_rng=torch_stream(0, "science", "task"),
             choice_rng=torch_stream(0, "science", "choice"),
             noise_rng=torch_stream(0, "science", "noise"),
             condition=condition,
             feedback=feedback,
+            kept=0,
         )
     return batch.reward[batch.is_choice]
 
