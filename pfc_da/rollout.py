@@ -387,7 +387,7 @@ class _Sessions:
             if self.step.objects is not None:
                 self._record("objects", self.step.objects)
             action = (logits.detach() + next(self.gumbel)).argmax(1)
-            self.last_action, self.last_rpe = self.one_hot[action], self.zeros
+            self.last_action = self.one_hot[action]
         self.task_state, self.step = self.task.step(self.task_state, action)
         reward = self.step.reward
         self.last_reward = (

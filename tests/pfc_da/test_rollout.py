@@ -356,6 +356,28 @@ def test_hidden_reset_makes_a_trial_independent_of_those_before(task, kind, feed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AtOnce(TwoChoices):
+    """The second choice follows the first without a phase in between."""
+
+    phases: ClassVar = (
+        Phase("look", (0.2, 0.4)),
+        Phase("first", (0.1, 0.3), choice=True),
+        Phase("second", (0.1, 0.3), choice=True),
+        Phase("wait", (0.1, 0.2), feedback=True),
+        Phase("pay", (0.2, 0.3), feedback=True),
+    )
+
+
+def test_errors_of_choices_in_a_row_are_all_fed_back():
+    task = AtOnce(n_trials=6)
+    batch = simulate(task, feedback="rpe")
+    error, n = batch.x[..., -1], len(task.phases)
+    shown = error.unflatten(0, (-1, n))
+    due = batch.rpe.unflatten(0, (-1, n))
+    torch.testing.assert_close(shown[:, 3:5], due[:, 1:3])
+    assert due[:, 1:3].abs().min() > 0 and (shown[:, :3] == 0).all()
+
+
 class LateFeedback(TwoChoices):
     """The trial ends with its choice: its outcome and error arrive in the next one."""
 
