@@ -112,13 +112,13 @@ class Rollout:
     is_choice, is_reset : Tensor (step,)
         Steps with a choice; steps before which the hidden state is reset.
     objects : Tensor (choice, session, action), optional
-        Object that each action would choose, at every choice.
+        Object that each action would choose, at every choice; below `n_objects`.
     labels : mapping of str to Tensor (step, session, ...)
         Labels of each step.
     problem : mapping of str to Tensor (session, ...)
         Labels that are fixed for a session.
-    n_trials : int
-        Trials of a session.
+    n_trials, n_objects : int
+        Trials of a session; objects of the task.
     system : DopamineSystem
         Computed the error.
     channel_noise : Tensor (step, session), optional
@@ -143,6 +143,7 @@ class Rollout:
     problem: Mapping[str, Tensor]
     n_trials: int
     system: DopamineSystem
+    n_objects: int = 0
     objects: Tensor | None = None
     channel_noise: Tensor | None = None
 
@@ -422,6 +423,7 @@ class _Sessions:
             labels=steps,
             problem=self.problem,
             n_trials=self.task.n_trials,
+            n_objects=self.task.n_objects,
             system=self.dopamine,
             channel_noise=self.channel_noise,
         )

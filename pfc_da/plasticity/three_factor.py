@@ -147,18 +147,14 @@ class ThreeFactor(PlasticityRule):
         actor = self.actor_signal(rollout, logits, at_choice, entropy) * (
             ACTOR_SHARE / logits[..., 0].numel()
         )
-        parts = [actor]
-        n_objects = 0
-        if rollout.objects is not None and self.settings.object_feedback:
-            n_objects = int(rollout.objects.max()) + 1
-            parts.append(torch.zeros(*actor.shape[:2], n_objects).scatter_add_(-1, rollout.objects, actor))
-        n = network.n_actions
-        signal = torch.zeros(*advantage.shape, n + 1 + n_objects)
+        n, objects = network.n_actions, rollout.objects if self.settings.object_feedback else None
+        signal = torch.zeros(*advantage.shape, n + 1 + (0 if objects is None else rollout.n_objects))
         signal[..., n] = self.settings.value_weight * advantage * weight
         signal[last, :, :n] = actor
-        if n_objects:
-            signal[last, :, n + 1 :] = parts[1]
-        to_units = self.feedback(network, effective, n_objects)
+        if objects is not None:
+            about = torch.zeros(*actor.shape[:2], rollout.n_objects).scatter_add_(-1, objects, actor)
+            signal[last, :, n + 1 :] = about
+        to_units = self.feedback(network, effective, signal.shape[-1] - n - 1)
         pull = self.hold_rate(rollout, weight)
         return Signals(signal, to_units, weight, pull, self.hold_phases(rollout, weight))
 

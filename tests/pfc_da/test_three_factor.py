@@ -207,6 +207,16 @@ def test_closed_form_is_the_online_rule_with_errors_about_objects(feedback_weigh
         assert torch.equal(closed[name], plain[name])
 
 
+def test_feedback_about_objects_is_that_of_all_objects_of_the_task():
+    network, rule, weights = make(n_units=5, task=JUICE)
+    batch = simulate(network, rule, weights, task=JUICE, sessions=3)
+    seen = dataclasses.replace(batch, objects=torch.zeros_like(batch.objects))  # of two objects, one is not there
+    effective = network.effective(weights)
+    all_seen, one_seen = (rule.collect_signals(network, effective, each, 0.2) for each in (batch, seen))
+    assert torch.equal(one_seen.to_units, all_seen.to_units)
+    assert (one_seen.read_out[..., -1] == 0).all() and (all_seen.read_out[..., -1] != 0).any()
+
+
 def test_blocks_of_bins_do_not_show(monkeypatch):
     monkeypatch.setattr(RateNetwork, "kernel", None)
     network, rule, weights = make()
