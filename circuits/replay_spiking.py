@@ -148,7 +148,7 @@ def replay_spiking_animal(
         own = _replay_neurons(neurons, animal, condition, animal.effective, record=condition == FROZEN)
         keep(condition.name, own)
         keep(RATE_PREFIX + condition.name, _replay_rate(animal, condition))
-    cut = cut_recurrence(network, animal.effective, done[FROZEN.name].mean_gating)
+    cut = cut_recurrence(animal.effective, done[FROZEN.name].mean_gating)
     keep(RECURRENCE_CUT, _replay_neurons(neurons, animal, FROZEN, cut))
     chosen = np.zeros(neurons.n_neurons, dtype=bool)
     if options.stimulation is not None:

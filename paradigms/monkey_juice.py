@@ -56,6 +56,7 @@ from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.observers.baited import BaitedObserver
 from pfc_da.analysis.statistic import Statistic, summarise
 from pfc_da.clock import Phase
+from pfc_da.errors import InputError
 from pfc_da.experiment.experiment import Experiment
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task, task_setting
@@ -143,6 +144,13 @@ class MonkeyJuice(Task):
             "better image's reward probability now less the chosen one's, 0 without a choice",
         ),
     }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shortest_block > self.longest_block:
+            raise InputError(
+                f"shortest_block must be at most longest_block ({self.longest_block} trials), got {self.shortest_block}."
+            )
 
     def in_training(self, done: float) -> Self:
         """With a curriculum: high contrast, then the full range at a sum of .75, then the task itself."""
@@ -289,7 +297,7 @@ def analyse_choices(recording: xr.Dataset, rng: np.random.Generator) -> list[Sta
 def analyse(
     recording: xr.Dataset, curves: Sequence[pd.DataFrame], settings: RunSettings, rng: np.random.Generator
 ) -> Findings:
-    """Reward beside reference agents, choices around changes, matching, and both where training had no such p0.
+    """Reward compared with that of reference agents, choices around changes, matching, and what p0 new to the animals gives.
 
     Parameters
     ----------

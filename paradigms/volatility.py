@@ -24,7 +24,6 @@ doi 10.7554/eLife.57977 (learning rates of humans).
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
@@ -138,7 +137,8 @@ class Volatility(Task):
         if self.runs == "geometric":
             hazard = 2 / (self.shortest_run + self.longest_run)
             u = torch.rand(self.n_trials + 1, batch, generator=rng, dtype=torch.float64)
-            return (torch.log1p(-u) / math.log1p(-hazard)).long() + 1
+            survive = torch.log1p(torch.tensor(-hazard, dtype=torch.float64))  # -inf for runs of 1 trial
+            return (torch.log1p(-u) / survive).long() + 1
         n_runs = self.n_trials // self.shortest_run + 1
         return torch.randint(self.shortest_run, self.longest_run + 1, (n_runs, batch), generator=rng)
 

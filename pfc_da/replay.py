@@ -164,13 +164,12 @@ def _replay_chunks(
     }
     mean_gating = None
     for place, condition in enumerate(conditions):
-        replay_condition = _replay_plastic if condition.plastic else _replay
         own_task, weights = dataclasses.replace(task, **dict(condition.task)), trained.after[condition.after]
         kept = 0 if place else replay.unit_sessions
         sessions = get_n_sessions(settings) if place == 0 else replay.sessions
-        for first, batch in replay_condition(
-            agent, settings, own_task, weights, condition, animal, sessions, kept, mean_gating
-        ):
+        common = agent, settings, own_task, weights, condition, animal, sessions
+        batches = _replay_plastic(*common) if condition.plastic else _replay(*common, kept, mean_gating)
+        for first, batch in batches:
             arrays = get_totals(batch)
             if first < replay.sessions:
                 arrays |= get_steps(task, batch, replay.sessions - first)
@@ -200,10 +199,8 @@ def _replay(
     with torch.inference_mode():
         effective = agent.network.effective(weights)
         if not condition.recurrence:
-            assert (
-                mean_gating is not None
-            )  # the first condition, which is recorded, has units that receive each other
-            effective = cut_recurrence(agent.network, effective, mean_gating)
+            assert mean_gating is not None  # the first condition is frozen, and recorded
+            effective = cut_recurrence(effective, mean_gating)
         for first, sessions in chunk_sessions(settings, CHUNK, needed):
             arranged = arrange_sessions(agent, settings, task, condition, animal, first, sessions)
             yield first, rollout(agent.network, effective, task, **arranged, kept=0 if first else kept)
@@ -217,8 +214,6 @@ def _replay_plastic(
     condition: Condition,
     animal: int,
     needed: int,
-    kept: int,
-    mean_gating: Tensor | None,
 ) -> Iterator[tuple[int, Rollout]]:
     """As `_replay`; a copy of the weights learns from every chunk at the final learning rate of training."""
     memory: Weights = {}
@@ -236,12 +231,11 @@ def _replay_plastic(
         yield first, batch
 
 
-def cut_recurrence(network: PFCNetwork, effective: Weights, mean_gating: Tensor) -> Weights:
+def cut_recurrence(effective: Weights, mean_gating: Tensor) -> Weights:
     """Weights without synapses between units; their mean current is added to the bias.
 
     Parameters
     ----------
-    network : PFCNetwork
     effective : Weights
     mean_gating : Tensor (unit,)
         In the condition `frozen`.

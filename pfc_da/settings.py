@@ -256,7 +256,6 @@ class TrainSettings(Settings):
         7.0, "highest pace of a session, reached when sessions are whole", ge=0.05, le=100
     )
     longest_bin: float = setting(0.48, "longest bin, in the mean of its jitter", "s", ge=0.02, le=0.48)
-    late_bin: float = setting(0.48, "the same in the last quarter of training", "s", ge=0.02, le=0.48)
     first_trials: int = setting(
         20, "trials of the first sessions; 0 for whole sessions from the start", "trials", ge=0, le=100_000
     )

@@ -58,8 +58,6 @@ CLAMPED_SHARE = 0.2
 """Share of the updates that the control without dopamine has; without errors later ones change nothing of its reward."""
 COMMON_PACE = 0.75
 """Share of the (logarithmic) range of paces that the sessions of an update have in common."""
-LATE = 0.75
-"""Share of training from which on `late_bin` is the longest bin."""
 STATE, CURVE = "state.safetensors", "learning_curve.csv"
 
 
@@ -155,8 +153,7 @@ def arrange_time(
     seconds = draw_durations(task.phases, task.n_trials, own.sessions, rng, Timing(pace=pace))
     if not network.has_time:
         return keep_whole(seconds)
-    longest = own.late_bin if done >= LATE else own.longest_bin
-    return cut_adaptively(seconds, len(task.phases), rng, longest)
+    return cut_adaptively(seconds, len(task.phases), rng, own.longest_bin)
 
 
 def take_step(

@@ -21,7 +21,7 @@ from pfc_da.replay import CHUNK, PLASTIC_CHUNK, chunk_sessions, get_n_sessions
 from pfc_da.rollout import Condition
 from pfc_da.settings import RunSettings
 from pfc_da.task import Task
-from pfc_da.train import CLAMPED_SHARE, COMMON_PACE, LATE, shorten
+from pfc_da.train import CLAMPED_SHARE, COMMON_PACE, shorten
 
 
 class BinCost(NamedTuple):
@@ -241,11 +241,10 @@ def count_training_bins(settings: RunSettings, task: Task, done: float, common: 
     if _liken(settings) in TIMELESS:
         return float(n_trials * len(task.phases))
     own = settings.train
-    longest = own.late_bin if done >= LATE else own.longest_bin
     place = 1 - COMMON_PACE * (1 - common)  # of the slowest session
     pace = own.fastest * (own.slowest / own.fastest) ** (place * min(done / own.whole_from, 1.0))
     slowest = (phase.seconds[1] * (pace if phase.paced else 1.0) for phase in task.phases)
-    return float(n_trials * sum(count_cuts(seconds, longest) for seconds in slowest))
+    return float(n_trials * sum(count_cuts(seconds, own.longest_bin) for seconds in slowest))
 
 
 def count_replay_bins(settings: RunSettings, task: Task, timing: Timing = USUAL) -> float:

@@ -1,7 +1,7 @@
 """The bins of the rate network and of the three-factor rule, compiled; the same results as their plain versions.
 
 Softplus and sigmoid of the f-I curve are computed from exp(-|x|), by polynomials without branches or tables, so that a
-loop over units is a few vector instructions. Compiled code is kept in a cache of numba (beside this file, or where
+loop over units is a few vector instructions. Compiled code is kept in a cache of numba (next to this file, or where
 NUMBA_CACHE_DIR says) where one can be written; files of the cache are replaced as a whole, so processes may share it.
 All numbers of the equations are arguments: the cache would not notice if one changed in another module.
 """

@@ -403,3 +403,9 @@ def test_the_observer_of_a_task_knows_how_its_sessions_are_drawn():
     assert observer.block_trials == BLOCK_TRIALS and observer.shares == P0_SHARES["high"]
     other = build_observer(MonkeyJuice(p0="full", p0_sum=0.5, changes=False))
     assert (other.p0_sum, other.block_trials, other.shares) == (0.5, None, P0_SHARES["full"])
+
+
+def test_a_shortest_block_above_the_longest_is_refused():
+    words = r"shortest_block must be at most longest_block \(75 trials\), got 76"
+    with pytest.raises(InputError, match=words):
+        MonkeyJuice(shortest_block=76, longest_block=75)

@@ -95,6 +95,14 @@ def test_labels_are_per_step_of_the_session():
             torch.testing.assert_close(labels["volatile"][:, step], state.volatile[trial])
 
 
+def test_geometric_runs_of_one_trial_change_on_every_trial():
+    task = Volatility(n_trials=40, shortest_run=1, longest_run=1, runs="geometric")
+    state, _ = task.reset(torch.Generator().manual_seed(0), 5)
+    better = state.p_reward.argmax(-1)
+    inside = (state.volatile[1:] == 1) & (state.volatile[:-1] == 1)
+    assert (better.diff(dim=0) != 0)[inside].all()
+
+
 def test_geometric_runs_end_with_a_constant_hazard():
     """1 in the mean of the shortest and longest run, whatever the trials since the last change."""
     task = Volatility(shortest_run=5, longest_run=15, runs="geometric")

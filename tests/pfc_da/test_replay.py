@@ -253,7 +253,7 @@ def test_with_recurrence_cut_units_receive_the_mean_current_of_the_frozen_animal
     trained, agent = an_animal(settings, name), build_agent(settings, TASKS[name])
     network, weights = agent.network, trained.after[None]
     effective, mean = network.effective(weights), torch.linspace(0, 1, 8)
-    cut = cut_recurrence(network, effective, mean)
+    cut = cut_recurrence(effective, mean)
     assert (cut["w"] == 0).all()
     expected = weights["b"] + torch.stack([(mean * effective["w"][:, unit]).sum() for unit in range(8)])
     torch.testing.assert_close(cut["b"], expected)

@@ -210,7 +210,9 @@ def test_closed_form_is_the_online_rule_with_errors_about_objects(feedback_weigh
 def test_feedback_about_objects_is_that_of_all_objects_of_the_task():
     network, rule, weights = make(n_units=5, task=JUICE)
     batch = simulate(network, rule, weights, task=JUICE, sessions=3)
-    seen = dataclasses.replace(batch, objects=torch.zeros_like(batch.objects))  # of two objects, one is not there
+    seen = dataclasses.replace(
+        batch, objects=torch.zeros_like(batch.objects)
+    )  # of two objects, one is not there
     effective = network.effective(weights)
     all_seen, one_seen = (rule.collect_signals(network, effective, each, 0.2) for each in (batch, seen))
     assert torch.equal(one_seen.to_units, all_seen.to_units)

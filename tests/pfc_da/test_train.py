@@ -451,11 +451,11 @@ def test_three_quarters_of_the_range_of_paces_are_common_to_the_sessions_of_an_u
     assert common.mean() == pytest.approx(1.5, abs=0.25)
 
 
-@pytest.mark.parametrize("done, longest_s", [(0.0, 0.4), (0.74, 0.4), (0.75, 0.1), (0.99, 0.1)])
-def test_bins_are_shorter_late_in_training(done, longest_s):
-    settings = settings_of("train.longest_bin=.4", "train.late_bin=.1", "train.slowest=5", "train.fastest=5")
+@pytest.mark.parametrize("longest_s", [0.4, 0.1])
+def test_bins_of_training_are_as_long_as_the_setting_says(longest_s):
+    settings = settings_of(f"train.longest_bin={longest_s}", "train.slowest=5", "train.fastest=5")
     network = build_agent(settings, TASK).network
-    ticks = train.arrange_time(network, TASK, settings, done, torch_stream(0, "time")).ticks
+    ticks = train.arrange_time(network, TASK, settings, 0.5, torch_stream(0, "time")).ticks
     longest = int(ticks.max()) / 100
     assert (
         0.9 * max(longest_s, 0.2) < longest <= 1.3 * max(longest_s, 0.2) + 0.01

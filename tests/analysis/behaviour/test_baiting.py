@@ -1,4 +1,4 @@
-"""Choices between baited options beside reference agents: shares and changes that were planted."""
+"""Choices between baited options compared with reference agents: shares and changes that were planted."""
 
 import dataclasses
 

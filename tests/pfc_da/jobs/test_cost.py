@@ -55,7 +55,7 @@ def test_training_takes_time_in_proportion_to_what_multiplies_it():
     twice = ratio("task.n_trials=200", *whole, of="cpu_s") / ratio("task.n_trials=100", *whole, of="cpu_s")
     assert twice == pytest.approx(2)
     assert ratio("train.slowest=20", of="cpu_s") > 1.2 > 1 > ratio("train.slowest=1", of="cpu_s")
-    assert ratio("train.late_bin=.1", of="cpu_s") > 1.2  # finer bins
+    assert ratio("train.longest_bin=.1", of="cpu_s") > 1.2  # finer bins
 
 
 @pytest.mark.parametrize("name", paradigms.names())
