@@ -10,7 +10,7 @@ the lateral habenula is stimulated, which silences dopamine cells, or the ventra
     risky loss stimulated  delta + 1 at a loss of the risky lever             expected: more
 
 The network is an actor and a critic that share nothing but what they see (levers, last action). The critic receives the
-reward, the actor only dopamine, delta(t) = r(t) + gamma V(t+1) - V(t) + injected(t). Weights are frozen, so whatever a
+reward, the actor only dopamine, delta(t) = r(t) + gamma^D V(t+D) - V(t) + injected(t). Weights are frozen, so whatever a
 stimulation does to later choices it does through the activity of the actor.
 
 Two further conditions separate the roles of dopamine. With `network.feedback=reward` the actor receives the reward, and

@@ -57,7 +57,7 @@ LOG = logging.getLogger(__name__)
 QUICK_SETTINGS: Mapping[str, Any] = {
     "quick": True,
     "train": {"updates": 40, "sessions": 32, "checkpoint_every": 10},
-    "replay": {"held_out_sessions": 100, "sessions": 60, "unit_sessions": 20},
+    "replay": {"held_out_sessions": 40, "sessions": 40, "unit_sessions": 8},
 }
 
 

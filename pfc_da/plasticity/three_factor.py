@@ -12,10 +12,10 @@ dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_
 delta). For the actor the discounted sum counts from its mean over the choices of the batch, so that a value that is wrong
 for all choices alike teaches it nothing. B are fixed random weights (`random`), which reach inhibitory units too, or the
 read-out weights (`symmetric`), which do not. Where actions choose objects, random weights also carry the error about these
-(chosen - policy, summed over the action of each object). Terms without dopamine are added, all local to the postsynaptic
+(chosen - policy, summed over the action of each object), to all units. Terms without dopamine are added, all local to the postsynaptic
 unit: policy entropy through the same feedback, homeostasis of its rate, and homeostasis of its mean drive in each phase.
 
-The actor is a mean over choices, all else a mean over time, so that no term depends on how time is cut. Over a finished
+The actor is a mean over choices, with weight 1/2, all else a mean over time, so that no term depends on how time is cut. Over a finished
 batch the sums can be exchanged. With A(t) = delta(t) + (gamma lambda)^D A(t+D) and
 Q_j(t) = L_j(t) A(t) + h_j(t+D) Q_j(t+D),
 
