@@ -31,6 +31,18 @@ MV_PER_UNIT = {"lhb": 32.0, "vta": 10.0}
 curves of docs/midbrain-circuit.md; linear interpolation for smaller doses is a good approximation."""
 
 
+def divides_window(bin_s: float) -> bool:
+    """True if the begin of `WINDOW_S`, of which all times of an event are multiples, is a whole number of bins.
+
+    Examples
+    --------
+    >>> divides_window(0.05), divides_window(0.02), divides_window(0.1)
+    (True, False, False)
+    """
+    n_bins = WINDOW_S[0] / bin_s
+    return round(n_bins) >= 1 and abs(n_bins - round(n_bins)) < 1e-6
+
+
 class CircuitChannel:
     """`pfc_da.dopamine.ChannelInTime` made of a circuit with one copy per session.
 
@@ -43,12 +55,12 @@ class CircuitChannel:
     discount : float
         gamma per second, of the change of value.
     bin_s : float
-        Duration of a bin in s, at most the begin of `WINDOW_S`.
+        Duration of a bin in s; `divides_window`.
 
     Raises
     ------
     InputError
-        For a longer bin.
+        For a bin that does not.
     """
 
     _rates: list[NDArray]
@@ -57,8 +69,10 @@ class CircuitChannel:
     _outcomes: dict[int, int]  # step with a choice -> bin in which its outcome begins
 
     def __init__(self, circuit: MidbrainCircuit, cells: DopamineCells, discount: float, bin_s: float) -> None:
-        if bin_s > WINDOW_S[0]:
-            raise InputError(f"bins of a midbrain circuit must be at most {WINDOW_S[0]} s, got {bin_s}.")
+        if not divides_window(bin_s):
+            raise InputError(
+                f"bins of a midbrain circuit must be at most {WINDOW_S[0]} s, got {bin_s}: they must divide it."
+            )
         self.circuit, self.cells, self.bin_s = circuit, cells, bin_s
         self._lag = round(EVENT_S / bin_s)
         self._window = tuple(round(seconds / bin_s) for seconds in WINDOW_S)
@@ -149,9 +163,9 @@ class CircuitChannel:
         Tensor (outcome, session)
             In rewards; 0 before the first bin of a window.
         """
-        rates, errors = self.rates, torch.zeros(len(outcomes), self.circuit.copies)
+        errors = torch.zeros(len(outcomes), self.circuit.copies)
         for place, outcome in enumerate(outcomes):
-            part = rates[outcome + self._window[0] : outcome + self._window[1]]
+            part = np.array(self._rates[outcome + self._window[0] : outcome + self._window[1]])
             if len(part):
                 errors[place] = self.cells.decode(torch.tensor(part.mean(0), dtype=torch.float32))
         return errors

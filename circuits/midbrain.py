@@ -94,7 +94,7 @@ def split_error(reward: ArrayLike, value: ArrayLike, next_value: ArrayLike) -> t
     Parameters
     ----------
     reward, value, next_value : array_like
-        r, V and V' in rewards, of one shape. V' is discounted already: gamma V(t+1).
+        r, V and V' in rewards, of one shape. V' is discounted already: gamma^D V(t+D).
 
     Returns
     -------
@@ -232,6 +232,8 @@ class MidbrainCircuit:
         self.network.add(operation)
         try:
             self._run(n_bins * bin_s)
+        except StopIteration:
+            raise ValueError(f"drive must return after {n_bins} bins") from None
         finally:
             self.network.remove(operation)
         self.set_current(np.zeros((self.copies, len(POPULATIONS))))

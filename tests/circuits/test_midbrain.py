@@ -166,8 +166,12 @@ def test_a_drive_that_does_not_end_with_its_bins_is_refused():
         while True:
             yield np.zeros((2, 5))
 
-    with pytest.raises(ValueError, match="drive must return after 2 bins"):
-        small().follow(endless(), 0.05, 2)
+    def early():
+        yield np.zeros((2, 5))
+
+    for drive in (endless, early):
+        with pytest.raises(ValueError, match="drive must return after 2 bins"):
+            small().follow(drive(), 0.05, 2)
 
 
 def test_the_circuit_can_be_part_of_a_larger_network():

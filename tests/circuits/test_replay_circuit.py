@@ -327,14 +327,21 @@ def test_runs_without_an_effective_stimulation_are_refused(tmp_path, capfd, para
     assert not (run / "replays/circuit/recording.nc").exists()
 
 
-def test_runs_with_long_bins_are_refused(settings):
+@pytest.mark.parametrize("bin_s", [0.1, 0.04, 0.03])
+def test_runs_with_bins_that_do_not_divide_the_window_are_refused(settings, bin_s):
     experiment, options = paradigms.load("lever_stimulation"), CircuitOptions()
-    replay = settings.replay.model_copy(update={"bin": 0.1})
+    replay = settings.replay.model_copy(update={"bin": bin_s})
     long = CircuitReplay(experiment, settings.model_copy(update={"replay": replay}), options)
-    with pytest.raises(
-        InputError, match=r"replay\.bin=0\.1; --circuit is for runs with bins of at most 0\.05 s"
-    ):
+    words = rf"replay\.bin={bin_s}; --circuit is for runs with bins of at most 0\.05 s that divide it"
+    with pytest.raises(InputError, match=words):
         long.check()
+
+
+def test_a_network_that_advances_once_a_phase_is_refused():
+    experiment = paradigms.load("lever_stimulation")
+    settings = experiment.settings(network="lstm", sets=["network.feedback=rpe"])
+    with pytest.raises(InputError, match="network 'lstm' has no time constants; --circuit is for runs of"):
+        CircuitReplay(experiment, settings, CircuitOptions()).check()
 
 
 def test_cells_take_for_1_what_they_were_trained_with_or_the_largest_reward(settings):

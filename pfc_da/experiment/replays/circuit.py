@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import xarray as xr
 
+from pfc_da.agent import build_agent
 from pfc_da.analysis.dopamine.panels import make_rate_panel
 from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.lever_stimulation.circuit import (
@@ -12,12 +13,13 @@ from pfc_da.analysis.lever_stimulation.circuit import (
     tabulate_rates,
     tabulate_shifts,
 )
+from pfc_da.circuits.channel import divides_window
 from pfc_da.circuits.codegen import prepare_brian2
 from pfc_da.circuits.midbrain import WINDOW_S
 from pfc_da.circuits.replay_circuit import SESSIONS, CircuitOptions, count_sessions, replay_circuit_animal
 from pfc_da.errors import InputError
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
-from pfc_da.jobs.cost import Cost, estimate_replay_on_demand
+from pfc_da.jobs.cost import Cost, count_replay_bins, estimate_replay_on_demand
 from pfc_da.rollout import NEEDS_RPE, Condition
 from pfc_da.trained import Trained
 
@@ -60,9 +62,15 @@ class CircuitReplay(ReplayOnDemand):
                 f"the run has network.feedback={feedback}, so that with frozen weights no stimulation reaches the actor; "
                 f"--circuit is for runs with network.feedback={' or '.join(NEEDS_RPE)}."
             )
-        if (bin_s := self.settings.replay.bin) > WINDOW_S[0]:
+        if not build_agent(self.settings, self.task).network.has_time:
+            kind = self.settings.network.kind
             raise InputError(
-                f"the run has replay.bin={bin_s:g}; --circuit is for runs with bins of at most {WINDOW_S[0]:g} s."
+                f"network {kind!r} has no time constants; --circuit is for runs of network 'rate'."
+            )
+        if not divides_window(bin_s := self.settings.replay.bin):
+            raise InputError(
+                f"the run has replay.bin={bin_s:g}; --circuit is for runs with bins of at most {WINDOW_S[0]:g} s "
+                "that divide it."
             )
         prepare_brian2()
 
@@ -74,7 +82,7 @@ class CircuitReplay(ReplayOnDemand):
         """As `ReplayOnDemand.estimate`."""
         settings, sessions = self.options.limit(self.settings), self.options.sessions
         conditions = self.count_sessions() // sessions  # half of them through the circuit
-        seconds = self.task.n_trials * sum(sum(phase.seconds) / 2 for phase in self.task.phases)
+        seconds = count_replay_bins(settings, self.task) * settings.replay.bin
         own_s = conditions / 2 * seconds * (SECOND_S + SESSION_SECOND_S * sessions)
         return estimate_replay_on_demand(settings, self.task, conditions, own_s, 0.0, workers)
 

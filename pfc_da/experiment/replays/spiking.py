@@ -31,7 +31,7 @@ from pfc_da.circuits.spiking_pfc import require_spiking
 from pfc_da.circuits.stimulation import Stimulation
 from pfc_da.experiment.analyse import analyse_choices
 from pfc_da.experiment.replay import ReplayOnDemand, Report, join_animals
-from pfc_da.jobs.cost import Cost, estimate_replay_on_demand
+from pfc_da.jobs.cost import Cost, count_replay_bins, estimate_replay_on_demand
 from pfc_da.recording import describe
 from pfc_da.recording_schema import RATE_PREFIX
 from pfc_da.replay import CHUNK
@@ -85,7 +85,7 @@ class SpikingReplay(ReplayOnDemand):
         )
         neurons = settings.network.n_units * self.options.neurons_per_unit
         spiking = conditions - len(self.conditions) - 1  # the rate network costs next to nothing
-        seconds = self.task.n_trials * sum(sum(phase.seconds) / 2 for phase in self.task.phases)
+        seconds = count_replay_bins(settings, self.task) * settings.replay.bin
         own_s = COMPILE_S + NEURON_S * neurons * spiking * self.options.sessions * seconds
         together = min(self.options.sessions, CHUNK)
         return estimate_replay_on_demand(
