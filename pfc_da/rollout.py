@@ -153,8 +153,15 @@ class Rollout:
         if not self.is_reset.any():
             return self.gating[:-1]
         before = self.gating[:-1].clone()
-        before[torch.tensor(self.schedule.first[:-1])[self.is_reset]] = self.gating[0]
+        before[self.is_reset_bin] = self.gating[0]
         return before
+
+    @property
+    def is_reset_bin(self) -> Tensor:
+        """Bins before which the hidden state is reset, dimension (bin,)."""
+        reset = torch.zeros(len(self.drive), dtype=torch.bool)
+        reset[torch.tensor(self.schedule.first[:-1])[self.is_reset]] = True
+        return reset
 
     @property
     def phase_of_bin(self) -> Tensor:

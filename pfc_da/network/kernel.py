@@ -210,17 +210,18 @@ def _pass_on(later, change, post, ticks, keep):
 
 
 @_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
-           float32[::1], ROWS, ROWS, ROWS, float32[::1], float32))  # fmt: skip
+           float32[::1], ROWS, ROWS, ROWS, float32[::1], float32, int64))  # fmt: skip
 def _accumulate(
-    w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, away, keep, gain, curve, peak_penalty
+    w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, away, keep, gain, curve,
+    peak_penalty, block,
 ):  # fmt: skip
     _check(ticks, keep)
     n_sessions, n_units = drive.shape[1:]
     later = np.zeros((n_sessions, n_units), np.float32)  # Q_j of the rule
-    change = np.empty((BLOCK, n_sessions, n_units), np.float32)
+    change = np.empty((block, n_sessions, n_units), np.float32)
     product = np.empty_like(w)
-    for last in range(len(ticks), 0, -BLOCK):
-        first = max(last - BLOCK, 0)
+    for last in range(len(ticks), 0, -block):
+        first = max(last - block, 0)
         for t in range(last - 1, first - 1, -1):
             own = change[t - first]
             _collect(later, read_out[t], to_units)
@@ -245,15 +246,13 @@ def accumulate(
     """As `pfc_da.plasticity.three_factor.accumulate_plain`, which see."""
     w = torch.zeros_like(network.mask)
     post = torch.zeros(len(rollout.x), *rollout.drive.shape[1:])
-    ends = torch.zeros(len(rollout.drive), dtype=torch.bool)
-    ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
     arrays = (
         *(w, post, rollout.gating_before, rollout.drive, rollout.ticks, rollout.schedule.step_of_bin),
-        *(rollout.phase_of_bin, ends, *signals),
+        *(rollout.phase_of_bin, rollout.is_reset_bin, *signals),
         *(tabulate_eligibility(network, settings), network.tables["gain"]),
     )
     curve = np.array([*CURVE, network.drive_at(PEAK_HZ), FI_GAIN_HZ / FI_WIDTH], np.float32)
-    _accumulate(*(_array(each) for each in arrays), curve, settings.peak_penalty)
+    _accumulate(*(_array(each) for each in arrays), curve, settings.peak_penalty, BLOCK)
     return w, post
 
 

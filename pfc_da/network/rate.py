@@ -129,7 +129,7 @@ class RateNetwork(PFCNetwork):
     @property
     def kernel(self) -> ModuleType | None:
         """`pfc_da.network.kernel`; None for a curve that it does not have, or where it cannot be compiled."""
-        return load_kernel() if self.settings.curve == "lif" else None
+        return load_kernel() if (self.rate, self.slope) == CURVES["lif"] else None
 
     def _tabulate(self) -> dict[str, Tensor]:
         """Numbers of the equations by the duration of a bin, from 0 to `MAX_TICKS` ticks.

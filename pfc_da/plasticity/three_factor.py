@@ -12,11 +12,12 @@ dopamine (`DopamineSystem`), g its adaptive gain (one number a batch: `dopamine_
 delta). For the actor the discounted sum counts from its mean over the choices of the batch, so that a value that is wrong
 for all choices alike teaches it nothing. B are fixed random weights (`random`), which reach inhibitory units too, or the
 read-out weights (`symmetric`), which do not. Where actions choose objects, random weights also carry the error about these
-(chosen - policy, summed over the action of each object), to all units. Terms without dopamine are added, all local to the postsynaptic
-unit: policy entropy through the same feedback, homeostasis of its rate, and homeostasis of its mean drive in each phase.
+(chosen - policy, summed over the action of each object), to all units. Terms without dopamine are added, all local to the
+postsynaptic unit: policy entropy through the same feedback, homeostasis of its rate, and homeostasis of its mean drive in
+each phase.
 
-The actor is a mean over choices, with weight 1/2, all else a mean over time, so that no term depends on how time is cut. Over a finished
-batch the sums can be exchanged. With A(t) = delta(t) + (gamma lambda)^D A(t+D) and
+The actor is a mean over choices, with weight 1/2, all else a mean over time, so that no term depends on how time is cut.
+Over a finished batch the sums can be exchanged. With A(t) = delta(t) + (gamma lambda)^D A(t+D) and
 Q_j(t) = L_j(t) A(t) + h_j(t+D) Q_j(t+D),
 
     dW_ij = eta sum_t s_i(t) phi'(I_j(t)) (1 - k_j) Q_j(t) / 10 Hz,
@@ -260,8 +261,7 @@ def accumulate_plain(
     ceiling, phase = network.drive_at(PEAK_HZ), rollout.phase_of_bin
     keep, gain = tabulate_eligibility(network, settings), network.tables["gain"]
     before, ticks, step = rollout.gating_before, rollout.ticks, rollout.schedule.step_of_bin
-    ends = torch.zeros(len(ticks), dtype=torch.bool)
-    ends[torch.tensor(rollout.schedule.first[:-1])[rollout.is_reset]] = True
+    ends = rollout.is_reset_bin
     w = torch.zeros_like(network.mask)
     post = torch.zeros(len(rollout.x), *rollout.drive.shape[1:])
     later = torch.zeros_like(rollout.drive[0])

@@ -242,6 +242,9 @@ def test_the_network_uses_compiled_code_unless_it_needs_gradients(monkeypatch):
 def test_another_curve_is_not_compiled():
     assert make().kernel is kernel
     assert make(curve="rectified_tanh").kernel is None
+    own = make()
+    own.rate = lambda drive: 0 * drive + 7
+    assert own.kernel is None  # a subclass with a curve of its own
 
 
 @pytest.fixture
