@@ -98,6 +98,8 @@ class Task(abc.ABC):
     """Label -> (units, long name)."""
 
     def __post_init__(self) -> None:
+        if len(set(self.phase_names)) < len(self.phases):
+            raise InputError(f"phases need names of their own, got {', '.join(self.phase_names)}.")
         for field in dataclasses.fields(self):
             value, facts = getattr(self, field.name), field.metadata
             if (names := facts.get("names")) and value not in names:

@@ -9,6 +9,7 @@ import torch
 
 from pfc_da.clock import TICK_S, Phase, Timing, cut_evenly, draw_durations, keep_whole
 from pfc_da.dopamine import Block, DopamineCells, DopamineSystem
+from pfc_da.errors import InputError
 from pfc_da.network.lstm import LSTMNetwork
 from pfc_da.network.rate import RateNetwork
 from pfc_da.paradigms.bandit import Bandit
@@ -355,6 +356,18 @@ def test_hidden_reset_makes_a_trial_independent_of_those_before(task, kind, feed
     assert carried(FROZEN)[0] > 1e-4
 
 
+def test_phases_of_one_name_are_refused():
+    class Twice(TwoChoices):
+        phases: ClassVar = (
+            Phase("wait", (0.1, 0.2)),
+            Phase("go", (0.1, 0.2), choice=True),
+            Phase("wait", (0.1, 0.2)),
+        )
+
+    with pytest.raises(InputError, match="phases need names of their own, got wait, go, wait"):
+        Twice()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AtOnce(TwoChoices):
     """The second choice follows the first without a phase in between."""
@@ -378,6 +391,7 @@ def test_errors_of_choices_in_a_row_are_all_fed_back():
     assert due[:, 1:3].abs().min() > 0 and (shown[:, :3] == 0).all()
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class LateFeedback(TwoChoices):
     """The trial ends with its choice: its outcome and error arrive in the next one."""
 
