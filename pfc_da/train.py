@@ -228,13 +228,22 @@ def train_animal(
             save_tensors(training.weights, folder / SNAPSHOT.format(training.update), own)
         if training.update % settings.train.checkpoint_every == 0:
             _save_training(training, folder, own)
-            report(training.update, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
-    save_tensors(train_clamped(agent, settings, task, initial, seed), folder / CLAMPED_WEIGHTS, own)
+            done = min(training.update, settings.train.updates - 1)  # what follows belongs to the training
+            report(done, f"reward {np.mean([row[3] for row in training.curve[-20:]]):.3f}")
+    clamped = train_clamped(agent, settings, task, initial, seed, report)
+    save_tensors(clamped, folder / CLAMPED_WEIGHTS, own)
     _save_trained(training, settings, folder, own)
     report(settings.train.updates, "diverged" if training.diverged else "")
 
 
-def train_clamped(agent: Agent, settings: RunSettings, task: Task, initial: Weights, seed: int) -> Weights:
+def train_clamped(
+    agent: Agent,
+    settings: RunSettings,
+    task: Task,
+    initial: Weights,
+    seed: int,
+    report: Callable[[int, str], None],
+) -> Weights:
     """Train the same animal without dopamine: its error is 0, so that entropy and homeostasis alone change the weights.
 
     Parameters
@@ -246,6 +255,8 @@ def train_clamped(agent: Agent, settings: RunSettings, task: Task, initial: Weig
     initial : Weights
     seed : int
         Of the animal.
+    report
+        As of `train_animal`; its number of updates stays one below all.
 
     Returns
     -------
@@ -255,6 +266,7 @@ def train_clamped(agent: Agent, settings: RunSettings, task: Task, initial: Weig
     training = Training(initial, {})
     while training.update < CLAMPED_SHARE * settings.train.updates and not training.diverged:
         training = train_update(clamped, settings, task, training, seed)
+        report(settings.train.updates - 1, "control without dopamine")
     return training.weights
 
 

@@ -65,11 +65,12 @@ def exit_code(arguments: list[str]) -> int:
     """Run the command line on `arguments`, say what went wrong in one line, and return the exit code."""
     try:
         code = app(arguments, prog_name="pfc-da", standalone_mode=False)
-        signals.raise_lost()
+        if code != 130:  # typer's word for Ctrl-C
+            signals.raise_lost()
     except Ended as ended:
         say(str(ended), sys.stderr)
         return ended.code
-    except Exception as error:  # the last place before the user: never a traceback
+    except (Exception, KeyboardInterrupt) as error:  # the last place before the user: never a traceback
         if signals.caused(error):
             say(signals.INTERRUPTED, sys.stderr)
             return 130
@@ -81,7 +82,7 @@ def exit_code(arguments: list[str]) -> int:
             return 2
         say(str(describe_failure(error, None)), sys.stderr)
         return 1
-    if code == 130:  # typer's word for Ctrl-C; work on a run folder has said its own line before that
+    if code == 130:  # work on a run folder has said its own line before that
         say(signals.INTERRUPTED, sys.stderr)
     return code or 0
 

@@ -496,7 +496,7 @@ def test_the_control_without_dopamine_is_the_same_training_with_errors_of_zero(t
     assert not same_bits(kept[CLAMPED], kept[None])
     without = ("rule.entropy=0", "rule.rate_penalty=0", "rule.phase_penalty=0", "rule.peak_penalty=0")
     quiet = settings_of("train.updates=20", *without)
-    assert same_bits(train.train_clamped(agent_of(quiet), quiet, TASK, initial, seed), initial)
+    assert same_bits(train.train_clamped(agent_of(quiet), quiet, TASK, initial, seed, silent), initial)
 
 
 def agent_of(settings):
@@ -516,7 +516,8 @@ def test_the_control_without_dopamine_learns_nothing_of_reward(tmp_path):
             return state, dataclasses.replace(step, reward=1 + step.reward)
 
     one, other = (
-        train.train_clamped(agent, settings, task, initial, seed) for task in (TASK, Generous(n_trials=5))
+        train.train_clamped(agent, settings, task, initial, seed, silent)
+        for task in (TASK, Generous(n_trials=5))
     )
     assert same_bits(one, other)
 
