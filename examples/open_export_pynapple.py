@@ -1,4 +1,4 @@
-"""Rates around the outcome of an exported session, with pynapple: the unit that tells reward from no reward best.
+"""Rates around the outcome of an exported session, with pynapple: the unit that distinguishes reward best.
 
 pfc-da export runs/bandit --format nwb --sessions 1
 python examples/open_export_pynapple.py runs/bandit/exports/nwb/sub-*/*.nwb

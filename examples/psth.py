@@ -1,4 +1,4 @@
-"""PSTH of a run or of an export of it: the unit of the first animal that tells reward from no reward best.
+"""PSTH of a run or of an export of it: the unit of the first animal that distinguishes reward best.
 
 python examples/psth.py runs/bandit/recording.nc             # or runs/bandit/replays/spiking/recording.nc
 python examples/psth.py runs/bandit/exports/netcdf/*.nc      # or an export as zarr

@@ -114,7 +114,7 @@ def describe(values: xr.DataArray) -> str:
 
 
 def _shrink(name: str, values: NDArray) -> NDArray:
-    """Labels, rewards and sure policies in one byte if whole: readers take longer ones of 0 and 1 for careless booleans."""
+    """Labels, rewards and sure policies in one byte if whole: readers take longer ones of 0 and 1 for bad booleans."""
     small = values.astype(np.int8)
     kept = np.array_equal(small, values)
     is_label = values.dtype.kind in "iu" or name == "reward"

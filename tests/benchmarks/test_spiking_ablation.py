@@ -1,6 +1,5 @@
 """The ablation of the conversion leaves out what it says, and nothing afterwards."""
 
-from benchmarks import spiking_ablation
 from benchmarks.spiking_ablation import VARIANTS, measure
 from pfc_da import paradigms
 from pfc_da.circuits import spiking_pfc
@@ -26,13 +25,14 @@ def test_every_variant_is_simulated_with_its_own_neurons(tmp_path, monkeypatch):
     config = settings.model_dump(mode="json")
     with RunFolder.open(tmp_path / "run", config) as folder, folder.doing("train"), Progress() as progress:
         experiment.train(settings, folder, progress, 1)
-    used, replay = [], spiking_ablation.replay_spiking_animal
+    used, build = [], spiking_pfc.SpikingPFC._build
 
-    def record(*arguments):
-        used.append(spiking_pfc.INHIBITION)
-        return replay(*arguments)
+    def record(neurons):
+        network = build(neurons)
+        used.append(neurons._neurons.namespace["e_inh"])
+        return network
 
-    monkeypatch.setattr(spiking_ablation, "replay_spiking_animal", record)
+    monkeypatch.setattr(spiking_pfc.SpikingPFC, "_build", record)
     lost = measure(tmp_path / "run", sessions=12, animals=4)
     assert list(lost) == list(VARIANTS) and len(lost) == 1 and lost.notna().all(axis=None)
     assert used == [*VARIANTS.values()]  # in so short a run no choice depends on it

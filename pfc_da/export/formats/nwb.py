@@ -158,7 +158,7 @@ def _make_events(session: Session) -> Iterator[Any]:
         )
     for name, events, text in (
         ("response", session.responses, "Every choice, and its reward."),
-        ("reward", session.rewards, "Every reward, delivered as the phase after the choice begins."),
+        ("reward", session.rewards, "Every reward, delivered as the next phase begins."),
     ):
         if events.empty:
             continue

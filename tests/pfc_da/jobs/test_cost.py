@@ -111,7 +111,7 @@ def test_a_replay_takes_what_its_sessions_and_conditions_take():
     fine = settings.model_copy(update={"replay": settings.replay.model_copy(update={"bin": 0.01})})
     assert estimate_replay(fine, task, [FROZEN]) == pytest.approx(5 * frozen)
     assert ratio("replay.sessions=600", "replay.held_out_sessions=600", of="disk", stage="replay") > 1.2
-    assert ratio("replay.unit_sessions=60", of="disk", stage="replay") > 2  # of 20
+    assert ratio("replay.unit_sessions=24", of="disk", stage="replay") > 2  # of 8
     assert ratio("replay.bin=.1", of="disk", stage="replay") < 0.7
 
 
