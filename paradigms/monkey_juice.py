@@ -58,6 +58,7 @@ from pfc_da.analysis.statistic import Statistic, summarise
 from pfc_da.clock import Phase
 from pfc_da.errors import InputError
 from pfc_da.experiment.experiment import Experiment
+from pfc_da.recording_schema import get_bin_s
 from pfc_da.settings import RunSettings
 from pfc_da.task import Step, Task, task_setting
 
@@ -103,7 +104,7 @@ class MonkeyJuice(Task):
     p0: str = task_setting(
         "high", "ranges from which the share of image A in p0_sum is drawn", names=P0_SHARES
     )
-    p0_sum: float = task_setting(0.8, "sum of the base reward probabilities of both images", low=0, high=1)
+    p0_sum: float = task_setting(0.8, "sum of the base reward probabilities of both images", low=0.01, high=1)
     changes: bool = task_setting(True, "whether p0 is drawn anew at unsignalled times within a session")
     shortest_block: int = task_setting(BLOCK_TRIALS[0], "fewest trials between two changes", "trials", low=1)
     longest_block: int = task_setting(BLOCK_TRIALS[1], "most trials between two changes", "trials", low=1)
@@ -320,7 +321,7 @@ def analyse(
     gaps = compute_gaps(recording, MonkeyJuice(**settings.task).p0)
     times = find_reaction_times(recording, "cue")
     decided = summarise_reaction_times(times)
-    figures.append(make_reaction_time_panel(tabulate_reaction_times(times), decided))
+    figures.append(make_reaction_time_panel(tabulate_reaction_times(times, get_bin_s(recording)), decided))
     return Findings([slope, *summarise_share(sessions, references), *changes, *gaps, *decided], figures)
 
 

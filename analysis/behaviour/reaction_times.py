@@ -6,20 +6,19 @@ the cue, the onset of the first phase in which the options are seen, and is miss
 bound.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from pfc_da.analysis.statistic import POSITIVE, SHARE, Statistic, summarise
+from pfc_da.analysis.interval import compute_mean_interval
+from pfc_da.analysis.statistic import OVER_ANIMALS, POSITIVE, SHARE, Statistic, summarise
 from pfc_da.recording_schema import FROZEN, get_bin_s, get_onset_bins, is_choice_step
 
 BOUND = 0.75
 """Probability of the action at which it counts as decided; a declared choice."""
-EDGES_S = np.arange(0, 1.45, 0.05)
-"""Bins of the distribution, in s."""
+WIDTH_S, LONGEST_S = 0.05, 1.4
+"""About the width of the bins of the distribution, whole bins of the recording, and where it ends."""
 
 
 def find_reaction_times(recording: xr.Dataset, cue: str) -> NDArray:
@@ -72,27 +71,24 @@ def summarise_reaction_times(times: NDArray) -> list[Statistic]:
     ]
 
 
-def tabulate_reaction_times(times: NDArray) -> pd.DataFrame:
-    """Distribution of reaction times: share of all trials in each bin of `EDGES_S`, with its interval over animals.
+def tabulate_reaction_times(times: NDArray, bin_s: float) -> pd.DataFrame:
+    """Distribution of reaction times: share of all trials in bins of about `WIDTH_S`, with its interval over animals.
 
     Parameters
     ----------
     times : (animal, episode, trial)
-        In s.
+        In s, whole bins of the recording.
+    bin_s : float
+        Duration of these in s.
 
     Returns
     -------
     DataFrame
         time (middle of the bin, in s), mean, low, high, interval, n, n_of.
     """
-    counts = np.stack([np.histogram(own[np.isfinite(own)], EDGES_S)[0] / own.size for own in times])
-    rows: Sequence[Statistic] = [
-        summarise("share", counts[:, place], units="fraction", within=SHARE)
-        for place in range(counts.shape[1])
-    ]
-    columns = {
-        "time": (EDGES_S[:-1] + EDGES_S[1:]) / 2,
-        "mean": [row.estimate for row in rows],
-        **{name: [getattr(row, name) for row in rows] for name in ("low", "high", "interval", "n", "n_of")},
-    }
-    return pd.DataFrame(columns)
+    width = bin_s * max(round(WIDTH_S / bin_s), 1)
+    edges = bin_s / 2 + width * np.arange(round(LONGEST_S / width) + 1)  # between the times there can be
+    counts = np.stack([np.histogram(own[np.isfinite(own)], edges)[0] / own.size for own in times])
+    low, high = np.clip(compute_mean_interval(counts), *SHARE)
+    columns = {"time": (edges[:-1] + edges[1:]) / 2, "mean": counts.mean(0), "low": low, "high": high}
+    return pd.DataFrame({**columns, "interval": OVER_ANIMALS, "n": len(times), "n_of": "animals"})

@@ -34,4 +34,5 @@ def summarise_reward_share(own: NDArray, floor: NDArray, best: NDArray, agent: s
 
 def _compute_share(own: NDArray, floor: NDArray, best: NDArray) -> NDArray:
     low = np.nanmean(floor)
-    return (np.nanmean(own, axis=(1, 2)) - low) / (np.nanmean(best) - low)
+    span = np.nanmean(best) - low
+    return (np.nanmean(own, axis=(1, 2)) - low) / (span if span else np.nan)

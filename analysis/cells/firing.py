@@ -106,7 +106,7 @@ def compute_fano(counts: ArrayLike) -> NDArray:
 
 
 def compute_fano_within(counts: ArrayLike, group: ArrayLike) -> float:
-    """Variance of spike counts within groups of trials, pooled, divided by the mean count.
+    """Variance of spike counts within groups of trials, divided by the mean count, groups weighed alike in both.
 
     Parameters
     ----------
@@ -121,16 +121,14 @@ def compute_fano_within(counts: ArrayLike, group: ArrayLike) -> float:
 
     Examples
     --------
-    >>> compute_fano_within([1, 3, 10, 10], [0, 0, 1, 1])  # variances 2 and 0, a mean of 6
+    >>> compute_fano_within([1, 3, 10, 10], [0, 0, 1, 1])  # variances 2 and 0, means 2 and 10
     0.16666666666666666
     """
     counts, group = np.asarray(counts, dtype=float), np.asarray(group)
     size = np.bincount(group)
-    free = len(counts) - (size > 0).sum()
-    if not free or not counts.sum() > 0:
-        return np.nan
     means = np.bincount(group, counts) / np.maximum(size, 1)
-    return float(((counts - means[group]) ** 2).sum() / free / counts.mean())
+    expected = (np.maximum(size - 1, 0) * means).sum()
+    return float(((counts - means[group]) ** 2).sum() / expected) if expected > 0 else np.nan
 
 
 def compute_cv(trains: Iterable[ArrayLike]) -> float:

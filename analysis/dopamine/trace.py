@@ -2,7 +2,8 @@
 
 The trace holds the error of every bin, and errors of consecutive bins add up. A burst or pause is the sum over `CHANGE_S`
 after an event, less that over `CHANGE_S` before it; it does not depend on the duration of bins. At a reward of 1 that
-nothing predicted it is 1.
+nothing predicted it is 1. Trials in which the phase of the event, or the choice phase before an outcome, is shorter than
+`CHANGE_S` are left out, as the window would hold another event; durations do not depend on what the animal does.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from pfc_da.analysis.interval import compute_mean_interval, mean_of_finite
 from pfc_da.analysis.statistic import NO_LABELS, Labels, Statistic, summarise
 from pfc_da.analysis.units.align import CUES, WINDOW_S, align
-from pfc_da.recording_schema import FROZEN, get_phases
+from pfc_da.recording_schema import FROZEN, get_bin_s, get_choice_phase, get_onset_bins, get_phases
 from pfc_da.trials import per_trial
 
 CHANGE_S = 0.3
@@ -48,24 +49,40 @@ def compute_changes(recording: xr.Dataset, event: str) -> NDArray:
     ndarray (animal, recorded_episode, trial)
         In rewards; NaN for a trial at the begin or end of the session whose window leaves it.
     """
-    before, after = (align(recording, event, window, TRACE) for window in ((-CHANGE_S, 0), (0, CHANGE_S)))
-    return np.asarray(after.values.sum(-1) - before.values.sum(-1))
+    around = align(recording, event, (-CHANGE_S, CHANGE_S), TRACE)
+    after = around["time"].values > 0
+    return np.asarray(around.values[..., after].sum(-1) - around.values[..., ~after].sum(-1))
+
+
+def is_long(recording: xr.Dataset, phase: str) -> NDArray[np.bool_]:
+    """True for trials in which a phase lasts `CHANGE_S` or longer, (animal, recorded_episode, trial)."""
+    onset = get_onset_bins(recording)
+    end = np.concatenate([onset[..., 1:], np.full_like(onset[..., :1], recording.sizes["bin"])], -1)
+    lasts = (end - onset) * get_bin_s(recording) > CHANGE_S - 1e-9
+    return np.asarray(lasts[..., recording["phase"].values == phase])
 
 
 def summarise_changes(recording: xr.Dataset) -> list[Statistic]:
     """Bursts at the stimuli of a trial and at rewards, and pauses where there is none."""
-    rewarded, at_outcome = is_rewarded(recording), compute_changes(recording, "outcome")
+    at_outcome, rewarded = compute_changes(recording, "outcome"), is_rewarded(recording)
+    apart = is_long(recording, get_choice_phase(recording))
     found = [
-        _summarise("dopamine_burst_cue", compute_changes(recording, phase), {"phase": phase})
+        _summarise(
+            "dopamine_burst_cue",
+            compute_changes(recording, phase),
+            is_long(recording, phase),
+            {"phase": phase},
+        )
         for phase in list_stimuli(recording)
     ]
     for key, chosen in (("dopamine_burst_reward", rewarded), ("dopamine_pause_omission", ~rewarded)):
-        found.append(_summarise(key, np.where(chosen, at_outcome, np.nan)))
+        found.append(_summarise(key, at_outcome, apart & chosen))
     return found
 
 
-def _summarise(key: str, changes: NDArray, labels: Labels = NO_LABELS) -> Statistic:
-    """Mean over the trials of each animal; sessions are those of all animals."""
+def _summarise(key: str, changes: NDArray, counted: NDArray, labels: Labels = NO_LABELS) -> Statistic:
+    """Mean over the counted trials of each animal; sessions are those of all animals."""
+    changes = np.where(counted, changes, np.nan)
     by_animal, by_session = mean_of_finite(changes, axis=(1, 2)), mean_of_finite(changes, axis=2)
     return summarise(key, by_animal, by_session, labels=labels, units="rewards")
 
@@ -83,9 +100,9 @@ def tabulate_traces(recording: xr.Dataset) -> pd.DataFrame:
         event (phase, or ``outcome``), trials (``all``, ``rewarded``, ``not rewarded``), time (middle of a bin in s from the
         event), mean, low, high (rewards; over animals), n.
     """
-    parts = []
+    parts, rewarded = [], is_rewarded(recording)
     for event in (*list_stimuli(recording), "outcome"):
-        aligned, rewarded = align(recording, event, WINDOW_S, TRACE), is_rewarded(recording)
+        aligned = align(recording, event, WINDOW_S, TRACE)
         groups = {REWARDED: rewarded, OMITTED: ~rewarded} if event == "outcome" else {ALL: None}
         for name, chosen in groups.items():
             values = aligned.values if chosen is None else np.where(chosen[..., None], aligned.values, np.nan)

@@ -250,8 +250,8 @@ def make_reaction_time_panel(table: pd.DataFrame, statistics: Sequence[Statistic
         table=table,
         title="Reaction times",
         caption="Time from the cue until the probability of the action taken stays at or above .75, as a share of all "
-        "trials in bins of 50 ms, weights frozen. The action itself follows at the end of the choice phase. Line: mean; "
-        "band: interval.",
+        "trials in bins of about 50 ms, weights frozen. The action itself follows at the end of the choice phase. Line: "
+        "mean; band: interval.",
         plots=(_plot_reaction_times,),
         statistics=statistics,
     )

@@ -126,7 +126,7 @@ def make_controls_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) ->
         title="Controls",
         caption="Reward per trial with frozen weights: the intact network, and networks in which one component is "
         "removed. Points: mean over animals and sessions; whiskers: intervals. Dark bars: reward of random "
-        "choices.",
+        "choices in the default task.",
         plots=(_plot_controls,),
         statistics=statistics,
         height=compute_height(table, "condition"),
@@ -149,7 +149,8 @@ def make_timings_panel(table: pd.DataFrame, statistics: Sequence[Statistic]) -> 
         title="Reward by timing",
         caption="Reward per trial with frozen weights in trials of other durations. Frozen: as in training. Pace: all paced "
         "phases of a trial are so many times as long. Pauses: ten pauses of 5 s in a session. Fixation longer: by 1 s. "
-        "Points: mean over animals and sessions; whiskers: intervals. Dark bars: reward of random choices.",
+        "Points: mean over animals and sessions; whiskers: intervals. Dark bars: reward of random choices in the default "
+        "task.",
         plots=(_plot_controls,),
         statistics=statistics,
         height=compute_height(table, "condition"),

@@ -100,7 +100,14 @@ def find_event_bins(recording: xr.Dataset, event: str) -> NDArray[np.int64]:
 def find_offsets(recording: xr.Dataset, window: tuple[float, float]) -> NDArray[np.int64]:
     """Bins of a window, counted from the one that begins at the event."""
     bin_s = get_bin_s(recording)
-    offsets = np.arange(round(window[0] / bin_s), round(window[1] / bin_s))
+    longest = recording.sizes["bin"] + 1  # no session holds a window that reaches so far
+    try:
+        first, last = (float(end) / bin_s for end in window)
+    except (TypeError, ValueError):
+        first = last = np.nan
+    finite = np.isfinite([first, last]).all()
+    ends = np.clip([first, last], -longest, longest) if finite else [0, 0]
+    offsets = np.arange(*np.rint(ends).astype(int))
     if not len(offsets):
         raise InputError(
             f"window must be (first, last) in s, at least a bin of {bin_s:g} s apart, got {show(window)}."

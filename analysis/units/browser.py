@@ -21,8 +21,6 @@ MOST_UNITS = 30
 """Units of each animal, those with the largest mean rate."""
 RASTER_TRIALS = 40
 """Trials of an animal in a raster, evenly over its trials."""
-RASTER_S = (-1.0, 2.0)
-"""Time of a raster in s from the cue; a trial is cut at the ends of the window that is drawn."""
 Groups = Mapping[str, Mapping[str, NDArray]]
 """Kind of split -> name of a group -> trials in it (animal, episode, trial) bool."""
 
@@ -149,7 +147,7 @@ def _tabulate_rasters(
 ) -> dict[str, pd.DataFrame]:
     """`unit_trials` and `unit_spikes`."""
     bin_s, cue = get_bin_s(recording), find_event_bins(recording, "cue")
-    offsets = find_offsets(recording, RASTER_S)
+    offsets = find_offsets(recording, _find_raster_window(recording))
     trials, spikes = [], []
     for animal, units in enumerate(shown):
         chosen = _choose_raster_trials(cue[animal], offsets, recording.sizes["bin"])  # (trial, 2)
@@ -165,6 +163,16 @@ def _tabulate_rasters(
                     spikes.append((animal, unit, place, times))
     listed = pd.DataFrame(spikes, columns=["animal", "unit", "trial", "spikes_ms"])
     return {"unit_trials": pd.concat(trials, ignore_index=True), "unit_spikes": listed}
+
+
+def _find_raster_window(recording: xr.Dataset) -> tuple[float, float]:
+    """Time in s from the cue that holds the windows around every event of every trial."""
+    cue, bin_s = find_event_bins(recording, "cue"), get_bin_s(recording)
+    ends = []
+    for event, window in WINDOWS_S.items():
+        later = (find_event_bins(recording, event) - cue) * bin_s
+        ends.append((float(later.min()) + window[0], float(later.max()) + window[1]))
+    return min(begin for begin, _ in ends), max(end for _, end in ends)
 
 
 def _choose_raster_trials(cue: NDArray, offsets: NDArray, n_bins: int) -> NDArray[np.int64]:

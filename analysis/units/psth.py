@@ -60,7 +60,7 @@ def psth(
         For an event or variable that the recording lacks, a variable with more than 20 different values, a negative
         smoothing, or a window without a trial.
     """
-    if smoothing < 0:
+    if not 0 <= smoothing < np.inf:
         raise InputError(f"smoothing must be a standard deviation of at least 0 s, got {smoothing:g}.")
     event_bins, offsets = find_event_bins(recording, event), find_offsets(recording, window)
     inside = find_inside(recording, event_bins, offsets)

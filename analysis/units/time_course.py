@@ -31,6 +31,7 @@ from pfc_da.analysis.units.align import (
 from pfc_da.analysis.units.decoding import compute_decoding
 from pfc_da.analysis.units.summary import (
     LEVEL,
+    average_steps,
     can_hold_out,
     compute_selectivity,
     compute_variables_p,
@@ -62,6 +63,7 @@ class SpikeCounts:
     windows : mapping of str to (episode, trial, window, unit)
         By event; NaN for trials whose time around the event leaves the session.
     phases : (episode, trial, phase, unit)
+        Mean number in a bin.
     """
 
     windows: Mapping[str, NDArray]
@@ -152,7 +154,7 @@ def count_spikes(recording: xr.Dataset, rng: np.random.Generator) -> SpikeCounts
     phases = []
     for _, episode, spikes in iterate_spikes(recording, rng):
         n_trials = events["cue"].shape[1]
-        by_step = np.add.reduceat(spikes, onset[episode], axis=0)
+        by_step = average_steps(spikes, onset[episode])  # a rate, as phases differ in duration
         phases.append(by_step.reshape(n_trials, -1, spikes.shape[1]))
         for event, found in windows.items():
             aligned = cut_windows(spikes, events[event][episode], offsets[event])

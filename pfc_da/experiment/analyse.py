@@ -27,7 +27,7 @@ from pfc_da.analysis.findings import Findings
 from pfc_da.analysis.statistic import Statistic
 from pfc_da.analysis.units.coding import analyse_coding
 from pfc_da.analysis.units.summary import compute_rates
-from pfc_da.recording_schema import FROZEN, get_condition_names
+from pfc_da.recording_schema import FROZEN, UNTRAINED, get_condition_names
 from pfc_da.rollout import CONTROLS, TIMINGS, Condition
 from pfc_da.settings import RunSettings
 from pfc_da.trials import per_trial
@@ -113,7 +113,9 @@ def _analyse_reward(
         p = _get_probabilities(recording, experiment.probability)
         figures.append(make_raster_panel(tabulate_example_sessions(choice[0], reward[0], p)))
     regrets = [compute_regrets(recording, labels=labels)] if "held_out_regret" in recording else []
-    learned = [state_chance(experiment.chance), *compute_gain(controls, labels=labels)]
+    learned = [state_chance(experiment.chance)]
+    if UNTRAINED in get_condition_names(controls):
+        learned += compute_gain(controls, labels=labels)
     return Findings([*rewards, *timings, *learned, *regrets], figures)
 
 

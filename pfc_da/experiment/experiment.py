@@ -122,8 +122,8 @@ class Experiment:
     largest_reward: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.conditions[0] != FROZEN:
-            given = self.conditions[0].name
+        if self.conditions[:1] != (FROZEN,):
+            given = self.conditions[0].name if self.conditions else "none"
             raise InputError(
                 f"the first condition of {self.name!r} must be pfc_da.rollout.FROZEN, got {given!r}."
             )

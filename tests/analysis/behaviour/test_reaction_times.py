@@ -78,11 +78,12 @@ def test_a_change_of_mind_counts_from_the_last_crossing():
     assert find_reaction_times(recording, "cue") == pytest.approx(7 * BIN_S)
 
 
-def test_the_distribution_is_that_of_all_trials():
-    decided, choice = draw()
-    decided[..., :5] = 10
-    table = tabulate_reaction_times(find_reaction_times(record(decided, choice), "cue") - 0.001)
-    assert table["mean"].sum() == pytest.approx(0.75)
-    np.testing.assert_allclose(
-        table["mean"][:10], np.bincount(decided[..., 5:].ravel(), minlength=10) / decided.size, atol=1e-12
-    )
+@pytest.mark.parametrize("bin_s", [0.05, 0.02, 0.1, 0.01])
+def test_the_distribution_is_that_of_all_trials_whatever_the_bin(bin_s):
+    possible = bin_s * np.arange(1, round(1.4 / bin_s) + 1)  # one trial at each time there can be
+    times = np.full((2, 1, 2 * len(possible)), np.nan)
+    times[..., : len(possible)] = possible
+    table = tabulate_reaction_times(times, bin_s)
+    assert table["mean"].sum() == pytest.approx(0.5, abs=0.02)  # half of the trials have none
+    assert np.ptp(table["mean"].iloc[:-1]) == pytest.approx(0, abs=1e-12)
+    assert table["time"][0] == pytest.approx(np.mean(possible[: max(round(0.05 / bin_s), 1)]))

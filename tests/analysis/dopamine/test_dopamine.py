@@ -109,6 +109,19 @@ def test_a_window_that_leaves_the_session_does_not_count(recording):
     assert np.isnan(changes[..., 0]).all() and np.isfinite(changes[..., 1:]).all()
 
 
+def test_phases_too_short_for_the_window_do_not_lend_their_neighbours_errors():
+    """A go phase of .1 s in half of the trials: what the outcome brings is no burst at go."""
+    recording = build(np.random.default_rng(2))
+    onset = recording["onset"].values.copy()
+    onset[..., 1::8] += 0.3  # the fixation before lasts longer, go less
+    short = recording.assign(onset=(recording["onset"].dims, onset))
+    plain = compute_changes(short, "go")
+    assert abs(np.nanmean(plain[..., ::2])) > 0.02 and np.nanmean(plain[..., 1::2]) == pytest.approx(0)
+    statistics = summarise_changes(short)
+    assert find(statistics, "dopamine_burst_cue", "go").estimate == pytest.approx(0, abs=1e-6)
+    assert find(statistics, "dopamine_burst_reward").by_animal == pytest.approx(BURST + ANIMAL)
+
+
 def test_animals_without_omissions_have_no_pause(recording):
     lucky = recording.copy(deep=True)
     lucky["reward"].values[0, ..., 1::4] = 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pfc_da.analysis.lever_stimulation import circuit
 from pfc_da.analysis.lever_stimulation.circuit import (
     WINDOW_S,
     compute_session_p_risky,
@@ -232,3 +233,7 @@ def test_tables_have_a_row_a_manipulation_and_p(statistics):
     for column, prefix in (("arithmetic", ARITHMETIC_PREFIX), ("circuit", "")):
         found = find(statistics, "p_risky_shift", f"{prefix}risky_win_blocked p=0.5")
         assert shift[column].startswith(f"{found.estimate:.3g} [")
+
+
+def test_the_window_is_that_of_the_calibration():
+    assert circuit.WINDOW_S == midbrain.WINDOW_S

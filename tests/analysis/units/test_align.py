@@ -101,3 +101,17 @@ def test_sessions_of_a_file_are_read_one_at_a_time(recording, tmp_path):
 def test_values_that_are_not_in_time_are_refused(recording):
     with pytest.raises(InputError, match="no 'dopamine_trace' in time, only activity, value_trace, spikes"):
         align(recording, "go", values="dopamine_trace")
+
+
+@pytest.mark.parametrize(
+    "window", [(np.nan, 1), (0, np.inf), (0,), ("a", 1), (0.2, 0.1), (0, 0), None, (0, 1, 2)]
+)
+def test_a_window_that_is_none_is_refused_in_words(recording, window):
+    with pytest.raises(
+        InputError, match=r"window must be \(first, last\) in s, at least a bin of .* apart, got "
+    ):
+        align(recording, "cue", window)
+
+
+def test_a_window_longer_than_any_session_leaves_all_trials_out(recording):
+    assert np.isnan(align(recording, "cue", (-1e9, 1))).all()

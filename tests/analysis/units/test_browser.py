@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pfc_da.analysis.units import browser
-from pfc_da.analysis.units.align import align
+from pfc_da.analysis.units.align import align, find_event_bins
 from pfc_da.analysis.units.psth import psth
 from pfc_da.trials import per_trial
 
@@ -81,6 +81,13 @@ def test_trials_of_a_raster_have_their_groups_and_events(recording, tables, beha
     assert set(trials["choice"]) == {"A", "B"} and set(trials["reward"]) == {"no", "yes"}
     share = np.mean(behaviour[0][0] == 1)
     assert np.mean(trials["choice"] == "B") == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 40))
+
+
+def test_a_raster_holds_the_windows_around_all_events(recording):
+    begin, end = browser._find_raster_window(recording)
+    choice = (find_event_bins(recording, "choice") - find_event_bins(recording, "cue")) * 0.05
+    assert begin == pytest.approx(min(-0.5, choice.min() - 1.0))
+    assert end == pytest.approx(max(1.0, choice.max() + 1.0))
 
 
 def test_drawn_spikes_follow_the_rate_of_their_unit_and_trial(tables):

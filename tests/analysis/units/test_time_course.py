@@ -165,7 +165,7 @@ def test_counts_are_those_of_windows_and_phases_by_hand():
     onset = np.rint(recording["onset"].values[0, 0, 3] / BIN_S).astype(int)
     session = recording["activity"].values[0, 3]
     trial, cue = 7, onset[7 * 5 + 1]
-    np.testing.assert_allclose(counts.phases[3, trial, 1], session[cue : onset[7 * 5 + 2]].sum(0))
+    np.testing.assert_allclose(counts.phases[3, trial, 1], session[cue : onset[7 * 5 + 2]].mean(0))
     times = time_course.find_window_times(recording, "cue")
     assert times[[0, 1, -1]].tolist() == [-0.4, -0.35, 0.9]
     for window, time in enumerate(times):

@@ -440,6 +440,21 @@ def test_training_and_test_have_settings_of_their_own():
     assert (test.n_trials, test.longest_block, test.changes) == (30, 150, True)
 
 
+@pytest.mark.parametrize("conditions, given", [((), "none"), (CONTROLS[1:], "hidden_reset")])
+def test_the_first_condition_is_the_frozen_animal(conditions, given):
+    with pytest.raises(
+        InputError, match=f"first condition of 'bandit' must be pfc_da.rollout.FROZEN, got '{given}'"
+    ):
+        dataclasses.replace(paradigms.load("bandit"), conditions=conditions)
+
+
+def test_the_frozen_animal_alone_is_analysed(tmp_path):
+    experiment = dataclasses.replace(paradigms.load("bandit"), conditions=CONTROLS[:1])
+    result = experiment.run(out=tmp_path / "run", animals=2, quick=True, sets=TINY, workers=1)
+    keys = set(result.statistics["key"])
+    assert "reward_per_trial" in keys and not keys & {"reward_gain", "reward_untrained", "reward_pauses"}
+
+
 def test_later_sources_win(tmp_path):
     experiment = paradigms.load("bandit")
     file = tmp_path / "settings.yaml"
