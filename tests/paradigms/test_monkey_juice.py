@@ -409,3 +409,10 @@ def test_a_shortest_block_above_the_longest_is_refused():
     words = r"shortest_block must be at most longest_block \(75 trials\), got 76"
     with pytest.raises(InputError, match=words):
         MonkeyJuice(shortest_block=76, longest_block=75)
+
+
+def test_a_curriculum_goes_from_high_contrast_to_the_task_itself():
+    task = MonkeyJuice(curriculum=True, p0="full", p0_sum=0.5)
+    seen = [(own.p0, own.p0_sum) for own in map(task.in_training, (0, 0.24, 0.25, 0.49, 0.5, 1.0))]
+    assert seen == [("high", 0.8)] * 2 + [("full", 0.75)] * 2 + [("full", 0.5)] * 2
+    assert MonkeyJuice(p0="full").in_training(0.0) == MonkeyJuice(p0="full")

@@ -462,6 +462,26 @@ def test_bins_of_training_are_as_long_as_the_setting_says(longest_s):
     )  # .2: of the first bins of a step
 
 
+def test_an_update_trains_on_the_task_that_the_curriculum_has_then():
+    seen = []
+
+    class Recording(Bandit):
+        def in_training(self, done):
+            seen.append(done)
+            return dataclasses.replace(self, arms="correlated_easy")
+
+        def reset(self, rng, batch):
+            assert self.arms == "correlated_easy"
+            return super().reset(rng, batch)
+
+    settings = settings_of("train.updates=4")
+    agent, task = build_agent(settings, TASK), Recording(n_trials=5)
+    training = train.Training(agent.network.init(torch_stream(0, "birth")), {})
+    for _ in range(3):
+        training = train.train_update(agent, settings, task, training, 0)
+    assert seen == [0, 0.25, 0.5]
+
+
 def test_a_network_without_time_is_trained_with_one_bin_a_phase():
     settings = settings_of("network.kind=lstm", "rule.kind=bptt")
     network = build_agent(settings, TASK).network

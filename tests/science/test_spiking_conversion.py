@@ -19,7 +19,7 @@ from pfc_da.trained import Trained, animal_seed
 FAST = (
     "task.n_trials=50",
     "test_task.n_trials=50",
-    "train.updates=100",
+    "train.updates=150",
     "train.fastest=0.5",
     "train.slowest=1",
     "rule.learning_rate=4e-3",
@@ -50,13 +50,12 @@ def test_frozen_neurons_learn_as_their_rate_network_does(animal, target, monkeyp
     monkeypatch.setenv(TARGET_VARIABLE, target)
     settings, task, trained = animal
     reset = [condition for condition in CONTROLS if condition.name == "hidden_reset"]
-    options = SpikingOptions(sessions=64)
+    options = SpikingOptions(sessions=120)
     recording = replay_spiking_animal(settings, task, trained, 0, reset, options, lambda done, note: None)
     set_provenance(recording, config=settings.model_dump(mode="json"), choice_phase=task.choice_phase)
     shares = compute_shares(recording.expand_dims("animal"), SPAN)
     lost = (shares.sel(condition="rate_frozen") - shares.sel(condition="frozen")).values.ravel()
     error = lost.std() / np.sqrt(len(lost))
-    assert shares.sel(condition="rate_frozen").mean() > 0.3
+    assert shares.sel(condition="rate_frozen").mean() > 0.5
     assert lost.mean() < 0.05 + 2 * error, (lost.mean(), error)
-    gained = (shares.sel(condition="frozen") - shares.sel(condition="hidden_reset")).values.ravel()
-    assert gained.mean() > 2 * gained.std() / np.sqrt(len(gained))
+    assert shares.sel(condition="hidden_reset").mean() < 0.25
