@@ -66,6 +66,7 @@ def discounted_sum(delta: Tensor, decay: Tensor) -> Tensor:
     [0.05000000074505806, 0.10000000149011612, 1.0]
     """
     total = delta.clone()
-    for t in range(len(total) - 2, -1, -1):
-        total[t].addcmul_(total[t + 1], decay[t + 1])
+    rows = total.unbind()
+    for own, later, kept in reversed(list(zip(rows, rows[1:], decay.unbind()[1:], strict=False))):
+        own.addcmul_(later, kept)
     return total
