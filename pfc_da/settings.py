@@ -215,9 +215,8 @@ class ThreeFactorSettings(RuleSettings):
     eligibility_window: float = setting(
         100.0, "longest time constant of the eligibility of a synapse", "s", gt=0, le=1000
     )
-    rate_penalty: float = setting(1e-4, "homeostasis of the mean log rate of each unit", ge=0, le=10)
-    phase_penalty: float = setting(
-        0.02, "homeostasis of the mean drive of each unit in a phase towards its mean drive", ge=0, le=10
+    rate_penalty: float = setting(
+        0.02, "homeostasis of the log rate of each unit, on average in each phase of a trial", ge=0, le=10
     )
     peak_penalty: float = setting(5e-2, "homeostasis of rates above 60 Hz", ge=0, le=10)
 

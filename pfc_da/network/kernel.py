@@ -185,7 +185,7 @@ def _collect(later, signals, to_units):
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
-def _change(change, later, drive, ticks, gain, weight, pull, away, peak_penalty, curve):
+def _change(change, later, drive, ticks, gain, weight, pull, peak_penalty, curve):
     """Change of the drive of the units in a bin."""
     threshold, sharpness, ceiling, steepest = curve[0], curve[1], curve[4], curve[5]
     for s in range(len(ticks)):
@@ -195,8 +195,7 @@ def _change(change, later, drive, ticks, gain, weight, pull, away, peak_penalty,
             slope = steepest * ((u if drive[s, j] < threshold else ONE) / (ONE + u))
             excess = drive[s, j] - ceiling
             excess = ZERO if excess < ZERO else excess
-            total = (later[s, j] * gain[tick, j] + share * pull[j]) * slope
-            change[s, j] = total + share * (away[j] - peak_penalty * excess)
+            change[s, j] = later[s, j] * gain[tick, j] * slope + share * (pull[j] - peak_penalty * excess)
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
@@ -210,9 +209,9 @@ def _pass_on(later, change, post, ticks, keep):
 
 
 @_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
-           float32[::1], ROWS, ROWS, ROWS, float32[::1], float32, int64))  # fmt: skip
+           ROWS, ROWS, ROWS, float32[::1], float32, int64))  # fmt: skip
 def _accumulate(
-    w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, away, keep, gain, curve,
+    w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, keep, gain, curve,
     peak_penalty, block,
 ):  # fmt: skip
     _check(ticks, keep)
@@ -225,9 +224,7 @@ def _accumulate(
         for t in range(last - 1, first - 1, -1):
             own = change[t - first]
             _collect(later, read_out[t], to_units)
-            _change(
-                own, later, drive[t], ticks[t], gain, weight[t], pull, away[phase[t]], peak_penalty, curve
-            )
+            _change(own, later, drive[t], ticks[t], gain, weight[t], pull[phase[t]], peak_penalty, curve)
             _pass_on(later, own, post[step[t]], ticks[t], keep)
             if ends[t]:
                 later[:] = ZERO

@@ -13,8 +13,7 @@ delta). For the actor the discounted sum counts from its mean over the choices o
 for all choices alike teaches it nothing. B are fixed random weights (`random`), which reach inhibitory units too, or the
 read-out weights (`symmetric`), which do not. Where actions choose objects, random weights also carry the error about these
 (chosen - policy, summed over the action of each object), to all units. Terms without dopamine are added, all local to the
-postsynaptic unit: policy entropy through the same feedback, homeostasis of its rate, and homeostasis of its mean drive in
-each phase.
+postsynaptic unit: policy entropy through the same feedback, and homeostasis of its mean rate in each phase of the trial.
 
 The actor is a mean over choices, with weight 1/2, all else a mean over time, so that no term depends on how time is cut.
 Over a finished batch the sums can be exchanged. With A(t) = delta(t) + (gamma lambda)^D A(t+D) and
@@ -39,15 +38,17 @@ from torch import Tensor
 
 from pfc_da.clock import MAX_TICKS, TICK_S
 from pfc_da.network import PFCNetwork, Weights
-from pfc_da.network.rate import RATE_SCALE_HZ, RESTING_RATE_HZ, RateNetwork
+from pfc_da.network.rate import RESTING_RATE_HZ, RateNetwork
 from pfc_da.plasticity import PlasticityRule, discounted_sum
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Rollout
 from pfc_da.settings import ThreeFactorSettings
 
 PEAK_HZ = 60.0
-LOG_RATE_OFFSET = 0.03
-"""Added to a mean gating (1 = 10 Hz) before its logarithm, so that the term is finite for a silent unit."""
+LOG_RATE_OFFSET_HZ = 0.3
+"""Added to a mean rate before its logarithm, so that the term is finite for a silent unit."""
+HOMEOSTASIS_SESSIONS = 8
+"""First sessions of a batch, over which mean rates are taken; all of 32 would cost a tenth of training."""
 ACTOR_SHARE = 0.5
 """Weight of the mean over choices against the mean over time."""
 BLOCK = 32
@@ -64,8 +65,6 @@ class Signals(NamedTuple):
     weight: Tensor
     """(bin, session) share of the bin in the mean over time."""
     pull: Tensor
-    """(unit,) homeostatic change of gating."""
-    away: Tensor
     """(phase, unit) homeostatic change of drive."""
 
 
@@ -157,8 +156,7 @@ class ThreeFactor(PlasticityRule):
             about = torch.zeros(*actor.shape[:2], rollout.n_objects).scatter_add_(-1, objects, actor)
             signal[last, :, n + 1 :] = about
         to_units = self.feedback(network, effective, signal.shape[-1] - n - 1)
-        pull = self.hold_rate(rollout, weight)
-        return Signals(signal, to_units, weight, pull, self.hold_phases(rollout, weight))
+        return Signals(signal, to_units, weight, self.hold_rates(network, rollout, weight))
 
     def dopamine_sum(self, rollout: Rollout, weight: Tensor) -> Tensor:
         """A(t) times the adaptive gain.
@@ -202,28 +200,12 @@ class ThreeFactor(PlasticityRule):
         uncertainty = -(policy * log_policy).sum(-1, keepdim=True)
         return (chosen - policy) * advantage[..., None] - entropy * policy * (log_policy + uncertainty)
 
-    def hold_rate(self, rollout: Rollout, weight: Tensor) -> Tensor:
-        """Homeostatic change of gating that moves the mean of each unit towards its resting value, on a logarithmic scale.
+    def hold_rates(self, network: RateNetwork, rollout: Rollout, weight: Tensor) -> Tensor:
+        """Homeostatic change of drive, by the logarithm of a unit's mean rate in a phase relative to its resting rate.
 
         Parameters
         ----------
-        rollout : Rollout
-        weight : Tensor (bin, session)
-            Share of each bin in the mean over time.
-
-        Returns
-        -------
-        Tensor (unit,)
-        """
-        mean = torch.einsum("bs,bsu->u", weight, rollout.gating[1:]).clamp(min=0) + LOG_RATE_OFFSET
-        rest = RESTING_RATE_HZ / RATE_SCALE_HZ + LOG_RATE_OFFSET
-        return -2 * self.settings.rate_penalty / RATE_SCALE_HZ * torch.log(mean / rest) / mean
-
-    def hold_phases(self, rollout: Rollout, weight: Tensor) -> Tensor:
-        """Homeostatic change of drive that moves the mean drive of each unit in each phase towards its mean over time.
-
-        Parameters
-        ----------
+        network : RateNetwork
         rollout : Rollout
         weight : Tensor (bin, session)
             Share of each bin in the mean over time.
@@ -232,12 +214,14 @@ class ThreeFactor(PlasticityRule):
         -------
         Tensor (phase, unit)
         """
-        by_bin = torch.einsum("bs,bsu->bu", weight, rollout.drive)
-        phase = rollout.phase_of_bin
+        own, phase = weight[:, :HOMEOSTASIS_SESSIONS], rollout.phase_of_bin
+        rate = network.activity(rollout.drive[:, :HOMEOSTASIS_SESSIONS])
+        by_bin = torch.einsum("bs,bsu->bu", own, rate)
         n_phases = int(phase.max()) + 1
-        drive = torch.zeros(n_phases, by_bin.shape[1]).index_add_(0, phase, by_bin)
-        share = torch.zeros(n_phases).index_add_(0, phase, weight.sum(1))
-        return self.settings.phase_penalty * (by_bin.sum(0) - drive / share[:, None])
+        total = torch.zeros(n_phases, by_bin.shape[1]).index_add_(0, phase, by_bin)
+        share = torch.zeros(n_phases).index_add_(0, phase, own.sum(1))
+        mean = total / share[:, None] + LOG_RATE_OFFSET_HZ
+        return -self.settings.rate_penalty * torch.log(mean / (RESTING_RATE_HZ + LOG_RATE_OFFSET_HZ))
 
 
 def accumulate_plain(
@@ -275,9 +259,9 @@ def accumulate_plain(
             signal[t] = later * gain[own]
             later = torch.zeros_like(later) if ends[block.start + t] else later * keep[own]
         own_weight = signals.weight[block][..., None]
-        signal = (signal + own_weight * signals.pull) * network.slope(drive)
+        signal *= network.slope(drive)
         signal += own_weight * (
-            signals.away[phase[block]][:, None] - settings.peak_penalty * torch.relu(drive - ceiling)
+            signals.pull[phase[block]][:, None] - settings.peak_penalty * torch.relu(drive - ceiling)
         )
         w += before[block].flatten(0, 1).T @ signal.flatten(0, 1)
         post.index_add_(0, step[block], signal)

@@ -158,8 +158,7 @@ def draw_batch(network, n_steps, resets=False, seed=0):
     read_out = torch.randn(n_bins, SESSIONS, 4, generator=rng) * weight[..., None]
     read_out[..., :2] *= (torch.arange(n_bins) % 6 == 5)[:, None, None]
     to_units = torch.randn(4, n, generator=rng)
-    pull, away = torch.randn(n, generator=rng) * 0.1, torch.randn(PHASES, n, generator=rng)
-    return batch, Signals(read_out, to_units, weight, pull, away)
+    return batch, Signals(read_out, to_units, weight, torch.randn(PHASES, n, generator=rng))
 
 
 def assert_accumulates_as_plain(network, batch, signals, **settings):

@@ -514,7 +514,7 @@ def test_the_control_without_dopamine_is_the_same_training_with_errors_of_zero(t
     assert same_bits(kept[CLAMPED], training.weights)
     assert not same_bits(kept[CLAMPED], initial)
     assert not same_bits(kept[CLAMPED], kept[None])
-    without = ("rule.entropy=0", "rule.rate_penalty=0", "rule.phase_penalty=0", "rule.peak_penalty=0")
+    without = ("rule.entropy=0", "rule.rate_penalty=0", "rule.peak_penalty=0")
     quiet = settings_of("train.updates=20", *without)
     assert same_bits(train.train_clamped(agent_of(quiet), quiet, TASK, initial, seed, silent), initial)
 
@@ -613,7 +613,7 @@ class Silent:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_synapses_change_by_what_the_channel_delivers(rule):
-    penalties = (f"rule.{name}_penalty=0" for name in ("rate", "peak", "phase"))
+    penalties = (f"rule.{name}_penalty=0" for name in ("rate", "peak"))
     actor_alone = (
         "rule.value_weight=0",
         "rule.trace_decay=1",
