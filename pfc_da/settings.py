@@ -68,10 +68,10 @@ class NetworkSettings(Settings):
     kind: str
     n_units: int = setting(128, "recurrent units", "units", ge=4, le=4096)
     input_gain: float = setting(
-        1.0, "standard deviation of the initial input weights", "thresholds", ge=0, le=5
+        0.5, "standard deviation of the initial input weights", "thresholds", ge=0, le=5
     )
     pulse_gain: float = setting(
-        1.5, "initial input weights of the last action and the feedback, relative to the others", ge=0, le=100
+        2.0, "initial input weights of the last action and the feedback, relative to the others", ge=0, le=100
     )
     feedback: Literal["reward", "rpe", "both", "none"] = setting(
         "reward", "input of the network about an outcome; of the actor alone if critic is separate"
