@@ -284,7 +284,7 @@ def accumulate_plain(
     ends = rollout.is_reset_bin
     w = torch.zeros_like(network.mask)
     post = torch.zeros(len(rollout.x), *rollout.drive.shape[1:])
-    gate = None if leak is None else torch.zeros_like(post)
+    gate = torch.zeros_like(post)
     later = torch.zeros_like(rollout.drive[0])
     for last in range(len(ticks), 0, -BLOCK):
         block = slice(max(last - BLOCK, 0), last)
@@ -294,7 +294,7 @@ def accumulate_plain(
             place = block.start + t
             own, of_step = ticks[place], step[place]
             keep, gain, _ = network.filter(own, None if leak is None else leak[of_step])
-            if gate is not None:
+            if leak is not None:
                 rate = network.rate(drive[t])
                 gate[of_step] += later * (rate / RATE_SCALE_HZ - before[place]) * keep * own[:, None]
             signal[t] = later * gain
