@@ -32,9 +32,14 @@ class SlowSynapses:
     gating: Tensor
 
     def __init__(self, tau: Tensor, neurons_per_unit: int) -> None:
-        self._keep = torch.exp(-TICK_S / tau)
+        self._tau, self._neurons_per_unit = tau, neurons_per_unit
+        self.set_leak(torch.ones_like(tau))
+
+    def set_leak(self, leak: Tensor) -> None:
+        """Multiply the inverse time constants by memory gates `leak` (session, unit) from now on."""
+        self._keep = torch.exp(-TICK_S * leak / self._tau)
         # a spike may lie anywhere in its tick: increased so, s is rate / 10 Hz on average
-        self._jump = (1 - self._keep) / (neurons_per_unit * TICK_S * RATE_SCALE_HZ)
+        self._jump = (1 - self._keep) / (self._neurons_per_unit * TICK_S * RATE_SCALE_HZ)
 
     def advance(self, counts: Tensor) -> None:
         """Advance by one tick in which the neurons of each unit fired `counts` (session, unit) spikes."""

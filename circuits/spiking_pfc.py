@@ -271,6 +271,8 @@ class SpikingPFC:
         step = 0
         while True:
             constant = torch.addmm(effective["b"], x, effective["w_in"])
+            if (leak := self.network.leak(effective, x)) is not None:
+                self._synapses.set_leak(leak)
             stimulus = None if injected is None else injected[step]
             trace = yield from self._run_step(constant, effective["w"], ticks, stimulus)
             after = self._get_state()

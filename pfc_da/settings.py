@@ -114,6 +114,9 @@ class RateNetworkSettings(NetworkSettings):
     )
     recurrent_gain: float = setting(0.5, "spectral radius of the initial linearised network", ge=0, le=5)
     read_out_gain: float = setting(0.1, "standard deviation of the initial sum of the read-outs", ge=0, le=10)
+    gate_gain: float = setting(
+        0.0, "slope of the learned gate of the synaptic leak at half its maximum; 0 for no gate", ge=0, le=100
+    )
 
     @pydantic.model_validator(mode="after")
     def _fit_together(self) -> "RateNetworkSettings":

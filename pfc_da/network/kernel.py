@@ -17,9 +17,17 @@ from numba import boolean, float32, int8, int64
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from pfc_da.clock import MAX_TICKS, TICK_S
 from pfc_da.network import Trace
-from pfc_da.network.rate import BYTE_SD, FI_GAIN_HZ, FI_THRESHOLD, FI_WIDTH, REFRACTORY_LIMIT_HZ
-from pfc_da.plasticity.three_factor import BLOCK, PEAK_HZ, tabulate_eligibility
+from pfc_da.network.rate import (
+    BYTE_SD,
+    FI_GAIN_HZ,
+    FI_THRESHOLD,
+    FI_WIDTH,
+    RATE_SCALE_HZ,
+    REFRACTORY_LIMIT_HZ,
+)
+from pfc_da.plasticity.three_factor import BLOCK, PEAK_HZ, bend_leak, tabulate_eligibility
 
 if TYPE_CHECKING:
     from pfc_da.network.rate import RateNetwork
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
 CURVE = np.array([FI_THRESHOLD, 1 / FI_WIDTH, FI_GAIN_HZ, REFRACTORY_LIMIT_HZ], np.float32)
 NO_NOISE = np.empty((0, 0, 0), np.int8)
+NO_GATE = np.empty((0, 0, 0), np.float32)
 LOG2_E = np.float32(math.log2(math.e))
 LEAST_POWER = np.float32(-64.0)
 """Of 2 in exp(-|x|): far below what changes a rate, and far above subnormal numbers, which are slow."""
@@ -122,6 +131,19 @@ def _gate_noisily(before, rate, ticks, keep, gain, noise, spread, unit):
             rate[s, j] = before[s, j] * keep[tick, j] + rate[s, j] * gain[tick, j] + shot
 
 
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _filter(ticks, speed, scale, shot, keep, gain, spread):
+    """Numbers of the equations in a bin where each session has its own: `speed` is the inverse time constants per tick."""
+    for s in range(len(ticks)):
+        tick = np.float32(ticks[s])
+        for j in range(speed.shape[1]):
+            k = _exp_minus_abs(tick * speed[s, j])
+            k = ONE if k > ONE else k
+            keep[s, j] = k
+            gain[s, j] = (ONE - k) * scale
+            spread[s, j] = shot * math.sqrt((ONE - k * k) * speed[s, j])
+
+
 @numba.njit(fastmath=FAST)
 def _check(ticks, tables):
     """Refuse durations that the tables do not hold, which compiled code would read anyway."""
@@ -134,29 +156,43 @@ BINS, ROWS = float32[:, :, ::1], float32[:, ::1]
 
 
 @_compile((BINS, BINS, BINS, ROWS, ROWS, int64[:, ::1], int8[:, :, ::1], ROWS, ROWS, ROWS, float32[::1],
-           float32, float32[::1], float32))  # fmt: skip
+           float32, float32[::1], float32, BINS, float32, float32))  # fmt: skip
 def _advance(
-    state, gating, drive, w, current, ticks, noise, keep, gain, spread, adapt, strength, curve, unit
-):
-    _check(ticks, keep)
-    adaptation = state[1]
+    state, gating, drive, w, current, ticks, noise, keep, gain, spread, adapt, strength, curve, unit, speed, scale,
+    shot,
+):  # fmt: skip
+    _check(ticks, adapt)
+    adaptation, sessions = state[1], np.arange(state.shape[1])
     for t in range(len(ticks)):
         before = gating[t - 1] if t > 0 else state[0]
         np.dot(before, w, drive[t])
         _fire(drive[t], current, adaptation, gating[t], ticks[t], adapt, strength, curve)
+        rows = ticks[t]
+        if len(speed) > 0:  # rows of the tables are then sessions
+            _filter(ticks[t], speed[0], scale, shot, keep, gain, spread)
+            rows = sessions
         if len(noise) > 0:
-            _gate_noisily(before, gating[t], ticks[t], keep, gain, noise[t], spread, unit)
+            _gate_noisily(before, gating[t], rows, keep, gain, noise[t], spread, unit)
         else:
-            _gate(before, gating[t], ticks[t], keep, gain)
+            _gate(before, gating[t], rows, keep, gain)
     if len(ticks) > 0:
         state[0] = gating[-1]
 
 
 def advance(
-    network: "RateNetwork", w: Tensor, state: Tensor, current: Tensor, ticks: Tensor, noise: Tensor | None
+    network: "RateNetwork",
+    w: Tensor,
+    state: Tensor,
+    current: Tensor,
+    ticks: Tensor,
+    noise: Tensor | None,
+    leak: Tensor | None = None,
 ) -> tuple[Tensor, Trace]:
     """As `pfc_da.network.rate.advance_plain`, which see."""
-    arrays = network.arrays
+    arrays, k = network.arrays, network.settings.neurons_per_unit
+    filters = [arrays["keep"], arrays["gain"], arrays["noise"]]
+    if leak is not None:
+        filters = [np.empty(leak.shape, np.float32) for _ in filters]
     own_state = np.array(_array(state))
     gating, drive = (np.empty((len(ticks), *own_state.shape[1:]), np.float32) for _ in range(2))
     _advance(
@@ -165,10 +201,14 @@ def advance(
         drive,
         *(_array(each) for each in (w, current, ticks)),
         NO_NOISE if noise is None else _array(noise),
-        *(arrays["keep"], arrays["gain"], arrays["noise"], arrays["adapt"]),
+        *filters,
+        arrays["adapt"],
         network.settings.adaptation,
         CURVE,
         1 / BYTE_SD,
+        NO_GATE if leak is None else _speed(network, leak)[None],
+        1 / RATE_SCALE_HZ,
+        math.sqrt((k > 0) / (2 * max(k, 1) * TICK_S)) / RATE_SCALE_HZ,
     )
     return torch.from_numpy(own_state), Trace(torch.from_numpy(gating), torch.from_numpy(drive))
 
@@ -199,6 +239,27 @@ def _change(change, later, drive, ticks, gain, weight, pull, peak_penalty, curve
 
 
 @numba.njit(fastmath=FAST, error_model="numpy")
+def _open(gate, later, before, drive, ticks, keep, scale, curve):
+    """Change of the memory gates in a bin, per change of their `speed`."""
+    threshold, sharpness, gain, limit = curve[0], curve[1], curve[2], curve[3]
+    for s in range(len(ticks)):
+        tick = np.float32(ticks[s])
+        for j in range(gate.shape[1]):
+            x = (drive[s, j] - threshold) * sharpness
+            r = gain * ((ZERO if x < ZERO else x) + _log1p(_exp_minus_abs(x)))
+            r = limit if r > limit else r
+            gate[s, j] += later[s, j] * (r * scale - before[s, j]) * keep[s, j] * tick
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
+def _limit(keep, ticks, longest):
+    """Eligibility decays at least as fast as its window."""
+    for s in range(len(ticks)):
+        for j in range(keep.shape[1]):
+            keep[s, j] = min(keep[s, j], longest[ticks[s]])
+
+
+@numba.njit(fastmath=FAST, error_model="numpy")
 def _pass_on(later, change, post, ticks, keep):
     """Decay of eligibility between bins, and the sum over the bins of a step."""
     for s in range(len(ticks)):
@@ -209,12 +270,13 @@ def _pass_on(later, change, post, ticks, keep):
 
 
 @_compile((ROWS, BINS, BINS, BINS, int64[:, ::1], int64[::1], int64[::1], boolean[::1], BINS, ROWS, ROWS,
-           ROWS, ROWS, ROWS, float32[::1], float32, int64))  # fmt: skip
+           ROWS, ROWS, ROWS, float32[::1], float32, int64, BINS, BINS, float32[::1], float32))  # fmt: skip
 def _accumulate(
     w, post, before, drive, ticks, step, phase, ends, read_out, to_units, weight, pull, keep, gain, curve,
-    peak_penalty, block,
+    peak_penalty, block, gate, speed, longest, scale,
 ):  # fmt: skip
-    _check(ticks, keep)
+    _check(ticks, longest)
+    sessions = np.arange(drive.shape[1])
     n_sessions, n_units = drive.shape[1:]
     later = np.zeros((n_sessions, n_units), np.float32)  # Q_j of the rule
     change = np.empty((block, n_sessions, n_units), np.float32)
@@ -222,10 +284,15 @@ def _accumulate(
     for last in range(len(ticks), 0, -block):
         first = max(last - block, 0)
         for t in range(last - 1, first - 1, -1):
-            own = change[t - first]
+            own, rows = change[t - first], ticks[t]
             _collect(later, read_out[t], to_units)
-            _change(own, later, drive[t], ticks[t], gain, weight[t], pull[phase[t]], peak_penalty, curve)
-            _pass_on(later, own, post[step[t]], ticks[t], keep)
+            if len(speed) > 0:  # rows of the tables are then sessions
+                _filter(ticks[t], speed[step[t]], scale, ZERO, keep, gain, own)
+                _open(gate[step[t]], later, before[t], drive[t], ticks[t], keep, scale, curve)
+                _limit(keep, ticks[t], longest)
+                rows = sessions
+            _change(own, later, drive[t], rows, gain, weight[t], pull[phase[t]], peak_penalty, curve)
+            _pass_on(later, own, post[step[t]], rows, keep)
             if ends[t]:
                 later[:] = ZERO
         rows = (last - first) * n_sessions
@@ -238,19 +305,34 @@ def _accumulate(
 
 
 def accumulate(
-    network: "RateNetwork", rollout: "Rollout", signals: "Signals", settings: "ThreeFactorSettings"
-) -> tuple[Tensor, Tensor]:
+    network: "RateNetwork",
+    rollout: "Rollout",
+    signals: "Signals",
+    settings: "ThreeFactorSettings",
+    leak: Tensor | None = None,
+) -> tuple[Tensor, ...]:
     """As `pfc_da.plasticity.three_factor.accumulate_plain`, which see."""
     w = torch.zeros_like(network.mask)
     post = torch.zeros(len(rollout.x), *rollout.drive.shape[1:])
+    gate, speed, filters = NO_GATE, NO_GATE, [tabulate_eligibility(network, settings), network.tables["gain"]]
+    if leak is not None:
+        gate, speed = np.zeros(post.shape, np.float32), _speed(network, leak)
+        filters = [torch.empty(post.shape[1:]) for _ in filters]
     arrays = (
         *(w, post, rollout.gating_before, rollout.drive, rollout.ticks, rollout.schedule.step_of_bin),
         *(rollout.phase_of_bin, rollout.is_reset_bin, *signals),
-        *(tabulate_eligibility(network, settings), network.tables["gain"]),
+        *filters,
     )
+    longest = np.exp(-np.arange(MAX_TICKS + 1) * TICK_S / settings.eligibility_window).astype(np.float32)
     curve = np.array([*CURVE, network.drive_at(PEAK_HZ), FI_GAIN_HZ / FI_WIDTH], np.float32)
-    _accumulate(*(_array(each) for each in arrays), curve, settings.peak_penalty, BLOCK)
-    return w, post
+    gated = (gate, speed, longest, 1 / RATE_SCALE_HZ)
+    _accumulate(*(_array(each) for each in arrays), curve, settings.peak_penalty, BLOCK, *gated)
+    return (w, post) if leak is None else (w, post, torch.from_numpy(gate) * bend_leak(network, leak))
+
+
+def _speed(network: "RateNetwork", leak: Tensor) -> np.ndarray:
+    """Inverse time constants per tick behind memory gates; same shape as `leak`."""
+    return _array(leak * TICK_S / network.tau)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

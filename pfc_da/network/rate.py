@@ -7,6 +7,10 @@ With synaptic gating s (1 = a presynaptic rate of 10 Hz), input x constant and r
     s_j  <- k_j s_j + (1 - k_j) r_j / 10 Hz + n sqrt(r_j (1 - k_j^2) / (2 K tau_j)) / 10 Hz,    k_j = exp(-D / tau_j)
     a_j  <- q a_j + (1 - q) c r_j,                                                              q = exp(-D / .2 s)
 
+With a memory gate (`network.gate_gain` m > 0), the input sets how fast the synapses of a unit forget: 1 / tau_j becomes
+G_j / tau_j, with G_j = 2 / (1 + exp(-m (sum_k V_kj x_k + v_j))) between 0 and 2, initially 1. This is the single memory
+gate of RECOLLECT, in continuous time and driven by the input alone.
+
 W keeps Dale's law: W_ij = |w_ij| times the sign of presynaptic unit i, without autapses. Time constants tau_j are spread
 logarithmically, those of a share of the units over longer ones. n is noise of unit variance: s then has the variance of
 the filtered spikes of K Poisson neurons a unit at every D (exact Ornstein-Uhlenbeck process). a is spike-frequency
@@ -17,7 +21,8 @@ References
 ----------
 Dale's law in trained networks: Song, Yang & Wang 2016, doi 10.1371/journal.pcbi.1004792.
 f-I curve: Siegert 1951, doi 10.1103/PhysRev.81.617; balance at the start: Rajan & Abbott 2006,
-doi 10.1103/PhysRevLett.97.188104. Exact simulation of the noise: Gillespie 1996, doi 10.1103/PhysRevE.54.2084.
+doi 10.1103/PhysRevLett.97.188104. Exact simulation of the noise: Gillespie 1996, doi 10.1103/PhysRevE.54.2084. Memory
+gate: van den Berg, Roelfsema & Bohte 2024, doi 10.1371/journal.pone.0316453.
 """
 
 import functools
@@ -110,6 +115,8 @@ class RateNetwork(PFCNetwork):
         "b": ("postsynaptic",),
         "w_read": ("presynaptic", "read_out"),
         "b_read": ("read_out",),
+        "w_gate": ("channel", "postsynaptic"),
+        "b_gate": ("postsynaptic",),
     }
 
     def __init__(self, n_inputs: int, n_actions: int, settings: RateNetworkSettings) -> None:
@@ -188,23 +195,26 @@ class RateNetwork(PFCNetwork):
         read_out_gain = self.settings.read_out_gain / math.sqrt(n_e)
         w_in = torch.randn(self.n_inputs, n, generator=rng) * self.settings.input_gain
         w_in[self.first_pulse :] *= self.settings.pulse_gain
+        gate = {"w_gate": torch.zeros(self.n_inputs, n), "b_gate": torch.zeros(n)}
         return {
             "w": magnitude * (self.settings.recurrent_gain / (slope * radius)),
             "w_in": w_in,
             "b": torch.full((n,), drive + RESTING_RATE_HZ * self.settings.adaptation),
             "w_read": torch.randn(n, self.n_actions + 1, generator=rng) * read_out_gain,
             "b_read": torch.zeros(self.n_actions + 1),
+            **(gate if self.settings.gate_gain else {}),
         }
 
     def effective(self, weights: Weights) -> Weights:
         """Signed recurrent weights (Dale's law); read-out from excitatory units only."""
-        return {
+        masked = {
             "w": weights["w"].abs() * self.sign[:, None] * self.mask,
             "w_in": weights["w_in"] * self.wiring.inputs,
-            "b": weights["b"],
             "w_read": weights["w_read"] * self.read_mask,
-            "b_read": weights["b_read"],
         }
+        if self.settings.gate_gain:
+            masked["w_gate"] = weights["w_gate"] * self.wiring.inputs
+        return {name: masked.get(name, tensor) for name, tensor in weights.items()}
 
     def initial_state(self, effective: Weights, batch: int) -> Tensor:
         """As `PFCNetwork.initial_state`: gating at the resting rate of every unit, adapted to it; (2, session, unit)."""
@@ -229,11 +239,51 @@ class RateNetwork(PFCNetwork):
         self, effective: Weights, state: Tensor, x: Tensor, ticks: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, Trace]:
         """As `PFCNetwork.advance`, by the equations at the top of this module."""
-        current = torch.addmm(effective["b"], x, effective["w_in"])
+        current, leak = torch.addmm(effective["b"], x, effective["w_in"]), self.leak(effective, x)
         compiled = None if torch.is_grad_enabled() else self.kernel
         if compiled is not None:
-            return compiled.advance(self, effective["w"], state, current, ticks, noise)
-        return advance_plain(self, effective["w"], state, current, ticks, noise)
+            return compiled.advance(self, effective["w"], state, current, ticks, noise, leak)
+        return advance_plain(self, effective["w"], state, current, ticks, noise, leak)
+
+    def leak(self, effective: Weights, x: Tensor) -> Tensor | None:
+        """Memory gates G, by which the inverse time constants are multiplied.
+
+        Parameters
+        ----------
+        effective : Weights
+        x : Tensor (..., session, channel)
+            Input.
+
+        Returns
+        -------
+        Tensor (..., session, unit) or None
+            From 0 to 2; None if `gate_gain` is 0.
+        """
+        if not self.settings.gate_gain:
+            return None
+        return 2 * torch.sigmoid(self.settings.gate_gain * (x @ effective["w_gate"] + effective["b_gate"]))
+
+    def filter(self, ticks: Tensor, leak: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers of the equations in a bin: k, (1 - k) per Hz, and the s.d. of the noise at 1 Hz.
+
+        Parameters
+        ----------
+        ticks : Tensor (session,)
+            Duration of the bin.
+        leak : Tensor (session, unit) or None
+            Of `RateNetwork.leak`.
+
+        Returns
+        -------
+        keep, gain, noise : Tensor (session, unit)
+        """
+        if leak is None:
+            return self.tables["keep"][ticks], self.tables["gain"][ticks], self.tables["noise"][ticks]
+        rate, k = leak / self.tau, self.settings.neurons_per_unit
+        decay = ticks[:, None] * TICK_S * rate
+        variance = -torch.expm1(-2 * decay) * rate * ((k > 0) / (2 * max(k, 1)))
+        noise = variance.detach().sqrt() / RATE_SCALE_HZ
+        return torch.exp(-decay), -torch.expm1(-decay) / RATE_SCALE_HZ, noise
 
     def activity(self, drive: Tensor) -> Tensor:
         """Firing rate in Hz."""
@@ -246,7 +296,13 @@ class RateNetwork(PFCNetwork):
 
 
 def advance_plain(
-    network: RateNetwork, w: Tensor, state: Tensor, current: Tensor, ticks: Tensor, noise: Tensor | None
+    network: RateNetwork,
+    w: Tensor,
+    state: Tensor,
+    current: Tensor,
+    ticks: Tensor,
+    noise: Tensor | None,
+    leak: Tensor | None = None,
 ) -> tuple[Tensor, Trace]:
     """Advance by the bins of a phase, one by one, in plain torch.
 
@@ -263,6 +319,8 @@ def advance_plain(
         Durations of the bins.
     noise : Tensor (bin, session, unit) or None
         Random bytes.
+    leak : Tensor (session, unit), optional
+        Memory gates, constant during the phase; all 1 unless given.
 
     Returns
     -------
@@ -275,10 +333,11 @@ def advance_plain(
     for t, own in enumerate(ticks):
         drive = torch.addmm(current - adaptation, gating, w)
         rate = network.rate(drive)
-        gating = torch.addcmul(gating * tables["keep"][own], rate, tables["gain"][own])
+        keep, gain, spread = network.filter(own, leak)
+        gating = torch.addcmul(gating * keep, rate, gain)
         if noise is not None:
             unit_noise = (noise[t].float() + 0.5) / BYTE_SD
-            gating = torch.addcmul(gating, unit_noise, tables["noise"][own] * rate.detach().sqrt())
+            gating = torch.addcmul(gating, unit_noise, spread * rate.detach().sqrt())
         adaptation = torch.lerp(strength * rate, adaptation, tables["adapt"][own][:, None])
         gatings.append(gating)
         drives.append(drive)

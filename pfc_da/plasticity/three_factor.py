@@ -22,8 +22,13 @@ Q_j(t) = L_j(t) A(t) + h_j(t+D) Q_j(t+D),
     dW_ij = eta sum_t s_i(t) phi'(I_j(t)) (1 - k_j) Q_j(t) / 10 Hz,
 
 one matrix product for all bins (`ThreeFactor.change`). A reset of the hidden state also sets eligibility to 0, so Q ends
-there; z is kept. A test compares the closed form with the equations above, computed synapse by synapse, and its
-direction with the exact gradient.
+there; z is kept. With a memory gate G_j (`pfc_da.network.rate`), tau_j is tau_j / G_j throughout, and the weight V_kj of an
+input k on the gate has an eligibility of its own,
+
+    e_kj <- h_j e_kj + (r_j / 10 Hz - s_j) k_j (D / tau_j) dG_j/dV_kj.
+
+A test compares the closed form with the equations above, computed synapse by synapse, and its direction with the exact
+gradient.
 
 References
 ----------
@@ -31,6 +36,7 @@ Bellec et al. 2020, doi 10.1038/s41467-020-17236-y (e-prop, reward-based); Frema
 doi 10.3389/fncir.2015.00085 (three factors); random feedback: Lillicrap et al. 2016, doi 10.1038/ncomms13276.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -38,7 +44,7 @@ from torch import Tensor
 
 from pfc_da.clock import MAX_TICKS, TICK_S
 from pfc_da.network import PFCNetwork, Weights
-from pfc_da.network.rate import RESTING_RATE_HZ, RateNetwork
+from pfc_da.network.rate import RATE_SCALE_HZ, RESTING_RATE_HZ, RateNetwork
 from pfc_da.plasticity import PlasticityRule, discounted_sum
 from pfc_da.rng import torch_stream
 from pfc_da.rollout import Rollout
@@ -111,10 +117,11 @@ class ThreeFactor(PlasticityRule):
         signals = self.collect_signals(network, effective, rollout, entropy)
         compiled = network.kernel
         accumulate = accumulate_plain if compiled is None else compiled.accumulate
-        w, post = accumulate(network, rollout, signals, self.settings)
+        leak = network.leak(effective, rollout.x)
+        w, post, *gate = accumulate(network, rollout, signals, self.settings, leak)
         n_read = network.n_actions + 1
         read_out = signals.read_out[..., :n_read].flatten(0, 1)
-        return {
+        change = {
             "w": w * network.sign[:, None] * torch.sign(weights["w"]) * network.mask,  # of the magnitude
             "w_in": rollout.x.flatten(0, 1).T @ post.flatten(0, 1) * network.wiring.inputs,
             "b": post.sum((0, 1)),
@@ -122,6 +129,10 @@ class ThreeFactor(PlasticityRule):
             "w_read": (read_out.T @ rollout.gating[1:].flatten(0, 1)).T * network.read_mask,
             "b_read": read_out.sum(0),
         }
+        for own in gate:
+            change["w_gate"] = rollout.x.flatten(0, 1).T @ own.flatten(0, 1) * network.wiring.inputs
+            change["b_gate"] = own.sum((0, 1))
+        return change
 
     def collect_signals(
         self, network: RateNetwork, effective: Weights, rollout: Rollout, entropy: float
@@ -225,8 +236,12 @@ class ThreeFactor(PlasticityRule):
 
 
 def accumulate_plain(
-    network: RateNetwork, rollout: Rollout, signals: Signals, settings: ThreeFactorSettings
-) -> tuple[Tensor, Tensor]:
+    network: RateNetwork,
+    rollout: Rollout,
+    signals: Signals,
+    settings: ThreeFactorSettings,
+    leak: Tensor | None = None,
+) -> tuple[Tensor, ...]:
     """Sum the contributions of all bins, backwards in time, in plain torch.
 
     Parameters
@@ -235,6 +250,8 @@ def accumulate_plain(
     rollout : Rollout
     signals : Signals
     settings : ThreeFactorSettings
+    leak : Tensor (step, session, unit), optional
+        Memory gates; none unless given.
 
     Returns
     -------
@@ -242,22 +259,31 @@ def accumulate_plain(
         Change of the effective recurrent weights.
     post : Tensor (step, session, unit)
         Change of the drive, summed over the bins of each step.
+    gate : Tensor (step, session, unit)
+        Change of the weighted input of the memory gate, likewise; only if there is one.
     """
     ceiling, phase = network.drive_at(PEAK_HZ), rollout.phase_of_bin
-    keep, gain = tabulate_eligibility(network, settings), network.tables["gain"]
+    slowest = math.exp(-TICK_S / settings.eligibility_window)
     before, ticks, step = rollout.gating_before, rollout.ticks, rollout.schedule.step_of_bin
     ends = rollout.is_reset_bin
     w = torch.zeros_like(network.mask)
     post = torch.zeros(len(rollout.x), *rollout.drive.shape[1:])
+    gate = torch.zeros_like(post)
     later = torch.zeros_like(rollout.drive[0])
     for last in range(len(ticks), 0, -BLOCK):
         block = slice(max(last - BLOCK, 0), last)
         drive, signal = rollout.drive[block], signals.read_out[block] @ signals.to_units
         for t in reversed(range(len(signal))):
             later = signal[t] + later  # Q_j of the bin
-            own = ticks[block.start + t]
-            signal[t] = later * gain[own]
-            later = torch.zeros_like(later) if ends[block.start + t] else later * keep[own]
+            place = block.start + t
+            own, of_step = ticks[place], step[place]
+            keep, gain, _ = network.filter(own, None if leak is None else leak[of_step])
+            if leak is not None:
+                rate = network.rate(drive[t])
+                gate[of_step] += later * (rate / RATE_SCALE_HZ - before[place]) * keep * own[:, None]
+            signal[t] = later * gain
+            eligibility = torch.minimum(keep, slowest ** own[:, None])
+            later = torch.zeros_like(later) if ends[place] else later * eligibility
         own_weight = signals.weight[block][..., None]
         signal *= network.slope(drive)
         signal += own_weight * (
@@ -265,7 +291,12 @@ def accumulate_plain(
         )
         w += before[block].flatten(0, 1).T @ signal.flatten(0, 1)
         post.index_add_(0, step[block], signal)
-    return w, post
+    return (w, post) if leak is None else (w, post, gate * bend_leak(network, leak))
+
+
+def bend_leak(network: RateNetwork, leak: Tensor) -> Tensor:
+    """Derivative of a memory gate over tau with respect to its weighted input, per tick; same shape as `leak`."""
+    return leak * (1 - leak / 2) * (network.settings.gate_gain * TICK_S) / network.tau
 
 
 def tabulate_eligibility(network: RateNetwork, settings: ThreeFactorSettings) -> Tensor:

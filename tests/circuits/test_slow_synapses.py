@@ -27,6 +27,15 @@ def test_gating_decays_with_tau():
         torch.testing.assert_close(synapses.gating[1], 0.7 * torch.exp(-tick * TICK_S / TAU))
 
 
+def test_a_memory_gate_divides_the_time_constants_from_then_on():
+    gated, slower = (SlowSynapses(tau, neurons_per_unit=1) for tau in (TAU, 4 * TAU))
+    gated.set_leak(torch.full((2, 3), 0.25))
+    for synapses in (gated, slower):
+        synapses.gating = torch.full((2, 3), 0.7)
+        synapses.advance(torch.ones(2, 3))
+    torch.testing.assert_close(gated.gating, slower.gating)
+
+
 @pytest.mark.parametrize("k", [1, 4])
 def test_a_spike_adds_what_the_differential_equation_does(k):
     """The integral of gating over all time is 1 / (k 10 Hz) for one spike, whatever tau."""

@@ -135,15 +135,19 @@ def test_adaptation_is_the_filtered_spike_train_of_each_neuron():
     assert len(spikes.time) > 100
 
 
-def test_gating_is_the_filtered_spike_train_of_the_unit():
+@pytest.mark.parametrize("gate_gain", [0.0, 3.0], ids=["no gate", "gate"])
+def test_gating_is_the_filtered_spike_train_of_the_unit(gate_gain):
     """Closed form from the recorded spikes, with times within a tick unknown to the synapse."""
-    network, effective = build(Bandit(), adaptation=0.0)
+    network, effective = build(Bandit(), adaptation=0.0, gate_gain=gate_gain)
     alone = cut(effective, torch.linspace(0.3, 1.2, 10))
+    if gate_gain:
+        alone["b_gate"] = torch.linspace(-1, 0.1, 10)
     neurons = SpikingPFC(network, 1, neurons_per_unit=2)
     (_, trace), spikes = neurons.run(
         hold(network, alone, silence(network, 4), [3, 7]), alone, seed=0, record=True
     )
-    tau, ends = network.tau.numpy(), np.cumsum([0.03, 0.07] * 4)
+    opened = 2 / (1 + np.exp(-3 * np.linspace(-1, 0.1, 10))) if gate_gain else 1.0
+    tau, ends = network.tau.numpy() / opened, np.cumsum([0.03, 0.07] * 4)
     for gating, end in zip(trace.gating[:, 0].numpy(), ends, strict=True):
         since = end - spikes.time
         kernel = np.exp(-since / tau[spikes.unit]) / (2 * 10 * tau[spikes.unit]) * (since > DT_S / 2)

@@ -40,6 +40,12 @@ def draw_phase(network, n_bins=7, sessions=SESSIONS, seed=0):
     return w, state, current, ticks, network.draw_noise(rng, sessions, n_bins)
 
 
+def draw_leak(network, *dims, seed=1):
+    """Memory gates from nearly closed to open, dimensions (*dims, unit)."""
+    rng = torch.Generator().manual_seed(seed)
+    return 2 * torch.sigmoid(2 * torch.randn(*dims, network.n_units, generator=rng))
+
+
 def assert_advances_as_plain(network, *phase):
     state, trace = kernel.advance(network, *phase)
     plain_state, plain = advance_plain(network, *phase)
@@ -55,6 +61,16 @@ def test_a_phase_equals_its_plain_version(settings):
     assert_advances_as_plain(network, *draw_phase(network))
 
 
+@pytest.mark.parametrize("settings", [{}, {"neurons_per_unit": 0}, {"n_units": 37}])
+def test_a_phase_with_memory_gates_equals_its_plain_version(settings):
+    network = make(gate_gain=3.0, **settings)
+    phase = draw_phase(network)
+    gated, _ = assert_advances_as_plain(network, *phase, draw_leak(network, SESSIONS))
+    open_, _ = assert_advances_as_plain(network, *phase, torch.ones(SESSIONS, network.n_units))
+    assert (gated - open_).abs().max() > 0.05
+    torch.testing.assert_close(open_, kernel.advance(network, *phase)[0], rtol=1e-4, atol=1e-5)
+
+
 def test_sessions_with_equal_ticks_and_one_session_equal_their_plain_versions():
     network = make()
     for sessions in (1, 9):
@@ -68,6 +84,10 @@ def test_bins_of_no_ticks_change_nothing():
     after, trace = assert_advances_as_plain(network, w, state, current, torch.zeros_like(ticks), noise)
     assert torch.equal(after, state)
     assert torch.equal(trace.gating, state[0].expand_as(trace.gating))
+    gated, _ = kernel.advance(
+        network, w, state, current, torch.zeros_like(ticks), noise, draw_leak(network, SESSIONS)
+    )
+    assert torch.equal(gated, state)
 
 
 def test_the_callers_tensors_are_left_alone_and_two_calls_give_the_same_bits():
@@ -161,13 +181,13 @@ def draw_batch(network, n_steps, resets=False, seed=0):
     return batch, Signals(read_out, to_units, weight, torch.randn(PHASES, n, generator=rng))
 
 
-def assert_accumulates_as_plain(network, batch, signals, **settings):
+def assert_accumulates_as_plain(network, batch, signals, leak=None, **settings):
     own = ThreeFactorSettings(**settings)
-    w, post = kernel.accumulate(network, batch, signals, own)
-    plain_w, plain_post = accumulate_plain(network, batch, signals, own)
-    torch.testing.assert_close(w, plain_w, rtol=1e-4, atol=1e-5 * plain_w.abs().max().item())
-    torch.testing.assert_close(post, plain_post, rtol=1e-4, atol=1e-5 * plain_post.abs().max().item())
-    return w, post
+    compiled = kernel.accumulate(network, batch, signals, own, leak)
+    plain = accumulate_plain(network, batch, signals, own, leak)
+    for one, other in zip(compiled, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5 * other.abs().max().item())
+    return compiled
 
 
 @pytest.mark.parametrize(
@@ -178,6 +198,16 @@ def test_the_change_of_a_batch_equals_its_plain_version(n_steps, resets):
     network = make()
     assert n_steps == 2 or n_steps * BINS_OF_STEP > BLOCK
     assert_accumulates_as_plain(network, *draw_batch(network, n_steps, resets), peak_penalty=0.0)
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_the_change_of_a_batch_with_memory_gates_equals_its_plain_version(resets):
+    network, n_steps = make(gate_gain=3.0), 2 * (BLOCK // BINS_OF_STEP) + 2
+    batch, signals = draw_batch(network, n_steps, resets)
+    leak = draw_leak(network, n_steps, SESSIONS)
+    for window in (100.0, 0.5):
+        *_, gate = assert_accumulates_as_plain(network, batch, signals, leak, eligibility_window=window)
+        assert gate.abs().min(-1).values.max() > 0
 
 
 def test_rates_above_the_peak_are_pushed_down_as_in_the_plain_version():

@@ -312,3 +312,42 @@ def test_lstm_reads_policy_and_value_from_h():
     h = torch.randn(2, 4)
     logits, value = network.read_out(weights, h)
     torch.testing.assert_close(torch.cat([logits, value[:, None]], 1), h @ weights["w_read"])
+
+
+def test_a_memory_gate_changes_nothing_at_first():
+    plain, gated = make(), make(gate_gain=5.0)
+    weights = gated.init(torch_stream(0, "birth"))
+    first = plain.init(torch_stream(0, "birth"))
+    assert all(torch.equal(weights[name], tensor) for name, tensor in first.items())
+    assert weights.keys() - first.keys() == {"w_gate", "b_gate"}
+    x = torch.randn(3, 5, generator=torch_stream(0, "x"))
+    assert plain.leak(plain.effective(first), x) is None
+    assert torch.equal(gated.leak(gated.effective(weights), x), torch.ones(3, 16))
+    found = advance(gated, gated.effective(weights), [20, 0, 7], 3, x=x)[0]
+    torch.testing.assert_close(
+        found, advance(plain, plain.effective(first), [20, 0, 7], 3, x=x)[0], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("ticks", [[64], [16] * 4])
+def test_a_memory_gate_multiplies_the_inverse_time_constants(ticks):
+    """Mean and variance are those of the exact process with the other time constants."""
+    network, sessions = make(10, gate_gain=2.0, adaptation=0.0), 20_000
+    effective = unconnected(network, torch.linspace(0.2, 1.2, 10))
+    effective |= {"w_gate": torch.zeros(5, 10), "b_gate": torch.linspace(-2, 1, 10)}
+    effective["w_gate"][1] = -0.5
+    x = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0]).expand(sessions, 5)
+    state, _ = advance(network, effective, ticks, sessions, x=x)
+    logit = 2 * (torch.linspace(-2, 1, 10).double() - 0.5)
+    rate, tau = network.rate(effective["b"]).double(), network.tau.double() * (1 + torch.exp(-logit)) / 2
+    keep = torch.exp(-0.64 / tau)
+    mean, variance = keep * 0.4 + (1 - keep) * rate / 10, rate * (1 - keep**2) / (8 * tau) / 100
+    found = state[0].double()
+    assert ((found.mean(0) - mean).abs() < 4.5 * (variance / sessions).sqrt() + 1e-6).all()
+    assert ((found.var(0) / variance - 1).abs() < 4.5 * math.sqrt(2 / sessions)).all()
+
+
+def test_the_gate_of_an_actor_has_the_inputs_of_the_actor():
+    network = make(gate_gain=2.0, critic="separate", feedback="rpe", n_inputs=6)
+    weights = network.init(torch_stream(0, "birth")) | {"w_gate": torch.ones(6, 16)}
+    assert torch.equal(network.effective(weights)["w_gate"], network.wiring.inputs)

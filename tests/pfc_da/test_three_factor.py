@@ -37,7 +37,10 @@ def make(*, n_units=8, task=TASK, rule=QUIET, seed=0, **network_settings):
     """A network, a rule, and weights in which every term of the rule counts."""
     own = {"n_units": n_units, "read_out_gain": 1.0, "input_gain": 0.3, "tau_min": 0.2} | network_settings
     network = RateNetwork(input_size(task, "reward"), task.n_actions, RateNetworkSettings(**own))
-    return network, ThreeFactor(ThreeFactorSettings(**rule)), network.init(torch_stream(seed, "birth"))
+    weights = network.init(torch_stream(seed, "birth"))
+    for name in weights.keys() & {"w_gate", "b_gate"}:  # they begin at 0
+        weights[name] = torch.randn(weights[name].shape, generator=torch_stream(seed, name)) * 0.4
+    return network, ThreeFactor(ThreeFactorSettings(**rule)), weights
 
 
 def arrange(task, sessions, *, bin_s=0.1, adaptively=False, seed=0):
@@ -107,7 +110,7 @@ def online_change(network, rule, weights, batch, entropy):
     n_objects = 0 if batch.objects is None else int(batch.objects.max()) + 1
     to_units = rule.feedback(network, network.effective(weights), n_objects).double().numpy()
     n_actions, sessions = network.n_actions, batch.action.shape[1]
-    tau = network.tau.double().numpy()
+    slope_of_gate = network.settings.gate_gain
     gating, x, drive = (tensor.double().numpy() for tensor in (batch.gating, batch.x, batch.drive))
     delta = get_delta(rule, batch)
     (summed, gain), seconds = sum_dopamine(rule, batch, delta), batch.ticks.double().numpy() / 100
@@ -120,7 +123,8 @@ def online_change(network, rule, weights, batch, entropy):
 
     total = {name: np.zeros_like(array) for name, array in effective.items()}
     for session in range(sessions):
-        eligibility = {name: np.zeros_like(effective[name]) for name in ("w", "w_in", "b")}
+        local = ("w", "w_in", "b", *(("w_gate", "b_gate") if slope_of_gate else ()))
+        eligibility = {name: np.zeros_like(effective[name]) for name in local}
         trace = {name: np.zeros_like(array) for name, array in effective.items()}
         for t, step in enumerate(batch.schedule.step_of_bin.tolist()):
             before = gating[t, session]
@@ -144,6 +148,16 @@ def online_change(network, rule, weights, batch, entropy):
                 ungated_objects = about_objects(batch, choices[t], session, ungated[:n_actions])
             width = 0.1745
             slope = 11.621 / width / (1 + np.exp(-(drive[t, session] - 0.4051) / width))
+            tau = network.tau.double().numpy()
+            if slope_of_gate:
+                opened = 1 / (
+                    1
+                    + np.exp(-slope_of_gate * (x[step, session] @ effective["w_gate"] + effective["b_gate"]))
+                )
+                per_input = 2 * slope_of_gate * opened * (1 - opened) / tau  # of 1 / tau
+                tau = tau / (2 * opened)
+                rate = 11.621 * np.logaddexp(0, (drive[t, session] - 0.4051) / width)
+                decays = (rate / 10 - before) * np.exp(-d / tau) * d * per_input
             h, k = np.exp(-d / np.minimum(tau, settings.eligibility_window)), np.exp(-d / tau)
             signal, now = (
                 np.append(learned, objects) @ to_units,
@@ -151,8 +165,16 @@ def online_change(network, rule, weights, batch, entropy):
             )
             decay = (settings.discount * settings.trace_decay) ** d
             dopamine = gain * delta[t, session]
-            for name, sources in {"w": before, "w_in": x[step, session], "b": np.array(1.0)}.items():
-                e = eligibility[name] = h * eligibility[name] + (1 - k) * slope * sources[..., None] / 10
+            charge = (1 - k) * slope / 10
+            arriving = {
+                "w": (before, charge),
+                "w_in": (x[step, session], charge),
+                "b": (np.array(1.0), charge),
+            }
+            if slope_of_gate:
+                arriving |= {"w_gate": (x[step, session], decays), "b_gate": (np.array(1.0), decays)}
+            for name, (sources, own) in arriving.items():
+                e = eligibility[name] = h * eligibility[name] + own * sources[..., None]
                 trace[name] = decay * trace[name] + signal * e
                 total[name] += dopamine * trace[name] + now * e
             for name, sources in {"w_read": gating[t + 1, session], "b_read": np.array(1.0)}.items():
@@ -187,6 +209,16 @@ def test_closed_form_is_the_online_rule(condition, own, entropy, adaptively):
     batch = dataclasses.replace(batch, injected=0.3 * (batch.reward > 0))  # what is injected is dopamine too
     closed = rule.change(network, weights, batch, entropy)
     compare(closed, online_change(network, rule, weights, batch, entropy))
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("own", [{}, {"feedback_weights": "random", "eligibility_window": 0.5}], ids=str)
+@every_condition
+def test_closed_form_is_the_online_rule_with_a_memory_gate(condition, own):
+    network, rule, weights = make(n_units=5, rule=QUIET | own, gate_gain=3.0)
+    batch = simulate(network, rule, weights, sessions=3, condition=condition)
+    closed = rule.change(network, weights, batch, 0.3)
+    compare(closed, online_change(network, rule, weights, batch, 0.3), tolerance=1e-5)
 
 
 def compare(closed, online, tolerance=3e-6):
@@ -266,10 +298,11 @@ def cosine(one, other):
 
 @pytest.mark.parametrize("adaptively", [False, True], ids=["even bins", "adaptive bins"])
 @pytest.mark.parametrize("entropy", [0.0, 0.3])
+@pytest.mark.parametrize("gate_gain", [0.0, 3.0], ids=["no gate", "gate"])
 @every_condition
-def test_without_recurrence_the_rule_is_the_exact_gradient(condition, entropy, adaptively):
+def test_without_recurrence_the_rule_is_the_exact_gradient(condition, gate_gain, entropy, adaptively):
     """Eligibility leaves out only what other units, and adaptation, do with a unit's activity."""
-    network, rule, weights = make(adaptation=0.0)
+    network, rule, weights = make(adaptation=0.0, gate_gain=gate_gain)
     weights["w"] = FAINT
     batch = simulate(network, rule, weights, condition=condition, adaptively=adaptively)
     change = rule.change(network, weights, batch, entropy)
