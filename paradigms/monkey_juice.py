@@ -360,7 +360,7 @@ EXPERIMENT = Experiment(
             "entropy": 0.2,
             "entropy_until": 0.8,
         },
-        "train": {"updates": 300},
+        "train": {"updates": 450},
         "task": {"n_trials": 60, "shortest_block": 25, "longest_block": 75},
         "test_task": {"n_trials": 200, "shortest_block": BLOCK_TRIALS[0], "longest_block": BLOCK_TRIALS[1]},
     },
