@@ -53,19 +53,19 @@ def measure(sets: tuple[str, ...], animal: int, sessions: int) -> dict[str, tupl
     while training.update < settings.train.updates and not training.diverged:
         training = train_update(agent, settings, task, training, seed)
     effective, test = agent.network.effective(training.weights), experiment.build_task(settings, test=True)
-    usual = play(agent, settings, test, effective, sessions)
+    usual = simulate(agent, settings, test, effective, sessions)
     ablated = {"recurrence_cut": cut_recurrence(effective, average(usual, usual.gating[1:]))}
     if "w_gate" in effective:
         ablated["gate_held"] = hold_gate(agent, effective, usual)
     found = {
-        f"pace_{pace}": play(agent, settings, test, effective, sessions, pace, kept=1) for pace in PACES[1:]
+        f"pace_{pace}": simulate(agent, settings, test, effective, sessions, pace, kept=1) for pace in PACES[1:]
     }
-    found |= {name: play(agent, settings, test, own, sessions, kept=1) for name, own in ablated.items()}
+    found |= {name: simulate(agent, settings, test, own, sessions, kept=1) for name, own in ablated.items()}
     rewards = {name: batch.reward_per_trial for name, batch in ({f"pace_{PACES[0]}": usual} | found).items()}
     return {name: (float(own.mean()), float(own.std() / len(own) ** 0.5)) for name, own in rewards.items()}
 
 
-def play(
+def simulate(
     agent: Agent,
     settings: RunSettings,
     task: Task,

@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.without_slow_synapses import VARIANTS, hold_gate, measure, play
+from benchmarks.without_slow_synapses import VARIANTS, hold_gate, measure, simulate
 from pfc_da import paradigms
 from pfc_da.agent import build_agent
 from pfc_da.rng import torch_stream
@@ -25,7 +25,7 @@ def test_a_held_gate_has_the_mean_over_time_whatever_the_input():
     agent = build_agent(settings, task)
     effective = agent.network.effective(agent.network.init(torch_stream(0, "birth")))
     effective["w_gate"] = torch.randn(effective["w_gate"].shape, generator=torch_stream(0, "gate")) * 0.1
-    batch = play(agent, settings, task, effective, 3)
+    batch = simulate(agent, settings, task, effective, 3)
     held = agent.network.leak(hold_gate(agent, effective, batch), batch.x)
     gates = agent.network.leak(effective, batch.x)
     seconds = batch.schedule.duration_ticks.float()[..., None]

@@ -7,7 +7,7 @@ import pytest
 from pfc_da.paradigms.volatility import EXPERIMENT
 
 SHORT = (
-    "train.updates=150",
+    "train.updates=250",
     "train.fastest=0.5",
     "train.slowest=1",
     "task.n_trials=80",
