@@ -58,7 +58,8 @@ def measure(sets: tuple[str, ...], animal: int, sessions: int) -> dict[str, tupl
     if "w_gate" in effective:
         ablated["gate_held"] = hold_gate(agent, effective, usual)
     found = {
-        f"pace_{pace}": simulate(agent, settings, test, effective, sessions, pace, kept=1) for pace in PACES[1:]
+        f"pace_{pace}": simulate(agent, settings, test, effective, sessions, pace, kept=1)
+        for pace in PACES[1:]
     }
     found |= {name: simulate(agent, settings, test, own, sessions, kept=1) for name, own in ablated.items()}
     rewards = {name: batch.reward_per_trial for name, batch in ({f"pace_{PACES[0]}": usual} | found).items()}

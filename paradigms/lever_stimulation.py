@@ -272,7 +272,10 @@ EXPERIMENT = Experiment(
     },
     defaults={
         "network": {"critic": "separate", "feedback": "rpe"},
-        "rule": {"kind": "three-factor", "rate_penalty": 0.005},  # with that of the other tasks it learns less
+        "rule": {
+            "kind": "three-factor",
+            "rate_penalty": 0.005,
+        },  # with that of the other tasks it learns less
         "train": {"updates": 1000},
         "replay": {"held_out_sessions": 400, "sessions": 400},
         "test_task": {"p_win": "test"},
