@@ -227,6 +227,8 @@ def section(run: Path) -> str:
     parts += [f"{name} {value}" for name, value in changed.items()]
     parts += [f"{config['train']['updates']} updates of {config['train']['sessions']} sessions"]
     parts += [f"seed {config['seed']}", f"{manifest['cpu_s']:.0f} CPU-s in all"]
+    if any((run / folder).exists() for folder in REPLAYS):
+        parts[-1] += ", other replays included"
     by_animal = [row for row in rows(run / "statistics_by_animal.csv") if row["key"] in BY_ANIMAL]
     lines = []
     for key in BY_ANIMAL:
