@@ -13,7 +13,7 @@ import pytest
 from pfc_da.paradigms.lever_stimulation import EXPERIMENT, MANIPULATIONS
 from pfc_da.rollout import CONTROLS
 
-SHORT = ("train.updates=300", "replay.sessions=160", "replay.held_out_sessions=160", "replay.unit_sessions=8")
+SHORT = ("train.updates=450", "replay.sessions=160", "replay.held_out_sessions=160", "replay.unit_sessions=8")
 DIRECTION = {"risky_win_blocked": -1, "safe_reward_blocked": 1, "risky_loss_stimulated": 1}
 
 
