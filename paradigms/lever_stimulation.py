@@ -272,10 +272,8 @@ EXPERIMENT = Experiment(
     },
     defaults={
         "network": {"critic": "separate", "feedback": "rpe"},
-        "rule": {
-            "kind": "three-factor",
-            "rate_penalty": 0.005,
-        },  # with that of the other tasks it learns less
+        # An actor that receives dopamine alone learns less with the rate_penalty of the other tasks.
+        "rule": {"kind": "three-factor", "rate_penalty": 0.005},
         "train": {"updates": 1000},
         "replay": {"held_out_sessions": 400, "sessions": 400},
         "test_task": {"p_win": "test"},

@@ -135,7 +135,7 @@ def load_file(path: str | Path) -> ModuleType:
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # the user's own code may raise anything
         del sys.modules[name]
         raise InputError(f"{path}{_find_line(error, path)}: {type(error).__name__}: {error}.") from error
     loaded_files.append(path)
